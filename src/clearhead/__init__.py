@@ -1,0 +1,46 @@
+"""clearhead: transformers whose every number can be seen and changed.
+
+    import clearhead
+    translator = clearhead.train("translate", ["pairs.tsv"], out="models/mine")
+    translator.translate(["Good morning."])
+    with clearhead.watch(translator.module) as trace: ...
+
+Everything is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "ClearheadError": "clearhead.errors",
+    "Edit": "clearhead.look",
+    "Trace": "clearhead.look",
+    "load": "clearhead.tasks.load",
+    "see": "clearhead.look",
+    "show": "clearhead.views.show",
+    "train": "clearhead.recipes.train",
+    "watch": "clearhead.look",
+}
+
+__all__ = sorted([*_WHERE, "__version__"])
+
+if TYPE_CHECKING:
+    from clearhead.errors import ClearheadError
+    from clearhead.look import Edit, Trace, see, watch
+    from clearhead.recipes.train import train
+    from clearhead.tasks.load import load
+    from clearhead.views.show import show
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'clearhead' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

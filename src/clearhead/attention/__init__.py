@@ -1,0 +1,41 @@
+"""The mathematics of attention, a library of its own: acts, scores, masks, biases, positions, heads, caches."""
+
+from clearhead.attention.act import STEPS, Attention
+from clearhead.attention.biases import Added, ALiBi, Bias
+from clearhead.attention.cache import Cache, MemoryCache
+from clearhead.attention.masks import And, Causal, Documents, Grid, Mask, Matrix, Or, Padding, Prefix, Window
+from clearhead.attention.multihead import MultiHead
+from clearhead.attention.positions import Learned, Rotary, Rotation, Sinusoidal, sinusoids
+from clearhead.attention.scores import Additive, Bilinear, Cosine, Dot, ScaledDot, Score
+
+__all__ = [
+    "STEPS",
+    "ALiBi",
+    "Added",
+    "Additive",
+    "And",
+    "Attention",
+    "Bias",
+    "Bilinear",
+    "Cache",
+    "Causal",
+    "Cosine",
+    "Documents",
+    "Dot",
+    "Grid",
+    "Learned",
+    "Mask",
+    "Matrix",
+    "MemoryCache",
+    "MultiHead",
+    "Or",
+    "Padding",
+    "Prefix",
+    "Rotary",
+    "Rotation",
+    "ScaledDot",
+    "Score",
+    "Sinusoidal",
+    "Window",
+    "sinusoids",
+]

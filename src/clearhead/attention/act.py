@@ -1,0 +1,234 @@
+"""The act of attention: one small immutable value, and the steps that define it.
+
+    similarities -> scaled -> biased -> masked -> weights -> context
+    context = softmax(scale * sim(q, k) + bias, where the mask allows) v        (Vaswani et al., 2017)
+
+The steps are the definition, a few rows at a time; `context()` takes a faster way to the same result where the score is
+a dot product in disguise and nothing was edited. Keeping an act keeps q, k and v - O(tokens) - never the weights.
+
+Axes: batch, heads (of queries), kv_heads (heads = groups * kv_heads), queries, keys, head_dim, v_head_dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from clearhead.attention.biases import Bias
+from clearhead.attention.masks import Grid, Mask
+from clearhead.attention.scores import ScaledDot, Score, by_group
+from clearhead.errors import EditError, nearest
+from clearhead.look import Edit
+
+__all__ = ["STEPS", "Attention"]
+
+STEPS = ("q", "k", "v", "similarities", "scaled", "biased", "masked", "weights", "context")
+
+_SHORT = 256  # keys; below, on a CPU in bfloat16, plain steps beat the fused kernel (benchmarks/attention.py)
+_BLOCK = 2**24  # numbers an opened act may hold at once when it walks its rows in blocks (64 MB in float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """Who asks, who is asked, what they answer, who may look where, and how similarity is scored.
+
+    Args:
+        q: what each query asks, positions applied; [batch, heads, queries, head_dim].
+        k: what each key offers, positions applied; [batch, kv_heads, keys, head_dim].
+        v: what each key answers; [batch, kv_heads, keys, v_head_dim].
+        mask: who may look where (True = may look), over absolute positions; None = everybody everywhere.
+        bias: what is added to the scaled similarities (ALiBi, T5); None = nothing.
+        score: how a query and a key are compared.
+        dropout: share of the weights that `context()` drops; the steps show the weights before it.
+        start: absolute position of the first query (with a cache, the number of keys seen before it).
+        edits: changes of single steps; see `clearhead.look.Edit`.
+    """
+
+    q: Float[Tensor, "batch heads queries q_dim"]
+    k: Float[Tensor, "batch kv_heads keys k_dim"]
+    v: Float[Tensor, "batch kv_heads keys v_dim"]
+    mask: Mask | None = None
+    bias: Bias | None = None
+    score: Score = field(default_factory=ScaledDot)
+    dropout: float = 0.0
+    start: int = 0
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(batch, heads, queries, keys): the shape of the weights."""
+        return (*self.q.shape[:3], self.k.size(2))
+
+    # The steps -------------------------------------------------------------------------------------------------------
+
+    def similarities(self, rows: slice = slice(None)) -> Float[Tensor, "batch heads rows keys"]:
+        """How alike each query (of `rows`) and each key are, before any scaling."""
+        return self._step("similarities", self.score.similarities(self.q[:, :, rows], self.k), rows)
+
+    def scaled(self, rows: slice = slice(None)) -> Float[Tensor, "batch heads rows keys"]:
+        """The similarities times the score's scale, in at least float32."""
+        x = self.similarities(rows)
+        return self._step("scaled", x.to(_at_least_float32(x)) * self.score.scale(self.q.size(-1)), rows)
+
+    def biased(self, rows: slice = slice(None)) -> Float[Tensor, "batch heads rows keys"]:
+        """The scaled similarities plus the bias."""
+        x = self.scaled(rows)
+        if self.bias is not None:
+            x = x + self.bias.dense(self._grid(rows)).to(x.dtype)
+        return self._step("biased", x, rows)
+
+    def masked(self, rows: slice = slice(None)) -> Float[Tensor, "batch heads rows keys"]:
+        """The biased similarities, -inf where a query may not look (the textbook's 0 / -inf added)."""
+        x = self.biased(rows)
+        if self.mask is not None:
+            x = x.masked_fill(~self.mask.dense(self._grid(rows)), float("-inf"))
+        return self._step("masked", x, rows)
+
+    def weights(self, rows: slice = slice(None)) -> Float[Tensor, "batch heads rows keys"]:
+        """The softmax of the masked similarities: each row sums to 1, or is all 0 if it may look nowhere."""
+        x = self.masked(rows)
+        nowhere = (x == float("-inf")).all(-1, keepdim=True)
+        w = x.masked_fill(nowhere, 0.0).softmax(-1).masked_fill(nowhere, 0.0)
+        return self._step("weights", w.to(self.v.dtype), rows)
+
+    def context(self) -> Float[Tensor, "batch heads queries v_dim"]:
+        """What each query takes home: the values averaged by its weights, the fastest way that applies."""
+        folded = None if self.edits else self.score.fold(self.q, self.k)
+        if folded is None:
+            return self._context_by_rows()
+        q, k, scale = folded
+        if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.size(2) <= _SHORT:
+            return self._context_short(q, k, scale)
+        return self._context_fused(q, k, scale)
+
+    # Ways to the context ---------------------------------------------------------------------------------------------
+
+    def _context_by_rows(self) -> Tensor:
+        """The definition itself, in blocks of rows, so that long or additive acts need no square of memory."""
+        cost = self.score.cost(self.q, self.k)
+        block = max(1, min(self.q.size(2), _BLOCK // max(1, self.q.size(0) * self.q.size(1) * self.k.size(2) * cost)))
+        blocks = [slice(i, min(i + block, self.q.size(2))) for i in range(0, self.q.size(2), block)]
+        if len(blocks) == 1:
+            return self._context_of(blocks[0])
+        if torch.is_grad_enabled():
+            return torch.cat([checkpoint(self._context_of, rows, use_reentrant=False) for rows in blocks], dim=2)
+        return torch.cat([self._context_of(rows) for rows in blocks], dim=2)
+
+    def _context_of(self, rows: slice) -> Tensor:
+        weights = F.dropout(self.weights(rows), self.dropout, training=self.dropout > 0)
+        return self._step("context", by_group(weights, self.v), rows)
+
+    def _context_fused(self, q: Tensor, k: Tensor, scale: float) -> Tensor:
+        """PyTorch's kernel: the one fused shortcut."""
+        grouped = q.size(1) != k.size(1)
+        if self.bias is None and self.mask is not None and self.mask.is_causal(self._grid()):
+            return F.scaled_dot_product_attention(
+                q, k, self.v, dropout_p=self.dropout, is_causal=True, scale=scale, enable_gqa=grouped
+            )
+        added, nowhere = self._added(q.dtype, boolean=True)
+        context = F.scaled_dot_product_attention(
+            q, k, self.v, attn_mask=added, dropout_p=self.dropout, scale=scale, enable_gqa=grouped
+        )
+        return context if nowhere is None else context.masked_fill(nowhere, 0.0)
+
+    def _context_short(self, q: Tensor, k: Tensor, scale: float) -> Tensor:
+        """The steps without their names: for short rows on a CPU the arithmetic alone is faster than any kernel."""
+        scores = by_group(q * scale, k.transpose(-2, -1))
+        added, nowhere = self._added(q.dtype, boolean=False)
+        weights = (scores if added is None else scores + added).softmax(-1)
+        weights = F.dropout(weights, self.dropout, training=self.dropout > 0)
+        context = by_group(weights, self.v)
+        return context if nowhere is None else context.masked_fill(nowhere, 0.0)
+
+    def _added(self, dtype: torch.dtype, *, boolean: bool) -> tuple[Tensor | None, Tensor | None]:
+        """Bias and mask merged into the kernel's one argument, and the rows that may look nowhere.
+
+        Such rows are opened for the kernel and set to zero behind it: a softmax over nothing is NaN, also backward.
+        """
+        if self.mask is None or self.mask.allows_all(self._grid()):
+            return (None if self.bias is None else self.bias.dense(self._grid()).to(dtype)), None
+        if self.bias is None and boolean:
+            return self.mask.opened(self._grid())
+        added, nowhere = self.mask.added(self._grid(), dtype)
+        if self.bias is not None:
+            added = added + self.bias.dense(self._grid()).to(dtype)
+        return added, nowhere
+
+    # Seen: how a trace keeps, edits and writes an act ------------------------------------------------------------------
+
+    def kept(self, *, grad: bool) -> Attention:
+        """The act with detached tensors and a copy of its score's and bias's parameters."""
+        if grad:
+            return self
+        mask, bias = (None if x is None else x.kept() for x in (self.mask, self.bias))
+        q, k, v = self.q.detach(), self.k.detach(), self.v.detach()
+        return replace(self, q=q, k=k, v=v, mask=mask, bias=bias, score=self.score.kept())
+
+    def touches(self, edit: Edit) -> bool:
+        """Whether the edit's rows are among ours.
+
+        Raises:
+            EditError: there is no such step, or no such place in it.
+        """
+        if edit.step not in STEPS:
+            raise EditError(
+                f"an act of attention has no step {edit.step!r}",
+                nearest(edit.step, STEPS) or f"its steps are {', '.join(STEPS)}",
+            )
+        shapes = {"q": self.q.shape, "k": self.k.shape, "v": self.v.shape, "context": (*self.shape[:3], self.v.size(3))}
+        start = 0 if edit.step in ("k", "v") else self.start
+        return edit.touches(shapes.get(edit.step, self.shape), start=start)
+
+    def edited(self, edits: Sequence[Edit]) -> Attention:
+        """The act with edits: of q, k and v at once, of its steps whenever they are derived."""
+        act = self
+        for edit in edits:
+            if edit.step == "q":
+                act = replace(act, q=edit.apply(act.q, first=self.start))
+            elif edit.step in ("k", "v"):
+                act = replace(act, **{edit.step: edit.apply(getattr(act, edit.step))})
+        return replace(act, edits=(*act.edits, *edits))
+
+    def to_json(self) -> dict[str, Any]:
+        """q, k, v as numbers, the mask as booleans, the bias as numbers, and the score's scale."""
+        mask = None if self.mask is None else self.mask.dense(self._grid()).tolist()
+        bias = None if self.bias is None else self.bias.dense(self._grid()).tolist()
+        tensors = {name: getattr(self, name).float().tolist() for name in ("q", "k", "v")}
+        score = {"name": type(self.score).__name__, "scale": self.score.scale(self.q.size(-1))}
+        edits = [e.to_json() for e in self.edits]
+        return {**tensors, "mask": mask, "bias": bias, "score": score, "start": self.start, "edits": edits}
+
+    def gap(self, context: Tensor) -> float:
+        """The proof a person sees: max |weights . v - context|, the context being the one the model went on with.
+
+        Computed in blocks of rows; about 3e-7 in float32, up to 8e-3 in bfloat16.
+        """
+        block = max(1, _BLOCK // (self.q.size(0) * self.q.size(1) * self.k.size(2)))
+        gaps = [
+            (replace(self, dropout=0.0)._context_of(slice(i, i + block)) - context[:, :, i : i + block]).abs().max()
+            for i in range(0, self.q.size(2), block)
+        ]
+        return float(torch.stack(gaps).max())
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _step(self, name: str, x: Tensor, rows: slice) -> Tensor:
+        for edit in self.edits:
+            if edit.step == name:
+                x = edit.apply(x, first=self.start + (rows.start or 0))
+        return x
+
+    def _grid(self, rows: slice = slice(None)) -> Grid:
+        start, stop, _ = rows.indices(self.q.size(2))
+        return Grid(self.start + start, self.start + stop, self.k.size(2), self.q.device)
+
+
+def _at_least_float32(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)

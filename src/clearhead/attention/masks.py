@@ -1,0 +1,214 @@
+"""Masks: who may look where, as formulas over positions. True = may look; one polarity everywhere.
+
+    Causal() & Padding(lengths) & Window(256)        Prefix(lengths) | Causal()        Documents(ids) & Causal()
+
+A mask is made once per pass by the model and passed down. It becomes a tensor (for the rows asked), or a kernel's flag,
+only where an act consumes it; the tensor is remembered for the other layers of the pass. Positions are absolute.
+
+Axes of what a formula gives: [batch or 1, 1, queries, keys].
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from clearhead.errors import ConfigError
+
+__all__ = ["And", "Causal", "Documents", "Grid", "Mask", "Matrix", "Or", "Padding", "Prefix", "Window"]
+
+
+class Grid(NamedTuple):
+    """Which queries ask which keys: queries [start, stop), keys [0, keys), on a device."""
+
+    start: int
+    stop: int
+    keys: int
+    device: torch.device
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A formula over positions. To add a mask: subclass and give `allowed`; the rest follows."""
+
+    _memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """May query position i [queries, 1] look at key position j [1, keys]? Broadcastable to [batch, 1, queries, keys]."""
+        raise NotImplementedError
+
+    def is_causal(self, grid: Grid) -> bool:
+        """Whether a kernel's own causal flag says the same: only for a whole square without a cache."""
+        return False
+
+    def allows_all(self, grid: Grid) -> bool:
+        """Whether it is known without looking that everybody may look everywhere."""
+        return False
+
+    def dense(self, grid: Grid) -> Tensor:
+        """The formula as a bool tensor, broadcastable to [batch, heads, queries, keys]."""
+        queries = torch.arange(grid.start, grid.stop, device=grid.device)[:, None]
+        keys = torch.arange(grid.keys, device=grid.device)[None, :]
+        x = self.allowed(queries, keys)
+        return x.reshape((1,) * (4 - x.ndim) + x.shape)
+
+    def opened(self, grid: Grid) -> tuple[Tensor, Tensor | None]:
+        """The mask with rows that may look nowhere opened wholly, and which rows these are (None if there are none)."""
+        return self._remembered((grid, torch.bool), lambda: self._opened(grid))
+
+    def added(self, grid: Grid, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """The same as what is added to scores: 0 or -inf in `dtype`."""
+
+        def make() -> tuple[Tensor, Tensor | None]:
+            mask, nowhere = self.opened(grid)
+            zero = torch.zeros((), dtype=dtype, device=grid.device)
+            return torch.where(mask, zero, float("-inf")), nowhere
+
+        return self._remembered((grid, dtype), make)
+
+    def kept(self) -> Mask:
+        """The formula without the tensors it remembered: what a trace holds stays small."""
+        fresh = copy.copy(self)
+        object.__setattr__(fresh, "_memo", {})
+        return fresh
+
+    def _opened(self, grid: Grid) -> tuple[Tensor, Tensor | None]:
+        mask = self.dense(grid)
+        nowhere = ~mask.any(-1, keepdim=True)
+        if not torch.compiler.is_compiling() and not nowhere.any():
+            return mask, None
+        return mask | nowhere, nowhere
+
+    def _remembered(self, key: Any, make: Any) -> Any:
+        if torch.compiler.is_compiling():  # the compiler shares equal work by itself, and must not guard on sizes
+            return make()
+        if key not in self._memo:
+            if len(self._memo) > 8:
+                self._memo.clear()
+            self._memo[key] = make()
+        return self._memo[key]
+
+    def __and__(self, other: Mask) -> And:
+        return And(self, other)
+
+    def __or__(self, other: Mask) -> Or:
+        return Or(self, other)
+
+
+@dataclass(frozen=True, eq=False)
+class Causal(Mask):
+    """Only what stands at or before the query: the future cannot be seen."""
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return keys <= queries
+
+    def is_causal(self, grid: Grid) -> bool:
+        return grid.start == 0 and grid.stop == grid.keys
+
+    def allows_all(self, grid: Grid) -> bool:
+        return grid.start >= grid.keys - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Padding(Mask):
+    """Only real tokens: the first `lengths[b]` keys of row b (padding stands behind), or the last if `left`.
+
+    Args:
+        lengths: [batch], integers.
+        left: the row's full length where padding stands in front; None where it stands behind.
+    """
+
+    lengths: Tensor
+    left: int | None = None
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        lengths = self.lengths[:, None, None, None]
+        return keys < lengths if self.left is None else (keys >= self.left - lengths)
+
+
+@dataclass(frozen=True, eq=False)
+class Window(Mask):
+    """Only keys less than `size` positions away, on either side (combine with Causal for one side)."""
+
+    size: int
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return (queries - keys).abs() < self.size
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix(Mask):
+    """The first `lengths[b]` keys, from everywhere: `Causal() | Prefix(lengths)` is a prefix language model."""
+
+    lengths: Tensor
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return (keys < self.lengths[:, None, None, None]) & (queries >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Documents(Mask):
+    """Only the query's own document in a packed row.
+
+    Args:
+        ids: [batch, tokens], the number of the document each token belongs to.
+    """
+
+    ids: Tensor
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        asks, asked = self.ids[:, queries[:, 0]], self.ids[:, keys[0]]
+        return (asks[:, :, None] == asked[:, None, :])[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix(Mask):
+    """Any boolean matrix, broadcastable to [batch, heads, queries, keys]; True = may look."""
+
+    matrix: Tensor
+
+    def __post_init__(self) -> None:
+        if self.matrix.dtype != torch.bool:
+            raise ConfigError(f"a mask matrix is bool, not {self.matrix.dtype}", "write matrix.bool(); True = may look")
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        rows = self.matrix if self.matrix.size(-2) == 1 else self.matrix[..., queries[:, 0], :]
+        return rows if rows.size(-1) == 1 else rows[..., keys[0]]
+
+
+@dataclass(frozen=True, eq=False)
+class And(Mask):
+    """Both allow it."""
+
+    one: Mask
+    other: Mask
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return self.one.allowed(queries, keys) & self.other.allowed(queries, keys)
+
+    def allows_all(self, grid: Grid) -> bool:
+        return self.one.allows_all(grid) and self.other.allows_all(grid)
+
+    def kept(self) -> Self:
+        return type(self)(self.one.kept(), self.other.kept())
+
+
+@dataclass(frozen=True, eq=False)
+class Or(Mask):
+    """Either allows it."""
+
+    one: Mask
+    other: Mask
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return self.one.allowed(queries, keys) | self.other.allowed(queries, keys)
+
+    def allows_all(self, grid: Grid) -> bool:
+        return self.one.allows_all(grid) or self.other.allows_all(grid)
+
+    def kept(self) -> Self:
+        return type(self)(self.one.kept(), self.other.kept())

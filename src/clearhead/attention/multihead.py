@@ -1,0 +1,137 @@
+"""Multi-head attention: projections around the act.
+
+    head_h = Attention(x W_q^h, m W_k^h, m W_v^h),   out = [head_1 ... head_H] W_o        (Vaswani et al., 2017)
+
+Self-attention where m = x, cross-attention where a `memory` is given. Grouped and multi-query attention (Ainslie et al.,
+2023; Shazeer, 2019) are `n_kv_heads` below `n_heads`. Axes as in act.py.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from clearhead.attention.act import Attention
+from clearhead.attention.biases import Bias
+from clearhead.attention.cache import Cache, MemoryCache
+from clearhead.attention.masks import Mask
+from clearhead.attention.positions import Rotation
+from clearhead.attention.scores import ScaledDot, Score
+from clearhead.errors import ConfigError
+from clearhead.look import see
+
+__all__ = ["MultiHead"]
+
+
+class MultiHead(nn.Module):
+    """Several heads of attention side by side.
+
+    Args:
+        d_model: width of x and of the output.
+        n_heads: how many heads ask.
+        n_kv_heads: how many heads are asked (default: as many); n_heads must be a multiple of it.
+        head_dim: width of a query and a key (default: d_model / n_heads).
+        v_head_dim: width of a value (default: head_dim).
+        memory_dim: width of the memory in cross-attention (default: d_model).
+        projections_bias: whether the projections add a bias.
+        o_proj: whether the joined heads are projected; without it they simply stand side by side.
+        score: how queries and keys are compared.
+        dropout: share of the weights dropped in training.
+
+    Raises:
+        ConfigError: the sizes do not divide.
+    """
+
+    sees = {
+        "q": "batch heads queries head_dim",
+        "k": "batch kv_heads keys head_dim",
+        "v": "batch kv_heads keys v_head_dim",
+        "attention": "batch heads queries keys",
+        "context": "batch heads queries v_head_dim",
+        "out": "batch queries d_model",
+    }
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        *,
+        n_kv_heads: int | None = None,
+        head_dim: int | None = None,
+        v_head_dim: int | None = None,
+        memory_dim: int | None = None,
+        projections_bias: bool = True,
+        o_proj: bool = True,
+        score: Score | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if head_dim is None and d_model % n_heads:
+            raise ConfigError(
+                f"d_model {d_model} does not divide into {n_heads} heads",
+                f"choose {_divisors(d_model)} heads, or give head_dim",
+            )
+        n_kv_heads = n_kv_heads or n_heads
+        if n_heads % n_kv_heads:
+            raise ConfigError(
+                f"{n_heads} heads do not divide into groups for {n_kv_heads} key/value heads",
+                f"choose {_divisors(n_heads)} key/value heads",
+            )
+        head_dim = head_dim or d_model // n_heads
+        v_head_dim, memory_dim = v_head_dim or head_dim, memory_dim or d_model
+        self.n_heads, self.n_kv_heads, self.dropout = n_heads, n_kv_heads, dropout
+        self.q_proj = nn.Linear(d_model, n_heads * head_dim, bias=projections_bias)
+        self.k_proj = nn.Linear(memory_dim, n_kv_heads * head_dim, bias=projections_bias)
+        self.v_proj = nn.Linear(memory_dim, n_kv_heads * v_head_dim, bias=projections_bias)
+        self.o_proj = nn.Linear(n_heads * v_head_dim, d_model, bias=projections_bias) if o_proj else None
+        self.score = score or ScaledDot()
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch tokens d_model"],
+        memory: Float[Tensor, "rows keys memory_dim"] | None = None,
+        *,
+        mask: Mask | None = None,
+        bias: Bias | None = None,
+        rotation: Rotation | None = None,
+        cache: Cache | MemoryCache | None = None,
+    ) -> Float[Tensor, "batch tokens out"]:
+        """x attends to itself, or to `memory`.
+
+        In cross-attention several consecutive rows of x may share one row of memory (the beams of one sentence): they
+        then ask it together, and nothing of the memory is repeated.
+        """
+        shape = x.shape
+        if memory is not None and memory.size(0) != x.size(0):
+            x = x.reshape(memory.size(0), -1, x.size(-1))
+        q = see("q", self._heads(self.q_proj(x), self.n_heads))
+        start = 0
+        if memory is None:
+            k, v = self._keys_values(x)
+            if rotation is not None:
+                q, k = rotation(q), rotation(k)
+            if isinstance(cache, Cache):
+                start = cache.length
+                k, v = cache.update(k, v)
+        elif isinstance(cache, MemoryCache):
+            k, v = cache.once(lambda: self._keys_values(memory))
+        else:
+            k, v = self._keys_values(memory)
+        dropout = self.dropout if self.training else 0.0
+        act = see("attention", Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, start=start))
+        joined = see("context", act.context()).transpose(1, 2).flatten(2)
+        out = joined if self.o_proj is None else self.o_proj(joined)
+        return see("out", out).reshape(*shape[:2], -1)
+
+    def _keys_values(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        k = see("k", self._heads(self.k_proj(source), self.n_kv_heads))
+        v = see("v", self._heads(self.v_proj(source), self.n_kv_heads))
+        return k, v
+
+    @staticmethod
+    def _heads(x: Tensor, n: int) -> Tensor:
+        return x.unflatten(-1, (n, -1)).transpose(1, 2)  # [B, H, T, D]
+
+
+def _divisors(n: int) -> str:
+    return ", ".join(str(i) for i in range(1, min(n, 64) + 1) if n % i == 0)

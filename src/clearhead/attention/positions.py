@@ -1,0 +1,98 @@
+"""Positions: how a token says where it stands.
+
+    sinusoidal  PE[p, 2i] = sin(p / 10000^(2i/d)),  PE[p, 2i+1] = cos(same)     (Vaswani et al., 2017); added to x
+    learned     a table of max_len vectors; added to x
+    rotary      each pair (x_i, x_{i+d/2}) of q and k is turned by p / base^(2i/d)   (Su et al., 2021); q . k then
+                depends on positions only through their difference
+
+Axes: tokens, d_model; for rotary batch, heads, tokens, head_dim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from clearhead.errors import ConfigError
+
+__all__ = ["Learned", "Rotary", "Rotation", "Sinusoidal", "sinusoids"]
+
+
+def sinusoids(length: int, d_model: int, *, start: int = 0) -> Float[Tensor, "tokens d_model"]:
+    """The sinusoidal encodings of positions `start` .. `start + length - 1`, sine and cosine in turns."""
+    position = torch.arange(start, start + length, dtype=torch.float64)[:, None]
+    frequency = 10000.0 ** (-torch.arange(0, d_model, 2, dtype=torch.float64) / d_model)
+    angle = position * frequency
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :d_model].float()
+
+
+class Sinusoidal(nn.Module):
+    """Adds fixed waves to x; any length."""
+
+    table: Tensor
+
+    def __init__(self, d_model: int, max_len: int):
+        super().__init__()
+        self.register_buffer("table", sinusoids(max_len, d_model), persistent=False)
+
+    def forward(
+        self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0
+    ) -> Float[Tensor, "batch tokens d_model"]:
+        stop = start + x.size(1)
+        if stop > self.table.size(0):  # waves need no training: a longer text simply has more of them
+            self.table = sinusoids(2 * stop, x.size(2)).to(self.table)
+        return x + self.table[start:stop].to(x.dtype)
+
+
+class Learned(nn.Module):
+    """Adds a learned vector for each position below max_len."""
+
+    def __init__(self, d_model: int, max_len: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(max_len, d_model) * d_model**-0.5)
+
+    def forward(
+        self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0
+    ) -> Float[Tensor, "batch tokens d_model"]:
+        stop = start + x.size(1)
+        if stop > self.weight.size(0):
+            raise ConfigError(
+                f"{stop} tokens are more than the {self.weight.size(0)} positions this model has learned",
+                "shorten the text, or train with a larger max_len or with sinusoidal or rotary positions",
+            )
+        return x + self.weight[start:stop]
+
+
+@dataclass(frozen=True, eq=False)
+class Rotation:
+    """The turns of one stretch of positions, made once per pass: cos and sin of [tokens, head_dim / 2]."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __call__(self, x: Float[Tensor, "batch heads tokens head_dim"]) -> Float[Tensor, "batch heads tokens head_dim"]:
+        """x with each pair turned by its position's angle."""
+        a, b = x.chunk(2, dim=-1)
+        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
+        return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+class Rotary(nn.Module):
+    """Makes the `Rotation` of a stretch of positions; has no weights."""
+
+    frequency: Tensor
+
+    def __init__(self, head_dim: int, base: float = 10000.0):
+        super().__init__()
+        if head_dim % 2:
+            raise ConfigError(f"rotary positions turn pairs; head_dim is {head_dim}", "choose an even head_dim")
+        frequency = base ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
+        self.register_buffer("frequency", frequency.float(), persistent=False)
+
+    def forward(self, length: int, *, start: int = 0) -> Rotation:
+        position = torch.arange(start, start + length, device=self.frequency.device, dtype=torch.float32)
+        angle = position[:, None] * self.frequency
+        return Rotation(angle.cos(), angle.sin())

@@ -1,0 +1,40 @@
+"""What the pair tasks may be told about their files. Each description is the option's line in `--help`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = ["DataConfig"]
+
+
+class DataConfig(BaseModel):
+    """How sentence pairs are read from files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: int | str | None = Field(
+        default=None, description="Column of the source: position (from 1), header name or JSON key."
+    )
+    target: int | str | None = Field(
+        default=None, description="Column of the target: position (from 1), header name or JSON key."
+    )
+    links: int | str | None = Field(
+        default=None, description='Column of word links like "0-0 1-2" (i-j sure, i?j possible, words counted from 0).'
+    )
+    header: bool | None = Field(
+        default=None, description="The first line names the columns (else: if one is asked for by name)."
+    )
+    max_chars: int = Field(default=1000, ge=1, description="Drop a pair with a side longer than this many characters.")
+    valid_share: float = Field(
+        default=0.02, gt=0, lt=1, description="Share of pairs held out for validation when no validation file is given."
+    )
+    valid_rows: int = Field(default=1000, ge=1, description="At most this many pairs are held out for validation.")
+
+    @field_validator("source", "target", "links", mode="before")
+    @classmethod
+    def _column(cls, value: object) -> object:
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value)
+        if isinstance(value, bool) or value == "" or (isinstance(value, int) and value < 1):
+            raise ValueError(f"{value!r} is no column: give a position (counted from 1), a header name or a JSON key")
+        return value

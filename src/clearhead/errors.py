@@ -1,0 +1,54 @@
+"""The errors people read: what was wanted, what was given, how to mend it.
+
+Everything that a person can mend raises a `ClearheadError`; the command line prints it without a traceback.
+Anything else that escapes is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from os import PathLike
+
+__all__ = ["ClearheadError", "ConfigError", "DataError", "EditError", "FolderError", "NotSeenError", "nearest"]
+
+
+class ClearheadError(Exception):
+    """Something a person can mend.
+
+    Args:
+        problem: what was wanted and what was given, one sentence.
+        mend: what to do about it, one sentence.
+        file, line: where in a person's file, if it is about one (lines count from 1).
+    """
+
+    def __init__(self, problem: str, mend: str, *, file: str | PathLike[str] | None = None, line: int | None = None):
+        where = "" if file is None else f"{file}: " if line is None else f"{file}, line {line}: "
+        super().__init__(f"{where}{problem}\n  mend: {mend}")
+        self.problem, self.mend, self.file, self.line = problem, mend, file, line
+
+
+class DataError(ClearheadError):
+    """A data file cannot be used as it is."""
+
+
+class FolderError(ClearheadError):
+    """A model folder, or the place for one, cannot be used as it is."""
+
+
+class ConfigError(ClearheadError):
+    """An option or a configuration is not possible."""
+
+
+class NotSeenError(ClearheadError, LookupError):
+    """A trace holds no such value, or holds several under that name."""
+
+
+class EditError(ClearheadError):
+    """An edit names a place that does not exist."""
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
+    """The known words nearest to `word`, for an error's mend: "did you mean 'a' or 'b'?" ("" if none is near)."""
+    close = difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
+    return f"did you mean {' or '.join(repr(c) for c in close)}?" if close else ""

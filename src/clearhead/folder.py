@@ -1,0 +1,229 @@
+"""The model folder: sole owner of its format.
+
+    config.json           {"format": 1, "task": ..., "arch": ..., "run": ..., ...}
+    model.safetensors     the weights
+    tokenizer.json        the tokenizer
+    metrics.jsonl         one line per report of the training
+    checkpoints/          weights of moments of the training, and index.json that lists them (the checkpoint history)
+    training/             what is needed to go on: state.safetensors
+
+Every file is written aside, fsynced and renamed: at any instant it is the old one or the new one. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clearhead.errors import FolderError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["FORMAT", "Folder", "replacing", "write_text"]
+
+FORMAT = 1
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write aside: yields a path beside `path`; when the block ends well it is fsynced and takes the place of `path`.
+
+    Raises:
+        FolderError: the place cannot be written; what stood there stays as it was.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise FolderError(
+            f"cannot be written: {error.strerror or error}", "check the place, its rights and its free space", file=path
+        ) from error
+    finally:
+        if aside.exists():
+            aside.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+class Folder:
+    """A model folder on disk.
+
+    Args:
+        path: the folder; it need not exist before something is written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    def config(self) -> dict[str, Any]:
+        """The content of config.json.
+
+        Raises:
+            FolderError: there is no such folder, or it holds no clearhead model, or one of a later format.
+        """
+        if not self.path.is_dir():
+            near = nearest(self.path.name, [p.name for p in _entries(self.path.parent)])
+            raise FolderError("there is no such model folder", near or "train one: clearhead train", file=self.path)
+        config = self.json("config.json", "this folder holds no model; train one into it, or name another")
+        if config.get("format") != FORMAT:
+            other = "a model of another library" if "format" not in config else f"format {config['format']!r}"
+            raise FolderError(
+                f"this is {other}; this version of clearhead reads format {FORMAT}",
+                "train with clearhead, or install the version that wrote it",
+                file=self.path / "config.json",
+            )
+        return config
+
+    def json(self, name: str, missing: str) -> dict[str, Any]:
+        """A JSON object in the folder; `missing` is the mend if it is not there."""
+        path = self.path / name
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise FolderError("the file is missing", missing, file=path) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise FolderError(f"cannot be read: {error}", "take it from an intact copy", file=path) from error
+        except json.JSONDecodeError as error:
+            raise FolderError(
+                f"not valid JSON: {error.msg}", "take it from an intact copy", file=path, line=error.lineno
+            ) from error
+        if not isinstance(data, dict):
+            raise FolderError("not a JSON object", "take it from an intact copy", file=path)
+        return data
+
+    def text(self, name: str) -> str:
+        """A text file of the folder."""
+        path = self.path / name
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise FolderError("the file is missing", "copy the model folder whole", file=path) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise FolderError(f"cannot be read: {error}", "take it from an intact copy", file=path) from error
+
+    def tensors(self, name: str = "model.safetensors") -> tuple[dict[str, Tensor], dict[str, str]]:
+        """(tensors, metadata) of a safetensors file in the folder.
+
+        Raises:
+            FolderError: it is missing, cut short or something else.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path / name
+        if not path.is_file():
+            raise FolderError("the file is missing", "copy the model folder whole, or train again", file=path)
+        try:
+            with safe_open(path, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            raise FolderError(
+                f"not a whole safetensors file ({path.stat().st_size:,} bytes): {error}",
+                "take it from an intact copy, or train again",
+                file=path,
+            ) from error
+
+    def load_into(self, module: Any, name: str = "model.safetensors") -> None:
+        """Put the weights of a file into a torch module, strictly.
+
+        Raises:
+            FolderError: names or shapes differ.
+        """
+        tensors, _ = self.tensors(name)
+        wanted = {key: tuple(value.shape) for key, value in unshared(module).items()}
+        given = {key: tuple(value.shape) for key, value in tensors.items()}
+        if wanted != given:
+            key = sorted(set(wanted.items()) ^ set(given.items()))[0][0]
+            raise FolderError(
+                f"the weights do not fit the model: {key} is {given.get(key, 'missing')} in the file, "
+                f"{wanted.get(key, 'unknown')} in config.json",
+                "the files are of two models; copy one model folder whole",
+                file=self.path / name,
+            )
+        module.load_state_dict(tensors, strict=False)
+
+    # Writing ---------------------------------------------------------------------------------------------------------
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        write_text(self.path / name, text)
+
+    def write_json(self, name: str, data: Mapping[str, Any]) -> None:
+        """Write a JSON object."""
+        self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+    def write_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+        """Write tensors as safetensors."""
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        with replacing(self.path / name) as aside:
+            try:
+                save_file({k: v.detach().contiguous() for k, v in tensors.items()}, aside, dict(metadata or {}))
+            except SafetensorError as error:  # the library reports a full disk as its own error
+                raise OSError(str(error)) from error
+
+    def remove(self, name: str) -> None:
+        """Delete a file of the folder if it is there."""
+        (self.path / name).unlink(missing_ok=True)
+
+    # The checkpoint history --------------------------------------------------------------------------------------------
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """The history: [{"step": 100, "file": "checkpoints/step-000100.safetensors", "loss": 2.3}, ...], oldest first."""
+        if not (self.path / "checkpoints/index.json").exists():
+            return []
+        return list(self.json("checkpoints/index.json", "")["checkpoints"])
+
+    def add_checkpoint(self, step: int, tensors: Mapping[str, Tensor], **about: float) -> None:
+        """Add a moment to the history; `about` is what is known of it (its loss)."""
+        name = f"checkpoints/step-{step:06d}.safetensors"
+        self.write_tensors(name, tensors, {"step": str(step)})
+        others = [c for c in self.checkpoints() if c["step"] != step]
+        self._write_index([*others, {"step": step, "file": name, **about}])
+
+    def drop_checkpoint(self, step: int) -> None:
+        """Take a moment out of the history."""
+        gone = [c for c in self.checkpoints() if c["step"] == step]
+        self._write_index([c for c in self.checkpoints() if c["step"] != step])
+        for checkpoint in gone:
+            self.remove(checkpoint["file"])
+
+    def _write_index(self, checkpoints: list[dict[str, Any]]) -> None:
+        self.write_json("checkpoints/index.json", {"checkpoints": sorted(checkpoints, key=lambda c: c["step"])})
+
+
+def unshared(module: Any) -> dict[str, Tensor]:
+    """The state of a module with each tied matrix once, under its first name."""
+    seen: dict[int, str] = {}
+    state = module.state_dict(keep_vars=True)
+    return {k: v.detach() for k, v in state.items() if seen.setdefault(id(v), k) == k}
+
+
+def _entries(path: Path) -> list[Path]:
+    try:
+        return list(path.iterdir())
+    except OSError:
+        return []

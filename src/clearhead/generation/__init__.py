@@ -1,0 +1,1 @@
+"""Generation: writing token by token, through the cache."""

@@ -1,0 +1,1 @@
+"""Insight: what a trace means."""

@@ -1,0 +1,138 @@
+"""Alignment: which source word each written word comes from, read off cross-attention, and its error rate.
+
+    AER = 1 - (|A n S| + |A n P|) / (|A| + |S|)      A: found links, S: sure, P: possible gold links  (Och and Ney, 2003)
+
+Weights are of one forced pass. The row that *predicts* a word and the row that *reads* it are both candidates (Chen et
+al., 2020, found the reading row better in deep decoders): which layer, head and row align best is chosen on validation.
+
+Axes: layers, heads, rows, keys; written words, source words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from clearhead.look import Trace
+
+__all__ = ["AlignmentHead", "Gold", "choose_head", "cross_weights", "error_rate", "find_links", "word_weights"]
+
+Links = frozenset[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Links made by people: (source word, target word), from 0; `possible` includes `sure`."""
+
+    sure: Links
+    possible: Links
+
+
+@dataclass(frozen=True)
+class AlignmentHead:
+    """Where to read an alignment: decoder layer and head (None: the mean of all heads), and which row.
+
+    `error_rate` is the one it was chosen by, None where it was chosen by rule.
+    """
+
+    layer: int
+    head: int | None = None
+    row: Literal["predicts", "reads"] = "reads"
+    error_rate: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        head = "mean of all heads" if self.head is None else f"head {self.head}"
+        return f"decoder layer {self.layer}, {head}, the row that {self.row} the word"
+
+    @classmethod
+    def by_rule(cls, layers: int) -> AlignmentHead:
+        """Without gold links: the mean of the heads of the last layer but one (Garg et al., 2019)."""
+        return cls(max(0, layers - 2))
+
+
+def cross_weights(trace: Trace, sentence: int = 0) -> Tensor:
+    """[layers, heads, rows, keys]: the cross-attention weights of one sentence of a forced pass."""
+    return torch.stack([trace[path].weights()[sentence] for path in trace.find("cross_attention.attention")])
+
+
+def word_weights(
+    weights: Tensor, source_words: Sequence[int], target_words: Sequence[int], head: AlignmentHead
+) -> Tensor:
+    """[written words, source words]: weights of pieces as weights of words, for one choice of layer, head and row.
+
+    A source word has the sum of its pieces' weights, a written word the mean of its pieces' rows. The end-of-sentence
+    token is nobody's word: what it attends to and what it is given is left out.
+
+    Args:
+        weights: [layers, heads, rows, keys] of one forced pass over BOS, pieces; a row more than there are pieces.
+        source_words, target_words: the word each piece belongs to.
+    """
+    chosen = weights[head.layer].mean(0) if head.head is None else weights[head.layer, head.head]
+    rows = _rows(chosen, head.row, len(target_words))[:, : len(source_words)]
+    return _by_word(_by_word(rows, source_words, dim=1), target_words, dim=0, mean=True)
+
+
+def find_links(words: Tensor) -> Links:
+    """For each written word the source word it attends to most: {(source word, written word)}."""
+    return frozenset((int(i), j) for j, i in enumerate(words.argmax(-1).tolist())) if words.numel() else frozenset()
+
+
+def error_rate(found: Iterable[Links], gold: Iterable[Gold]) -> float:
+    """The alignment error rate over all sentences together; 0 is perfect."""
+    hits = total = 0
+    for links, true in zip(found, gold, strict=True):
+        hits += len(links & true.sure) + len(links & true.possible)
+        total += len(links) + len(true.sure)
+    return 1.0 - hits / total if total else 0.0
+
+
+def choose_head(
+    weights: Sequence[Tensor],
+    source_words: Sequence[Sequence[int]],
+    target_words: Sequence[Sequence[int]],
+    gold: Sequence[Gold],
+) -> AlignmentHead:
+    """The layer, head (or mean of heads) and row with the lowest error rate on these sentences."""
+    layers, heads = weights[0].shape[:2]
+    candidates = [
+        AlignmentHead(layer, head, row)
+        for layer in range(layers)
+        for head in [*range(heads), None]
+        for row in ("predicts", "reads")
+    ]
+
+    def rate(candidate: AlignmentHead) -> float:
+        found = [
+            find_links(word_weights(w, s, t, candidate))
+            for w, s, t in zip(weights, source_words, target_words, strict=True)
+        ]
+        return error_rate(found, gold)
+
+    rates = [rate(c) for c in candidates]
+    best = min(range(len(candidates)), key=rates.__getitem__)
+    chosen = candidates[best]
+    return AlignmentHead(chosen.layer, chosen.head, chosen.row, rates[best])
+
+
+def _rows(weights: Tensor, row: str, count: int) -> Tensor:
+    return weights[:count] if row == "predicts" else weights[1 : count + 1]
+
+
+def _by_word(x: Tensor, words: Sequence[int], *, dim: int, mean: bool = False) -> Tensor:
+    """Sum (or mean) of the entries of each word along one axis."""
+    index = torch.tensor(list(words), dtype=torch.long)
+    shape = list(x.shape)
+    shape[dim] = int(index.max()) + 1 if len(index) else 0
+    out = x.new_zeros(shape).index_add_(dim, index, x)
+    if mean:
+        counts = torch.bincount(index, minlength=shape[dim]).clamp(min=1).to(x.dtype)
+        out = out / counts.unsqueeze(1 - dim)
+    return out

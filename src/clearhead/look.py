@@ -1,0 +1,394 @@
+"""Looking: `see`, `watch`, the `Trace` they leave, and the `Edit`s that change what is seen.
+
+Model code says `x = see("name", x)` and nothing else. When nobody watches, `see` returns `x`. Inside
+`with watch(model) as trace:` it records a value under its path (`decoder.blocks.2.cross_attention.attention`) and may
+hand back an edited one, so that everything downstream is recomputed by the model itself.
+
+A value is a tensor, or anything that can be `kept` and `edited` (an `Attention`): this file knows no attention.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TypeVar, cast, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from clearhead.errors import EditError, NotSeenError, nearest
+
+__all__ = ["Edit", "Seen", "Trace", "Watch", "atlas", "see", "watch"]
+
+T = TypeVar("T")
+Place = int | tuple[int, int] | None  # one index, [start, stop), or the whole axis
+Op = Literal["set", "add", "multiply"]
+
+_here = threading.local()  # a ContextVar would break torch.compile(fullgraph=True)
+
+
+def see(name: str, x: T) -> T:
+    """Show `x` under `name` to whoever watches; returns `x`, or its edited version."""
+    trace: Trace | None = getattr(_here, "trace", None)
+    return x if trace is None else trace.note(name, x)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of one seen value, as data: it can be saved, undone, linked and replayed.
+
+    Args:
+        path: the value's path in the trace, e.g. `decoder.blocks.0.cross_attention.attention`.
+        where: one entry per axis of the value: an index, a `(start, stop)` range or None for the whole axis; axes left
+            out at the end are whole. Indices are absolute: the row of a query is its position in the whole sequence.
+        op: `set`, `add` or `multiply`.
+        value: a number, or nested lists that broadcast to the place.
+        step: for an act of attention, which of its steps (`q k v similarities scaled biased masked weights context`).
+        call: which call of a value that is seen several times; None means every call.
+    """
+
+    path: str
+    where: tuple[Place, ...] = ()
+    op: Op = "set"
+    value: float | list[Any] = 0.0
+    step: str = ""
+    call: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.op not in ("set", "add", "multiply"):
+            raise EditError(f"an edit's op is set, add or multiply, not {self.op!r}", "choose one of the three")
+
+    def touches(self, shape: Sequence[int], *, start: int = 0) -> bool:
+        """Whether the edit changes anything in a value of this shape whose axis -2 begins at absolute position `start`.
+
+        Raises:
+            EditError: the place can be in no such value.
+        """
+        if len(self.where) > len(shape):
+            raise EditError(
+                f"the edit of {self.path!r} names {len(self.where)} axes, the value has {len(shape)}",
+                f"give at most one index per axis of its shape {tuple(shape)}",
+            )
+        for axis, place in enumerate(self.where):
+            low, high = _bounds(place, shape[axis])
+            open_ended = axis == len(shape) - 2 and start > 0  # a later step holds the rows that are still to come
+            if not 0 <= low < high or (high > shape[axis] and not open_ended):
+                raise EditError(
+                    f"the edit of {self.path!r} asks for {place} on axis {axis}, which has {shape[axis]} entries",
+                    "indices count from 0; ranges are [start, stop)",
+                )
+        rows = self.where[len(shape) - 2] if len(self.where) >= len(shape) - 1 and len(shape) > 1 else None
+        low, high = _bounds(rows, start + (shape[-2] if len(shape) > 1 else 1))
+        return not start or (low < start + shape[-2] and high > start)
+
+    def apply(self, x: Tensor, *, first: int = 0) -> Tensor:
+        """A changed copy of `x`, whose axis -2 begins at absolute position `first`; `x` itself where it misses."""
+        index, value = [], torch.as_tensor(_from_json(self.value), dtype=x.dtype, device=x.device)
+        for axis, place in enumerate(self.where):
+            shift = first if axis == x.ndim - 2 else 0
+            low, high = _bounds(place, shift + x.size(axis))
+            index.append(slice(max(low - shift, 0), max(high - shift, 0)))
+            if axis == x.ndim - 2 and value.ndim > 1 and value.size(-2) > 1:  # one value a row: those of our rows
+                value = value[..., max(shift - low, 0) :, :][..., : len(range(x.size(axis))[index[axis]]), :]
+        old = x[tuple(index)]
+        if not old.numel():
+            return x
+        new = value.expand_as(old) if self.op == "set" else old + value if self.op == "add" else old * value
+        changed = x.clone()
+        changed[tuple(index)] = new
+        return changed
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON; infinities are written as the strings "inf" and "-inf"."""
+        data = asdict(self)
+        data["where"] = [list(p) if isinstance(p, tuple) else p for p in self.where]
+        data["value"] = _to_json(self.value)
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Edit:
+        """The inverse of `to_json`."""
+        known = {"path", "where", "op", "value", "step", "call"}
+        if unknown := set(data) - known:
+            raise EditError(f"an edit has no field {sorted(unknown)[0]!r}", f"its fields are {', '.join(sorted(known))}")
+        where = tuple(tuple(p) if isinstance(p, list) else p for p in data.get("where", ()))
+        return cls(**{**data, "where": where, "value": _from_json(data.get("value", 0.0))})
+
+
+def _bounds(place: Place, size: int) -> tuple[int, int]:
+    return (0, size) if place is None else (place, place + 1) if isinstance(place, int) else place
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_to_json(v) for v in value]
+    return str(value) if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_json(v) for v in value]
+    return float(value) if isinstance(value, str) else value
+
+
+@runtime_checkable
+class Seen(Protocol):
+    """A value that is more than a tensor: it says how it is kept, edited and written."""
+
+    def kept(self, *, grad: bool) -> Self:
+        """What a trace holds of it: nothing that a later optimizer step or pass could change."""
+        ...
+
+    def touches(self, edit: Edit) -> bool:
+        """Whether the edit changes anything in it."""
+        ...
+
+    def edited(self, edits: Sequence[Edit]) -> Self:
+        """The same value with edits, which its own steps apply."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Its parts as plain JSON."""
+        ...
+
+
+@dataclass(eq=False)
+class Trace(Mapping[str, Any]):
+    """What a watched pass has shown: path -> value, in the order of the pass.
+
+    `trace[path]` is the value; a path seen several times (decoding steps, an encoder run twice) has several calls and
+    is read with `trace.calls(path)`. `labels` names the entries of axes (`source`, `target` -> token strings);
+    `again(edits)`, where the maker of the trace offers it, repeats the pass with edits and returns the new trace.
+    """
+
+    grad: bool = False
+    edits: tuple[Edit, ...] = ()
+    labels: dict[str, list[str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    again: Callable[[Sequence[Edit]], Trace] | None = None
+    _values: dict[str, list[Any]] = field(default_factory=dict, repr=False)
+    _axes: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)
+    _used: set[int] = field(default_factory=set, repr=False)
+    _counts: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def note(self, name: str, x: T) -> T:
+        """Record `x` at the present place of the model; returns what the model shall go on with."""
+        above, module = self._stack[-1] if self._stack else ("", None)
+        path = f"{above}.{name}" if above else name
+        # Inside a backward pass only activation checkpointing computes forward values again: edit them, do not count them.
+        recomputing = torch._C._current_graph_task_id() != -1
+        call = self._counts.get(path, 0)
+        for number, edit in enumerate(self.edits):
+            if edit.path == path and edit.call in (None, call):
+                x = self._edited(number, edit, x)
+        if not recomputing:
+            self._counts[path] = call + 1
+            self._values.setdefault(path, []).append(_keep(x, self.grad))
+            self._axes.setdefault(path, axes_of(module, name))
+        return x
+
+    def _edited(self, number: int, edit: Edit, x: T) -> T:
+        if isinstance(x, Seen):
+            if x.touches(edit):
+                self._used.add(number)
+                return x.edited([edit])
+            return x
+        if not isinstance(x, Tensor):
+            raise EditError(f"{edit.path!r} is a {type(x).__name__}, which cannot be edited", "edit a tensor or an act")
+        if edit.step:
+            raise EditError(f"{edit.path!r} is a tensor and has no step {edit.step!r}", "leave the step empty")
+        edit.touches(x.shape)
+        self._used.add(number)
+        return cast(T, edit.apply(x))
+
+    def __getitem__(self, path: str) -> Any:
+        calls = self.calls(path)
+        if len(calls) > 1:
+            raise NotSeenError(
+                f"{path!r} was seen {len(calls)} times", f"take one of trace.calls({path!r}), in the order of the pass"
+            )
+        return calls[0]
+
+    def calls(self, path: str) -> list[Any]:
+        """Every value seen under `path`, in order.
+
+        Raises:
+            NotSeenError: nothing was seen under that path; the error names the near ones.
+        """
+        if path not in self._values:
+            raise NotSeenError(
+                f"the trace holds no value {path!r}",
+                nearest(path, self._values) or f"it holds {len(self._values)} paths: list(trace)",
+            )
+        return list(self._values[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def axes(self, path: str) -> tuple[str, ...]:
+        """The names of a value's axes, e.g. ("batch", "tokens", "d_model"); of an act, those of its weights."""
+        self.calls(path)
+        return self._axes[path]
+
+    def find(self, end: str) -> list[str]:
+        """The paths whose last parts are `end`, e.g. `find("cross_attention.attention")`, in the order of the pass."""
+        return [p for p in self._values if p == end or p.endswith("." + end)]
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole trace as plain JSON: labels, edits, remarks and every call of every value with its axes."""
+        values = [
+            {"path": path, "call": call, "axes": list(self._axes[path]), **_value_json(value)}
+            for path, calls in self._values.items()
+            for call, value in enumerate(calls)
+        ]
+        edits = [e.to_json() for e in self.edits]
+        return {"format": 1, "labels": self.labels, "edits": edits, "remarks": self.remarks, "values": values}
+
+
+def _keep(x: Any, grad: bool) -> Any:
+    if isinstance(x, Tensor):
+        return x if grad else x.detach()
+    return x.kept(grad=grad) if isinstance(x, Seen) else x
+
+
+def _value_json(value: Any) -> dict[str, Any]:
+    if isinstance(value, Tensor):
+        return {"kind": "tensor", "shape": list(value.shape), "data": _to_json(value.float().tolist())}
+    if isinstance(value, Seen):
+        return {"kind": type(value).__name__.lower(), **value.to_json()}
+    return {"kind": "plain", "data": json.loads(json.dumps(value))}
+
+
+def axes_of(module: nn.Module | None, name: str) -> tuple[str, ...]:
+    """The axes a module states for a value it shows, in its class attribute `sees = {"q": "batch heads ..."}`."""
+    stated: Mapping[str, str] = getattr(module, "sees", {})
+    return tuple(stated.get(name, "").split())
+
+
+def atlas(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Every value a watched pass of `model` can show -> its axes, without running it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for path, module in _paths(model)[0]:
+        for name in getattr(module, "sees", {}):
+            found[f"{path}.{name}" if path else name] = axes_of(module, name)
+    return found
+
+
+_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+def _paths(model: nn.Module) -> tuple[list[tuple[str, nn.Module]], list[str]]:
+    """Each module once with the path a person would write, and the wrappers that were left out of the paths."""
+    modules = dict(model.named_modules())
+    found, left_out = [], set()
+    for full, module in modules.items():
+        above, parts = "", []
+        for part in full.split(".") if full else []:
+            if part in _WRAPPERS or (part == "module" and isinstance(modules.get(above), _PARALLEL)):
+                left_out.add(part)
+            else:
+                parts.append(part)
+            above = f"{above}.{part}" if above else part
+        found.append((".".join(parts), module))
+    return found, sorted(left_out)
+
+
+class _Eager:
+    """Compiled code runs its original while anybody watches: counted, because the stance is one for all threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._watching = threading.Lock(), 0
+
+    def enter(self) -> None:
+        with self._lock:
+            self._watching += 1
+            if self._watching == 1:
+                torch.compiler.set_stance("force_eager")
+
+    def leave(self) -> None:
+        with self._lock:
+            self._watching -= 1
+            if not self._watching:
+                torch.compiler.set_stance("default")
+
+
+_eager = _Eager()
+
+
+class Watch:
+    """The context manager that `watch` returns."""
+
+    def __init__(self, model: nn.Module, trace: Trace):
+        self._model, self._trace = model, trace
+        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
+
+    def __enter__(self) -> Trace:
+        trace, paths = self._trace, _paths(self._model)
+        if paths[1]:
+            trace.remarks.append(f"paths leave out the wrappers {', '.join(paths[1])}")
+
+        def hook(path: str, module: nn.Module) -> None:
+            def enter(*_: Any) -> None:
+                if getattr(_here, "trace", None) is trace:
+                    trace._stack.append((path, module))
+
+            def leave(*_: Any) -> None:
+                if getattr(_here, "trace", None) is trace and trace._stack:
+                    trace._stack.pop()
+
+            self._hooks.append(module.register_forward_pre_hook(enter))
+            self._hooks.append(module.register_forward_hook(leave, always_call=True))
+
+        for path, module in paths[0]:
+            hook(path, module)
+        self._thread, self._before = threading.get_ident(), getattr(_here, "trace", None)
+        _here.trace = trace
+        _eager.enter()
+        return trace
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for handle in self._hooks:
+            handle.remove()
+        _eager.leave()
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a watch was left in another thread than it was entered in; do not yield inside a watch")
+        _here.trace = self._before
+        trace = self._trace
+        trace._stack.clear()
+        if kind is not None:
+            return
+        if not trace._values:
+            raise NotSeenError(
+                "the watch saw nothing", "call the watched model inside the `with` block, in the same thread"
+            )
+        for number, edit in enumerate(trace.edits):
+            if number not in trace._used:
+                mend = nearest(edit.path, [p for p in trace if p != edit.path]) or "list(trace) names what was seen"
+                raise EditError(f"nothing was seen at the place of the edit {edit}", mend)
+
+
+def watch(model: nn.Module, *, edits: Sequence[Edit] = (), grad: bool = False) -> Watch:
+    """Record what `model` shows while the block runs: `with watch(model) as trace: model(x)`.
+
+    Only the thread that watches is recorded. Compiled modules run their original; what a backward pass recomputes
+    (activation checkpointing) is not seen again. Watching changes no output bit unless edits do.
+
+    Args:
+        edits: changes to make on the way (see `Edit`); everything downstream is recomputed.
+        grad: keep the autograd graph of what was seen instead of detached values.
+
+    Raises:
+        NotSeenError: on leaving, if nothing was seen.
+        EditError: on leaving, if an edit's path was never seen; during the pass, if its place does not exist.
+    """
+    return Watch(model, Trace(grad=grad, edits=tuple(edits)))

@@ -1,0 +1,47 @@
+"""What a model looks like, as data: sizes and choices, without torch.
+
+One object is a section of a TOML file, the `--arch.*` flags and a part of a model folder's config.json.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["EncoderDecoderConfig"]
+
+
+class EncoderDecoderConfig(BaseModel):
+    """An encoder-decoder transformer (Vaswani et al., 2017)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: Literal["encoder-decoder"] = Field("encoder-decoder", description="which kind of model")
+    d_model: int = Field(256, gt=0, description="width of the residual stream")
+    d_ff: int = Field(1024, gt=0, description="width inside the feed-forward layers")
+    heads: int = Field(8, gt=0, description="heads of each attention")
+    kv_heads: int | None = Field(None, gt=0, description="key/value heads (fewer than heads: grouped or multi-query)")
+    layers: int = Field(3, gt=0, description="blocks of the encoder, and of the decoder unless decoder_layers is given")
+    decoder_layers: int | None = Field(None, gt=0, description="blocks of the decoder")
+    norm: Literal["layer", "rms"] = Field("layer", description="which normalisation")
+    norm_order: Literal["pre", "post"] = Field("pre", description="normalise before each part, or after its residual")
+    activation: Literal["relu", "relu2", "gelu", "swiglu"] = Field("relu", description="of the feed-forward layers")
+    positions: Literal["sinusoidal", "learned", "rotary", "none"] = Field("sinusoidal", description="kind of positions")
+    tied: Literal["all", "target", "none"] = Field(
+        "all", description="share one matrix among source and target embeddings and output, or target and output"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of activations dropped in training")
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="share of attention weights dropped in training")
+    max_len: int = Field(256, gt=1, description="most tokens of a sentence")
+
+    @model_validator(mode="after")
+    def _divides(self) -> EncoderDecoderConfig:
+        if self.d_model % self.heads:
+            good = [str(n) for n in range(1, 33) if self.d_model % n == 0]
+            raise ValueError(f"d_model {self.d_model} does not divide into {self.heads} heads; take {', '.join(good)}")
+        if self.kv_heads is not None and self.heads % self.kv_heads:
+            raise ValueError(f"{self.heads} heads do not divide into groups for {self.kv_heads} key/value heads")
+        if self.positions == "rotary" and (self.d_model // self.heads) % 2:
+            raise ValueError(f"rotary positions need an even head width, not {self.d_model // self.heads}")
+        return self

@@ -1,0 +1,58 @@
+"""The bricks that are not attention: feed-forward, norms, and token embeddings.
+
+Axes: batch, tokens, d_model.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from clearhead.look import see
+
+__all__ = ["FeedForward", "TokenEmbedding", "make_norm"]
+
+
+class FeedForward(nn.Module):
+    """Two projections with something bent between them, for each token alone.
+
+    `relu`, `gelu`: down(f(up(x))); `relu2`: the square of relu (So et al., 2021); `swiglu`: down(silu(gate(x)) * up(x))
+    (Shazeer, 2020).
+    """
+
+    sees = {"hidden": "batch tokens d_ff"}
+
+    def __init__(self, d_model: int, d_ff: int, activation: str = "relu", dropout: float = 0.0):
+        super().__init__()
+        self.activation, self.dropout = activation, dropout
+        self.up = nn.Linear(d_model, d_ff)
+        self.down = nn.Linear(d_ff, d_model)
+        self.gate = nn.Linear(d_model, d_ff) if activation == "swiglu" else None
+
+    def forward(self, x: Float[Tensor, "batch tokens d_model"]) -> Float[Tensor, "batch tokens d_model"]:
+        hidden = self.up(x)
+        if self.gate is not None:
+            hidden = F.silu(self.gate(x)) * hidden
+        elif self.activation == "gelu":
+            hidden = F.gelu(hidden)
+        else:
+            hidden = F.relu(hidden).square() if self.activation == "relu2" else F.relu(hidden)
+        out: Tensor = self.down(F.dropout(see("hidden", hidden), self.dropout, self.training))
+        return out
+
+
+class TokenEmbedding(nn.Embedding):
+    """Token ids -> vectors, times sqrt(d_model) so that they weigh as much as the positions (Vaswani et al., 2017)."""
+
+    def __init__(self, vocab_size: int, d_model: int):
+        super().__init__(vocab_size, d_model)
+        nn.init.normal_(self.weight, std=d_model**-0.5)
+
+    def forward(self, token_ids: Int[Tensor, "batch tokens"]) -> Float[Tensor, "batch tokens d_model"]:
+        return super().forward(token_ids) * self.embedding_dim**0.5
+
+
+def make_norm(kind: str, d_model: int) -> nn.Module:
+    """`layer` (Ba et al., 2016) or `rms` (Zhang and Sennrich, 2019)."""
+    return nn.RMSNorm(d_model, eps=1e-6) if kind == "rms" else nn.LayerNorm(d_model, eps=1e-5)

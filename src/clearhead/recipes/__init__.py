@@ -1,0 +1,27 @@
+"""Recipes: named runs. A recipe is a function that returns a whole configuration; every option overrides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clearhead.errors import ConfigError, nearest
+from clearhead.recipes import translate
+from clearhead.tasks.config import TranslateConfig
+
+RECIPES: dict[str, dict[str, Callable[[], TranslateConfig]]] = {
+    "translate": {"translator": translate.translator, "demo": translate.demo}
+}
+
+
+def recipe(task: str, name: str | None = None) -> TranslateConfig:
+    """The configuration of a recipe (default: the task's first).
+
+    Raises:
+        ConfigError: there is no such recipe.
+    """
+    known = RECIPES[task]
+    name = name or next(iter(known))
+    if name not in known:
+        mend = nearest(name, known) or f"the recipes of {task} are {', '.join(known)}"
+        raise ConfigError(f"there is no recipe {name!r} for {task}", mend)
+    return known[name]()

@@ -1,0 +1,27 @@
+"""Recipes for translators, with the results they are expected to reach."""
+
+from __future__ import annotations
+
+from clearhead.data.tokenizers import TokenizerConfig
+from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.tasks.config import TranslateConfig
+from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+
+__all__ = ["demo", "translator"]
+
+
+def translator() -> TranslateConfig:
+    """A translator on some 10,000 to 500,000 pairs of one's own, on a few CPU cores."""
+    return TranslateConfig()
+
+
+def demo() -> TranslateConfig:
+    """The built-in English-Spanish grammar: 99 % exact match on held-out combinations in under 3 minutes on 2 cores."""
+    return TranslateConfig(
+        recipe="demo",
+        tokenizer=TokenizerConfig(kind="word", vocab_size=2000, min_count=1),
+        arch=EncoderDecoderConfig(d_model=128, d_ff=256, heads=4, layers=2, dropout=0.1, max_len=64),
+        optimizer=OptimizerConfig(lr=3e-3, muon_lr=3e-3),
+        schedule=ScheduleConfig(warmup=100),
+        training=TrainingConfig(epochs=6, batch_tokens=2048, label_smoothing=0.1, precision="float32", evaluations=8),
+    )

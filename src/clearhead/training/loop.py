@@ -1,0 +1,323 @@
+"""The training loop: steps, evaluations, states, checkpoints; knows a task only as a `Job`.
+
+A run is a function of its configuration, its data and its seed: order, dropout and schedule depend on nothing else, and
+a run that was killed and resumed repeats every bit of one that was not (same machine, same number of threads).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from clearhead.errors import ClearheadError, ConfigError
+from clearhead.folder import Folder, unshared, write_text
+from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+from clearhead.training.optim import make_optimizers, make_schedule
+from clearhead.training.precision import Weights, choose_precision
+from clearhead.training.progress import Reporter
+from clearhead.training.state import FILE, Position, load_state, save_state
+
+__all__ = ["Job", "Outcome", "Plan", "StoppedError", "read_metrics", "run"]
+
+Batch = Any
+_REPORT_STEPS = 10
+
+
+class Job(Protocol):
+    """What the loop asks of a task."""
+
+    module: nn.Module
+
+    def epoch(self, epoch: int) -> Sequence[Any]:
+        """The batches of an epoch in training order, as light keys; a function of the seed and the epoch alone."""
+        ...
+
+    def batch(self, key: Any) -> Batch:
+        """The tensors of a batch."""
+        ...
+
+    def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, int]:
+        """(sum of the losses in nats, how many predictions)."""
+        ...
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Numbers of the validation part; "loss" (nats per prediction) decides."""
+        ...
+
+
+class StoppedError(ClearheadError):
+    """The run was asked to stop (Ctrl-C, SIGTERM); its state is saved."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parts of a task's configuration that the loop reads."""
+
+    seed: int
+    max_steps: int | None
+    keep_checkpoints: int
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    training: TrainingConfig
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: `kind` says which weights were kept, `numbers` what they reach on the validation part."""
+
+    steps: int
+    seconds: float
+    kind: str
+    best_step: int
+    numbers: dict[str, float]
+    precision: str
+
+
+class _Run:
+    """One run of the loop, from its first or a saved step to the end."""
+
+    def __init__(self, job: Job, plan: Plan, folder: Folder, *, quiet: bool):
+        self.job, self.plan, self.folder = job, plan, folder
+        self.master = job.module
+        self.optimizers = make_optimizers(self.master, plan.optimizer)
+        first_epoch = math.ceil(len(job.epoch(0)) / plan.training.accumulate)
+        self.total = plan.max_steps or max(1, round(plan.training.epochs * first_epoch))
+        self.schedule = make_schedule(plan.schedule, self.total)
+        self.film = _spread(plan.keep_checkpoints, self.total)
+        self.looks = {max(1, round(i * self.total / plan.training.evaluations)) for i in range(1, plan.training.evaluations)}
+        self.looks |= {self.total}
+        self.reporter = Reporter(self.total, quiet=quiet)
+        self._saved = time.monotonic()
+
+    def begin(self, *, resume: bool) -> bool:
+        """Read the saved state, or choose the precision and save a first one. Returns whether anything is left to do."""
+        say = self.reporter.say
+        if resume and (self.folder.path / FILE).exists():
+            self.position = load_state(self.folder, self.master, self.optimizers)
+            torch.set_num_threads(self.position.threads)
+            if not self.position.finished:
+                _cut_metrics(self.folder, self.position.step)
+            say(f"resuming at step {self.position.step} of {self.total}")
+        else:
+            precision = self.plan.training.precision
+            if precision == "auto":
+                keys = self.job.epoch(0)
+                batch = self.job.batch(keys[len(keys) // 2])
+                precision, why = choose_precision(self.master, lambda module: self.job.loss(module, batch)[0])
+                say(why)
+            torch.manual_seed(self.plan.seed)
+            self.position = Position(precision=precision, threads=torch.get_num_threads())
+            write_text(self.folder.path / "metrics.jsonl", "")
+            self._save()
+        self.weights = Weights(self.master, self.position.precision)
+        self.reporter = Reporter(self.total, self.position.step, quiet=self.reporter.console.quiet)
+        return not self.position.finished
+
+    def steps(self) -> None:
+        """All steps that are left."""
+        at, started, before = self.position, time.monotonic(), self.position.seconds
+        if at.step >= self.total or self._enough():
+            return
+        if at.step == 0 and 0 in self.film:
+            self.folder.add_checkpoint(0, unshared(self.master))
+        losses, counts, since = 0.0, 0, time.monotonic()
+        with _signals() as stopped:
+            for keys in self._groups():
+                loss, count = self._step(keys)
+                losses, counts = losses + loss, counts + count
+                at.step += 1
+                at.seconds = before + time.monotonic() - started
+                self.reporter.step(at.step, loss / count, counts / (time.monotonic() - since))
+                if at.step % _REPORT_STEPS == 0 or at.step == self.total:
+                    rate = counts / (time.monotonic() - since)
+                    self._log(kind="train", loss=losses / counts, rate=round(rate), lr=self.schedule(at.step - 1))
+                    losses, counts, since = 0.0, 0, time.monotonic()
+                enough = at.step in self.looks and self._look()
+                if at.step in self.film:
+                    self.folder.add_checkpoint(at.step, unshared(self.master))
+                if at.step == self.total or enough:
+                    break
+                if stopped or time.monotonic() - self._saved > self.plan.training.save_seconds:
+                    self._save()
+                if stopped:
+                    raise StoppedError(
+                        f"stopped after step {at.step} of {self.total}; everything is saved in {self.folder}",
+                        "go on with the same command and --resume",
+                    )
+
+    def finish(self) -> Outcome:
+        """Choose between the best evaluation and the average of the last ones, and write the model."""
+        at, average = self.position, self.plan.training.average
+        if at.finished:
+            self.folder.load_into(self.master)
+            final = next(m for m in reversed(read_metrics(self.folder)) if m["kind"] == "final")
+            known = {"kind", "weights", "step", "seconds", "best_step"}
+            numbers = {k: v for k, v in final.items() if k not in known}
+            return Outcome(at.step, at.seconds, final["weights"], at.best_step, numbers, at.precision)
+        kind, numbers = "best", {"loss": float("inf")}
+        if average > 1 and len(at.window) > 1:
+            numbers = self._judge(_mean([self._checkpoint(step) for step in at.window]))
+            kind = f"average of {len(at.window)}"
+        if not numbers["loss"] < at.best_loss:
+            kind, numbers = "best", self._judge(self.folder.tensors()[0])
+        self.folder.write_tensors("model.safetensors", unshared(self.master))
+        self._log(kind="final", weights=kind, best_step=at.best_step, **numbers)
+        window, at.window, at.finished = at.window, [], True
+        self._save()
+        for step in set(window) - self.film:
+            self.folder.drop_checkpoint(step)
+        return Outcome(at.step, at.seconds, kind, at.best_step, numbers, at.precision)
+
+    def _enough(self) -> bool:
+        """Whether the loss has stopped getting better."""
+        patience = self.plan.training.patience
+        return bool(patience) and self.position.worse >= patience
+
+    def _groups(self) -> Iterator[list[Any]]:
+        """The batches of each step from the present position on; moves the position."""
+        at, accumulate = self.position, self.plan.training.accumulate
+        while True:
+            keys = self.job.epoch(at.epoch)
+            while at.index < len(keys):
+                group = list(keys[at.index : at.index + accumulate])
+                at.index += len(group)
+                yield group
+            at.epoch, at.index = at.epoch + 1, 0
+
+    def _step(self, keys: list[Any]) -> tuple[float, int]:
+        """One optimizer step; returns (sum of losses, predictions)."""
+        self.weights.working.train()
+        total, count = 0.0, 0
+        for key in keys:
+            loss, n = self.job.loss(self.weights.working, self.job.batch(key))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total, count = total + loss.item(), count + n
+        grads = self.weights.gather(count)
+        if self.plan.optimizer.clip:
+            nn.utils.clip_grad_norm_(self.master.parameters(), self.plan.optimizer.clip)
+        del grads
+        share = self.schedule(self.position.step)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * share
+            optimizer.step()
+            optimizer.zero_grad()
+        self.weights.publish()
+        return total, count
+
+    def _look(self) -> bool:
+        """Evaluate, keep what is best; returns whether the run has stopped getting better."""
+        at, average = self.position, self.plan.training.average
+        self.weights.working.eval()
+        numbers = self.job.validate(self.weights.working)
+        best = numbers["loss"] < at.best_loss
+        at.worse = 0 if best else at.worse + 1
+        self._log(kind="valid", **numbers)
+        self.reporter.evaluation(at.step, numbers, best)
+        if average > 1:
+            self.folder.add_checkpoint(at.step, unshared(self.master), loss=numbers["loss"])
+            at.window.append(at.step)
+            if len(at.window) > average and at.window[0] not in self.film:
+                self.folder.drop_checkpoint(at.window[0])
+            at.window = at.window[-average:]
+        if best:
+            at.best_loss, at.best_step = numbers["loss"], at.step
+            self.folder.write_tensors("model.safetensors", unshared(self.master))
+        self._save()
+        if self._enough():
+            self.reporter.say(f"stopping at step {at.step}: no better loss in {at.worse} evaluations")
+        return self._enough()
+
+    def _judge(self, tensors: Mapping[str, Tensor]) -> dict[str, float]:
+        """Put weights in place and evaluate them."""
+        self.master.load_state_dict(dict(tensors), strict=False)
+        self.weights.publish()
+        self.weights.working.eval()
+        return self.job.validate(self.weights.working)
+
+    def _checkpoint(self, step: int) -> dict[str, Tensor]:
+        return self.folder.tensors(f"checkpoints/step-{step:06d}.safetensors")[0]
+
+    def _save(self) -> None:
+        save_state(self.folder, self.position, self.master, self.optimizers)
+        self._saved = time.monotonic()
+
+    def _log(self, **numbers: Any) -> None:
+        line = {"step": self.position.step, "seconds": round(self.position.seconds, 2), **numbers}
+        with (self.folder.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bool = False) -> Outcome:
+    """Train `job.module` as planned, leaving model.safetensors, metrics and history in `folder`.
+
+    Raises:
+        StoppedError: the run was asked to stop and can be resumed.
+        ConfigError: the validation loss is not a number from the first evaluation on.
+    """
+    this = _Run(job, plan, folder, quiet=quiet)
+    if this.begin(resume=resume):
+        with this.reporter:
+            this.steps()
+        if this.position.best_step < 0:
+            raise ConfigError("the loss was never a number: the training diverged", "lower --optimizer.lr and --optimizer.muon-lr")
+    this.master.eval()
+    return this.finish()
+
+
+def read_metrics(folder: Folder) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; a last line that was cut short by a kill is left out."""
+    lines = []
+    for line in folder.text("metrics.jsonl").split("\n"):
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+def _cut_metrics(folder: Folder, step: int) -> None:
+    """Forget what was reported after the state was saved: it will be reported again."""
+    kept = [m for m in read_metrics(folder) if m["step"] <= step and m["kind"] != "final"]
+    write_text(folder.path / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in kept))
+
+
+def _spread(count: int, total: int) -> set[int]:
+    """`count` steps spread evenly over the run, the first (0) and the last with them."""
+    return {round(i * total / max(1, count - 1)) for i in range(count)} if count > 1 else {total} if count else set()
+
+
+def _mean(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of several sets of weights (checkpoint averaging; Vaswani et al., 2017)."""
+    return {name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]}
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """While open, Ctrl-C and SIGTERM only append to the list, so that the step can end and be saved."""
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+
+    def note(number: int, _: object) -> None:
+        if caught:  # asked twice: do not wait any longer
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    before: dict[int, Callable[..., Any] | int | None] = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

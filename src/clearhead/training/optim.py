@@ -1,0 +1,83 @@
+"""Optimizers and schedules.
+
+    Muon     momentum, orthogonalised by Newton-Schulz, for matrices inside the blocks   (Jordan et al., 2024)
+    AdamW    for embeddings, output matrix, norms and biases, or for everything           (Loshchilov and Hutter, 2019)
+    WSD      warm-up, stable, decay                                                       (Hu et al., 2024)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from clearhead.training.config import OptimizerConfig, ScheduleConfig
+
+__all__ = ["make_optimizers", "make_schedule"]
+
+
+def make_optimizers(module: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+    """The optimizers that share the parameters of `module`; each group keeps its peak rate in `peak`."""
+    inside, decayed, plain = [], [], []
+    for name, weight in module.named_parameters():
+        if config.kind == "muon" and weight.ndim == 2 and ".blocks." in f".{name}":
+            inside.append(weight)
+        else:
+            (decayed if weight.ndim >= 2 else plain).append(weight)
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay, "peak": config.lr},
+        {"params": plain, "weight_decay": 0.0, "peak": config.lr},
+    ]
+    adamw = torch.optim.AdamW(
+        [g for g in groups if g["params"]], lr=config.lr, betas=(config.beta1, config.beta2), eps=1e-9, fused=True
+    )
+    if not inside:
+        return [adamw]
+    muon = torch.optim.Muon(
+        [{"params": inside, "peak": config.muon_lr}],
+        lr=config.muon_lr,
+        weight_decay=config.weight_decay,
+        momentum=config.momentum,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    return [muon, adamw]
+
+
+def make_schedule(config: ScheduleConfig, total: int) -> Callable[[int], float]:
+    """step (from 0) -> the share of the peak learning rate, for a run of `total` steps."""
+    warmup = min(config.warmup, max(1, total // 4))
+
+    def share(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        left = (total - step) / max(1, total - warmup)
+        if config.kind == "cosine":
+            return 0.5 * (1 - math.cos(math.pi * left))
+        if config.kind == "inverse-sqrt":
+            return math.sqrt(warmup / (step + 1))
+        return min(1.0, left / config.decay) if config.decay else 1.0
+
+    return share
+
+
+def state_tensors(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """Everything the optimizers remember, as named tensors."""
+    return {
+        f"optimizer.{i}.{number}.{key}": torch.as_tensor(value)
+        for i, optimizer in enumerate(optimizers)
+        for number, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+
+
+def load_state_tensors(optimizers: list[torch.optim.Optimizer], tensors: dict[str, Tensor]) -> None:
+    """The inverse of `state_tensors`."""
+    for i, optimizer in enumerate(optimizers):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            kind, *where = name.split(".", 3)
+            if kind == "optimizer" and int(where[0]) == i:
+                state.setdefault(int(where[1]), {})[where[2]] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,316 @@
+"""Figures for papers and pages: attention as a heat map, training as two curves; saved as SVG, PNG or PDF.
+
+    row = a query (the word being written), column = a key (a source word), colour and number = weight in percent
+
+Only matplotlib's objects are used, never pyplot: no window, no global state, and the user's own style stays untouched.
+The attention figure is laid out in inches from the measured sizes of its words, so nothing overlaps or is cut.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clearhead.errors import ClearheadError, ConfigError, DataError
+from clearhead.folder import replacing
+from clearhead.views.terminal import ACROSS, DOWN, percent, visible, weight_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+
+__all__ = ["attention_figure", "loss_figure", "save_figure"]
+
+_FORMATS = (".svg", ".png", ".pdf")
+_PALETTE = "Blues"  # one hue, light to dark: an order also for the colour-blind and in grey print; white paper = 0
+_NUMBERS_UP_TO = 400  # cells; in more, the numbers would be too small to read
+_SHAPES_UP_TO = 40_000  # cells; in more, the map is an image inside an SVG or PDF, to keep the file small
+_LIGHT, _STRONG, _INK, _LINE = "#9ecae1", "#08519c", "#222222", "#bbbbbb"
+_EDGE, _GAP, _BAR = 0.12, 0.15, 0.13  # inches: margin of the figure, between its parts, the colour bar's width
+# For words that the first font lacks: those of these that the machine has, tried in this order, a character at a time.
+_FONTS = (
+    *("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Arabic"),
+    *("WenQuanYi Zen Hei", "Arial Unicode MS", "PingFang SC", "Microsoft YaHei", "Segoe UI Symbol", "STIXGeneral"),
+)
+
+
+def attention_figure(
+    weights: Any, rows: Sequence[str], columns: Sequence[str], *, title: str = "", caption: str = ""
+) -> Figure:
+    """A heat map of attention: source words on top, written words down the side, numbers in up to 400 cells.
+
+    Args:
+        weights: [queries, keys], a tensor, an array or nested lists.
+        rows: the queries' labels, the words being written.
+        columns: the keys' labels, the source words.
+        title: above the map.
+        caption: a remark below it.
+
+    Raises:
+        ClearheadError: the weights are no table of len(rows) x len(columns), or matplotlib is missing.
+    """
+    table = weight_rows(weights, len(rows), len(columns))
+    if not rows or not columns:
+        raise ClearheadError("an attention figure needs at least one row and one column", "give it a sentence")
+    with _style():
+        figure = _new_figure()
+        cell, size = _sizes(max(len(rows), len(columns)), len(rows) * len(columns))
+        axes = figure.add_axes((0.3, 0.1, 0.5, 0.5))
+        cells = _heat(axes, table)
+        _name_axes(axes, [visible(row) for row in rows], [visible(column) for column in columns], size)
+        if len(rows) * len(columns) <= _NUMBERS_UP_TO:
+            _write_numbers(axes, cells, table, size)
+        heading = _text(figure, title, fontsize=11, fontweight="bold")
+        remark = _text(figure, caption, fontsize=8.5, fontstyle="italic")
+        _lay_out(figure, axes, _colour_bar(figure, cells), cell, (heading, remark))
+    return figure
+
+
+def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> Figure:
+    """The course of training: the loss on training batches (light) and on validation data (strong), the best marked.
+
+    Args:
+        metrics: the rows of a metrics.jsonl, `{"step": 100, "kind": "train" | "valid", "loss": 3.2, ...}`; rows of
+            other kinds, or without a finite loss, are left out.
+        title: above the curves.
+
+    Raises:
+        DataError: no row has a loss.
+        ClearheadError: matplotlib is missing.
+    """
+    train, valid = _losses(metrics, "train"), _losses(metrics, "valid")
+    if not train and not valid:
+        raise DataError(
+            f"a loss figure wants rows with a step, a kind (train or valid) and a loss, given {len(metrics)} without",
+            "give it the rows of a run's metrics.jsonl",
+        )
+    with _style():
+        figure = _new_figure(6.4, 3.8, constrained=True)
+        axes = figure.add_subplot()
+        if train:
+            axes.plot(*zip(*train, strict=True), color=_LIGHT, linewidth=1.2, marker=_dot(train), label="training")
+        if valid:
+            axes.plot(*zip(*valid, strict=True), color=_STRONG, linewidth=2.0, marker=_dot(valid), label="validation")
+            _mark_best(axes, valid)
+        axes.set_xlabel("step (optimizer updates)")
+        axes.set_ylabel("loss (nats per token)")
+        axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.02)
+        axes.legend(frameon=False, loc="upper right")
+        if title:
+            axes.set_title(visible(title), loc="left", fontweight="bold", fontsize=11, parse_math=False)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
+    """Write the figure in the form that the path's end names; the same figure gives the same bytes.
+
+    The file is written aside, fsynced and renamed: whoever looks sees the old one or the new one. The text of an SVG
+    stays text, so that it can be searched, read aloud and restyled.
+
+    Raises:
+        ConfigError: the path ends in none of .svg, .png, .pdf.
+        FolderError: the place cannot be written.
+    """
+    path = Path(path)
+    form = path.suffix.lower()
+    if form not in _FORMATS:
+        raise ConfigError(
+            f"a figure is saved as {', '.join(_FORMATS)}, not as {path.suffix or 'a file without an ending'!r}: {path}",
+            f"end the name in one of the three, for example {path.stem}.svg",
+        )
+    undated: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+    with _style(), replacing(path) as aside:
+        figure.savefig(aside, format=form[1:], metadata=undated[form])
+
+
+# The parts of an attention figure -------------------------------------------------------------------------------------
+
+
+def _sizes(longest: int, cells: int) -> tuple[float, float]:
+    """Inches of a cell's side and points of a label, for so many words: small enough to fit, large enough to read."""
+    if cells > _NUMBERS_UP_TO:
+        cell = max(0.16, 6.0 / longest)
+        return cell, min(8.0, 72 * cell * 0.7)
+    return (0.44, 10.0) if longest <= 10 else (0.38, 9.0) if longest <= 20 else (0.33, 8.0)
+
+
+def _heat(axes: Axes, table: list[list[float]]) -> QuadMesh:
+    """The coloured cells, drawn as shapes; white = nothing, darkest = the largest weight of this table."""
+    known = [weight for row in table for weight in row if not math.isnan(weight)]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    cells = axes.pcolormesh(
+        range(len(table[0])),
+        range(len(table)),
+        np.ma.masked_invalid(table),
+        cmap=_PALETTE,
+        vmin=low,
+        vmax=high if high > low else low + 1.0,
+        shading="nearest",
+        edgecolors="#eeeeee",
+        linewidth=0.35,
+        rasterized=len(table) * len(table[0]) > _SHAPES_UP_TO,
+    )
+    cells.get_cmap().set_bad("#d9d9d9")
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set(color=_LINE, linewidth=0.8)
+    return cells
+
+
+def _name_axes(axes: Axes, rows: list[str], columns: list[str], size: float) -> None:
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xticks(
+        range(len(columns)), columns, fontsize=size, parse_math=False,
+        rotation=45, ha="left", va="bottom", rotation_mode="anchor",
+    )  # fmt: skip
+    axes.set_yticks(range(len(rows)), rows, fontsize=size, parse_math=False)
+    axes.set_xlabel(f"{ACROSS} →", fontsize=9, color="#555555", labelpad=8)
+    axes.set_ylabel(f"← {DOWN}", fontsize=9, color="#555555", labelpad=8)
+
+
+def _write_numbers(axes: Axes, cells: QuadMesh, table: list[list[float]], size: float) -> None:
+    red, green, blue, _ = np.moveaxis(cells.to_rgba(np.ma.masked_invalid(table)), -1, 0) ** 2.2  # to linear light
+    dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.3
+    style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": size - 1}
+    for y, row in enumerate(table):
+        for x, weight in enumerate(row):
+            axes.text(x, y, percent(weight), color="white" if dark[y, x] else _INK, **style)
+
+
+def _colour_bar(figure: Figure, cells: QuadMesh) -> Axes:
+    axes = figure.add_axes((0, 0, 0.1, 0.1))
+    ends = [cells.norm.vmin or 0.0, cells.norm.vmax or 0.0]
+    bar = figure.colorbar(cells, cax=axes, ticks=ends, drawedges=False)
+    axes.set_yticklabels([f"{100 * end:.0f} %" for end in ends])
+    axes.tick_params(length=0, labelsize=8)
+    bar.outline.set(edgecolor=_LINE, linewidth=0.8)
+    return axes
+
+
+def _lay_out(figure: Figure, cells: Axes, bar: Axes, cell: float, texts: tuple[Text | None, Text | None]) -> None:
+    """Give the map its size in inches, and everything around it the room that it measures."""
+    width, height = cell * abs(np.subtract(*cells.get_xlim())), cell * abs(np.subtract(*cells.get_ylim()))
+    bar_height = min(height, 2.5)
+    figure.set_size_inches(width, height)  # first alone, so that its slanted labels measure true
+    cells.set_position((0, 0, 1, 1))
+    bar.set_position((0, 0, _BAR / width, bar_height / height))
+
+    heading, remark = texts
+    around, bar_room = _inches(figure, cells), _GAP + _inches(figure, bar).x1
+    left, right = -around.x0 + _EDGE, max(around.x1 - width, bar_room) + _EDGE
+    below, above = -around.y0 + _EDGE, around.y1 - height + _EDGE
+    below += _inches(figure, remark).height + _GAP if remark else 0
+    above += _inches(figure, heading).height + _GAP if heading else 0
+    widest = max((_inches(figure, text).width for text in texts if text), default=0.0)
+
+    full_width, full_height = max(left + width + right, widest + 2 * _EDGE), below + height + above
+    figure.set_size_inches(full_width, full_height)
+    x, y = np.array([left, left + width + _GAP]) / full_width, below / full_height
+    cells.set_position((x[0], y, width / full_width, height / full_height))
+    bar.set_position((x[1], y, _BAR / full_width, bar_height / full_height))
+    if heading:
+        heading.set(x=_EDGE / full_width, y=1 - _EDGE / full_height, va="top")
+    if remark:
+        remark.set(x=_EDGE / full_width, y=_EDGE / full_height, va="bottom")
+
+
+def _inches(figure: Figure, what: Axes | Text) -> Bbox:
+    """The box around what is drawn, its labels included, in inches of the figure."""
+    box = what.get_tightbbox(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+    assert box is not None  # it is visible
+    return box.transformed(figure.dpi_scale_trans.inverted())
+
+
+def _text(figure: Figure, text: str, **style: Any) -> Text | None:
+    return figure.text(0, 0, visible(text), parse_math=False, **style) if text else None
+
+
+# The parts of a loss figure -------------------------------------------------------------------------------------------
+
+
+def _losses(metrics: Sequence[Mapping[str, object]], kind: str) -> list[tuple[float, float]]:
+    """(step, loss) of every row of that kind that has both, in the order of the steps."""
+    points = []
+    for row in metrics:
+        step, loss = row.get("step"), row.get("loss")
+        if row.get("kind") == kind and isinstance(step, int | float) and isinstance(loss, int | float):
+            points.append((float(step), float(loss)))
+    return sorted((p for p in points if math.isfinite(p[1])), key=lambda point: point[0])
+
+
+def _mark_best(axes: Axes, valid: list[tuple[float, float]]) -> None:
+    step, loss = min(valid, key=lambda point: point[1])
+    axes.plot([step], [loss], marker="o", markersize=9, markerfacecolor="white", markeredgecolor=_STRONG,
+              markeredgewidth=2, linestyle="none", label=f"best: {loss:.3f} at step {step:,.0f}")  # fmt: skip
+
+
+def _dot(points: list[tuple[float, float]]) -> str:
+    return "o" if len(points) == 1 else ""
+
+
+# matplotlib -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """matplotlib's own defaults and our few, whatever the user's style; its remarks on fonts and caches are not errors.
+
+    Raises:
+        ClearheadError: matplotlib is not installed.
+    """
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it remarks on a cache folder that it cannot write, and makes another
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                import matplotlib.style
+                from matplotlib.font_manager import fontManager
+            except ImportError as missing:
+                raise ClearheadError(
+                    f"figures need matplotlib, which cannot be imported ({missing})", 'pip install "clearhead[plot]"'
+                ) from None
+            here = set(fontManager.get_font_names())
+            ours = {
+                "font.family": [font for font in _FONTS if font in here] or ["sans-serif"],
+                "text.parse_math": False,
+                "text.hinting": "none",  # else a word's width depends on the resolution
+                "text.color": _INK,
+                "axes.labelcolor": _INK,
+                "axes.unicode_minus": False,
+                "svg.fonttype": "none",
+                "svg.hashsalt": "clearhead",
+                "pdf.fonttype": 42,
+            }
+            with matplotlib.style.context(["default", ours]):
+                yield
+    finally:
+        logger.setLevel(level)
+
+
+def _new_figure(width: float = 4.0, height: float = 4.0, *, constrained: bool = False) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08) if constrained else None
+    figure = Figure(figsize=(width, height), dpi=200, layout=layout)
+    FigureCanvasAgg(figure)
+    return figure

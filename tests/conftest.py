@@ -1,0 +1,22 @@
+"""What holds for every test: shapes are checked, torch uses one thread, random examples are the same each time."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Before anything of the two rooms is imported: from here on their signatures are checked, axis by axis.
+install_import_hook(["clearhead.attention", "clearhead.models"], "beartype.beartype")
+
+settings.register_profile("clearhead", deadline=None, derandomize=True)
+settings.load_profile("clearhead")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Workers share the machine's cores; a test that never imports torch does not pay for its import here."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
