@@ -26,7 +26,7 @@ _WHERE = {
     "watch": "clearhead.look",
 }
 
-__all__ = sorted([*_WHERE, "__version__"])
+__all__ = ["ClearheadError", "Edit", "Trace", "__version__", "load", "see", "show", "train", "watch"]
 
 if TYPE_CHECKING:
     from clearhead.errors import ClearheadError

@@ -174,7 +174,9 @@ class Folder:
         """Write a JSON object."""
         self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
-    def write_tensors(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    def write_tensors(
+        self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+    ) -> None:
         """Write tensors as safetensors."""
         from safetensors import SafetensorError
         from safetensors.torch import save_file
@@ -189,10 +191,10 @@ class Folder:
         """Delete a file of the folder if it is there."""
         (self.path / name).unlink(missing_ok=True)
 
-    # The checkpoint history --------------------------------------------------------------------------------------------
+    # The checkpoint history ------------------------------------------------------------------------------------------
 
     def checkpoints(self) -> list[dict[str, Any]]:
-        """The history: [{"step": 100, "file": "checkpoints/step-000100.safetensors", "loss": 2.3}, ...], oldest first."""
+        """The history, oldest first: [{"step": 100, "file": "checkpoints/step-000100.safetensors", "loss": 2.3}]."""
         if not (self.path / "checkpoints/index.json").exists():
             return []
         return list(self.json("checkpoints/index.json", "")["checkpoints"])

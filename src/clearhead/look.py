@@ -10,6 +10,7 @@ A value is a tensor, or anything that can be `kept` and `edited` (an `Attention`
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -87,7 +88,7 @@ class Edit:
     def apply(self, x: Tensor, *, first: int = 0) -> Tensor:
         """A changed copy of `x`, whose axis -2 begins at absolute position `first`; `x` itself where it misses."""
         index, value = [], torch.as_tensor(_from_json(self.value), dtype=x.dtype, device=x.device)
-        for axis, place in enumerate(self.where):
+        for axis, place in enumerate((*self.where, *[None] * (x.ndim - len(self.where)))):
             shift = first if axis == x.ndim - 2 else 0
             low, high = _bounds(place, shift + x.size(axis))
             index.append(slice(max(low - shift, 0), max(high - shift, 0)))
@@ -96,13 +97,20 @@ class Edit:
         old = x[tuple(index)]
         if not old.numel():
             return x
-        new = value.expand_as(old) if self.op == "set" else old + value if self.op == "add" else old * value
+        try:
+            value = value.expand_as(old)
+        except RuntimeError as error:
+            raise EditError(
+                f"the value of the edit of {self.path!r} has shape {tuple(value.shape)}, its place {tuple(old.shape)}",
+                "give a number, or nested lists that broadcast to the place",
+            ) from error
+        new = value if self.op == "set" else old + value if self.op == "add" else old * value
         changed = x.clone()
         changed[tuple(index)] = new
         return changed
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON; infinities are written as the strings "inf" and "-inf"."""
+        """As plain JSON; JSON has no infinities: they are written as "inf" and "-inf"."""
         data = asdict(self)
         data["where"] = [list(p) if isinstance(p, tuple) else p for p in self.where]
         data["value"] = _to_json(self.value)
@@ -113,7 +121,9 @@ class Edit:
         """The inverse of `to_json`."""
         known = {"path", "where", "op", "value", "step", "call"}
         if unknown := set(data) - known:
-            raise EditError(f"an edit has no field {sorted(unknown)[0]!r}", f"its fields are {', '.join(sorted(known))}")
+            raise EditError(
+                f"an edit has no field {sorted(unknown)[0]!r}", f"its fields are {', '.join(sorted(known))}"
+            )
         where = tuple(tuple(p) if isinstance(p, list) else p for p in data.get("where", ()))
         return cls(**{**data, "where": where, "value": _from_json(data.get("value", 0.0))})
 
@@ -125,7 +135,7 @@ def _bounds(place: Place, size: int) -> tuple[int, int]:
 def _to_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_to_json(v) for v in value]
-    return str(value) if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _from_json(value: Any) -> Any:
@@ -179,9 +189,11 @@ class Trace(Mapping[str, Any]):
         """Record `x` at the present place of the model; returns what the model shall go on with."""
         above, module = self._stack[-1] if self._stack else ("", None)
         path = f"{above}.{name}" if above else name
-        # Inside a backward pass only activation checkpointing computes forward values again: edit them, do not count them.
+        # Inside a backward pass only activation checkpointing computes forward values: edit them, do not count them.
         recomputing = torch._C._current_graph_task_id() != -1
         call = self._counts.get(path, 0)
+        if recomputing:
+            call = self._recomputed_call(name, path, call)
         for number, edit in enumerate(self.edits):
             if edit.path == path and edit.call in (None, call):
                 x = self._edited(number, edit, x)
@@ -190,6 +202,16 @@ class Trace(Mapping[str, Any]):
             self._values.setdefault(path, []).append(_keep(x, self.grad))
             self._axes.setdefault(path, axes_of(module, name))
         return x
+
+    def _recomputed_call(self, name: str, path: str, calls: int) -> int:
+        """Which call a backward pass computes again; an edit that cannot be repeated would corrupt the gradients."""
+        lost = not calls and any(e.path.endswith(f".{name}") for e in self.edits)
+        if lost or (calls > 1 and any(e.path == path and e.call is not None for e in self.edits)):
+            raise EditError(
+                f"activation checkpointing computes {name!r} again, and its place or call is unknown then",
+                "switch activation checkpointing off for this pass",
+            )
+        return 0
 
     def _edited(self, number: int, edit: Edit, x: T) -> T:
         if isinstance(x, Seen):
@@ -262,7 +284,7 @@ def _value_json(value: Any) -> dict[str, Any]:
     if isinstance(value, Tensor):
         return {"kind": "tensor", "shape": list(value.shape), "data": _to_json(value.float().tolist())}
     if isinstance(value, Seen):
-        return {"kind": type(value).__name__.lower(), **value.to_json()}
+        return {"kind": type(value).__name__.lower(), **{k: _to_json(v) for k, v in value.to_json().items()}}
     return {"kind": "plain", "data": json.loads(json.dumps(value))}
 
 
@@ -311,13 +333,13 @@ class _Eager:
         with self._lock:
             self._watching += 1
             if self._watching == 1:
-                torch.compiler.set_stance("force_eager")
+                self._stance = torch.compiler.set_stance("force_eager")
 
     def leave(self) -> None:
         with self._lock:
             self._watching -= 1
             if not self._watching:
-                torch.compiler.set_stance("default")
+                self._stance.__exit__(None, None, None)  # back to the stance that was
 
 
 _eager = _Eager()

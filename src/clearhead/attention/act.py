@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from clearhead.attention.biases import Bias
+from clearhead.attention.dropout import dropout
 from clearhead.attention.masks import Grid, Mask
 from clearhead.attention.scores import ScaledDot, Score, by_group
 from clearhead.errors import EditError, nearest
@@ -122,7 +123,7 @@ class Attention:
         return torch.cat([self._context_of(rows) for rows in blocks], dim=2)
 
     def _context_of(self, rows: slice) -> Tensor:
-        weights = F.dropout(self.weights(rows), self.dropout, training=self.dropout > 0)
+        weights = dropout(self.weights(rows), self.dropout)
         return self._step("context", by_group(weights, self.v), rows)
 
     def _context_fused(self, q: Tensor, k: Tensor, scale: float) -> Tensor:
@@ -142,8 +143,11 @@ class Attention:
         """The steps without their names: for short rows on a CPU the arithmetic alone is faster than any kernel."""
         scores = by_group(q * scale, k.transpose(-2, -1))
         added, nowhere = self._added(q.dtype, boolean=False)
+        if self.bias is not None and added is not None:  # a bias of -inf may close rows too
+            closed = (added == float("-inf")).all(-1, keepdim=True)
+            added, nowhere = added.masked_fill(closed, 0.0), closed if nowhere is None else nowhere | closed
         weights = (scores if added is None else scores + added).softmax(-1)
-        weights = F.dropout(weights, self.dropout, training=self.dropout > 0)
+        weights = dropout(weights, self.dropout)
         context = by_group(weights, self.v)
         return context if nowhere is None else context.masked_fill(nowhere, 0.0)
 
@@ -161,13 +165,14 @@ class Attention:
             added = added + self.bias.dense(self._grid()).to(dtype)
         return added, nowhere
 
-    # Seen: how a trace keeps, edits and writes an act ------------------------------------------------------------------
+    # Seen: how a trace keeps, edits and writes an act ----------------------------------------------------------------
 
     def kept(self, *, grad: bool) -> Attention:
         """The act with detached tensors and a copy of its score's and bias's parameters."""
         if grad:
             return self
-        mask, bias = (None if x is None else x.kept() for x in (self.mask, self.bias))
+        mask = None if self.mask is None else self.mask.kept()
+        bias = None if self.bias is None else self.bias.kept()
         q, k, v = self.q.detach(), self.k.detach(), self.v.detach()
         return replace(self, q=q, k=k, v=v, mask=mask, bias=bias, score=self.score.kept())
 
@@ -192,8 +197,10 @@ class Attention:
         for edit in edits:
             if edit.step == "q":
                 act = replace(act, q=edit.apply(act.q, first=self.start))
-            elif edit.step in ("k", "v"):
-                act = replace(act, **{edit.step: edit.apply(getattr(act, edit.step))})
+            elif edit.step == "k":
+                act = replace(act, k=edit.apply(act.k))
+            elif edit.step == "v":
+                act = replace(act, v=edit.apply(act.v))
         return replace(act, edits=(*act.edits, *edits))
 
     def to_json(self) -> dict[str, Any]:
@@ -205,6 +212,7 @@ class Attention:
         edits = [e.to_json() for e in self.edits]
         return {**tensors, "mask": mask, "bias": bias, "score": score, "start": self.start, "edits": edits}
 
+    @torch.no_grad()
     def gap(self, context: Tensor) -> float:
         """The proof a person sees: max |weights . v - context|, the context being the one the model went on with.
 

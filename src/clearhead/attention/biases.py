@@ -9,14 +9,13 @@ Axes of what a formula gives: [batch or 1, heads or 1, queries, keys].
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from torch import Tensor
 
 from clearhead.attention.masks import Grid
 
-__all__ = ["Added", "ALiBi", "Bias"]
+__all__ = ["ALiBi", "Added", "Bias"]
 
 
 class Bias:
@@ -26,21 +25,21 @@ class Bias:
         """The numbers to add, broadcastable to [batch, heads, queries, keys], for the rows of the grid."""
         raise NotImplementedError
 
-    def kept(self) -> Self:
+    def kept(self) -> Bias:
         """A copy that later optimizer steps cannot change."""
         return self
 
 
 @dataclass(frozen=True, eq=False)
 class Added(Bias):
-    """Any matrix of numbers, broadcastable to [batch, heads, queries, keys]; a tensor that is not changed afterwards."""
+    """Any matrix of numbers, broadcastable to [batch, heads, queries, keys]."""
 
     matrix: Tensor
 
     def dense(self, grid: Grid) -> Tensor:
         return self.matrix if self.matrix.size(-2) == 1 else self.matrix[..., grid.start : grid.stop, :]
 
-    def kept(self) -> Self:
+    def kept(self) -> Bias:
         return replace(self, matrix=self.matrix.detach().clone())
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class Mask:
     _memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """May query position i [queries, 1] look at key position j [1, keys]? Broadcastable to [batch, 1, queries, keys]."""
+        """May query i [queries, 1] look at key j [1, keys]? As [queries, keys], or with axes before these."""
         raise NotImplementedError
 
     def is_causal(self, grid: Grid) -> bool:
@@ -86,6 +86,7 @@ class Mask:
     def _remembered(self, key: Any, make: Any) -> Any:
         if torch.compiler.is_compiling():  # the compiler shares equal work by itself, and must not guard on sizes
             return make()
+        key = (key, torch.is_inference_mode_enabled())  # autograd refuses what was made in inference mode
         if key not in self._memo:
             if len(self._memo) > 8:
                 self._memo.clear()
@@ -193,7 +194,7 @@ class And(Mask):
     def allows_all(self, grid: Grid) -> bool:
         return self.one.allows_all(grid) and self.other.allows_all(grid)
 
-    def kept(self) -> Self:
+    def kept(self) -> Mask:
         return type(self)(self.one.kept(), self.other.kept())
 
 
@@ -210,5 +211,5 @@ class Or(Mask):
     def allows_all(self, grid: Grid) -> bool:
         return self.one.allows_all(grid) or self.other.allows_all(grid)
 
-    def kept(self) -> Self:
+    def kept(self) -> Mask:
         return type(self)(self.one.kept(), self.other.kept())

@@ -2,8 +2,8 @@
 
     head_h = Attention(x W_q^h, m W_k^h, m W_v^h),   out = [head_1 ... head_H] W_o        (Vaswani et al., 2017)
 
-Self-attention where m = x, cross-attention where a `memory` is given. Grouped and multi-query attention (Ainslie et al.,
-2023; Shazeer, 2019) are `n_kv_heads` below `n_heads`. Axes as in act.py.
+Self-attention where m = x, cross-attention where a `memory` is given. Grouped and multi-query attention (Ainslie et
+al., 2023; Shazeer, 2019) are `n_kv_heads` below `n_heads`. Axes as in act.py.
 """
 
 from __future__ import annotations
@@ -103,6 +103,11 @@ class MultiHead(nn.Module):
         """
         shape = x.shape
         if memory is not None and memory.size(0) != x.size(0):
+            if x.size(0) % memory.size(0):
+                raise ConfigError(
+                    f"{x.size(0)} rows cannot share {memory.size(0)} rows of memory evenly",
+                    "give one row of memory to each row, or to each group of consecutive rows of one size",
+                )
             x = x.reshape(memory.size(0), -1, x.size(-1))
         q = see("q", self._heads(self.q_proj(x), self.n_heads))
         start = 0

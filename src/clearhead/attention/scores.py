@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +47,7 @@ class Score:
         """How many numbers one similarity needs at once (the additive score holds a hidden vector for each)."""
         return 1
 
-    def kept(self) -> Self:
+    def kept(self) -> Score:
         """A copy that later optimizer steps cannot change."""
         if not isinstance(self, nn.Module):
             return self
@@ -122,9 +121,9 @@ class Additive(Score, nn.Module):
 
 
 def by_group(x: Tensor, y: Tensor) -> Tensor:
-    """The matrix product of x [batch, heads, rows, a] with y [batch, kv_heads, a, b], each kv head serving its group of heads.
+    """The matrix product of x [batch, heads, rows, a] with y [batch, kv_heads, a, b].
 
-    The group's rows are laid one below the other, so that nothing of y is repeated.
+    Each kv head serves its group of heads: the group's rows are laid one below the other, nothing of y is repeated.
     """
     if x.size(1) == y.size(1):
         return x @ y

@@ -11,7 +11,7 @@ the same byte-level pre-tokens (Radford et al., 2019), so decoding gives the tex
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,7 +32,9 @@ class TokenizerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["bpe", "word", "character"] = Field("bpe", description="byte-pair encoding, whole words or characters")
+    kind: Literal["bpe", "word", "character"] = Field(
+        "bpe", description="byte-pair encoding, whole words or characters"
+    )
     vocab_size: int = Field(8000, ge=300, description="most entries of the vocabulary")
     min_count: int = Field(2, ge=1, description="rarer pairs or words get no entry of their own")
 
@@ -108,10 +110,7 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig) -> Tokenizer:
     from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
     from tokenizers import Tokenizer as Backend
 
-    if config.kind == "bpe":
-        backend = Backend(models.BPE())
-    else:
-        backend = Backend(models.WordLevel(unk_token=_SPECIALS[UNK]))
+    backend = Backend(models.BPE() if config.kind == "bpe" else models.WordLevel(unk_token=_SPECIALS[UNK]))
     space = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()])
     backend.normalizer = space
     bytes_ = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -120,10 +119,10 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig) -> Tokenizer:
         backend.decoder = decoders.Fuse()
     else:
         backend.pre_tokenizer, backend.decoder = bytes_, decoders.ByteLevel()
-    common = {"special_tokens": _SPECIALS, "vocab_size": config.vocab_size, "show_progress": False}
+    common: dict[str, Any] = {"special_tokens": _SPECIALS, "vocab_size": config.vocab_size, "show_progress": False}
     if config.kind == "bpe":
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(min_frequency=config.min_count, initial_alphabet=alphabet, **common)
+        trainer: Any = trainers.BpeTrainer(min_frequency=config.min_count, initial_alphabet=alphabet, **common)
     else:
         trainer = trainers.WordLevelTrainer(min_frequency=config.min_count, **common)
     backend.train_from_iterator(texts, trainer, length=len(texts))

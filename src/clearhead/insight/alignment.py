@@ -1,9 +1,10 @@
 """Alignment: which source word each written word comes from, read off cross-attention, and its error rate.
 
-    AER = 1 - (|A n S| + |A n P|) / (|A| + |S|)      A: found links, S: sure, P: possible gold links  (Och and Ney, 2003)
+    AER = 1 - (|A n S| + |A n P|) / (|A| + |S|)    A: found, S: sure, P: possible links    (Och and Ney, 2003)
 
-Weights are of one forced pass. The row that *predicts* a word and the row that *reads* it are both candidates (Chen et
-al., 2020, found the reading row better in deep decoders): which layer, head and row align best is chosen on validation.
+Weights are of one forced pass. The row that *predicts* a word and the row that *reads* it are both candidates (Chen
+et al., 2020, found the reading row better in deep decoders): which layer, head and row align best is chosen on
+validation.
 
 Axes: layers, heads, rows, keys; written words, source words.
 """

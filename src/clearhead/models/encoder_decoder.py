@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clearhead.attention import Cache, Causal, Learned, Mask, MemoryCache, Padding, Rotary, Sinusoidal
+from clearhead.attention.dropout import dropout
 from clearhead.look import see
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.block import Block, Surroundings
@@ -87,7 +87,7 @@ class Stack(nn.Module):
         start = 0 if cache is None else cache.length
         if self.positions is not None:
             x = self.positions(x, start=start)
-        x = see("embedded", F.dropout(x, self.dropout, self.training))
+        x = see("embedded", dropout(x, self.dropout, self.training))
         rotation = None if self.rotary is None else self.rotary(x.size(1), start=start)
         states, memory_mask = (None, None) if memory is None else (memory.states, memory.mask)
         around = Surroundings(mask=mask, rotation=rotation, memory=states, memory_mask=memory_mask)
@@ -123,9 +123,7 @@ class EncoderDecoder(nn.Module):
         if config.tied != "none":
             self.head.weight = self.tgt_embedding.weight
 
-    def encode(
-        self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Memory:
+    def encode(self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None) -> Memory:
         """The memory of source sentences; `lengths` where they are padded (behind)."""
         mask = None if lengths is None else Padding(lengths)
         return Memory(self.encoder(self.src_embedding(src), mask=mask), mask)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from clearhead.attention.dropout import dropout
 from clearhead.look import see
 
 __all__ = ["FeedForward", "TokenEmbedding", "make_norm"]
@@ -38,7 +39,7 @@ class FeedForward(nn.Module):
             hidden = F.gelu(hidden)
         else:
             hidden = F.relu(hidden).square() if self.activation == "relu2" else F.relu(hidden)
-        out: Tensor = self.down(F.dropout(see("hidden", hidden), self.dropout, self.training))
+        out: Tensor = self.down(dropout(see("hidden", hidden), self.dropout, self.training))
         return out
 
 

@@ -1,7 +1,7 @@
 """What a task is: one file that says what it reads, trains, measures and can do.
 
-The trainer, the command line and later hosts know tasks only through `Task`. To add a task: write its file, with a class
-that answers these, and name it in `TASKS` (tasks/__init__.py).
+The trainer, the command line and later hosts know tasks only through `Task`. To add a task: write its file, with a
+class that answers these, and name it in `TASKS` (tasks/__init__.py).
 """
 
 from __future__ import annotations

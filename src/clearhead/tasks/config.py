@@ -26,10 +26,14 @@ class TranslateConfig(BaseModel):
     recipe: str = Field("translator", description="the recipe this began with")
     seed: int = Field(0, description="of everything that is drawn: weights, order, dropout")
     max_steps: int | None = Field(None, gt=0, description="optimizer steps (default: training.epochs decide)")
-    keep_checkpoints: int = Field(0, ge=0, description="moments of the run to keep, spread evenly, the first and last too")
+    keep_checkpoints: int = Field(
+        0, ge=0, description="moments of the run to keep, spread evenly, the first and last too"
+    )
     data: DataConfig = Field(default_factory=lambda: DataConfig(), description="which columns, what is left out")
     tokenizer: TokenizerConfig = Field(default_factory=lambda: TokenizerConfig(), description="how text is cut")
     arch: EncoderDecoderConfig = Field(default_factory=lambda: EncoderDecoderConfig(), description="the model")
     optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="how weights are changed")
-    schedule: ScheduleConfig = Field(default_factory=lambda: ScheduleConfig(), description="the learning rate over time")
+    schedule: ScheduleConfig = Field(
+        default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
+    )
     training: TrainingConfig = Field(default_factory=lambda: TrainingConfig(), description="how long, in which batches")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clearhead.errors import ClearheadError
 
@@ -22,14 +23,17 @@ class Score:
     signature: str
 
 
-def text_scores(outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False) -> dict[str, Score]:
+def text_scores(
+    outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+) -> dict[str, Score]:
     """BLEU and chrF of `outputs`; `references[i]` are all that output i may be compared with (one or more)."""
     try:
-        from sacrebleu.metrics import BLEU, CHRF
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
     except ModuleNotFoundError as error:
         raise ClearheadError("BLEU and chrF need sacrebleu", 'pip install "clearhead[eval]"') from error
     most = max(len(r) for r in references)
-    streams = [[r[k] if k < len(r) else None for r in references] for k in range(most)]
+    streams: list[Any] = [[r[k] if k < len(r) else None for r in references] for k in range(most)]
     found = {}
     for name, metric in (("BLEU", BLEU(lowercase=lowercase)), ("chrF", CHRF(lowercase=lowercase))):
         score = metric.corpus_score(list(outputs), streams)

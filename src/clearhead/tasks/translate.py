@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from clearhead import __version__
 from clearhead.data.batches import PairSet, pad
+from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, clean, hold_out, overlap, read_pairs
 from clearhead.data.tokenizers import BOS, EOS, PAD, UNK, Tokenizer, train_tokenizer
 from clearhead.errors import ConfigError, DataError, FolderError
@@ -114,7 +115,9 @@ class Translator:
         started = (folder.path / "config.json").exists()
         if started and not resume:
             raise FolderError(
-                "this folder holds a model already", "add --resume to go on with it, or choose another --out", file=folder
+                "this folder holds a model already",
+                "add --resume to go on with it, or choose another --out",
+                file=folder.path,
             )
         train, held_out = _read(files, valid, config, say)
         about = {"files": [str(f) for f in files], "valid": [str(f) for f in valid], "digest": _digest(train, held_out)}
@@ -144,7 +147,9 @@ class Translator:
             folder.write_json("config.json", content)
         parameters = sum(p.numel() for p in module.parameters())
         say(f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}")
-        outcome = run(_job(module, tokenizer, train, held_out, config, say), _plan(config), folder, resume=resume, quiet=quiet)
+        outcome = run(
+            _job(module, tokenizer, train, held_out, config, say), _plan(config), folder, resume=resume, quiet=quiet
+        )
         trained = cls(module, tokenizer, AlignmentHead.by_rule(len(module.decoder.blocks)), folder)
         gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
         if gold:
@@ -226,7 +231,7 @@ class Translator:
                 found[i] = [Translation(text, h.score) for text, h in zip(written, best, strict=False)]
         return found
 
-    # Looking inside ----------------------------------------------------------------------------------------------------
+    # Looking inside --------------------------------------------------------------------------------------------------
 
     def trace(self, source: str, target: str | None = None, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
         """One forced pass over a source and its translation (default: the model's own), watched.
@@ -276,13 +281,15 @@ class Translator:
         beam: int = 4,
         length_penalty: float = 1.0,
         lowercase: bool = False,
-        columns: TranslateConfig | None = None,
+        columns: Mapping[str, int | str] | None = None,
     ) -> dict[str, Any]:
         """BLEU, chrF and exact match on files of pairs, and the alignment error rate where they have gold links.
 
-        Rows with the same source are several references of one translation.
+        Rows with the same source are several references of one translation. `columns` overrides where the source,
+        target and links stand; by default as in training.
         """
-        pairs, _ = read_pairs(files, (columns or self._saved_config()).data)
+        data = self.folder.config()["run"]["data"] if self.folder else {}
+        pairs, _ = read_pairs(files, DataConfig.model_validate({**data, **(columns or {})}))
         references: dict[str, list[str]] = {}
         for pair in pairs:
             references.setdefault(pair.source, []).append(pair.target)
@@ -323,7 +330,9 @@ class Translator:
         ids = self.tokenizer.encode([clean(t) for t in texts])
         for number, row in enumerate(ids, 1):
             if len(row) > most:
-                warnings.warn(f"text {number} has {len(row):,} tokens and was cut to {most}: the model's max_len", stacklevel=3)
+                warnings.warn(
+                    f"text {number} has {len(row):,} tokens and was cut to {most}: the model's max_len", stacklevel=3
+                )
         return [[*row[:most], EOS] for row in ids]
 
     def _by_length(self, ids: list[list[int]], beam: int) -> Iterator[list[int]]:
@@ -338,9 +347,7 @@ class Translator:
         if batch:
             yield batch
 
-    def _forced(
-        self, sources: Sequence[str], targets: Sequence[str]
-    ) -> Iterator[tuple[Tensor, list[int], list[int]]]:
+    def _forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:
         """For each pair: cross-attention [layers, heads, rows, keys] and the word of each source and target piece."""
         for source, target in zip(sources, targets, strict=True):
             src_ids, _, src_words = self.tokenizer.tokens(source)
@@ -365,9 +372,6 @@ class Translator:
                 "both count from 0",
             )
         return where
-
-    def _saved_config(self) -> TranslateConfig:
-        return TranslateConfig.model_validate(self.folder.config()["run"]) if self.folder else TranslateConfig()
 
 
 def _read(
@@ -396,12 +400,14 @@ def _job(
     say: Callable[[str], None],
 ) -> PairJob:
     def tokenised(pairs: Sequence[Pair], name: str) -> PairSet:
-        ids = [tokenizer.encode([getattr(p, side) for p in pairs]) for side in ("source", "target")]
-        made = PairSet(*ids, config.arch.max_len)
+        src, tgt = (tokenizer.encode(texts) for texts in zip(*((p.source, p.target) for p in pairs), strict=True))
+        made = PairSet(src, tgt, config.arch.max_len)
         if made.dropped:
-            say(f"{made.dropped:,} {name} pairs dropped: a side has more than {config.arch.max_len} tokens (--arch.max-len)")
+            say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")
         if not len(made):
-            raise DataError(f"no {name} pair is short enough", "raise --arch.max-len, or split the texts into sentences")
+            raise DataError(
+                f"no {name} pair is short enough", "raise --arch.max-len, or split the texts into sentences"
+            )
         return made
 
     return PairJob(
@@ -442,4 +448,3 @@ def _digest(*parts: Sequence[Pair]) -> str:
             digest.update(f"{pair.source}\t{pair.target}\n".encode())
         digest.update(b"\n")
     return digest.hexdigest()
-

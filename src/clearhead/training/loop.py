@@ -34,9 +34,9 @@ _REPORT_STEPS = 10
 
 
 class Job(Protocol):
-    """What the loop asks of a task."""
+    """What the loop asks of a task. The passes run on `module` or on a copy of it, which they are given."""
 
-    module: nn.Module
+    module: Any
 
     def epoch(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch in training order, as light keys; a function of the seed and the epoch alone."""
@@ -46,11 +46,11 @@ class Job(Protocol):
         """The tensors of a batch."""
         ...
 
-    def loss(self, module: nn.Module, batch: Batch) -> tuple[Tensor, int]:
+    def loss(self, module: Any, batch: Batch) -> tuple[Tensor, int]:
         """(sum of the losses in nats, how many predictions)."""
         ...
 
-    def validate(self, module: nn.Module) -> dict[str, float]:
+    def validate(self, module: Any) -> dict[str, float]:
         """Numbers of the validation part; "loss" (nats per prediction) decides."""
         ...
 
@@ -94,13 +94,15 @@ class _Run:
         self.total = plan.max_steps or max(1, round(plan.training.epochs * first_epoch))
         self.schedule = make_schedule(plan.schedule, self.total)
         self.film = _spread(plan.keep_checkpoints, self.total)
-        self.looks = {max(1, round(i * self.total / plan.training.evaluations)) for i in range(1, plan.training.evaluations)}
+        self.looks = {
+            max(1, round(i * self.total / plan.training.evaluations)) for i in range(1, plan.training.evaluations)
+        }
         self.looks |= {self.total}
         self.reporter = Reporter(self.total, quiet=quiet)
         self._saved = time.monotonic()
 
     def begin(self, *, resume: bool) -> bool:
-        """Read the saved state, or choose the precision and save a first one. Returns whether anything is left to do."""
+        """Read the saved state, or choose the precision and save a first one; returns whether anything is left."""
         say = self.reporter.say
         if resume and (self.folder.path / FILE).exists():
             self.position = load_state(self.folder, self.master, self.optimizers)
@@ -109,7 +111,7 @@ class _Run:
                 _cut_metrics(self.folder, self.position.step)
             say(f"resuming at step {self.position.step} of {self.total}")
         else:
-            precision = self.plan.training.precision
+            precision: str = self.plan.training.precision
             if precision == "auto":
                 keys = self.job.epoch(0)
                 batch = self.job.batch(keys[len(keys) // 2])
@@ -200,7 +202,7 @@ class _Run:
         total, count = 0.0, 0
         for key in keys:
             loss, n = self.job.loss(self.weights.working, self.job.batch(key))
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total, count = total + loss.item(), count + n
         grads = self.weights.gather(count)
         if self.plan.optimizer.clip:
@@ -270,7 +272,9 @@ def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bo
         with this.reporter:
             this.steps()
         if this.position.best_step < 0:
-            raise ConfigError("the loss was never a number: the training diverged", "lower --optimizer.lr and --optimizer.muon-lr")
+            raise ConfigError(
+                "the loss was never a number: the training diverged", "lower --optimizer.lr and --optimizer.muon-lr"
+            )
     this.master.eval()
     return this.finish()
 
@@ -315,7 +319,9 @@ def _signals() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    before: dict[int, Callable[..., Any] | int | None] = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Callable[..., Any] | int | None] = {
+        n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield caught
     finally:

@@ -1,8 +1,8 @@
 """Optimizers and schedules.
 
-    Muon     momentum, orthogonalised by Newton-Schulz, for matrices inside the blocks   (Jordan et al., 2024)
-    AdamW    for embeddings, output matrix, norms and biases, or for everything           (Loshchilov and Hutter, 2019)
-    WSD      warm-up, stable, decay                                                       (Hu et al., 2024)
+Muon     momentum, orthogonalised by Newton-Schulz, for matrices inside the blocks   (Jordan et al., 2024)
+AdamW    for embeddings, output matrix, norms and biases, or for everything           (Loshchilov and Hutter, 2019)
+WSD      warm-up, stable, decay                                                       (Hu et al., 2024)
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.training.config import OptimizerConfig, ScheduleConfig
+from clearhead.training.muon import Muon
 
 __all__ = ["make_optimizers", "make_schedule"]
 
 
 def make_optimizers(module: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
     """The optimizers that share the parameters of `module`; each group keeps its peak rate in `peak`."""
-    inside, decayed, plain = [], [], []
+    inside: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, weight in module.named_parameters():
         if config.kind == "muon" and weight.ndim == 2 and ".blocks." in f".{name}":
             inside.append(weight)
@@ -35,13 +38,8 @@ def make_optimizers(module: nn.Module, config: OptimizerConfig) -> list[torch.op
     )
     if not inside:
         return [adamw]
-    muon = torch.optim.Muon(
-        [{"params": inside, "peak": config.muon_lr}],
-        lr=config.muon_lr,
-        weight_decay=config.weight_decay,
-        momentum=config.momentum,
-        adjust_lr_fn="match_rms_adamw",
-    )
+    group = {"params": inside, "peak": config.muon_lr}
+    muon = Muon([group], config.muon_lr, weight_decay=config.weight_decay, momentum=config.momentum)
     return [muon, adamw]
 
 

@@ -65,7 +65,7 @@ def choose_precision(module: nn.Module, loss: Callable[[nn.Module], Tensor]) -> 
         times = []
         for _ in range(4):
             start = time.perf_counter()
-            loss(trial).backward()  # type: ignore[no-untyped-call]
+            loss(trial).backward()
             times.append(time.perf_counter() - start)
         seconds[precision] = min(times[1:])
     torch.set_rng_state(random)

@@ -26,8 +26,8 @@ FILE = "training/state.safetensors"
 class Position:
     """Where a training stands.
 
-    `epoch` and `index` are the next batch; `best_step` and `best_loss` the best evaluation so far, `worse` how many came
-    after it; `window` the steps of the last evaluations, to be averaged.
+    `epoch` and `index` are the next batch; `best_step` and `best_loss` the best evaluation so far, `worse` how many
+    came after it; `window` the steps of the last evaluations, to be averaged.
     """
 
     precision: str

@@ -88,7 +88,7 @@ def combinations() -> dict[Combination, Split]:
 
 def _split_of(pair: Combination) -> Split:
     tenth = int(hashlib.sha1(" ".join(pair).encode()).hexdigest()[:8], 16) % 10
-    return get_args(Split)[max(0, tenth - 7)]  # type: ignore[no-any-return]
+    return get_args(Split)[max(0, tenth - 7)]
 
 
 @functools.cache

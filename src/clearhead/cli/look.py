@@ -1,0 +1,92 @@
+"""`clearhead show MODEL "text"` and `clearhead info MODEL`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from clearhead.errors import ConfigError
+
+__all__ = ["info", "show"]
+
+
+def show(
+    model: str,
+    text: str,
+    *,
+    target: str | None = None,
+    layer: int | None = None,
+    head: int | None = None,
+    svg: Path | None = None,
+    png: Path | None = None,
+    pdf: Path | None = None,
+) -> None:
+    """Translate a text and show which source words each written word attended to.
+
+    Example: clearhead show models/demo "The red house is big." --svg attention.svg
+
+    Parameters
+    ----------
+    model
+        a model folder
+    text
+        the source sentence
+    target
+        a translation to look at instead of the model's own
+    layer, head
+        which decoder layer and head, from 0 (default: the one that aligns best; a layer alone: the mean of its heads)
+    svg, png, pdf
+        save the figure here
+    """
+    import clearhead
+    from clearhead.views.show import save
+
+    for path, suffix in ((svg, ".svg"), (png, ".png"), (pdf, ".pdf")):
+        if path is not None and path.suffix.lower() != suffix:
+            raise ConfigError(f"{path} does not end in {suffix}", f"write --{suffix[1:]} {path.with_suffix(suffix)}")
+    alignment = clearhead.load(model).look(text, target, layer=layer, head=head)
+    print(" ".join(alignment.target))
+    clearhead.show(alignment)
+    for path in filter(None, (svg, png, pdf)):
+        save(alignment, path)
+        print(f"saved {path}")
+
+
+def info(model: str, *, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """What is in a model: architecture, sizes, memory, task, training.
+
+    Example: clearhead info models/demo
+
+    Parameters
+    ----------
+    model
+        a model folder
+    json
+        print it as JSON
+    """
+    from json import dumps
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    import clearhead
+
+    about = clearhead.load(model).describe()
+    if json:
+        print(dumps(about, indent=1, ensure_ascii=False))
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in about.items():
+        table.add_row(Text(name, style="bold"), Text(_words(value)))
+    Console().print(table)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_words(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(v) for v in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

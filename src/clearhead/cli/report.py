@@ -1,0 +1,54 @@
+"""What commands say when something is done."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from clearhead.errors import ClearheadError
+from clearhead.folder import Folder
+from clearhead.training.loop import read_metrics
+
+__all__ = ["finished", "loss_picture", "scores"]
+
+
+def finished(folder: Path) -> None:
+    """After a training: what it reached, its loss curve, and what to try next."""
+    results = Folder(folder).config()["results"]
+    numbers = "  ".join(f"{name} {value:.4g}" for name, value in results["validation"].items())
+    minutes, seconds = divmod(round(results["seconds"]), 60)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    say(f"trained {results['steps']} steps in {minutes} min {seconds} s ({results['precision']})")
+    say(f"validation, {results['weights']} weights: {numbers}")
+    if picture := loss_picture(folder):
+        say(f"loss curve: {picture}")
+    say(f'model: {folder}\n  try: clearhead translate {folder} "your sentence"')
+    say(f'       clearhead show {folder} "your sentence"')
+
+
+def loss_picture(folder: Path) -> Path | None:
+    """Draw metrics.jsonl as loss.png in the folder; None (and a remark) where figures cannot be drawn."""
+    from clearhead.views.figure import loss_figure, save_figure
+
+    picture = folder / "loss.png"
+    try:
+        save_figure(loss_figure(read_metrics(Folder(folder)), title=folder.name), picture)
+    except ClearheadError as error:
+        print(f"remark: no loss curve: {error}", file=sys.stderr)
+        return None
+    return picture
+
+
+def scores(found: dict[str, Any]) -> list[str]:
+    """One line a metric: its name, value and signature."""
+    lines = []
+    for name, score in found.items():
+        if isinstance(score, int):
+            lines.append(f"{name:<21}{score:>8,}")
+        else:
+            lines.append(f"{name:<21}{score.value:>8.2f}  {score.signature}")
+    return lines

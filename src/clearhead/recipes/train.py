@@ -1,0 +1,130 @@
+"""`train`: from the name of a task, files and options to a trained model in a folder.
+
+A run's configuration is a recipe's, with a TOML file's values over it, with the options given over those.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from clearhead.errors import ConfigError, nearest
+from clearhead.folder import Folder
+from clearhead.recipes import recipe as find_recipe
+from clearhead.tasks import config_class, task_class
+
+if TYPE_CHECKING:
+    from clearhead.tasks.translate import Translator
+
+__all__ = ["configure", "train"]
+
+
+def train(
+    task: str,
+    files: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str],
+    valid: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+    recipe: str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    **options: Any,
+) -> Translator:
+    """Train a model on one's own files and return it: `train("translate", "pairs.tsv", out="models/mine")`.
+
+    Args:
+        task: what the model is for: "translate".
+        files: pairs as TSV, CSV or JSONL (also .gz, .xz), or "sample:english-spanish".
+        out: the model folder that is made.
+        valid: files of validation pairs; without, a fixed share of the pairs is held out.
+        recipe: the named configuration to begin with.
+        config: a TOML file whose values override the recipe's.
+        resume: go on with what `out` holds.
+        quiet: no progress.
+        options: override both: `max_steps=500, arch={"layers": 2}`.
+
+    Raises:
+        ClearheadError: files, place or options cannot be used; the message names the mend.
+    """
+    kind = task_class(task)
+    configuration = configure(task, recipe=recipe, config=config, options=options)
+    say = {"say": lambda line: None} if quiet else {}
+    trained: Any = kind.train(
+        _names(files), configuration, Folder(out), valid=_names(valid), resume=resume, quiet=quiet, **say
+    )
+    return trained
+
+
+def configure(
+    task: str,
+    *,
+    recipe: str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> BaseModel:
+    """The whole configuration of a run.
+
+    Raises:
+        ConfigError: an option is unknown or impossible; the message names it, its value and the mend.
+    """
+    kind = config_class(task)
+    from_file = {} if config is None else _toml(Path(config))
+    name = recipe or from_file.get("recipe")
+    merged = _merge(find_recipe(task, name).model_dump(), from_file, dict(options or {}))
+    try:
+        return kind.model_validate(merged)
+    except ValidationError as error:
+        raise _explained(error, kind, config) from error
+
+
+def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+            merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", "name an existing TOML file", file=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not valid TOML: {error}", "see https://toml.io for its form", file=path) from error
+
+
+def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> ConfigError:
+    """The first thing that is wrong, in words."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _fields(kind)
+        mend = nearest(where, known) or nearest(where.split(".")[-1], [k.split(".")[-1] for k in known])
+        return ConfigError(f"there is no option {where!r}", mend or f"the options are {', '.join(known)}")
+    message = first["msg"].removeprefix("Value error, ")
+    return ConfigError(
+        f"{where or 'the configuration'} = {first['input']!r}: {message}"[:500], f"correct {where or 'it'}"
+    )
+
+
+def _fields(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    names = []
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            names += _fields(inner, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def _names(files: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[str]:
+    return [os.fspath(files)] if isinstance(files, str | os.PathLike) else [os.fspath(f) for f in files]
