@@ -248,6 +248,9 @@ class Trace(Mapping[str, Any]):
             )
         return list(self._values[path])
 
+    def __contains__(self, path: object) -> bool:
+        return path in self._values
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
@@ -384,7 +387,10 @@ class Watch:
         _eager.leave()
         if threading.get_ident() != self._thread:
             raise RuntimeError("a watch was left in another thread than it was entered in; do not yield inside a watch")
-        _here.trace = self._before
+        if self._before is None:  # as if there had never been one: compiled code guards on it, and would compile again
+            _here.__dict__.pop("trace", None)
+        else:
+            _here.trace = self._before
         trace = self._trace
         trace._stack.clear()
         if kind is not None:

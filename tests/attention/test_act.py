@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from math import e, inf
 from unittest.mock import patch
 
@@ -85,14 +87,16 @@ def test_every_step_of_a_small_act() -> None:
         "weights": [0.5, 0.5, 0.0],
         "context": [2.0],
     }
-    assert {step: getattr(act, step)().flatten().tolist() for step in expected} == expected
+    for step, wanted in expected.items():
+        torch.testing.assert_close(getattr(act, step)().flatten(), torch.tensor(wanted))
 
 
 # Every way to the context is the same
 
 
 @st.composite
-def acts(draw: st.DrawFn, dtype: torch.dtype) -> Attention:
+def acts(draw: st.DrawFn, dtype: torch.dtype) -> Callable[[], Attention]:
+    """A maker of a random act: the shape checker draws random numbers, which a strategy may not."""
     small = st.integers(1, 4)
     batch, kv_heads, groups, dim, v_dim = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(small), 3, draw(small)
     queries, keys, start = draw(st.integers(1, 5)), draw(st.integers(1, 6)), draw(st.integers(0, 3))
@@ -119,7 +123,7 @@ def acts(draw: st.DrawFn, dtype: torch.dtype) -> Attention:
         score.to(dtype)
     shapes = [(batch, heads, queries, dim), (batch, kv_heads, keys, dim), (batch, kv_heads, keys, v_dim)]
     q, k, v = ((0.7 * numbers(*s, seed=seed + i)).to(dtype).requires_grad_() for i, s in enumerate(shapes))
-    return Attention(q, k, v, mask=mask, bias=bias, score=score, start=start)
+    return partial(Attention, q, k, v, mask=mask, bias=bias, score=score, start=start)
 
 
 def with_gradients(act: Attention, context: Tensor) -> list[Tensor]:
@@ -145,7 +149,7 @@ WAYS = {
 @settings(max_examples=60)
 @given(data=st.data())
 def test_open_is_fused(way: str, dtype: torch.dtype, tolerance: float, data: st.DataObject) -> None:
-    act = data.draw(acts(dtype))
+    act = data.draw(acts(dtype))()
     if way != "chosen" and act.score.fold(act.q, act.k) is None:
         way = "chosen"
     wanted = with_gradients(act, opened(act))
@@ -158,16 +162,18 @@ def test_open_is_fused(way: str, dtype: torch.dtype, tolerance: float, data: st.
 
 
 @settings(max_examples=40)
-@given(act=acts(torch.float32))
-def test_blocks_of_rows_are_the_whole(act: Attention) -> None:
+@given(make=acts(torch.float32))
+def test_blocks_of_rows_are_the_whole(make: Callable[[], Attention]) -> None:
+    act = make()
     with patch.object(module, "_BLOCK", 1):
         found = with_gradients(act, act._context_by_rows())
     assert_all_close(found, with_gradients(act, opened(act)), 2e-5)
 
 
 @settings(max_examples=40)
-@given(act=acts(torch.float32), data=st.data())
-def test_rows_of_a_step_are_a_slice_of_the_whole(act: Attention, data: st.DataObject) -> None:
+@given(make=acts(torch.float32), data=st.data())
+def test_rows_of_a_step_are_a_slice_of_the_whole(make: Callable[[], Attention], data: st.DataObject) -> None:
+    act = make()
     i = data.draw(st.integers(0, act.shape[2] - 1))
     rows = slice(i, data.draw(st.integers(i + 1, act.shape[2])))
     for step in STEPS:
@@ -231,13 +237,12 @@ def test_a_bias_may_close_a_row_too(dtype: torch.dtype, keys: int) -> None:
 
 @pytest.mark.parametrize("score", SCORES)
 def test_the_gap_is_proven(score: str) -> None:
-    q, k = some_act().q.requires_grad_(), some_act().k
+    q = some_act().q.requires_grad_()
     act = some_act(q=q, score=every_score(6)[score], mask=Causal())
     assert act.gap(act.context()) < 1e-6
     assert act.gap(act.context() + 0.25) == pytest.approx(0.25, abs=1e-5)
     with patch.object(module, "_BLOCK", 1):
         assert act.gap(act.context()) < 1e-6
-    assert k.grad is None
 
 
 def test_softmax_is_in_float32_for_half_the_bits() -> None:
@@ -285,11 +290,11 @@ def test_a_kept_act_is_not_changed_by_a_later_step() -> None:
 # Edits
 
 
-@pytest.mark.parametrize(("op", "wanted"), [("set", 2.0), ("add", 2.0), ("multiply", 2.0)])
+@pytest.mark.parametrize("op", ["set", "add", "multiply"])
 @pytest.mark.parametrize("step", ["q", "k", "v", *STEPS, "context"])
-def test_every_step_is_edited_in_its_place_alone(step: str, op: str, wanted: float) -> None:
+def test_every_step_is_edited_in_its_place_alone(step: str, op: str) -> None:
     act, place = some_act(mask=Causal()), (1, 1, 2, 0)
-    edited = act.edited([Edit("a", place, op, wanted, step=step)])  # type: ignore[arg-type]
+    edited = act.edited([Edit("a", place, op, 2.0, step=step)])  # type: ignore[arg-type]
 
     def value(act: Attention) -> Tensor:
         found: Tensor = getattr(act, step) if step in "qkv" else getattr(act, step)()

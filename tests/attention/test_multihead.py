@@ -109,8 +109,7 @@ def test_cached_is_uncached(chunk: int) -> None:
     heads, rotary, x = MultiHead(8, 4, n_kv_heads=2), Rotary(2), torch.randn(2, 10, 8)
     mask, cache = Causal() & Matrix(torch.rand(10, 10) > 0.3), Cache()
     steps = [
-        heads(x[:, i : i + chunk], mask=mask, rotation=rotary(chunk, start=i), cache=cache)
-        for i in range(0, 10, chunk)
+        heads(x[:, i : i + chunk], mask=mask, rotation=rotary(chunk, start=i), cache=cache) for i in range(0, 10, chunk)
     ]
     torch.testing.assert_close(torch.cat(steps, 1), heads(x, mask=mask, rotation=rotary(10)))
 

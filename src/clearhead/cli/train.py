@@ -55,7 +55,7 @@ def train_translate(
     recipe
         named configuration to begin with: translator (default), demo
     config
-        TOML file whose values override the recipe's
+        TOML file, or the folder of a trained model (to run it again), whose values override the recipe's
     resume
         go on with a training that was stopped
     """

@@ -44,7 +44,7 @@ def train(
         out: the model folder that is made.
         valid: files of validation pairs; without, a fixed share of the pairs is held out.
         recipe: the named configuration to begin with.
-        config: a TOML file whose values override the recipe's.
+        config: a TOML file, or a trained model's folder (run it again); its values override the recipe's.
         resume: go on with what `out` holds.
         quiet: no progress.
         options: override both: `max_steps=500, arch={"layers": 2}`.
@@ -74,7 +74,7 @@ def configure(
         ConfigError: an option is unknown or impossible; the message names it, its value and the mend.
     """
     kind = config_class(task)
-    from_file = {} if config is None else _toml(Path(config))
+    from_file = {} if config is None else _saved(Path(config))
     name = recipe or from_file.get("recipe")
     merged = _merge(find_recipe(task, name).model_dump(), from_file, dict(options or {}))
     try:
@@ -92,7 +92,11 @@ def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _saved(path: Path) -> dict[str, Any]:
+    """The values of a TOML file, or of the run that a model folder holds."""
+    if path.is_dir():
+        run: dict[str, Any] = Folder(path).config()["run"]
+        return run
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

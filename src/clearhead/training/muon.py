@@ -5,7 +5,7 @@
 
 The scale makes a step as long as AdamW's, so that both share learning rates (Liu et al., 2025). It is torch.optim.Muon
 to the letter (a test holds them together), which walks the matrices one by one: at d_model 128 that takes a third of a
-training step, the batched product a tenth (benchmarks/training.py).
+training step, the batched product a tenth (benchmarks/parts.py).
 """
 
 from __future__ import annotations

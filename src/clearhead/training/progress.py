@@ -35,14 +35,13 @@ class Reporter:
                 TextColumn("training"),
                 BarColumn(),
                 TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-                TextColumn("loss {task.fields[loss]:.3f}"),
-                TextColumn("{task.fields[rate]:,.0f} tokens/s"),
+                TextColumn("{task.fields[now]}"),
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(elapsed_when_finished=False),
                 console=self.console,
             )
-            self._task = self._bar.add_task("train", total=total, completed=step, loss=float("nan"), rate=0.0)
+            self._task = self._bar.add_task("train", total=total, completed=step, now="")
 
     def __enter__(self) -> Reporter:
         if self._bar is not None:
@@ -60,12 +59,13 @@ class Reporter:
     def step(self, step: int, loss: float, rate: float) -> None:
         """After a step: its loss in nats per token and the rate in target tokens a second."""
         self._step = step
+        now = f"loss {loss:.3f}  {rate:,.0f} tokens/s"
         if self._bar is not None:
-            self._bar.update(self._task, completed=step, loss=loss, rate=rate)
+            self._bar.update(self._task, completed=step, now=now)
         elif time.monotonic() - self._last_line > _LINE_SECONDS:
             self._last_line = time.monotonic()
             left = (self._last_line - self._start) / max(1, step - self._first) * (self._total - step)
-            self.say(f"step {step}/{self._total}  loss {loss:.3f}  {rate:,.0f} tokens/s  left {_clock(left)}")
+            self.say(f"step {step}/{self._total}  {now}  left {_clock(left)}")
 
     def evaluation(self, step: int, numbers: Mapping[str, float], best: bool) -> None:
         """The numbers of an evaluation, marked if it is the best so far."""

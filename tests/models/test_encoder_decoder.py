@@ -1,0 +1,199 @@
+"""The encoder-decoder: what can be seen of it, and what must not move its output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from clearhead.look import atlas, watch
+from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.encoder_decoder import EncoderDecoder
+
+SMALL = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 16}
+
+# Every option appears with every value at least once, beside different others.
+CONFIGS: list[dict[str, Any]] = [
+    {},
+    {"positions": "learned", "norm_order": "post", "norm": "rms", "activation": "swiglu", "kv_heads": 2},
+    {"positions": "rotary", "norm": "rms", "activation": "gelu", "kv_heads": 1, "tied": "target"},
+    {"positions": "none", "norm_order": "post", "activation": "relu2", "tied": "none", "decoder_layers": 1},
+    {"positions": "rotary", "norm_order": "post", "activation": "swiglu", "tied": "none", "layers": 1},
+    {"positions": "learned", "activation": "relu2", "kv_heads": 2, "tied": "target", "decoder_layers": 3},
+]
+every_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda c: "-".join(str(v) for v in c.values()) or "plain")
+
+GENERATOR = torch.Generator().manual_seed(0)
+SRC, TGT = torch.randint(3, 20, (3, 7), generator=GENERATOR), torch.randint(3, 20, (3, 6), generator=GENERATOR)
+LENGTHS = torch.tensor([7, 4, 1])
+
+
+def make(config: dict[str, Any], vocab: int = 20) -> EncoderDecoder:
+    torch.manual_seed(0)
+    return EncoderDecoder(EncoderDecoderConfig(**{**SMALL, **config}), vocab, vocab).double().eval()
+
+
+def assert_same(found: Tensor, wanted: Tensor) -> None:
+    torch.testing.assert_close(found, wanted, atol=1e-9, rtol=1e-9)
+
+
+# What can be seen
+
+HEADS = {
+    "q": "batch heads queries head_dim",
+    "k": "batch kv_heads keys head_dim",
+    "v": "batch kv_heads keys v_head_dim",
+    "attention": "batch heads queries keys",
+    "context": "batch heads queries v_head_dim",
+    "out": "batch queries d_model",
+}
+ATLAS = {  # public: a name that changes here breaks what people have written
+    "encoder.embedded": "batch tokens d_model",
+    "encoder.blocks.0.resid_in": "batch tokens d_model",
+    **{f"encoder.blocks.0.self_attention.{name}": axes for name, axes in HEADS.items()},
+    "encoder.blocks.0.resid_mid": "batch tokens d_model",
+    "encoder.blocks.0.feed_forward.hidden": "batch tokens d_ff",
+    "encoder.blocks.0.resid_out": "batch tokens d_model",
+    "encoder.out": "batch tokens d_model",
+    "decoder.embedded": "batch tokens d_model",
+    "decoder.blocks.0.resid_in": "batch tokens d_model",
+    **{f"decoder.blocks.0.self_attention.{name}": axes for name, axes in HEADS.items()},
+    "decoder.blocks.0.resid_mid": "batch tokens d_model",
+    **{f"decoder.blocks.0.cross_attention.{name}": axes for name, axes in HEADS.items()},
+    "decoder.blocks.0.feed_forward.hidden": "batch tokens d_ff",
+    "decoder.blocks.0.resid_out": "batch tokens d_model",
+    "decoder.out": "batch tokens d_model",
+    "logits": "batch tgt_tokens vocab",
+}
+
+
+def test_the_frozen_atlas() -> None:
+    model = make({"layers": 1})
+    assert {path: " ".join(axes) for path, axes in atlas(model).items()} == ATLAS
+    with watch(model) as trace:
+        model(SRC, TGT)
+    assert list(trace) == list(ATLAS)  # in the order of the pass
+
+
+@every_config
+def test_what_is_seen_is_the_atlas(config: dict[str, Any]) -> None:
+    model = make(config)
+    before = model(SRC, TGT, LENGTHS)
+    with watch(model) as trace:
+        assert torch.equal(model(SRC, TGT, LENGTHS), before)
+    assert {path: trace.axes(path) for path in trace} == atlas(model)
+    for path in trace:
+        assert len(trace.axes(path)) == len(trace[path].shape), path
+    for path in trace.find("attention"):
+        assert trace[path].gap(trace[path.removesuffix("attention") + "context"]) < 1e-12
+
+
+# What must not move the output
+
+
+@every_config
+@pytest.mark.parametrize("chunks", [[1] * 6, [3, 1, 2]], ids=str)
+@torch.no_grad()
+def test_cached_is_uncached(config: dict[str, Any], chunks: list[int]) -> None:
+    model = make(config)
+    memory, cache = model.encode(SRC, LENGTHS), model.new_cache()
+    steps = []
+    for chunk in TGT.split(chunks, dim=1):
+        steps.append(model.logits(model.decode(chunk, memory, cache=cache)))
+    assert cache.length == 6
+    assert_same(torch.cat(steps, dim=1), model(SRC, TGT, LENGTHS))
+
+
+@every_config
+@torch.no_grad()
+def test_padding_is_nothing_and_sentences_are_alone(config: dict[str, Any]) -> None:
+    model, other = make(config), SRC.clone()
+    other[torch.arange(7) >= LENGTHS[:, None]] = 0
+    together = model(SRC, TGT, LENGTHS)
+    assert_same(model(other, TGT, LENGTHS), together)
+    for i, length in enumerate(LENGTHS):
+        assert_same(model(SRC[i : i + 1, :length], TGT[i : i + 1]), together[i : i + 1])
+    assert not torch.allclose(model(SRC, TGT), together)
+
+
+@every_config
+@torch.no_grad()
+def test_the_future_cannot_move_the_past(config: dict[str, Any]) -> None:
+    model, other = make(config), TGT.clone()
+    other[:, 4:] = 19 - other[:, 4:]
+    one, two = model(SRC, TGT), model(SRC, other)
+    assert_same(two[:, :4], one[:, :4])
+    assert not torch.allclose(two[:, 4:], one[:, 4:])
+
+
+@every_config
+@torch.no_grad()
+def test_beams_share_a_memory(config: dict[str, Any]) -> None:
+    model, rows = make(config), torch.tensor([0, 0, 1, 1, 2, 2])
+    tgt = torch.randint(3, 20, (6, 5), generator=torch.Generator().manual_seed(1))
+    memory, cache = model.encode(SRC, LENGTHS), model.new_cache()
+    model.decode(tgt[:, :2], memory, cache=cache)
+    # The first sentence ends; the beams of the others change places.
+    kept, sentences = torch.tensor([3, 2, 4, 4]), torch.tensor([1, 2])
+    cache.select(kept, sentences)
+    found = model.decode(tgt[kept][:, 2:], memory.select(sentences), cache=cache)
+    apart = model.decode(tgt[kept], model.encode(SRC, LENGTHS).select(rows[kept]))
+    assert_same(found, apart[:, 2:])
+
+
+# Weights
+
+
+@pytest.mark.parametrize(("tied", "matrices"), [("all", 1), ("target", 2), ("none", 3)])
+def test_tied_matrices_are_one(tied: str, matrices: int) -> None:
+    model = make({"tied": tied})
+    weights = [model.src_embedding.weight, model.tgt_embedding.weight, model.head.weight]
+    assert len({w.data_ptr() for w in weights}) == matrices
+    model(SRC, TGT).sum().backward()
+    torch.optim.SGD(model.parameters(), lr=1.0).step()
+    assert len({w.data_ptr() for w in weights}) == matrices
+    assert torch.equal(model.head.weight, model.tgt_embedding.weight) == (tied != "none")
+
+
+@every_config
+def test_a_state_dict_goes_round(config: dict[str, Any]) -> None:
+    model, fresh = make(config), make(config)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.1)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(fresh(SRC, TGT), model(SRC, TGT))
+
+
+def test_it_learns_to_copy() -> None:
+    torch.manual_seed(0)
+    sizes = {"d_model": 32, "d_ff": 64, "heads": 2, "layers": 1, "dropout": 0.0}
+    model = EncoderDecoder(EncoderDecoderConfig(**sizes), 12, 12)  # type: ignore[arg-type]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    src = torch.randint(3, 12, (8, 5))
+    tgt = torch.cat([torch.ones(8, 1, dtype=torch.long), src], dim=1)
+    for _ in range(60):
+        loss = cross_entropy(model(src, tgt[:, :-1]).flatten(0, 1), src.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.1
+    assert torch.equal(model(src, tgt[:, :-1]).argmax(-1), src)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"d_model": 10, "heads": 4}, "take 1, 2, 5, 10"),
+        ({"kv_heads": 3}, "4 heads do not divide into groups for 3"),
+        ({"positions": "rotary", "d_model": 12}, "even head width, not 3"),
+        ({"layer": 2}, "layer"),
+    ],
+)
+def test_nonsense_is_refused(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        EncoderDecoderConfig(**{**SMALL, **config})

@@ -1,0 +1,56 @@
+"""Every command and every Python block of the README runs as it stands, on a small model and small files."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import clearhead
+from clearhead.data.samples.english_spanish import sentences
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line.strip() for line in re.findall(r"^    (clearhead .*)$", README, re.MULTILINE)]
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files the README speaks of."""
+    desk = tmp_path_factory.mktemp("desk")
+    lines = [f"{s.english}\t{s.spanish}" for s in sentences("train", 300)]
+    (desk / "pairs.tsv").write_text("\n".join(lines), encoding="utf-8")
+    (desk / "test.tsv").write_text("\n".join(lines[:5]), encoding="utf-8")
+    (desk / "input.txt").write_text("The house is red.\nThe dog sleeps.\n", encoding="utf-8")
+    arch = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 64}
+    clearhead.train("translate", desk / "pairs.tsv", out=desk / "models/demo", max_steps=2, arch=arch, quiet=True)
+    return desk
+
+
+def test_the_readme_shows_commands_and_python() -> None:
+    assert len(COMMANDS) >= 5
+    assert len(BLOCKS) == 2
+
+
+def test_its_commands_run_in_their_order(desk: Path) -> None:
+    program = Path(sys.executable).with_name("clearhead")
+    for command in COMMANDS:
+        words = shlex.split(command.split("  #")[0].split(" #")[0].split(" > ")[0])[1:]
+        extra = ["--max-steps", "2"] if words[0] == "train" else []
+        done = subprocess.run([program, *words, *extra], cwd=desk, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+
+
+def test_its_python_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk)
+    source = (
+        "\n".join(BLOCKS).replace('out="models/mine"', 'out="models/python"').replace("models/mine", "models/python")
+    )
+    names: dict[str, object] = {}
+    exec(compile(source, "README.md", "exec"), names)
+    changed, trace = names["changed"], names["trace"]
+    assert (changed["logits"] - trace["logits"]).abs().max() > 0  # type: ignore[index]
