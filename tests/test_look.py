@@ -131,6 +131,7 @@ def test_only_the_watching_thread_is_seen() -> None:
         other = threading.Thread(target=model, args=(X + 1,))
         other.start()
         other.join()
+        assert not trace._stack
         model(X)
     assert len(trace.calls("out")) == 1 and torch.equal(trace["out"], model(X))
 

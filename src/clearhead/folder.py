@@ -191,6 +191,12 @@ class Folder:
         """Delete a file of the folder if it is there."""
         (self.path / name).unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Delete what a killed process left half-written beside the files of the folder."""
+        for place in ("", "checkpoints", "training"):
+            for aside in (self.path / place).glob(".*.aside"):
+                aside.unlink(missing_ok=True)
+
     # The checkpoint history ------------------------------------------------------------------------------------------
 
     def checkpoints(self) -> list[dict[str, Any]]:
@@ -201,17 +207,17 @@ class Folder:
 
     def add_checkpoint(self, step: int, tensors: Mapping[str, Tensor], **about: float) -> None:
         """Add a moment to the history; `about` is what is known of it (its loss)."""
-        name = f"checkpoints/step-{step:06d}.safetensors"
+        name = _checkpoint(step)
         self.write_tensors(name, tensors, {"step": str(step)})
         others = [c for c in self.checkpoints() if c["step"] != step]
         self._write_index([*others, {"step": step, "file": name, **about}])
 
     def drop_checkpoint(self, step: int) -> None:
-        """Take a moment out of the history."""
-        gone = [c for c in self.checkpoints() if c["step"] == step]
-        self._write_index([c for c in self.checkpoints() if c["step"] != step])
-        for checkpoint in gone:
-            self.remove(checkpoint["file"])
+        """Take a moment out of the history, and its file away, also where a kill left only the file."""
+        others = [c for c in self.checkpoints() if c["step"] != step]
+        if len(others) < len(self.checkpoints()):
+            self._write_index(others)
+        self.remove(_checkpoint(step))
 
     def _write_index(self, checkpoints: list[dict[str, Any]]) -> None:
         self.write_json("checkpoints/index.json", {"checkpoints": sorted(checkpoints, key=lambda c: c["step"])})
@@ -222,6 +228,10 @@ def unshared(module: Any) -> dict[str, Tensor]:
     seen: dict[int, str] = {}
     state = module.state_dict(keep_vars=True)
     return {k: v.detach() for k, v in state.items() if seen.setdefault(id(v), k) == k}
+
+
+def _checkpoint(step: int) -> str:
+    return f"checkpoints/step-{step:06d}.safetensors"
 
 
 def _entries(path: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -331,18 +332,21 @@ class _Eager:
 
     def __init__(self) -> None:
         self._lock, self._watching = threading.Lock(), 0
+        self._stance: Any = None
 
     def enter(self) -> None:
         with self._lock:
             self._watching += 1
-            if self._watching == 1:
+            # Nothing is compiled where the compiler was never imported, and importing it takes a second.
+            if self._watching == 1 and "torch._dynamo" in sys.modules:
                 self._stance = torch.compiler.set_stance("force_eager")
 
     def leave(self) -> None:
         with self._lock:
             self._watching -= 1
-            if not self._watching:
+            if not self._watching and self._stance is not None:
                 self._stance.__exit__(None, None, None)  # back to the stance that was
+                self._stance = None
 
 
 _eager = _Eager()

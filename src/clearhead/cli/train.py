@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from pydantic import BaseModel
 
 from clearhead.cli.options import given, optional
 from clearhead.recipes import recipe as find_recipe
@@ -73,7 +72,7 @@ def _run(
     recipe: str | None,
     config: Path | None,
     resume: bool,
-    options: BaseModel | None,
+    options: object,
 ) -> None:
     # The configuration is checked before torch is imported: a wrong option answers at once.
     from clearhead.errors import DataError

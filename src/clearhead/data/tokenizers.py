@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+from unicodedata import normalize
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,13 +60,13 @@ class Tokenizer:
         return [e.ids for e in self.backend.encode_batch(list(texts), add_special_tokens=False)]
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
-        """The texts of token ids; special tokens are left out."""
+        """The texts of token ids, one line each, single spaces; special tokens are left out."""
         texts = self.backend.decode_batch([list(i) for i in ids], skip_special_tokens=True)
-        return [str(t).strip() for t in texts]
+        return [" ".join(str(t).split()) for t in texts]  # a model may write a line break: it would be a line too many
 
     def tokens(self, text: str) -> tuple[list[int], list[str], list[int]]:
         """(ids, pieces as a person reads them, index of the whitespace word each piece belongs to)."""
-        text = " ".join(text.split())
+        text = " ".join(normalize("NFC", text).split())  # as it is encoded: an accent is not a piece of its own
         encoding: Encoding = self.backend.encode(text, add_special_tokens=False)
         pieces, words = [], []
         for low, high in encoding.offsets:

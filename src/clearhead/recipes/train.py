@@ -114,9 +114,8 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> C
         mend = nearest(where, known) or nearest(where.split(".")[-1], [k.split(".")[-1] for k in known])
         return ConfigError(f"there is no option {where!r}", mend or f"the options are {', '.join(known)}")
     message = first["msg"].removeprefix("Value error, ")
-    return ConfigError(
-        f"{where or 'the configuration'} = {first['input']!r}: {message}"[:500], f"correct {where or 'it'}"
-    )
+    given = "" if isinstance(first["input"], Mapping) else f" = {first['input']!r}"
+    return ConfigError(f"{where or 'the configuration'}{given}: {message}", f"correct {where or 'it'}")
 
 
 def _fields(kind: type[BaseModel], prefix: str = "") -> list[str]:

@@ -104,6 +104,7 @@ class _Run:
     def begin(self, *, resume: bool) -> bool:
         """Read the saved state, or choose the precision and save a first one; returns whether anything is left."""
         say = self.reporter.say
+        self.folder.sweep()
         if resume and (self.folder.path / FILE).exists():
             self.position = load_state(self.folder, self.master, self.optimizers)
             torch.set_num_threads(self.position.threads)
@@ -144,9 +145,9 @@ class _Run:
                     rate = counts / (time.monotonic() - since)
                     self._log(kind="train", loss=losses / counts, rate=round(rate), lr=self.schedule(at.step - 1))
                     losses, counts, since = 0.0, 0, time.monotonic()
-                enough = at.step in self.looks and self._look()
-                if at.step in self.film:
+                if at.step in self.film - self.looks:  # before the state is saved: a kill in between loses no moment
                     self.folder.add_checkpoint(at.step, unshared(self.master))
+                enough = at.step in self.looks and self._look()
                 if at.step == self.total or enough:
                     break
                 if stopped or time.monotonic() - self._saved > self.plan.training.save_seconds:
@@ -161,6 +162,7 @@ class _Run:
         """Choose between the best evaluation and the average of the last ones, and write the model."""
         at, average = self.position, self.plan.training.average
         if at.finished:
+            self._drop_window()
             self.folder.load_into(self.master)
             final = next(m for m in reversed(read_metrics(self.folder)) if m["kind"] == "final")
             known = {"kind", "weights", "step", "seconds", "best_step"}
@@ -174,11 +176,15 @@ class _Run:
             kind, numbers = "best", self._judge(self.folder.tensors()[0])
         self.folder.write_tensors("model.safetensors", unshared(self.master))
         self._log(kind="final", weights=kind, best_step=at.best_step, **numbers)
-        window, at.window, at.finished = at.window, [], True
+        at.finished = True
         self._save()
-        for step in set(window) - self.film:
-            self.folder.drop_checkpoint(step)
+        self._drop_window()
         return Outcome(at.step, at.seconds, kind, at.best_step, numbers, at.precision)
+
+    def _drop_window(self) -> None:
+        """Take what was only kept to be averaged out of the history."""
+        for step in set(self.position.window) - self.film - ({self.position.step} if self.film else set()):
+            self.folder.drop_checkpoint(step)
 
     def _enough(self) -> bool:
         """Whether the loss has stopped getting better."""
@@ -226,8 +232,9 @@ class _Run:
         at.worse = 0 if best else at.worse + 1
         self._log(kind="valid", **numbers)
         self.reporter.evaluation(at.step, numbers, best)
-        if average > 1:
+        if average > 1 or at.step in self.film or (self.film and self._enough()):
             self.folder.add_checkpoint(at.step, unshared(self.master), loss=numbers["loss"])
+        if average > 1:
             at.window.append(at.step)
             if len(at.window) > average and at.window[0] not in self.film:
                 self.folder.drop_checkpoint(at.window[0])

@@ -1,0 +1,350 @@
+"""The model folder: written whole or not at all, read with care, never unpickled."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import clearhead
+from clearhead.errors import ClearheadError, FolderError
+from clearhead.folder import FORMAT, Folder, replacing, unshared, write_text
+
+SRC = Path(__file__).parent.parent / "src"
+ARCH = {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "max_len": 64}
+
+
+def listing(path: Path) -> list[str]:
+    return sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file())
+
+
+# Writing
+
+
+def test_a_block_that_ends_well_replaces_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    write_text(path, "old")
+    with replacing(path) as aside:
+        assert aside.parent == path.parent
+        aside.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert listing(tmp_path) == ["deep/file.txt"]
+
+
+@pytest.mark.parametrize("written", ["", "half of it"])
+def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(ValueError, match="mine"), replacing(path) as aside:
+        if written:
+            aside.write_text(written)
+        raise ValueError("mine")
+    assert path.read_text() == "old"
+    assert listing(tmp_path) == ["file.txt"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(FolderError, match=r"file\.txt: cannot be written: No space left.*\n  mend: .*free space"):  # noqa: SIM117
+        with replacing(path) as aside:
+            aside.write_text("half")
+            raise OSError(28, "No space left on device")
+    assert path.read_text() == "old"
+    assert listing(tmp_path) == ["file.txt"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_disk_that_fails_at_the_end_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), fail)
+    with pytest.raises(FolderError, match="Input/output error"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert listing(tmp_path) == ["file.txt"]
+
+
+def test_the_file_and_its_folder_are_synced_around_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, events = tmp_path / "file.txt", list[str]()
+    fsync, replace = os.fsync, Path.replace
+
+    def seen_fsync(descriptor: int) -> None:
+        events.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name if Path("/proc/self/fd").exists() else "?")
+        fsync(descriptor)
+
+    def seen_replace(self: Path, target: Path) -> Path:
+        events.append("renamed")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(Path, "replace", seen_replace)
+    write_text(path, "new")
+    assert len(events) == 3
+    assert events[1] == "renamed"
+    if events[0] != "?":
+        assert events[0].endswith(".aside")
+        assert events[2] == tmp_path.name
+
+
+def test_tensors_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.write_tensors("model.safetensors", {"w": torch.ones(2)}, {"step": "3"})
+    with pytest.raises(RuntimeError, match="unsupported"):
+        folder.write_tensors("model.safetensors", {"w": torch.zeros(2).to_sparse()})
+    tensors, metadata = folder.tensors()
+    assert tensors["w"].equal(torch.ones(2))
+    assert metadata == {"step": "3"}
+    assert listing(tmp_path) == ["model.safetensors"]
+
+
+def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for path in (tmp_path / "file" / "config.json", tmp_path / "file" / "deep" / "config.json"):
+        with pytest.raises(FolderError, match=r"cannot be written.*\n  mend: "):
+            write_text(path, "x")
+    with pytest.raises(FolderError, match="cannot be written"):
+        clearhead.train("translate", "sample:english-spanish/train:20", out=tmp_path / "file" / "m", quiet=True)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.add_checkpoint(1, {"w": torch.ones(1)})
+    keep = listing(tmp_path)
+    for name in (".model.safetensors.12.aside", "checkpoints/.index.json.3.aside", "training/.state.safetensors.4.aside"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("half")
+    folder.sweep()
+    assert listing(tmp_path) == keep
+
+
+# Reading
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Three untrained-looking models: two of one architecture and other words, one that is wider."""
+    place = tmp_path_factory.mktemp("models")
+    for name, files, d_model in (
+        ("mine", "sample:english-spanish/train:60", 16),
+        ("other", "sample:english-spanish/train:90", 16),
+        ("wide", "sample:english-spanish/train:60", 32),
+    ):
+        arch = {**ARCH, "d_model": d_model}
+        clearhead.train("translate", files, out=place / name, max_steps=1, arch=arch, quiet=True)
+    return {name: place / name for name in ("mine", "other", "wide")}
+
+
+@pytest.fixture
+def mine(models: dict[str, Path], tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    return Path(shutil.copytree(models["mine"], tmp_path / "mine"))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def put(**changed: object) -> Callable[[Path], None]:
+    """Change entries of a JSON file (None: take them out)."""
+
+    def change(path: Path) -> None:
+        data = {**json.loads(path.read_text(encoding="utf-8")), **changed}
+        path.write_text(json.dumps({k: v for k, v in data.items() if v is not None}), encoding="utf-8")
+
+    return change
+
+
+def write(content: bytes) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        path.write_bytes(content)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("model.safetensors", cut, "not a whole safetensors file"),
+        ("model.safetensors", write(b""), "not a whole safetensors file"),
+        ("model.safetensors", write(b"PK\x03\x04 a pickle in a zip"), "not a whole safetensors file"),
+        ("model.safetensors", Path.unlink, "the file is missing"),
+        ("tokenizer.json", cut, "not a tokenizer"),
+        ("tokenizer.json", write(b"{}"), "not a tokenizer"),
+        ("tokenizer.json", write(b"\xff\xfe"), "cannot be read"),
+        ("tokenizer.json", Path.unlink, "the file is missing"),
+        ("config.json", cut, "not valid JSON"),
+        ("config.json", write(b"[1]"), "not a JSON object"),
+        ("config.json", write(b"\xff{}"), "cannot be read"),
+        ("config.json", Path.unlink, "this folder holds no model|the file is missing"),
+        ("config.json", put(format=None), "a model of another library"),
+        ("config.json", write(b'{"architectures": ["MarianMTModel"]}'), "a model of another library"),
+        ("config.json", put(format=FORMAT + 1), f"format {FORMAT + 1}; this version of clearhead reads format {FORMAT}"),
+        ("config.json", put(arch=None), "this is no configuration of a translator: 'arch'"),
+        ("config.json", put(arch={"d_model": 10, "heads": 3}), "no configuration of a translator"),
+        ("config.json", put(alignment={"layer": 0, "colour": 1}), "no configuration of a translator"),
+    ],
+)
+def test_damage_is_named_with_the_file_and_a_mend(
+    mine: Path, name: str, damage: Callable[[Path], None], message: str
+) -> None:
+    damage(mine / name)
+    with pytest.raises(FolderError, match=message) as caught:
+        clearhead.load(mine)
+    assert str(mine / name) in str(caught.value)
+    assert "\n  mend: " in str(caught.value)
+
+
+def test_where_json_is_cut_is_named_with_its_line(mine: Path) -> None:
+    cut(mine / "config.json")
+    with pytest.raises(FolderError, match=r"config\.json, line [1-9]\d*: "):
+        clearhead.load(mine)
+
+
+def test_a_task_of_a_later_version(mine: Path) -> None:
+    put(task="translat")(mine / "config.json")
+    with pytest.raises(ClearheadError, match=r"no task 'translat'\n.*'translate'"):
+        clearhead.load(mine)
+
+
+def test_weights_of_another_model(mine: Path, models: dict[str, Path]) -> None:
+    shutil.copy(models["wide"] / "model.safetensors", mine / "model.safetensors")
+    with pytest.raises(FolderError, match=r"do not fit the model: .*\(16.* in config\.json\n  mend: .*two models"):
+        clearhead.load(mine)
+
+
+def test_a_tokenizer_of_another_model(mine: Path, models: dict[str, Path]) -> None:
+    shutil.copy(models["other"] / "tokenizer.json", mine / "tokenizer.json")
+    with pytest.raises(FolderError, match=r"the tokenizer has \d+ entries, the model \d+\n  mend: .*two models"):
+        clearhead.load(mine)
+
+
+def test_a_tokenizer_of_another_library(mine: Path) -> None:
+    data = json.loads((mine / "tokenizer.json").read_text(encoding="utf-8"))
+    data["added_tokens"] = []
+    data["model"]["vocab"] = {f"x{v}" if v < 4 else k: v for k, v in data["model"]["vocab"].items()}
+    (mine / "tokenizer.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(FolderError, match="not made by clearhead"):
+        clearhead.load(mine)
+
+
+def test_a_missing_folder_names_a_near_one(models: dict[str, Path]) -> None:
+    with pytest.raises(FolderError, match="no such model folder\n  mend: did you mean 'other'"):
+        clearhead.load(models["other"].with_name("othre"))
+    with pytest.raises(FolderError, match="no such model folder\n  mend: train one"):
+        clearhead.load(models["mine"] / "nowhere" / "xyz")
+
+
+def test_a_folder_that_holds_a_model_is_not_trained_over(models: dict[str, Path]) -> None:
+    before = (models["mine"] / "model.safetensors").read_bytes()
+    with pytest.raises(FolderError, match="holds a model already\n  mend: add --resume"):
+        clearhead.train("translate", "sample:english-spanish/train:60", out=models["mine"], quiet=True)
+    assert (models["mine"] / "model.safetensors").read_bytes() == before
+
+
+# Tensors
+
+
+def test_tied_matrices_are_written_once(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
+    module[1].weight = module[0].weight
+    assert list(unshared(module)) == ["0.weight"]
+    Folder(tmp_path).write_tensors("model.safetensors", unshared(module))
+    with torch.no_grad():
+        module[0].weight.zero_()
+    Folder(tmp_path).load_into(module)
+    assert module[1].weight is module[0].weight
+    assert module[1].weight.abs().sum() > 0
+
+
+# The history
+
+
+def test_the_checkpoint_history(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert folder.checkpoints() == []
+    for step in (20, 0, 10):
+        folder.add_checkpoint(step, {"w": torch.full((1,), float(step))}, loss=step / 2)
+    assert [c["step"] for c in folder.checkpoints()] == [0, 10, 20]
+    assert folder.checkpoints()[1] == {"step": 10, "file": "checkpoints/step-000010.safetensors", "loss": 5.0}
+    folder.add_checkpoint(10, {"w": torch.full((1,), 7.0)})  # a step again replaces it
+    assert [c.get("loss") for c in folder.checkpoints()] == [0.0, None, 10.0]
+    for checkpoint, value in zip(folder.checkpoints(), (0.0, 7.0, 20.0), strict=True):
+        tensors, metadata = folder.tensors(checkpoint["file"])
+        assert tensors["w"].item() == value
+        assert metadata == {"step": str(checkpoint["step"])}
+    folder.drop_checkpoint(10)
+    assert [c["step"] for c in folder.checkpoints()] == [0, 20]
+    assert listing(tmp_path) == [
+        "checkpoints/index.json",
+        "checkpoints/step-000000.safetensors",
+        "checkpoints/step-000020.safetensors",
+    ]
+
+
+def test_dropping_what_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.drop_checkpoint(3)
+    assert listing(tmp_path) == []
+    folder.add_checkpoint(1, {"w": torch.ones(1)})
+    when = (tmp_path / "checkpoints/index.json").stat().st_mtime_ns
+    folder.drop_checkpoint(3)
+    assert (tmp_path / "checkpoints/index.json").stat().st_mtime_ns == when
+    folder.write_tensors("checkpoints/step-000003.safetensors", {"w": torch.ones(1)})  # a kill left only the file
+    folder.drop_checkpoint(3)
+    assert listing(tmp_path) == ["checkpoints/index.json", "checkpoints/step-000001.safetensors"]
+
+
+# Nothing is unpickled
+
+
+def unsafe(source: str) -> list[str]:
+    """What in a source could run code that a file brings along."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        found += [n for n in names if n.split(".")[0] in {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}]
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
+            if called in {"eval", "exec", "compile"} or (called in {"torch.load", "np.load", "numpy.load"} and not safe):
+                found.append(called)
+    return found
+
+
+def test_nothing_is_unpickled_or_evaluated() -> None:
+    assert {str(p): bad for p in SRC.rglob("*.py") if (bad := unsafe(p.read_text(encoding="utf-8")))} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "is_safe"),
+    [
+        ("import pickle", False),
+        ("from pickle import loads", False),
+        ("import torch\ntorch.load('x')", False),
+        ("torch.load('x', weights_only=False)", False),
+        ("torch.load('x', weights_only=True)", True),
+        ("eval('1')", False),
+        ("exec(text)", False),
+        ("model.eval()", True),
+        ("re.compile('x')", True),
+    ],
+)
+def test_the_guard_knows_what_it_sees(source: str, is_safe: bool) -> None:
+    assert (unsafe(source) == []) == is_safe

@@ -1,0 +1,178 @@
+"""Optimizers and schedules: Muon is torch's, groups are as meant, schedules are right by hand, the state round-trips."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.training.config import OptimizerConfig, ScheduleConfig
+from clearhead.training.muon import Muon, orthogonalised
+from clearhead.training.optim import load_state_tensors, make_optimizers, make_schedule, state_tensors
+
+SHAPES = [(16, 16), (48, 16), (16, 48), (16, 16), (1, 8), (8, 1)]
+
+
+def weights(seed: int = 0) -> list[nn.Parameter]:
+    random = torch.Generator().manual_seed(seed)
+    return [nn.Parameter(torch.randn(shape, generator=random) / 4) for shape in SHAPES]
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("momentum", [0.0, 0.95])
+def test_muon_is_the_one_of_torch(weight_decay: float, momentum: float) -> None:
+    ours, theirs = weights(), weights()
+    mine = Muon(ours, lr=0.02, weight_decay=weight_decay, momentum=momentum)
+    reference = torch.optim.Muon(
+        theirs, lr=0.02, weight_decay=weight_decay, momentum=momentum, adjust_lr_fn="match_rms_adamw"
+    )
+    random = torch.Generator().manual_seed(1)
+    for _ in range(6):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(a.shape, generator=random)
+            b.grad = a.grad.clone()
+        mine.step()
+        reference.step()
+        for a, b, start in zip(ours, theirs, weights(), strict=True):
+            # Both compute in bfloat16, in another order: a unit in its last place of what was walked so far.
+            assert (a - b).abs().max() <= 0.02 * (b - start).abs().max() + 1e-6
+
+
+def test_a_step_is_as_long_as_one_of_adamw() -> None:
+    """0.2 sqrt(max(shape)) times a matrix whose singular values are about 1: entries of about 0.2 (Liu et al.)."""
+    for weight, start in zip(weights(), weights(), strict=True):
+        if min(weight.shape) < 8:
+            continue
+        weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(2))
+        Muon([weight], lr=1.0).step()
+        assert (weight - start).square().mean().sqrt().item() == pytest.approx(0.2, rel=0.25)
+
+
+def test_orthogonalised_has_singular_values_near_one() -> None:
+    x = torch.randn(3, 24, 16, generator=torch.Generator().manual_seed(0))
+    for y in (orthogonalised(x), orthogonalised(x.mT).mT):
+        values = torch.linalg.svdvals(y.float())
+        assert values.min() > 0.5
+        assert values.max() < 1.3
+    assert not orthogonalised(torch.zeros(1, 4, 4)).isnan().any()
+
+
+def test_weights_without_a_gradient_stay() -> None:
+    ours = weights()
+    optimizer = Muon(ours, lr=0.1, weight_decay=0.5)
+    ours[1].grad = torch.ones_like(ours[1])
+    optimizer.step()
+    assert [i for i, (a, b) in enumerate(zip(ours, weights(), strict=True)) if not a.equal(b)] == [1]
+    assert len(optimizer.state) == 1
+
+
+# Groups
+
+
+def model(**changed: object) -> EncoderDecoder:
+    torch.manual_seed(0)
+    config = {"d_model": 16, "d_ff": 24, "heads": 2, "layers": 2, "max_len": 16, **changed}
+    return EncoderDecoder(EncoderDecoderConfig.model_validate(config), 20, 20)
+
+
+@pytest.mark.parametrize("tied", ["all", "none"])
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+def test_only_matrices_inside_the_blocks_are_muons(tied: str, positions: str) -> None:
+    module = model(tied=tied, positions=positions)
+    muon, adamw = make_optimizers(module, OptimizerConfig())
+    assert isinstance(muon, Muon)
+    assert isinstance(adamw, torch.optim.AdamW)
+    names = {weight: name for name, weight in module.named_parameters()}
+    inside = {names[w] for group in muon.param_groups for w in group["params"]}
+    decayed, plain = ({names[w] for w in group["params"]} for group in adamw.param_groups)
+    assert inside
+    assert all(".blocks." in name and "norm" not in name and name.endswith("weight") for name in inside)
+    assert "tgt_embedding.weight" in decayed
+    assert ("head.weight" in decayed) == (tied == "none")
+    assert not any(".blocks." in name for name in decayed)
+    assert all("norm" in name or name.endswith("bias") for name in plain)
+    assert [g["weight_decay"] for g in adamw.param_groups] == [0.01, 0.0]
+    assert [muon.param_groups[0]["weight_decay"], muon.param_groups[0]["peak"]] == [0.01, 2e-3]
+    together = sorted([*inside, *decayed, *plain])
+    assert together == sorted(names.values())  # each weight once, none left out
+
+
+def test_adamw_alone() -> None:
+    module = model()
+    (adamw,) = make_optimizers(module, OptimizerConfig(kind="adamw", lr=0.5, beta2=0.9))
+    assert sum(len(g["params"]) for g in adamw.param_groups) == len(list(module.parameters()))
+    assert {g["peak"] for g in adamw.param_groups} == {0.5}
+    assert {g["betas"] for g in adamw.param_groups} == {(0.9, 0.9)}
+
+
+# State
+
+
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_the_state_there_and_back(kind: str) -> None:
+    config = OptimizerConfig.model_validate({"kind": kind})
+    first, second = model(), model()
+    optimizers, others = make_optimizers(first, config), make_optimizers(second, config)
+
+    def step(module: nn.Module, made: list[torch.optim.Optimizer], seed: int) -> None:
+        random = torch.Generator().manual_seed(seed)
+        for weight in module.parameters():
+            weight.grad = torch.randn(weight.shape, generator=random)
+        for optimizer in made:
+            optimizer.step()
+
+    for seed in range(3):
+        step(first, optimizers, seed)
+    saved = {name: value.clone() for name, value in state_tensors(optimizers).items()}
+    assert all(name.startswith("optimizer.") for name in saved)
+    load_state_tensors(others, saved)
+    again = state_tensors(others)
+    assert again.keys() == saved.keys()
+    assert all(again[name].equal(saved[name]) and again[name].dtype == saved[name].dtype for name in saved)
+    second.load_state_dict(first.state_dict())
+    for module, made in ((first, optimizers), (second, others)):
+        step(module, made, 9)
+    assert all(a.equal(b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_no_state_yet() -> None:
+    optimizers = make_optimizers(model(), OptimizerConfig())
+    assert state_tensors(optimizers) == {}
+    load_state_tensors(optimizers, {})
+    assert state_tensors(optimizers) == {}
+
+
+# Schedules
+
+
+def test_wsd_by_hand() -> None:
+    share = make_schedule(ScheduleConfig(kind="wsd", warmup=4, decay=0.5), 24)
+    assert [share(s) for s in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert [share(s) for s in (4, 13, 14)] == [1.0, 1.0, 1.0]  # 20 steps after the warm-up; the last 10 decay
+    assert [share(s) for s in (15, 19, 23)] == pytest.approx([0.9, 0.5, 0.1])
+
+
+def test_cosine_by_hand() -> None:
+    share = make_schedule(ScheduleConfig(kind="cosine", warmup=2), 12)
+    assert [share(s) for s in (0, 1, 2, 7)] == pytest.approx([0.5, 1.0, 1.0, 0.5])
+    assert share(12) == pytest.approx(0.0)
+    assert share(11) == pytest.approx(0.5 * (1 - math.cos(math.pi / 10)))
+
+
+def test_inverse_square_root_by_hand() -> None:
+    share = make_schedule(ScheduleConfig(kind="inverse-sqrt", warmup=4), 100)
+    assert [share(s) for s in (0, 3, 15, 63)] == pytest.approx([0.25, 1.0, 0.5, 0.25])
+
+
+@pytest.mark.parametrize("kind", ["wsd", "cosine", "inverse-sqrt"])
+@pytest.mark.parametrize("warmup", [0, 1, 200])
+@pytest.mark.parametrize("decay", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("total", [1, 2, 3, 10])
+def test_every_step_moves(kind: str, warmup: int, decay: float, total: int) -> None:
+    """Also where the warm-up is longer than the run: it is cut to a quarter; without one, the first step is no nought."""
+    share = make_schedule(ScheduleConfig.model_validate({"kind": kind, "warmup": warmup, "decay": decay}), total)
+    assert all(0 < share(step) <= 1 for step in range(total))
