@@ -19,7 +19,7 @@ SRC = Path(__file__).parent.parent / "src"
 PACKAGE = SRC / "clearhead"
 
 FLOORS = (
-    ("look", "errors"),
+    ("look", "edits", "errors"),
     ("attention",),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
@@ -33,6 +33,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms of one floor that may meet: (who imports, what) -> why. Empty is best.
 NEIGHBOURS: dict[tuple[str, str], str] = {
     ("look", "errors"): "the errors people read are the ground that everything stands on",
+    ("edits", "errors"): "the same",
+    ("look", "edits"): "a watch hands edits to the values it is shown",
 }
 
 

@@ -18,8 +18,9 @@ from torch._dynamo.testing import CompileCounter
 from torch.utils.checkpoint import checkpoint
 
 from clearhead.attention import Added, Additive, Attention, Causal, MultiHead, Padding
+from clearhead.edits import Edit
 from clearhead.errors import EditError, NotSeenError
-from clearhead.look import Edit, Trace, atlas, see, watch
+from clearhead.look import Trace, atlas, see, watch
 
 X = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
 

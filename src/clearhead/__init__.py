@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ClearheadError": "clearhead.errors",
-    "Edit": "clearhead.look",
+    "Edit": "clearhead.edits",
     "Trace": "clearhead.look",
     "load": "clearhead.tasks.load",
     "see": "clearhead.look",
@@ -29,8 +29,9 @@ _WHERE = {
 __all__ = ["ClearheadError", "Edit", "Trace", "__version__", "load", "see", "show", "train", "watch"]
 
 if TYPE_CHECKING:
+    from clearhead.edits import Edit
     from clearhead.errors import ClearheadError
-    from clearhead.look import Edit, Trace, see, watch
+    from clearhead.look import Trace, see, watch
     from clearhead.recipes.train import train
     from clearhead.tasks.load import load
     from clearhead.views.show import show

@@ -33,8 +33,8 @@ from clearhead.attention import (
     Window,
 )
 from clearhead.attention import act as module
+from clearhead.edits import Edit
 from clearhead.errors import EditError
-from clearhead.look import Edit
 
 STEPS = ["similarities", "scaled", "biased", "masked", "weights"]
 

@@ -25,8 +25,8 @@ from clearhead.attention.biases import Bias
 from clearhead.attention.dropout import dropout
 from clearhead.attention.masks import Grid, Mask
 from clearhead.attention.scores import ScaledDot, Score, by_group
+from clearhead.edits import Edit
 from clearhead.errors import EditError, nearest
-from clearhead.look import Edit
 
 __all__ = ["STEPS", "Attention"]
 
@@ -49,7 +49,7 @@ class Attention:
         score: how a query and a key are compared.
         dropout: share of the weights that `context()` drops; the steps show the weights before it.
         start: absolute position of the first query (with a cache, the number of keys seen before it).
-        edits: changes of single steps; see `clearhead.look.Edit`.
+        edits: changes of single steps; see `clearhead.edits.Edit`.
     """
 
     q: Float[Tensor, "batch heads queries q_dim"]

@@ -31,7 +31,7 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
     from clearhead.views.show import save
 
     begun = (out / "config.json").exists()
-    if begun and "results" in Folder(out).config():
+    if begun and "alignment" in Folder(out).config():
         print(f"{out} is trained already (delete it to train again)\n")
         translator = clearhead.load(out)
     else:

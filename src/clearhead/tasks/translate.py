@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +11,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from clearhead import __version__
-from clearhead.data.batches import PairSet, pad
+from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
-from clearhead.data.pairs import Pair, clean, hold_out, overlap, read_pairs
-from clearhead.data.tokenizers import BOS, EOS, PAD, UNK, Tokenizer, train_tokenizer
-from clearhead.errors import ConfigError, DataError, FolderError
-from clearhead.folder import FORMAT, Folder
+from clearhead.data.pairs import Pair, clean, read_pairs
+from clearhead.data.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
+from clearhead.edits import Edit
+from clearhead.errors import ConfigError, FolderError
+from clearhead.folder import Folder
 from clearhead.generation.search import search
 from clearhead.insight.alignment import (
     AlignmentHead,
@@ -30,13 +29,12 @@ from clearhead.insight.alignment import (
     find_links,
     word_weights,
 )
-from clearhead.look import Edit, Trace, watch
+from clearhead.look import Trace, watch
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks.config import TranslateConfig
 from clearhead.tasks.metrics import Score, exact_match, text_scores
-from clearhead.tasks.pair_job import PairJob
-from clearhead.training.loop import Outcome, Plan, run
+from clearhead.tasks.pairs import train_pairs
 
 __all__ = ["Alignment", "Translation", "Translator"]
 
@@ -112,50 +110,15 @@ class Translator:
         Raises:
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
-        started = (folder.path / "config.json").exists()
-        if started and not resume:
-            raise FolderError(
-                "this folder holds a model already",
-                "add --resume to go on with it, or choose another --out",
-                file=folder.path,
-            )
-        train, held_out = _read(files, valid, config, say)
-        about = {"files": [str(f) for f in files], "valid": [str(f) for f in valid], "digest": _digest(train, held_out)}
-        if started:
-            tokenizer, saved = Tokenizer.from_json(folder.text("tokenizer.json")), folder.config()
-            if (saved["run"], saved["data"]["digest"]) != (config.model_dump(mode="json"), about["digest"]):
-                what = "options" if saved["run"] != config.model_dump(mode="json") else "sentence pairs"
-                raise ConfigError(
-                    f"the {what} differ from those {folder} was begun with",
-                    "resume with the same files and options, or train into another folder",
-                )
-        else:
-            tokenizer = train_tokenizer([text for p in train for text in (p.source, p.target)], config.tokenizer)
-            folder.write_text("tokenizer.json", tokenizer.to_json())
-        torch.manual_seed(config.seed)
-        module = EncoderDecoder(config.arch, tokenizer.vocab_size, tokenizer.vocab_size)
-        content = {
-            "format": FORMAT,
-            "clearhead": __version__,
-            "task": cls.name,
-            "arch": config.arch.model_dump(mode="json"),
-            "vocab_size": tokenizer.vocab_size,
-            "run": config.model_dump(mode="json"),
-            "data": about,
-        }
-        if not started:
-            folder.write_json("config.json", content)
-        parameters = sum(p.numel() for p in module.parameters())
-        say(f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}")
-        outcome = run(
-            _job(module, tokenizer, train, held_out, config, say), _plan(config), folder, resume=resume, quiet=quiet
+        module, tokenizer, held_out = train_pairs(
+            cls.name, files, config, folder, valid, resume=resume, quiet=quiet, say=say
         )
         trained = cls(module, tokenizer, AlignmentHead.by_rule(len(module.decoder.blocks)), folder)
         gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
         if gold:
             trained.head = trained._choose_head(gold)
             say(f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)")
-        folder.write_json("config.json", {**content, "alignment": trained.head.to_json(), "results": _results(outcome)})
+        folder.write_json("config.json", {**folder.config(), "alignment": trained.head.to_json()})
         return trained
 
     @classmethod
@@ -374,77 +337,5 @@ class Translator:
         return where
 
 
-def _read(
-    files: Sequence[str], valid: Sequence[str], config: TranslateConfig, say: Callable[[str], None]
-) -> tuple[list[Pair], list[Pair]]:
-    pairs, report = read_pairs(files, config.data)
-    for line in report.lines():
-        say(line)
-    if not valid:
-        train, held_out = hold_out(pairs, config.data.valid_share, config.data.valid_rows)
-        say(f"{len(train):,} pairs to train on, {len(held_out):,} held out for validation")
-        return train, held_out
-    held_out, _ = read_pairs(valid, config.data)
-    say(f"{len(pairs):,} pairs to train on, {len(held_out):,} for validation")
-    if shared := overlap(pairs, held_out):
-        say(f"remark: {shared:,} validation sources stand in the training pairs too; validation will look too good")
-    return pairs, held_out
-
-
-def _job(
-    module: EncoderDecoder,
-    tokenizer: Tokenizer,
-    train: Sequence[Pair],
-    valid: Sequence[Pair],
-    config: TranslateConfig,
-    say: Callable[[str], None],
-) -> PairJob:
-    def tokenised(pairs: Sequence[Pair], name: str) -> PairSet:
-        src, tgt = (tokenizer.encode(texts) for texts in zip(*((p.source, p.target) for p in pairs), strict=True))
-        made = PairSet(src, tgt, config.arch.max_len)
-        if made.dropped:
-            say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")
-        if not len(made):
-            raise DataError(
-                f"no {name} pair is short enough", "raise --arch.max-len, or split the texts into sentences"
-            )
-        return made
-
-    return PairJob(
-        module,
-        tokenised(train, "training"),
-        tokenised(valid, "validation"),
-        seed=config.seed,
-        batch_tokens=config.training.batch_tokens,
-        label_smoothing=config.training.label_smoothing,
-    )
-
-
-def _plan(config: TranslateConfig) -> Plan:
-    return Plan(
-        config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
-    )
-
-
-def _results(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "steps": outcome.steps,
-        "seconds": round(outcome.seconds, 1),
-        "precision": outcome.precision,
-        "weights": outcome.kind,
-        "best step": outcome.best_step,
-        "validation": {name: round(value, 4) for name, value in outcome.numbers.items()},
-    }
-
-
 def _gold(pair: Pair) -> Gold:
     return Gold(pair.sure or frozenset(), pair.possible or frozenset())
-
-
-def _digest(*parts: Sequence[Pair]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        for pair in part:
-            digest.update(f"{pair.source}\t{pair.target}\n".encode())
-        digest.update(b"\n")
-    return digest.hexdigest()

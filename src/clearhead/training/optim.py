@@ -54,7 +54,7 @@ def make_schedule(config: ScheduleConfig, total: int) -> Callable[[int], float]:
         if config.kind == "cosine":
             return 0.5 * (1 - math.cos(math.pi * left))
         if config.kind == "inverse-sqrt":
-            return math.sqrt(warmup / (step + 1))
+            return math.sqrt(max(1, warmup) / (step + 1))
         return min(1.0, left / config.decay) if config.decay else 1.0
 
     return share

@@ -1,0 +1,215 @@
+"""What every task on sentence pairs shares: the pair objective, and the way from files to a trained model.
+
+loss = - sum_t log p(y_t | y_<t, x), smoothed over the vocabulary in training   (Szegedy et al., 2016)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clearhead.data.batches import PairBatch, PairSet
+from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
+from clearhead.data.tokenizers import PAD, Tokenizer, train_tokenizer
+from clearhead.errors import ConfigError, DataError, FolderError
+from clearhead.folder import FORMAT, Folder
+from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.tasks.config import TranslateConfig
+from clearhead.training.loop import Outcome, Plan, run
+
+__all__ = ["PairJob", "train_pairs"]
+
+
+class PairJob:
+    """What the training loop asks of a pair task; see `clearhead.training.loop.Job`."""
+
+    def __init__(
+        self,
+        module: EncoderDecoder,
+        train: PairSet,
+        valid: PairSet,
+        *,
+        seed: int,
+        batch_tokens: int,
+        label_smoothing: float,
+    ):
+        self.module = module
+        self._train, self._valid = train, valid
+        self._seed, self._budget, self._smoothing = seed, batch_tokens, label_smoothing
+
+    def epoch(self, epoch: int) -> Sequence[np.ndarray]:
+        """The batches of an epoch, as row numbers."""
+        return self._train.epoch(self._seed, epoch, self._budget)
+
+    def batch(self, key: np.ndarray) -> PairBatch:
+        """The tensors of a batch."""
+        return self._train.batch(key)
+
+    def loss(self, module: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, int]:
+        """(sum of the smoothed losses in nats, predictions)."""
+        x, labels = _predictions(module, batch)
+        # Without ever holding the logits of all tokens: half the time at a vocabulary of 8,000.
+        loss = F.linear_cross_entropy(x, module.head.weight, labels, label_smoothing=self._smoothing, reduction="sum")
+        return loss, len(labels)
+
+    @torch.inference_mode()
+    def validate(self, module: EncoderDecoder) -> dict[str, float]:
+        """ "loss" (nats per token, without smoothing) and "accuracy" (per cent of tokens) on the validation part."""
+        loss = hits = count = 0.0
+        for key in self._valid.in_order(self._budget):
+            x, labels = _predictions(module, self._valid.batch(key))
+            logits = module.logits(x).float()
+            loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            hits += (logits.argmax(-1) == labels).sum().item()
+            count += len(labels)
+        return {"loss": loss / count, "accuracy": 100.0 * hits / count}
+
+
+def _predictions(module: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:
+    """(the decoder's outputs, labels) of the real tokens only: padding costs nothing over the vocabulary."""
+    x = module.decode(batch.tgt, module.encode(batch.src, batch.lengths))
+    real = batch.labels != PAD
+    return x[real], batch.labels[real]
+
+
+def train_pairs(
+    task: str,
+    files: Sequence[str],
+    config: TranslateConfig,
+    folder: Folder,
+    valid: Sequence[str],
+    *,
+    resume: bool,
+    quiet: bool,
+    say: Callable[[str], None],
+) -> tuple[EncoderDecoder, Tokenizer, list[Pair]]:
+    """Train, or go on, into a folder; returns the model, the tokenizer and the validation pairs.
+
+    config.json is written before the first step (so that a killed run can be resumed) and again with the results.
+
+    Raises:
+        DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
+    """
+    started = (folder.path / "config.json").exists()
+    if started and not resume:
+        raise FolderError(
+            "this folder holds a model already",
+            "add --resume to go on with it, or choose another --out",
+            file=folder.path,
+        )
+    train, held_out = _read(files, valid, config, say)
+    digest = _digest(train, held_out)
+    if started:
+        _same_run(folder, config, digest)
+        tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
+    else:
+        tokenizer = train_tokenizer([text for p in train for text in (p.source, p.target)], config.tokenizer)
+        folder.write_text("tokenizer.json", tokenizer.to_json())
+    content = {
+        "format": FORMAT,
+        "clearhead": version("clearhead"),
+        "task": task,
+        "arch": config.arch.model_dump(mode="json"),
+        "vocab_size": tokenizer.vocab_size,
+        "run": config.model_dump(mode="json"),
+        "data": {"files": list(files), "valid": list(valid), "digest": digest},
+    }
+    if not started:
+        folder.write_json("config.json", content)
+    torch.manual_seed(config.seed)
+    module = EncoderDecoder(config.arch, tokenizer.vocab_size, tokenizer.vocab_size)
+    parameters = sum(p.numel() for p in module.parameters())
+    say(f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}")
+    job = _job(module, tokenizer, train, held_out, config, say)
+    outcome = run(job, _plan(config), folder, resume=resume, quiet=quiet)
+    folder.write_json("config.json", {**content, "results": _results(outcome)})
+    return module, tokenizer, held_out
+
+
+def _same_run(folder: Folder, config: TranslateConfig, digest: str) -> None:
+    saved = folder.config()
+    options, data = saved.get("run") == config.model_dump(mode="json"), saved.get("data", {}).get("digest") == digest
+    if not (options and data):
+        raise ConfigError(
+            f"the {'sentence pairs' if options else 'options'} differ from those {folder} was begun with",
+            "resume with the same files and options, or train into another folder",
+        )
+
+
+def _read(
+    files: Sequence[str], valid: Sequence[str], config: TranslateConfig, say: Callable[[str], None]
+) -> tuple[list[Pair], list[Pair]]:
+    pairs, report = read_pairs(files, config.data)
+    for line in report.lines():
+        say(line)
+    if not valid:
+        train, held_out = hold_out(pairs, config.data.valid_share, config.data.valid_rows)
+        say(f"{len(train):,} pairs to train on, {len(held_out):,} held out for validation")
+        return train, held_out
+    held_out, _ = read_pairs(valid, config.data)
+    say(f"{len(pairs):,} pairs to train on, {len(held_out):,} for validation")
+    if shared := overlap(pairs, held_out):
+        say(f"remark: {shared:,} validation sources stand in the training pairs too; validation will look too good")
+    return pairs, held_out
+
+
+def _job(
+    module: EncoderDecoder,
+    tokenizer: Tokenizer,
+    train: Sequence[Pair],
+    valid: Sequence[Pair],
+    config: TranslateConfig,
+    say: Callable[[str], None],
+) -> PairJob:
+    def tokenised(pairs: Sequence[Pair], name: str) -> PairSet:
+        src, tgt = (tokenizer.encode(texts) for texts in zip(*((p.source, p.target) for p in pairs), strict=True))
+        made = PairSet(src, tgt, config.arch.max_len)
+        if made.dropped:
+            say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")
+        if not len(made):
+            raise DataError(
+                f"no {name} pair is short enough", "raise --arch.max-len, or split the texts into sentences"
+            )
+        return made
+
+    return PairJob(
+        module,
+        tokenised(train, "training"),
+        tokenised(valid, "validation"),
+        seed=config.seed,
+        batch_tokens=config.training.batch_tokens,
+        label_smoothing=config.training.label_smoothing,
+    )
+
+
+def _plan(config: TranslateConfig) -> Plan:
+    return Plan(
+        config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
+    )
+
+
+def _results(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "steps": outcome.steps,
+        "seconds": round(outcome.seconds, 1),
+        "precision": outcome.precision,
+        "weights": outcome.kind,
+        "best step": outcome.best_step,
+        "validation": {name: round(value, 4) for name, value in outcome.numbers.items()},
+    }
+
+
+def _digest(*parts: Sequence[Pair]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        for pair in part:
+            digest.update(f"{pair.source}\t{pair.target}\n".encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
