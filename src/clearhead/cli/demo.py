@@ -25,18 +25,19 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
     say
         a sentence of yours to translate and to look at
     """
-    import clearhead
     from clearhead.cli.report import finished
     from clearhead.folder import Folder
-    from clearhead.views.show import save
+    from clearhead.recipes.train import train
+    from clearhead.tasks.load import load
+    from clearhead.views.show import save, show
 
     begun = (out / "config.json").exists()
     if begun and "alignment" in Folder(out).config():
         print(f"{out} is trained already (delete it to train again)\n")
-        translator = clearhead.load(out)
+        translator = load(out)
     else:
-        train, valid = ["sample:english-spanish/train:30000"], ["sample:english-spanish/valid:500"]
-        translator = clearhead.train("translate", train, valid=valid, out=out, recipe="demo", resume=begun)
+        files, valid = ["sample:english-spanish/train:30000"], ["sample:english-spanish/valid:500"]
+        translator = train("translate", files, valid=valid, out=out, recipe="demo", resume=begun)
         finished(out)
     scores = translator.evaluate(["sample:english-spanish/test"], beam=1)
     print("1,000 held-out sentences, each with a combination of words that training never showed:")
@@ -47,7 +48,7 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
     for source, target in zip(sentences, translator.translate(sentences), strict=True):
         print(f"  {source}\n  -> {target}\n")
     alignment = translator.look(sentences[-1] if say else sentences[0])
-    clearhead.show(alignment)
+    show(alignment)
     for path in (out / "attention.svg", out / "attention.png"):
         save(alignment, path)
         print(f"saved {path}")

@@ -40,15 +40,16 @@ def show(
     svg, png, pdf
         save the figure here
     """
-    import clearhead
+    from clearhead.tasks.load import load
     from clearhead.views.show import save
+    from clearhead.views.show import show as show_alignment
 
     for path, suffix in ((svg, ".svg"), (png, ".png"), (pdf, ".pdf")):
         if path is not None and path.suffix.lower() != suffix:
             raise ConfigError(f"{path} does not end in {suffix}", f"write --{suffix[1:]} {path.with_suffix(suffix)}")
-    alignment = clearhead.load(model).look(text, target, layer=layer, head=head)
+    alignment = load(model).look(text, target, layer=layer, head=head)
     print(" ".join(alignment.target))
-    clearhead.show(alignment)
+    show_alignment(alignment)
     for path in filter(None, (svg, png, pdf)):
         save(alignment, path)
         print(f"saved {path}")
@@ -72,9 +73,9 @@ def info(model: str, *, json: Annotated[bool, Parameter(negative=())] = False) -
     from rich.table import Table
     from rich.text import Text
 
-    import clearhead
+    from clearhead.tasks.load import load
 
-    about = clearhead.load(model).describe()
+    about = load(model).describe()
     if json:
         print(dumps(about, indent=1, ensure_ascii=False))
         return

@@ -54,9 +54,10 @@ def translate(
     """
     from rich.console import Console
 
-    import clearhead
+    from clearhead.tasks.load import load
+    from clearhead.views.show import show as show_alignment
 
-    translator = clearhead.load(model)
+    translator = load(model)
     lines, number = _lines(list(texts)), 0
     while chunk := list(islice(lines, 1 if sys.stdin.isatty() else _CHUNK)):
         found = translator.n_best(chunk, n=n_best, beam=max(beam, n_best), length_penalty=length_penalty)
@@ -67,7 +68,7 @@ def translate(
                 suffix = f"\t{_links(translator, source, translation.text)}" if alignments else ""
                 print(prefix + translation.text + suffix)
             if show and best[0].text:
-                clearhead.show(translator.look(source, best[0].text), console=Console(stderr=True))
+                show_alignment(translator.look(source, best[0].text), console=Console(stderr=True))
         sys.stdout.flush()
 
 
@@ -104,12 +105,12 @@ def evaluate(
     source, target, links
         columns, by position (from 1) or name (default: those of the training)
     """
-    import clearhead
     from clearhead.cli.report import scores
+    from clearhead.tasks.load import load
 
     if not files:
         raise DataError("no file to evaluate on", f"name one: clearhead evaluate {model} test.tsv")
-    translator = clearhead.load(model)
+    translator = load(model)
     columns = {name: value for name, value in (("source", source), ("target", target), ("links", links)) if value}
     found = translator.evaluate(
         list(files), beam=beam, length_penalty=length_penalty, lowercase=lowercase, columns=columns

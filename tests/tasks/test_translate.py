@@ -1,0 +1,283 @@
+"""A translator from files to words and back: trained, loaded, asked, looked into, edited, measured."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import clearhead
+from clearhead.data.samples.english_spanish import sentences
+from clearhead.errors import ConfigError, DataError
+from clearhead.look import Edit
+from clearhead.tasks.translate import Translation, Translator
+
+ARCH = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 48}
+TEXTS = [s.english for s in sentences("train", 12)]
+SOURCE = TEXTS[0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Translator:
+    torch.set_num_threads(1)
+    return clearhead.train(
+        "translate",
+        "sample:english-spanish/train:300",
+        out=tmp_path_factory.mktemp("models") / "m",
+        quiet=True,
+        max_steps=150,
+        arch=ARCH,
+        tokenizer={"kind": "word", "min_count": 1},
+        optimizer={"lr": 0.01, "muon_lr": 0.01},
+        training={"precision": "float32", "evaluations": 3, "batch_tokens": 1024},
+    )
+
+
+@pytest.fixture(scope="module")
+def loaded(trained: Translator) -> Translator:
+    assert trained.folder is not None
+    return clearhead.load(trained.folder.path)
+
+
+@pytest.fixture
+def strict() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def test_it_has_learned_something(trained: Translator) -> None:
+    assert trained.folder is not None
+    assert trained.folder.config()["results"]["validation"]["accuracy"] > 25
+
+
+def test_the_loaded_one_is_the_trained_one(trained: Translator, loaded: Translator) -> None:
+    for beam in (1, 4):
+        assert loaded.n_best(TEXTS, n=beam, beam=beam) == trained.n_best(TEXTS, n=beam, beam=beam)
+    assert loaded.head == trained.head
+    assert loaded.tokenizer.to_json() == trained.tokenizer.to_json()
+    assert not loaded.module.training
+
+
+# Translating
+
+
+@pytest.mark.usefixtures("strict")
+def test_order_is_kept_and_empty_stays_empty(loaded: Translator) -> None:
+    texts = [TEXTS[3], "", TEXTS[1], "  \t", TEXTS[2]]
+    found = loaded.translate(texts)
+    assert len(found) == 5
+    assert found[1] == found[3] == ""
+    assert [found[0], found[2], found[4]] == loaded.translate([TEXTS[3], TEXTS[1], TEXTS[2]])
+    assert all(found[i] and "\n" not in found[i] for i in (0, 2, 4))
+    assert loaded.translate([]) == []
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_batch_is_its_sentences(loaded: Translator, beam: int) -> None:
+    assert loaded.translate(TEXTS, beam=beam) == [loaded.translate([t], beam=beam)[0] for t in TEXTS]
+
+
+def test_white_space_and_unicode_forms_do_not_matter(loaded: Translator) -> None:
+    assert loaded.translate([f"  {SOURCE.replace(' ', chr(0xA0) + ' ')}\n"]) == loaded.translate([SOURCE])
+    assert loaded.translate(["e\u0301"]) == loaded.translate(["é"])
+
+
+def test_a_text_over_max_len_is_cut_with_a_warning(loaded: Translator) -> None:
+    long = " ".join(TEXTS)
+    with pytest.warns(UserWarning, match=r"text 2 has \d+ tokens and was cut to 47: the model's max_len"):
+        found = loaded.translate([SOURCE, long])
+    assert found[0] == loaded.translate([SOURCE])[0]
+    assert found[1]
+
+
+def test_what_a_text_says_is_no_special_token(loaded: Translator) -> None:
+    assert loaded.translate(["<eos>", "the <pad> house <bos>"])[0] != ""
+
+
+def test_n_best(loaded: Translator) -> None:
+    found = loaded.n_best(TEXTS[:3], n=3, beam=4)
+    for best in found:
+        assert len(best) == 3
+        assert [t.score for t in best] == sorted((t.score for t in best), reverse=True)
+    assert [best[0].text for best in found] == loaded.translate(TEXTS[:3])
+    assert loaded.n_best([""], n=2) == [[Translation("", 0.0)] * 2]
+
+
+def test_impossible_requests(loaded: Translator) -> None:
+    with pytest.raises(ConfigError, match="n 5 must lie between 1 and the beam"):
+        loaded.n_best(TEXTS, n=5, beam=4)
+    with pytest.raises(ConfigError, match="a list of texts, not one string"):
+        loaded.translate("a house")
+    for layer, head in ((2, 0), (0, 2), (-1, 0)):
+        with pytest.raises(ConfigError, match="there is no layer"):
+            loaded.look(SOURCE, layer=layer, head=head)
+
+
+# Looking inside
+
+
+@pytest.mark.parametrize(("layer", "head"), [(None, None), (0, 1), (1, None), (None, 0)])
+def test_look(loaded: Translator, layer: int | None, head: int | None) -> None:
+    seen = loaded.look(SOURCE, layer=layer, head=head)
+    assert seen.source == SOURCE.split()
+    assert seen.target == loaded.translate([SOURCE])[0].split()
+    assert seen.weights.shape == (len(seen.target), len(seen.source))
+    assert (seen.weights >= 0).all()
+    assert (seen.weights.sum(1) <= 1 + 1e-5).all()
+    assert seen.gap < 1e-5
+    assert layer is None or seen.head.layer == layer
+    assert len(seen.links) == len(seen.target)
+    assert all(0 <= i < len(seen.source) and 0 <= j < len(seen.target) for i, j in seen.links)
+
+
+def test_look_at_a_translation_of_ones_own(loaded: Translator) -> None:
+    seen = loaded.look(SOURCE, "¿Dónde  está la niña?")
+    assert seen.target == ["¿Dónde", "está", "la", "niña?"]
+    assert seen.weights.shape == (4, len(SOURCE.split()))
+    assert seen.gap < 1e-5
+
+
+@pytest.mark.parametrize(("source", "target"), [("", None), ("", "casa"), ("house", ""), ("", "")])
+def test_look_at_nothing(loaded: Translator, source: str, target: str | None) -> None:
+    seen = loaded.look(source, target)
+    assert seen.weights.shape == (len(seen.target), len(seen.source))
+    assert loaded.align([source], [target or ""])[0] == (seen.links if seen.source else frozenset())
+
+
+def test_trace(loaded: Translator) -> None:
+    trace = loaded.trace(SOURCE, "El perro")
+    assert trace.labels["source"] == [*loaded.tokenizer.tokens(SOURCE)[1], "<eos>"]
+    assert trace.labels["target"] == ["<bos>", "El", "perro"]
+    sizes = len(trace.labels["source"]), len(trace.labels["target"])
+    assert trace["logits"].shape == (1, sizes[1], loaded.tokenizer.vocab_size)
+    crosses = trace.find("cross_attention.attention")
+    assert len(crosses) == 2
+    for path in crosses:
+        act, context = trace[path], trace[path.removesuffix("attention") + "context"]
+        assert act.weights().shape == (1, 2, sizes[1], sizes[0])
+        assert act.gap(context) < 1e-5
+    assert trace["encoder.blocks.0.self_attention.attention"].weights().shape == (1, 2, sizes[0], sizes[0])
+
+
+@torch.no_grad()
+def test_watched_is_unwatched(loaded: Translator) -> None:
+    src, tgt = loaded.tokenizer.encode([SOURCE, "El perro duerme."])
+    wanted = loaded.module(torch.tensor([[*src, 2]]), torch.tensor([[1, *tgt]]))
+    assert loaded.trace(SOURCE, "El perro duerme.")["logits"].equal(wanted)
+
+
+def test_again_with_edits(loaded: Translator) -> None:
+    trace = loaded.trace(SOURCE, "El perro duerme.")
+    assert trace.again is not None
+    assert trace.again([])["logits"].equal(trace["logits"])
+    path = "decoder.blocks.0.cross_attention.attention"
+    edit = Edit(path, (0, 0, 1, 2), "set", 1.0, step="weights")
+    changed = trace.again([edit])
+    assert changed[path].weights()[0, 0, 1, 2] == 1.0
+    assert changed["logits"][0, 0].equal(trace["logits"][0, 0])  # the row before it: nothing flows backwards
+    assert not changed["logits"][0, 1].equal(trace["logits"][0, 1])
+    assert changed.labels == trace.labels
+    assert changed.again is not None
+    assert changed.again([])["logits"].equal(trace["logits"])  # undone
+    assert loaded.trace(SOURCE, "El perro duerme.", edits=[edit])["logits"].equal(changed["logits"])
+
+
+def test_gradients_flow_to_what_was_seen(loaded: Translator) -> None:
+    trace = loaded.trace(SOURCE, "El perro", grad=True)
+    (grad,) = torch.autograd.grad(trace["logits"].sum(), [trace["encoder.embedded"]])
+    assert grad.abs().sum() > 0
+
+
+def test_align(loaded: Translator) -> None:
+    targets = loaded.translate(TEXTS)
+    links = loaded.align(TEXTS, targets)
+    assert len(links) == len(TEXTS)
+    for source, target, found in zip(TEXTS, targets, links, strict=True):
+        assert {j for _, j in found} == set(range(len(target.split())))
+        assert all(0 <= i < len(source.split()) for i, _ in found)
+    assert links[0] == loaded.look(TEXTS[0]).links
+
+
+# Measuring
+
+
+def test_evaluate(loaded: Translator) -> None:
+    scores = loaded.evaluate(["sample:english-spanish/valid:20"], beam=1)
+    assert list(scores) == ["sentences", "references", "BLEU", "chrF", "exact match", "alignment error rate"]
+    assert (scores["sentences"], scores["references"]) == (20, 20)
+    assert all(0 <= scores[name].value <= 100 for name in list(scores)[2:])
+    assert "nrefs:1" in scores["BLEU"].signature
+    assert "chrF" in scores["chrF"].signature
+    assert "20 sentences, forced pass, decoder layer" in scores["alignment error rate"].signature
+
+
+def test_a_model_agrees_with_itself(loaded: Translator, tmp_path: Path) -> None:
+    """Its own output, among several references, is a perfect score; without gold links there is no error rate."""
+    file = tmp_path / "test.tsv"
+    rows = [line for s, t in zip(TEXTS, loaded.translate(TEXTS), strict=True) for line in (f"{s}\tOtra cosa.", f"{s}\t{t}")]
+    file.write_text("\n".join(rows), encoding="utf-8")
+    scores = loaded.evaluate([str(file)])
+    assert (scores["sentences"], scores["references"]) == (len(TEXTS), 2 * len(TEXTS))
+    assert [round(scores[name].value, 6) for name in ("BLEU", "chrF", "exact match")] == [100.0] * 3
+    assert "alignment error rate" not in scores
+    assert "nrefs:2" in scores["BLEU"].signature
+    assert loaded.evaluate([str(file)], lowercase=True)["BLEU"].signature != scores["BLEU"].signature
+
+
+def test_references_may_be_unequal_in_number(loaded: Translator, tmp_path: Path) -> None:
+    file = tmp_path / "test.tsv"
+    file.write_text("A house.\tUna casa.\nA house.\tLa casa.\nA dog.\tUn perro.\n", encoding="utf-8")
+    scores = loaded.evaluate([str(file)])
+    assert (scores["sentences"], scores["references"]) == (2, 3)
+
+
+def test_gold_links_of_ones_own(loaded: Translator, tmp_path: Path) -> None:
+    file, target = tmp_path / "test.tsv", "El perro duerme."
+    (links,) = loaded.align([SOURCE], [target])
+    gold = " ".join(f"{i}-{j}" for i, j in links)
+    file.write_text(f"{gold}\t{target}\t{SOURCE}\n", encoding="utf-8")
+    scores = loaded.evaluate([str(file)], columns={"source": 3, "target": 2, "links": 1})
+    assert scores["alignment error rate"].value == pytest.approx(0.0)
+
+
+def test_describe(loaded: Translator) -> None:
+    about = loaded.describe()
+    assert about["task"] == "translate"
+    assert about["parameters"] == sum(p.numel() for p in loaded.module.parameters())
+    assert about["vocabulary"] == loaded.tokenizer.vocab_size
+    assert about["architecture"]["d_model"] == 32
+    assert about["training"]["steps"] == 150
+    assert about["data"]["files"] == ["sample:english-spanish/train:300"]
+    assert str(loaded.head) == about["alignments"]
+
+
+def test_without_a_folder(loaded: Translator) -> None:
+    bare = Translator(loaded.module, loaded.tokenizer, loaded.head)
+    assert bare.describe()["training"] == "not finished"
+    assert bare.evaluate(["sample:english-spanish/valid:3"], beam=1)["sentences"] == 3
+
+
+# Training
+
+
+def test_no_pair_is_short_enough(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no training pair is short enough\n  mend: raise --arch.max-len"):
+        clearhead.train(
+            "translate", "sample:english-spanish/train:20", out=tmp_path / "m", quiet=True, arch={**ARCH, "max_len": 2}
+        )
+
+
+def test_validation_files_and_a_remark_on_what_stands_in_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = "sample:english-spanish/train:30"
+    trained = clearhead.train("translate", file, valid=file, out=tmp_path / "m", max_steps=1, arch=ARCH)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "30 pairs to train on, 30 for validation" in said.err
+    assert "30 validation sources stand in the training pairs too" in said.err
+    assert trained.describe()["data"]["valid"] == [file]
