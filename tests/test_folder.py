@@ -84,7 +84,7 @@ def test_the_file_and_its_folder_are_synced_around_the_rename(tmp_path: Path, mo
     fsync, replace = os.fsync, Path.replace
 
     def seen_fsync(descriptor: int) -> None:
-        events.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name if Path("/proc/self/fd").exists() else "?")
+        events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name if Path("/proc/self/fd").exists() else "?")
         fsync(descriptor)
 
     def seen_replace(self: Path, target: Path) -> Path:
@@ -126,7 +126,11 @@ def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     folder.add_checkpoint(1, {"w": torch.ones(1)})
     keep = listing(tmp_path)
-    for name in (".model.safetensors.12.aside", "checkpoints/.index.json.3.aside", "training/.state.safetensors.4.aside"):
+    for name in (
+        ".model.safetensors.12.aside",
+        "checkpoints/.index.json.3.aside",
+        "training/.state.safetensors.4.aside",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("half")
     folder.sweep()
@@ -194,7 +198,11 @@ def write(content: bytes) -> Callable[[Path], None]:
         ("config.json", Path.unlink, "this folder holds no model|the file is missing"),
         ("config.json", put(format=None), "a model of another library"),
         ("config.json", write(b'{"architectures": ["MarianMTModel"]}'), "a model of another library"),
-        ("config.json", put(format=FORMAT + 1), f"format {FORMAT + 1}; this version of clearhead reads format {FORMAT}"),
+        (
+            "config.json",
+            put(format=FORMAT + 1),
+            f"format {FORMAT + 1}; this version of clearhead reads format {FORMAT}",
+        ),
         ("config.json", put(arch=None), "this is no configuration of a translator: 'arch'"),
         ("config.json", put(arch={"d_model": 10, "heads": 3}), "no configuration of a translator"),
         ("config.json", put(alignment={"layer": 0, "colour": 1}), "no configuration of a translator"),
@@ -323,7 +331,9 @@ def unsafe(source: str) -> list[str]:
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
-            if called in {"eval", "exec", "compile"} or (called in {"torch.load", "np.load", "numpy.load"} and not safe):
+            if called in {"eval", "exec", "compile"} or (
+                called in {"torch.load", "np.load", "numpy.load"} and not safe
+            ):
                 found.append(called)
     return found
 

@@ -13,7 +13,10 @@ HEAVY = ("torch", "tokenizers", "matplotlib", "numpy", "safetensors", "sacrebleu
 
 def heavy_after(code: str) -> list[str]:
     """Which heavy libraries a fresh process has imported when `code` has run."""
-    report = f"import atexit, json, sys\natexit.register(lambda: print('\\n' + json.dumps([m for m in {HEAVY!r} if m in sys.modules])))\n"
+    report = (
+        "import atexit, json, sys\n"
+        f"atexit.register(lambda: print('\\n' + json.dumps([m for m in {HEAVY!r} if m in sys.modules])))\n"
+    )
     done = subprocess.run([sys.executable, "-c", report + code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: list[str] = json.loads(done.stdout.splitlines()[-1])
@@ -36,11 +39,13 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert heavy_after(code) == []
 
 
-def test_a_wrong_option_is_answered_without_torch() -> None:
+@pytest.mark.parametrize("option", ["--arch.d-model=10", "--recipe=dmo", "--config=no-such.toml", "--max-step=3"])
+def test_a_wrong_option_is_answered_without_torch(option: str) -> None:
+    words = ["clearhead", "train", "translate", "pairs.tsv", "--out=m", "--arch.heads=3", option]
     code = (
-        "from clearhead.errors import ConfigError\nfrom clearhead.recipes.train import configure\n"
-        "try: configure('translate', options={'arch': {'d_modell': 1}})\n"
-        "except ConfigError as error: assert 'arch.d_model' in str(error)\n"
-        "else: raise SystemExit('no error')"
+        f"import sys; sys.argv = {words!r}\n"
+        "from clearhead.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code, 'it should fail'\n"
     )
-    assert heavy_after(code) == []
+    assert "torch" not in heavy_after(code)

@@ -16,7 +16,9 @@ lengths = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1
 
 def pairs(sizes: list[tuple[int, int]], max_len: int = 64) -> PairSet:
     """Row i repeats token 4 + i."""
-    return PairSet([[4 + i] * s for i, (s, _) in enumerate(sizes)], [[4 + i] * t for i, (_, t) in enumerate(sizes)], max_len)
+    return PairSet(
+        [[4 + i] * s for i, (s, _) in enumerate(sizes)], [[4 + i] * t for i, (_, t) in enumerate(sizes)], max_len
+    )
 
 
 @given(lengths, st.integers(16, 300), st.integers(0, 5))

@@ -1,4 +1,4 @@
-"""Tokenizers: text -> ids -> text is the identity, up to NFC and single spaces; a text never becomes a special token."""
+"""Tokenizers: text -> ids -> text is the identity, up to NFC and single spaces; no text becomes a special token."""
 
 from __future__ import annotations
 
@@ -182,11 +182,11 @@ def test_sizes() -> None:
 
 
 def test_nothing_to_learn_from() -> None:
-    with pytest.raises(DataError, match="no word stands in the 1 texts 5 times\n  mend: .*min-count 1"):
+    with pytest.raises(DataError, match=r"no word stands in the 1 texts 5 times\n  mend: .*min-count 1"):
         train_tokenizer(["once only"], TokenizerConfig(kind="word", min_count=5))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"model": null}'])
 def test_what_is_no_tokenizer(text: str) -> None:
-    with pytest.raises(FolderError, match="here.json: not a tokenizer"):
+    with pytest.raises(FolderError, match=r"here\.json: not a tokenizer"):
         Tokenizer.from_json(text, file="here.json")

@@ -178,8 +178,9 @@ def test_again_with_edits(loaded: Translator) -> None:
     edit = Edit(path, (0, 0, 1, 2), "set", 1.0, step="weights")
     changed = trace.again([edit])
     assert changed[path].weights()[0, 0, 1, 2] == 1.0
-    assert changed["logits"][0, 0].equal(trace["logits"][0, 0])  # the row before it: nothing flows backwards
-    assert not changed["logits"][0, 1].equal(trace["logits"][0, 1])
+    difference = (changed["logits"] - trace["logits"])[0].abs().amax(1)
+    assert difference[0] < 1e-5  # the row before it: nothing flows backwards
+    assert difference[1] > 1e-3
     assert changed.labels == trace.labels
     assert changed.again is not None
     assert changed.again([])["logits"].equal(trace["logits"])  # undone
@@ -211,14 +212,16 @@ def test_evaluate(loaded: Translator) -> None:
     assert (scores["sentences"], scores["references"]) == (20, 20)
     assert all(0 <= scores[name].value <= 100 for name in list(scores)[2:])
     assert "nrefs:1" in scores["BLEU"].signature
-    assert "chrF" in scores["chrF"].signature
+    assert "nc:6" in scores["chrF"].signature
     assert "20 sentences, forced pass, decoder layer" in scores["alignment error rate"].signature
 
 
 def test_a_model_agrees_with_itself(loaded: Translator, tmp_path: Path) -> None:
     """Its own output, among several references, is a perfect score; without gold links there is no error rate."""
     file = tmp_path / "test.tsv"
-    rows = [line for s, t in zip(TEXTS, loaded.translate(TEXTS), strict=True) for line in (f"{s}\tOtra cosa.", f"{s}\t{t}")]
+    rows = [
+        line for s, t in zip(TEXTS, loaded.translate(TEXTS), strict=True) for line in (f"{s}\tOtra cosa.", f"{s}\t{t}")
+    ]
     file.write_text("\n".join(rows), encoding="utf-8")
     scores = loaded.evaluate([str(file)])
     assert (scores["sentences"], scores["references"]) == (len(TEXTS), 2 * len(TEXTS))

@@ -1,4 +1,4 @@
-"""The loop: it learns, judges, keeps and stops as planned; a resumed run repeats every bit of one that was not stopped."""
+"""The loop: it learns, judges, keeps and stops as planned; a resumed run repeats every bit."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def plan(max_steps: int | None = 12, *, keep: int = 0, optimizer: str = "muon", 
 class Line:
     """Job: y = 3 x, one number to learn a batch being a list of xs."""
 
-    def __init__(self, losses: Sequence[float] = (), keys: Sequence[Sequence[float]] = ((1.0, 2.0), (-1.0,), (0.5, 3.0))):
+    def __init__(
+        self, losses: Sequence[float] = (), keys: Sequence[Sequence[float]] = ((1.0, 2.0), (-1.0,), (0.5, 3.0))
+    ):
         torch.manual_seed(7)
         self.module = nn.Linear(1, 1).double()
         self._losses, self._keys = list(losses), keys
@@ -145,7 +147,9 @@ def test_the_average_is_taken_only_if_it_is_better(tmp_path: Path, average_loss:
 
 
 @pytest.mark.parametrize("average", [0, 2])
-@pytest.mark.parametrize(("keep", "steps"), [(0, []), (1, [12]), (2, [0, 12]), (4, [0, 4, 8, 12]), (7, [*range(0, 13, 2)])])
+@pytest.mark.parametrize(
+    ("keep", "steps"), [(0, []), (1, [12]), (2, [0, 12]), (4, [0, 4, 8, 12]), (7, [*range(0, 13, 2)])]
+)
 def test_moments_are_kept_evenly_spread(tmp_path: Path, keep: int, steps: list[int], average: int) -> None:
     job = Line()
     start = {name: value.clone() for name, value in job.module.state_dict().items()}
@@ -241,9 +245,7 @@ def go(folder: Path, wanted: Plan, job: Failing, *, resume: bool = False) -> Out
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("save_seconds", [1e-9, 1e6], ids=["saved each step", "saved at evaluations"])
-def test_a_resumed_run_repeats_every_bit(
-    tmp_path: Path, optimizer: str, accumulate: int, save_seconds: float
-) -> None:
+def test_a_resumed_run_repeats_every_bit(tmp_path: Path, optimizer: str, accumulate: int, save_seconds: float) -> None:
     wanted = plan(16, keep=3, optimizer=optimizer, accumulate=accumulate, save_seconds=save_seconds, average=3)
     go(tmp_path / "whole", wanted, Failing())
     for number in (1, 3 * accumulate, 7 * accumulate):  # batches since the last resume

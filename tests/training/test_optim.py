@@ -1,4 +1,4 @@
-"""Optimizers and schedules: Muon is torch's, groups are as meant, schedules are right by hand, the state round-trips."""
+"""Optimizers and schedules: Muon is torch's, groups are as meant, schedules by hand, the state round-trips."""
 
 from __future__ import annotations
 
@@ -173,6 +173,6 @@ def test_inverse_square_root_by_hand() -> None:
 @pytest.mark.parametrize("decay", [0.0, 0.6, 1.0])
 @pytest.mark.parametrize("total", [1, 2, 3, 10])
 def test_every_step_moves(kind: str, warmup: int, decay: float, total: int) -> None:
-    """Also where the warm-up is longer than the run: it is cut to a quarter; without one, the first step is no nought."""
+    """Also where the warm-up is longer than the run (it is cut to a quarter), and without one."""
     share = make_schedule(ScheduleConfig.model_validate({"kind": kind, "warmup": warmup, "decay": decay}), total)
     assert all(0 < share(step) <= 1 for step in range(total))

@@ -66,9 +66,7 @@ def test_tables_of_positions_stay_exact(model: EncoderDecoder) -> None:
     working = Weights(model, "bfloat16").working
     assert working.encoder.positions.table.dtype == torch.float32
     assert working.encoder.positions.table.equal(model.encoder.positions.table)
-    rotary = EncoderDecoder(
-        EncoderDecoderConfig(d_model=16, d_ff=16, heads=2, layers=1, positions="rotary"), 12, 12
-    )
+    rotary = EncoderDecoder(EncoderDecoderConfig(d_model=16, d_ff=16, heads=2, layers=1, positions="rotary"), 12, 12)
     assert Weights(rotary, "bfloat16").working.encoder.rotary.frequency.dtype == torch.float32
     assert loss(Weights(rotary, "bfloat16").working).isfinite()
 
@@ -99,7 +97,9 @@ def test_choosing_leaves_everything_as_it_was(model: EncoderDecoder) -> None:
         assert value.grad.equal(grads[name])
 
 
-@pytest.mark.parametrize(("slow", "chosen"), [(torch.float32, "bfloat16"), (torch.bfloat16, "float32"), (None, "float32")])
+@pytest.mark.parametrize(
+    ("slow", "chosen"), [(torch.float32, "bfloat16"), (torch.bfloat16, "float32"), (None, "float32")]
+)
 def test_the_faster_one_is_chosen_and_at_a_draw_float32(
     model: EncoderDecoder, monkeypatch: pytest.MonkeyPatch, slow: torch.dtype | None, chosen: str
 ) -> None:

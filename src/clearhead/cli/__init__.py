@@ -21,12 +21,17 @@ app = App(
     A first walk: clearhead demo
     """,
 )
-app.command("clearhead.cli.train:train", name="train", help="Train a model on your own files.")
-app.command("clearhead.cli.translate:translate", name="translate", help="Translate texts, files or standard input.")
-app.command("clearhead.cli.translate:evaluate", name="evaluate", help="Measure a model on a file, with signatures.")
-app.command("clearhead.cli.look:show", name="show", help="See where a model looked, in the terminal or as a figure.")
-app.command("clearhead.cli.look:info", name="info", help="What is in a model: sizes, memory, task, training.")
-app.command("clearhead.cli.demo:demo", name="demo", help="Train a small translator in minutes and look inside it.")
+_COMMANDS = {
+    "train": ("clearhead.cli.train:train", "Train a model on your own files."),
+    "translate": ("clearhead.cli.translate:translate", "Translate texts, files or standard input."),
+    "evaluate": ("clearhead.cli.translate:evaluate", "Measure a model on a file, with signatures."),
+    "show": ("clearhead.cli.look:show", "See where a model looked, in the terminal or as a figure."),
+    "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
+    "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it."),
+}
+for _name, (_where, _line) in _COMMANDS.items():
+    # The line is for the list of commands; on a command's own page it would take the place of its docstring.
+    app.command(_where, name=_name, help=None if sys.argv[1:2] == [_name] else _line)
 
 
 def main() -> None:

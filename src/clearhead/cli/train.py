@@ -58,9 +58,9 @@ def train_translate(
     resume
         go on with a training that was stopped
     """
-    from clearhead.cli.report import finished
-
     _run("translate", list(files), out, valid or [], recipe, config, resume, options)
+    from clearhead.cli.report import finished  # it needs torch: not before the configuration is checked
+
     finished(out)
 
 

@@ -23,5 +23,5 @@ def demo() -> TranslateConfig:
         arch=EncoderDecoderConfig(d_model=128, d_ff=256, heads=4, layers=2, dropout=0.1, max_len=64),
         optimizer=OptimizerConfig(lr=3e-3, muon_lr=3e-3),
         schedule=ScheduleConfig(warmup=100),
-        training=TrainingConfig(epochs=6, batch_tokens=2048, label_smoothing=0.1, precision="float32", evaluations=8),
+        training=TrainingConfig(epochs=5, batch_tokens=2048, label_smoothing=0.1, precision="float32", evaluations=8),
     )

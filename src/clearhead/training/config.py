@@ -17,8 +17,8 @@ class OptimizerConfig(BaseModel):
     kind: Literal["muon", "adamw"] = Field(
         "muon", description="muon: matrices inside the blocks by Muon, all else by AdamW; adamw: everything by AdamW"
     )
-    lr: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
-    muon_lr: float = Field(2e-3, gt=0, description="peak learning rate of Muon, scaled to AdamW's size of step")
+    lr: float = Field(5e-3, gt=0, description="peak learning rate of AdamW")
+    muon_lr: float = Field(3e-3, gt=0, description="peak learning rate of Muon, scaled to AdamW's size of step")
     weight_decay: float = Field(0.01, ge=0, description="decoupled decay of matrices (never of norms and biases)")
     beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's memory of gradients")
     beta2: float = Field(0.98, ge=0, lt=1, description="AdamW's memory of their squares")

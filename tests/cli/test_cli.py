@@ -1,0 +1,256 @@
+"""The command line as a person meets it: whole processes, their output, exit codes and messages."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearhead.cli import app
+from clearhead.data.samples.english_spanish import sentences
+from clearhead.folder import Folder
+from clearhead.tasks import TASKS, config_class
+from clearhead.training.loop import read_metrics
+
+PROGRAM = str(Path(sys.executable).with_name("clearhead"))
+COMMANDS = ["train", "translate", "evaluate", "show", "info", "demo"]
+PAIRS = [f"{s.english}\t{s.spanish}" for s in sentences("train", 120)]
+TINY = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "64"]
+STEPS = [*["--max-steps", "3", "--training.precision", "float32"], *TINY]
+
+
+def call(*words: object, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([PROGRAM, *map(str, words)], input=stdin, capture_output=True, cwd=cwd, check=False)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def works(*words: object, **more: Any) -> subprocess.CompletedProcess[str]:
+    done = call(*words, **more)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def fails(*words: object, **more: Any) -> str:
+    """What a command that cannot work says: on standard error, without a traceback."""
+    done = call(*words, **more)
+    assert done.returncode not in (0, None)
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def mended(*words: object, **more: Any) -> str:
+    said = fails(*words, **more)
+    assert re.search(r"clearhead: .+\n  mend: \S", said), said
+    return said
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model in `m`, trained on pairs of which one has a million characters."""
+    desk = tmp_path_factory.mktemp("desk")
+    rows = [*PAIRS[:60], f"{'very ' * 200_000}long\tlargo", *PAIRS[60:]]
+    (desk / "pairs.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    done = works("train", "translate", "pairs.tsv", "--out", "m", "--keep-checkpoints", 2, *STEPS, cwd=desk)
+    (desk / "said").write_text(done.stderr, encoding="utf-8")
+    assert done.stdout == ""
+    return desk
+
+
+# Help
+
+
+def commands() -> set[str]:
+    return {name for name in app if not name.startswith("-")}
+
+
+def test_these_are_all_commands() -> None:
+    assert commands() == set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", [[c] for c in COMMANDS] + [["train", task] for task in TASKS], ids=" ".join)
+def test_each_command_has_help_with_an_example(words: list[str]) -> None:
+    said = works(*words, "--help").stdout
+    assert "Usage:" in said
+    assert re.search(rf"Example: clearhead {' '.join(words)}\b", " ".join(said.split()))
+
+
+def test_the_first_help_and_the_version() -> None:
+    said = works("--help").stdout
+    assert all(command in said for command in COMMANDS)
+    assert "clearhead demo" in said
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", works("--version").stdout)
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_sections_and_commands_have_names_of_their_own(task: str) -> None:
+    """So that a word means one thing, on the command line, in TOML and in Python."""
+    assert not set(config_class(task).model_fields) - {"task"} & commands()
+
+
+# Train
+
+
+def test_training_leaves_a_model_and_its_story(desk: Path) -> None:
+    said, folder = (desk / "said").read_text(encoding="utf-8"), Folder(desk / "m")
+    assert "121 pairs read, 120 kept" in said
+    assert re.search(r"1 pair dropped: a side is longer than 1,000 characters .*\(first: pairs\.tsv, line 61\)", said)
+    assert "trained 3 steps" in said
+    assert "try: clearhead translate m" in said
+    assert [c["step"] for c in folder.checkpoints()] == [0, 3]
+    assert read_metrics(folder)[-1]["kind"] == "final"
+    assert (desk / "m/loss.png").read_bytes().startswith(b"\x89PNG")
+    assert folder.config()["run"]["arch"]["d_model"] == 16
+
+
+def test_resuming_a_finished_run_and_with_other_options(desk: Path) -> None:
+    before = (desk / "m/model.safetensors").read_bytes()
+    train = ["train", "translate", "pairs.tsv", "--out", "m", "--keep-checkpoints", 2]
+    assert "resuming at step 3 of 3" in works(*train, *STEPS, "--resume", cwd=desk).stderr
+    assert "the options differ" in mended(*train, *STEPS, "--resume", "--seed", 4, cwd=desk)
+    assert "add --resume" in mended(*train, *STEPS, cwd=desk)
+    assert (desk / "m/model.safetensors").read_bytes() == before
+
+
+# Translate
+
+
+def test_arguments_files_and_standard_input(desk: Path) -> None:
+    lines = [pair.split("\t")[0] for pair in PAIRS[:4]]
+    text = f"{lines[0]}\n\n{lines[1]}\r\n   \n{lines[2]}\n{lines[3]}"  # empty lines, a CR, no end of the last line
+    (desk / "input.txt").write_bytes(text.encode())
+    from_file = works("translate", "m", "input.txt", cwd=desk)
+    from_pipe = works("translate", "m", stdin=text.encode(), cwd=desk)
+    from_words = works("translate", "m", *lines, cwd=desk)
+    assert from_file.stdout == from_pipe.stdout
+    out = from_file.stdout.split("\n")
+    assert len(out) == 7  # six lines, and nothing after the last
+    assert out[1] == out[3] == out[6] == ""
+    assert [out[0], out[2], out[4], out[5]] == from_words.stdout.split("\n")[:4]
+    assert from_file.stderr == from_pipe.stderr == ""
+
+
+def test_alignments_n_best_and_show(desk: Path) -> None:
+    source = PAIRS[0].split("\t")[0]
+    plain = works("translate", "m", source, "--beam", 2, cwd=desk).stdout
+    aligned = works("translate", "m", source, "", "--beam", 2, "--alignments", "--show", cwd=desk)
+    first, second, end = aligned.stdout.split("\n")
+    text, links = first.split("\t")
+    assert (text + "\n", second, end) == (plain, "\t", "")
+    assert sorted(int(link.split("-")[1]) for link in links.split()) == list(range(len(text.split())))
+    assert "max |weights·v - context used|" in " ".join(aligned.stderr.split())
+    rows = [
+        line.split("\t") for line in works("translate", "m", source, "", "--n-best", 2, cwd=desk).stdout.splitlines()
+    ]
+    assert [row[0] for row in rows] == ["1", "1", "2", "2"]
+    assert float(rows[0][1]) >= float(rows[1][1])
+    assert [row[2] for row in rows[2:]] == ["", ""]
+
+
+def test_a_reader_that_goes_away_is_no_error(desk: Path) -> None:
+    command = f"printf 'a\\nb\\nc\\n' | {PROGRAM} translate m --beam 1 | head -n 0"
+    done = subprocess.run(["bash", "-c", command], cwd=desk, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.stderr == ""
+
+
+# Evaluate, show, info
+
+
+def test_evaluate(desk: Path) -> None:
+    (desk / "test.tsv").write_text("\n".join(PAIRS[:5]), encoding="utf-8")
+    said = works("evaluate", "m", "test.tsv", "--beam", 1, cwd=desk).stdout
+    assert re.search(r"^sentences +5$", said, re.MULTILINE)
+    assert re.search(r"^BLEU +\d+\.\d\d  nrefs:1\|case:mixed", said, re.MULTILINE)
+    assert re.search(r"^exact match +\d+\.\d\d ", said, re.MULTILINE)
+
+
+def test_show(desk: Path) -> None:
+    figures = ["--svg", "a.svg", "--png", "a.png", "--pdf", "a.pdf"]
+    said = works("show", "m", "the house", "--target", "la casa roja", *figures, cwd=desk).stdout
+    assert said.startswith("la casa roja\n")
+    assert "max |weights·v - context used|" in " ".join(said.split())
+    starts = {"a.svg": b"<?xml", "a.png": b"\x89PNG", "a.pdf": b"%PDF"}
+    assert all((desk / name).read_bytes().startswith(start) for name, start in starts.items())
+    assert "write --svg a.svg" in mended("show", "m", "the house", "--svg", "a.png", cwd=desk)
+    assert "there is no layer 7" in mended("show", "m", "the house", "--layer", 7, cwd=desk)
+
+
+def test_info(desk: Path) -> None:
+    said = works("info", "m", cwd=desk).stdout
+    assert "parameters" in said
+    assert "steps: 3" in said
+    about = json.loads(works("info", "m", "--json", cwd=desk).stdout)
+    assert about["architecture"]["layers"] == 1
+    assert about["training"]["steps"] == 3
+
+
+# What cannot work
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a house\tuna casa\nthe dog\tel \xe9\n", r"bad\.tsv, line 2: byte 12 of the line \(0xe9\) is not UTF-8"),
+        (b"a house\tuna casa\n\na dog\n", r"bad\.tsv, line 3: the line has 1 column, at least 2 are wanted"),
+        (b"", r"bad\.tsv: the file holds no record"),
+        (b"a house\tuna casa\n", r"at least two different source sentences, 1 given"),
+        (b"\ta\nb\t\n", r"no pair is left: 2 pairs read, 0 kept; 2 pairs dropped: a side is empty"),
+        (None, r"bad\.tsv: there is no such file"),
+    ],
+    ids=["UTF-8", "columns", "empty", "one pair", "nothing left", "missing"],
+)
+def test_files_that_cannot_be_trained_on(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "bad.tsv").write_bytes(content)
+    assert re.search(message, mended("train", "translate", "bad.tsv", "--out", "m", *STEPS, cwd=tmp_path))
+    assert not (tmp_path / "m").exists()
+
+
+def test_text_that_cannot_be_translated(desk: Path) -> None:
+    (desk / "latin.txt").write_bytes("a house\ncaf\xe9\n".encode("latin1"))
+    assert re.search(r"latin\.txt, line 2: not valid UTF-8 at byte 4", mended("translate", "m", "latin.txt", cwd=desk))
+    assert "standard input, line 1: not valid UTF-8" in mended("translate", "m", stdin=b"\xff\n", cwd=desk)
+
+
+def test_folders_that_hold_no_model(desk: Path, tmp_path: Path) -> None:
+    shutil.copytree(desk / "m", tmp_path / "cut")
+    weights = tmp_path / "cut/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    assert re.search(r"cut/model\.safetensors: not a whole safetensors file", mended("info", tmp_path / "cut"))
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign/config.json").write_text('{"model_type": "marian"}', encoding="utf-8")
+    assert "a model of another library" in mended("translate", tmp_path / "foreign", "a house")
+    assert "did you mean 'foreign'" in mended("evaluate", tmp_path / "foriegn", "test.tsv")
+
+
+def test_places_that_cannot_be_written(desk: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    said = mended("train", "translate", desk / "pairs.tsv", "--out", tmp_path / "file/m", *STEPS)
+    assert re.search(r"file/m/\S+: cannot be written", said)
+    done = call("show", desk / "m", "a house", "--target", "casa", "--svg", tmp_path / "file/a.svg")
+    assert done.returncode == 1
+    assert re.search(r"file/a\.svg.*\n  mend: ", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_options(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("max_steps = 3\n[arch]\nlayer = 2\n", encoding="utf-8")
+    (tmp_path / "bad.toml").write_text("max_steps = \n", encoding="utf-8")
+    train = ["train", "translate", "pairs.tsv", "--out", "m"]
+    said = mended(*train, "--config", "run.toml", cwd=tmp_path)
+    assert "there is no option 'arch.layer'\n  mend: did you mean 'arch.layers'" in said
+    assert re.search(r"bad\.toml.*not valid TOML.*line 1", mended(*train, "--config", "bad.toml", cwd=tmp_path))
+    assert "no-such.toml" in mended(*train, "--config", "no-such.toml", cwd=tmp_path)
+    assert "Did you mean --max-steps?" in " ".join(fails(*train, "--max-step", 3, cwd=tmp_path).split())
+    said = mended(*train, "--arch.d-model", 10, "--arch.heads", 3, cwd=tmp_path)
+    assert "d_model 10 does not divide into 3 heads; take 1, 2, 5, 10" in said
+    assert "did you mean 'demo'" in mended(*train, "--recipe", "dmo", cwd=tmp_path)
+    assert 'Did you mean "translate"?' in " ".join(fails("trnslate", "m").split())
+    assert "name at least one" in mended("train", "translate", "--out", "m", cwd=tmp_path)
