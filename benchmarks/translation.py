@@ -1,6 +1,6 @@
 """A translator on real pairs: trains with a recipe's options, then scores the test part and prints ten translations.
 
-    .venv/bin/python benchmarks/translation.py TRAIN --valid VALID --test TEST --out FOLDER [--lowercase] [-- OPTIONS]
+    .venv/bin/python benchmarks/translation.py TRAIN --valid VALID --test TEST --out FOLDER [--lowercase] [OPTIONS]
 
 TRAIN, VALID and TEST are files of sentence pairs; OPTIONS go to `clearhead train translate` as they are. Rows with the
 same source are several references of one translation. Prints BLEU and chrF with signatures for greedy and for beam 4,
@@ -29,11 +29,10 @@ def main() -> None:
     parser.add_argument("--test", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--lowercase", action="store_true")
-    parser.add_argument("options", nargs="*")
-    options = parser.parse_args()
+    options, others = parser.parse_known_args()
     command = [str(Path(sys.executable).with_name("clearhead")), "train", "translate", options.train]
     start = time.monotonic()
-    subprocess.run([*command, "--valid", options.valid, "--out", options.out, *options.options], check=True)
+    subprocess.run([*command, "--valid", options.valid, "--out", options.out, *others], check=True)
     print(f"training, all in all: {time.monotonic() - start:.0f} s")
     translator = clearhead.load(options.out)
     for beam in (1, 4):

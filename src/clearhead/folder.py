@@ -166,6 +166,21 @@ class Folder:
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
+    def make(self) -> None:
+        """Make the folder if it is not there, and find out now, not hours later, whether it can be written.
+
+        Raises:
+            FolderError: it cannot.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderError(
+                f"cannot be made: {error.strerror}", "name a place where a folder can be made", file=self.path
+            ) from error
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise FolderError("cannot be written", "check its rights, or name another folder", file=self.path)
+
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
         write_text(self.path / name, text)

@@ -210,10 +210,9 @@ class _Run:
             loss, n = self.job.loss(self.weights.working, self.job.batch(key))
             loss.backward()
             total, count = total + loss.item(), count + n
-        grads = self.weights.gather(count)
+        self.weights.gather(count)
         if self.plan.optimizer.clip:
             nn.utils.clip_grad_norm_(self.master.parameters(), self.plan.optimizer.clip)
-        del grads
         share = self.schedule(self.position.step)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:

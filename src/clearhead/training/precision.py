@@ -33,8 +33,8 @@ class Weights:
                 weight.data = weight.data.bfloat16()
         self._pairs = list(zip(master.parameters(), self.working.parameters(), strict=True))
 
-    def gather(self, count: int) -> list[Tensor]:
-        """The mean gradient over `count` predictions, on the master weights."""
+    def gather(self, count: int) -> None:
+        """Put the mean gradient over `count` predictions on the master weights."""
         grads = []
         for master, working in self._pairs:
             if working.grad is None:
@@ -44,7 +44,6 @@ class Weights:
             assert master.grad is not None
             grads.append(master.grad)
         torch._foreach_div_(grads, float(count))
-        return grads
 
     def publish(self) -> None:
         """Copy the master weights to where the passes run."""
