@@ -119,14 +119,14 @@ def test_a_planted_head_is_found(layer: int, head: int | None, row: str) -> None
 
 @pytest.mark.parametrize(("layers", "layer"), [(1, 0), (2, 0), (3, 1), (6, 4)])
 def test_by_rule_the_last_layer_but_one(layers: int, layer: int) -> None:
-    assert AlignmentHead.by_rule(layers) == AlignmentHead(layer, None, "reads", None)
+    assert AlignmentHead.by_rule(layers) == AlignmentHead(layer, None, "predicts", None)
 
 
 def test_a_head_is_json_and_words() -> None:
     head = AlignmentHead(2, 1, "predicts", 0.25)
     assert AlignmentHead(**json.loads(json.dumps(head.to_json()))) == head
     assert str(head) == "decoder layer 2, head 1, the row that predicts the word"
-    assert str(AlignmentHead.by_rule(3)) == "decoder layer 1, mean of all heads, the row that reads the word"
+    assert str(AlignmentHead.by_rule(3)) == "decoder layer 1, mean of all heads, the row that predicts the word"
 
 
 def test_cross_weights_of_a_forced_pass() -> None:
