@@ -166,20 +166,16 @@ class Folder:
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
-    def make(self) -> None:
-        """Make the folder if it is not there, and find out now, not hours later, whether it can be written.
+    def check_place(self) -> None:
+        """Find out now, not hours later, whether the folder can be written; nothing is made yet.
 
         Raises:
             FolderError: it cannot.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FolderError(
-                f"cannot be made: {error.strerror}", "name a place where a folder can be made", file=self.path
-            ) from error
-        if not os.access(self.path, os.W_OK | os.X_OK):
-            raise FolderError("cannot be written", "check its rights, or name another folder", file=self.path)
+        there = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            why = "no right to write in it" if there.is_dir() else "it is a file"
+            raise FolderError(f"cannot be written: {there}: {why}", "name another folder", file=self.path)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""

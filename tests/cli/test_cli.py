@@ -233,7 +233,7 @@ def test_folders_that_hold_no_model(desk: Path, tmp_path: Path) -> None:
 def test_places_that_cannot_be_written(desk: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said = mended("train", "translate", desk / "pairs.tsv", "--out", tmp_path / "file/m", *STEPS)
-    assert re.search(r"file/m/\S+: cannot be written", said)
+    assert re.search(r"file/m: cannot be written: \S+/file: it is a file\n  mend: ", said)
     done = call("show", desk / "m", "a house", "--target", "casa", "--svg", tmp_path / "file/a.svg")
     assert done.returncode == 1
     assert re.search(r"file/a\.svg.*\n  mend: ", done.stderr)

@@ -96,7 +96,7 @@ def test_only_matrices_inside_the_blocks_are_muons(tied: str, positions: str) ->
     assert not any(".blocks." in name for name in decayed)
     assert all("norm" in name or name.endswith("bias") for name in plain)
     assert [g["weight_decay"] for g in adamw.param_groups] == [0.01, 0.0]
-    assert [muon.param_groups[0]["weight_decay"], muon.param_groups[0]["peak"]] == [0.01, 2e-3]
+    assert [muon.param_groups[0]["weight_decay"], muon.param_groups[0]["peak"]] == [0.01, OptimizerConfig().muon_lr]
     together = sorted([*inside, *decayed, *plain])
     assert together == sorted(names.values())  # each weight once, none left out
 

@@ -104,7 +104,7 @@ def train_pairs(
             "add --resume to go on with it, or choose another --out",
             file=folder.path,
         )
-    folder.make()
+    folder.check_place()
     train, held_out = _read(files, valid, config, say)
     digest = _digest(train, held_out)
     if started:
