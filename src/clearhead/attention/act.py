@@ -143,9 +143,6 @@ class Attention:
         """The steps without their names: for short rows on a CPU the arithmetic alone is faster than any kernel."""
         scores = by_group(q * scale, k.transpose(-2, -1))
         added, nowhere = self._added(q.dtype, boolean=False)
-        if self.bias is not None and added is not None:  # a bias of -inf may close rows too
-            closed = (added == float("-inf")).all(-1, keepdim=True)
-            added, nowhere = added.masked_fill(closed, 0.0), closed if nowhere is None else nowhere | closed
         weights = (scores if added is None else scores + added).softmax(-1)
         weights = dropout(weights, self.dropout)
         context = by_group(weights, self.v)
@@ -156,14 +153,15 @@ class Attention:
 
         Such rows are opened for the kernel and set to zero behind it: a softmax over nothing is NaN, also backward.
         """
-        if self.mask is None or self.mask.allows_all(self._grid()):
-            return (None if self.bias is None else self.bias.dense(self._grid()).to(dtype)), None
-        if self.bias is None and boolean:
-            return self.mask.opened(self._grid())
-        added, nowhere = self.mask.added(self._grid(), dtype)
-        if self.bias is not None:
-            added = added + self.bias.dense(self._grid()).to(dtype)
-        return added, nowhere
+        grid = self._grid()
+        mask = None if self.mask is None or self.mask.allows_all(grid) else self.mask
+        if self.bias is None:
+            return (None, None) if mask is None else mask.opened(grid) if boolean else mask.added(grid, dtype)
+        added = self.bias.dense(grid).to(dtype)
+        if mask is not None:
+            added = added.masked_fill(~mask.dense(grid), float("-inf"))
+        nowhere = (added == float("-inf")).all(-1, keepdim=True)  # a bias of -inf may close rows too
+        return added.masked_fill(nowhere, 0.0), nowhere
 
     # Seen: how a trace keeps, edits and writes an act ----------------------------------------------------------------
 

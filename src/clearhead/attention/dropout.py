@@ -1,7 +1,7 @@
 """Dropout (Srivastava et al., 2014): each number is zeroed with probability p, the others grow by 1 / (1 - p).
 
-On a CPU, drawing one Bernoulli number an entry costs more than the matrix products of a small model. There one 64-bit
-draw decides four entries, 16 bits each: a third of the time (benchmarks/parts.py), p exact to 2^-17.
+On a CPU, drawing one Bernoulli number an entry costs half as much as all matrix products of a small model. There one
+64-bit draw decides four entries, 16 bits each: a third of the time (benchmarks/parts.py), p exact to 2^-17.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
         print(f"saved {path}")
     print(
         f"\ntry next:\n"
-        f'  clearhead translate {out} "The girl reads three old books." --show\n'
+        f'  clearhead translate {out} "The girl bought the old books." --show\n'
         f'  clearhead show {out} "The houses are not white." --layer 0\n'
         f"  clearhead train translate your-pairs.tsv --out models/mine"
     )

@@ -4,8 +4,8 @@
     W <- (1 - lr wd) W - 0.2 lr sqrt(max(rows, columns)) U
 
 The scale makes a step as long as AdamW's, so that both share learning rates (Liu et al., 2025). It is torch.optim.Muon
-to the letter (a test holds them together), which walks the matrices one by one: at d_model 128 that takes a third of a
-training step, the batched product a tenth (benchmarks/parts.py).
+to the letter (a test holds them together), which walks the matrices one by one: at d_model 128 that takes over a
+quarter of a training step, the batched product a seventh (benchmarks/parts.py).
 """
 
 from __future__ import annotations
