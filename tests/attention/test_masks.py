@@ -7,7 +7,7 @@ from math import inf
 import pytest
 import torch
 
-from clearhead.attention import Attention, Causal, Documents, Grid, Mask, Matrix, Padding, Prefix, Window
+from clearhead.attention import Attention, Causal, Documents, Grid, Mask, Matrix, Padding, Prefix, Tree, Window
 from clearhead.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -55,6 +55,20 @@ def test_the_second_sentence_has_its_own_table() -> None:
 def test_positions_are_absolute_behind_a_cache(mask: Mask) -> None:
     whole = table(mask, stop=5, keys=5).split()
     assert table(mask, start=3, stop=5, keys=5).split() == whole[3:]
+
+
+def test_a_tree_by_hand() -> None:
+    """a grows b and c; then b grows d and e. Slots: a b c d e; the second sentence has both grow from c."""
+    tree = Tree.root(2)
+    assert table(tree, start=0, stop=1, keys=1) == "1" and tree.depth == 0
+    tree = tree.grown(torch.tensor([[0, 0], [0, 0]]))
+    assert table(tree, start=1, stop=3, keys=3) == "110 101" and tree.depth == 1
+    tree = tree.grown(torch.tensor([[0, 0], [1, 1]]))
+    assert table(tree, start=3, stop=5, keys=5) == "11010 11001" and tree.depth == 2
+    assert table(tree, start=3, stop=5, keys=5, row=1) == "10110 10101"
+    assert tree.select(torch.tensor([1])).ancestors.equal(tree.ancestors[1:])
+    assert not tree.allows_all(Grid(3, 5, 5, CPU))
+    assert Tree.root(2).grown(torch.zeros(2, 1, dtype=torch.long)).allows_all(Grid(1, 2, 2, CPU))
 
 
 def test_a_flag_never_says_more_than_the_table() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from clearhead.attention import Tree
 from clearhead.generation.search import Hypothesis, search
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder, Memory
@@ -33,7 +34,7 @@ class Prefixes:
     def __init__(self) -> None:
         self.ids = torch.empty(0, 0, dtype=torch.long)
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+    def select(self, rows: Tensor) -> None:
         self.ids = self.ids[rows]
 
 
@@ -43,11 +44,14 @@ class Fake:
     def new_cache(self) -> Prefixes:
         return Prefixes()
 
-    def decode(self, tgt: Tensor, memory: Tables, *, cache: Any = None) -> Tensor:
+    def decode(self, tgt: Tensor, memory: Tables, *, cache: Any = None, tree: Tree | None = None) -> Tensor:
+        assert tree is not None
         cache.ids = tgt if not cache.ids.numel() else torch.cat([cache.ids, tgt], dim=1)
-        tables = memory.tables.repeat_interleave(len(tgt) // len(memory.tables), 0)
-        number = (cache.ids * VOCAB ** torch.arange(cache.ids.size(1))).sum(1)
-        return tables[torch.arange(len(tgt)), number][:, None]
+        lines = tree.ancestors  # [batch, newest, tokens]; the k-th of a line is its k-th token
+        assert (lines.sum(-1) == tree.depth + 1).all()
+        place = VOCAB ** (lines.cumsum(-1) - 1)
+        number = (cache.ids[:, None] * place * lines).sum(-1)
+        return memory.tables[torch.arange(len(tgt))[:, None], number]
 
     def logits(self, x: Tensor) -> Tensor:
         return x

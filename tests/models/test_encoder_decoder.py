@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from clearhead.attention import Tree
 from clearhead.look import atlas, watch
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
@@ -132,17 +134,33 @@ def test_the_future_cannot_move_the_past(config: dict[str, Any]) -> None:
 
 @every_config
 @torch.no_grad()
-def test_beams_share_a_memory(config: dict[str, Any]) -> None:
-    model, rows = make(config), torch.tensor([0, 0, 1, 1, 2, 2])
-    tgt = torch.randint(3, 20, (6, 5), generator=torch.Generator().manual_seed(1))
-    memory, cache = model.encode(SRC, LENGTHS), model.new_cache()
-    model.decode(tgt[:, :2], memory, cache=cache)
-    # The first sentence ends; the beams of the others change places.
-    kept, sentences = torch.tensor([3, 2, 4, 4]), torch.tensor([1, 2])
-    cache.select(kept, sentences)
-    found = model.decode(tgt[kept][:, 2:], memory.select(sentences), cache=cache)
-    apart = model.decode(tgt[kept], model.encode(SRC, LENGTHS).select(rows[kept]))
-    assert_same(found, apart[:, 2:])
+def test_a_tree_is_its_lines(config: dict[str, Any]) -> None:
+    """Each row grows three branches, which give way to one another; then the first sentence leaves."""
+    model, random = make(config), torch.Generator().manual_seed(1)
+    memory, cache, tree = model.encode(SRC, LENGTHS), model.new_cache(), Tree.root(3)
+    lines = torch.full((3, 1, 1), 1)
+    model.decode(lines[:, :, -1], memory, cache=cache, tree=tree)
+    for _ in range(4):
+        parents = torch.randint(0, lines.size(1), (3, 3), generator=random)
+        tokens = torch.randint(3, 20, (3, 3, 1), generator=random)
+        lines = torch.cat([lines.gather(1, parents[:, :, None].expand(-1, -1, lines.size(2))), tokens], dim=2)
+        tree = tree.grown(parents)
+        found = model.decode(tokens[:, :, 0], memory, cache=cache, tree=tree)
+    assert_same(found, last_of(model, lines, range(3)))
+    rows = torch.tensor([2, 1])
+    cache.select(rows)
+    tree, tokens = tree.select(rows).grown(torch.tensor([[1, 1], [2, 0]])), torch.tensor([[5, 6], [7, 8]])
+    lines = torch.cat([lines[rows[:, None], torch.tensor([[1, 1], [2, 0]])], tokens[:, :, None]], dim=2)
+    assert_same(model.decode(tokens, memory.select(rows), cache=cache, tree=tree), last_of(model, lines, rows.tolist()))
+
+
+def last_of(model: EncoderDecoder, lines: Tensor, sentences: Iterable[int]) -> Tensor:
+    """The decoder's output for the last token of each line, every line decoded by itself without a cache."""
+    rows = []
+    for i, row in zip(sentences, lines, strict=True):
+        src = SRC[i : i + 1, : LENGTHS[i]]
+        rows.append(torch.cat([model.decode(line[None], model.encode(src))[:, -1:] for line in row], dim=1))
+    return torch.cat(rows)
 
 
 # Weights

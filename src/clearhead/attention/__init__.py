@@ -3,7 +3,7 @@
 from clearhead.attention.act import STEPS, Attention
 from clearhead.attention.biases import Added, ALiBi, Bias
 from clearhead.attention.cache import Cache, MemoryCache
-from clearhead.attention.masks import And, Causal, Documents, Grid, Mask, Matrix, Or, Padding, Prefix, Window
+from clearhead.attention.masks import And, Causal, Documents, Grid, Mask, Matrix, Or, Padding, Prefix, Tree, Window
 from clearhead.attention.multihead import MultiHead
 from clearhead.attention.positions import Learned, Rotary, Rotation, Sinusoidal, sinusoids
 from clearhead.attention.scores import Additive, Bilinear, Cosine, Dot, ScaledDot, Score
@@ -36,6 +36,7 @@ __all__ = [
     "ScaledDot",
     "Score",
     "Sinusoidal",
+    "Tree",
     "Window",
     "sinusoids",
 ]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from clearhead.errors import ConfigError
 
-__all__ = ["And", "Causal", "Documents", "Grid", "Mask", "Matrix", "Or", "Padding", "Prefix", "Window"]
+__all__ = ["And", "Causal", "Documents", "Grid", "Mask", "Matrix", "Or", "Padding", "Prefix", "Tree", "Window"]
 
 
 class Grid(NamedTuple):
@@ -179,6 +179,44 @@ class Matrix(Mask):
     def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
         rows = self.matrix if self.matrix.size(-2) == 1 else self.matrix[..., queries[:, 0], :]
         return rows if rows.size(-1) == 1 else rows[..., keys[0]]
+
+
+@dataclass(frozen=True, eq=False)
+class Tree(Mask):
+    """Only a token's ancestors and itself, where a row holds a tree of texts that share their beginnings.
+
+    The hypotheses of a beam search are such a tree: written so, what they share is held once, and no cache is copied
+    when one hypothesis gives way to another.
+
+    Args:
+        ancestors: [batch, newest, tokens], bool: whom the newest tokens of the row, which are its last, descend from.
+        depth: the position of the newest tokens in their texts.
+    """
+
+    ancestors: Tensor
+    depth: int = 0
+
+    @classmethod
+    def root(cls, batch: int, device: torch.device | None = None) -> Tree:
+        """One token in each row."""
+        return cls(torch.ones(batch, 1, 1, dtype=torch.bool, device=device))
+
+    def grown(self, parents: Tensor) -> Tree:
+        """The tree with one token more on each of these branches [batch, newest]; a branch may grow several."""
+        lines = self.ancestors.gather(1, parents[:, :, None].expand(-1, -1, self.ancestors.size(2)))
+        itself = torch.eye(parents.size(1), dtype=torch.bool, device=parents.device).expand(len(parents), -1, -1)
+        return Tree(torch.cat([lines, itself], dim=2), self.depth + 1)
+
+    def select(self, rows: Tensor) -> Tree:
+        """The trees of these rows."""
+        return Tree(self.ancestors.index_select(0, rows), self.depth)
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        newest = queries[:, 0] - (self.ancestors.size(2) - self.ancestors.size(1))
+        return self.ancestors[:, newest][:, None, :, keys[0]]
+
+    def allows_all(self, grid: Grid) -> bool:
+        return self.ancestors.size(1) == 1  # a tree without branches is a line
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,26 +89,14 @@ class MultiHead(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch tokens d_model"],
-        memory: Float[Tensor, "rows keys memory_dim"] | None = None,
+        memory: Float[Tensor, "batch keys memory_dim"] | None = None,
         *,
         mask: Mask | None = None,
         bias: Bias | None = None,
         rotation: Rotation | None = None,
         cache: Cache | MemoryCache | None = None,
     ) -> Float[Tensor, "batch tokens out"]:
-        """x attends to itself, or to `memory`.
-
-        In cross-attention several consecutive rows of x may share one row of memory (the beams of one sentence): they
-        then ask it together, and nothing of the memory is repeated.
-        """
-        shape = x.shape
-        if memory is not None and memory.size(0) != x.size(0):
-            if x.size(0) % memory.size(0):
-                raise ConfigError(
-                    f"{x.size(0)} rows cannot share {memory.size(0)} rows of memory evenly",
-                    "give one row of memory to each row, or to each group of consecutive rows of one size",
-                )
-            x = x.reshape(memory.size(0), -1, x.size(-1))
+        """x attends to itself, or to `memory`."""
         q = see("q", self._heads(self.q_proj(x), self.n_heads))
         start = 0
         if memory is None:
@@ -126,7 +114,7 @@ class MultiHead(nn.Module):
         act = see("attention", Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, start=start))
         joined = see("context", act.context()).transpose(1, 2).flatten(2)
         out = joined if self.o_proj is None else self.o_proj(joined)
-        return see("out", out).reshape(*shape[:2], -1)
+        return see("out", out)
 
     def _keys_values(self, source: Tensor) -> tuple[Tensor, Tensor]:
         k = see("k", self._heads(self.k_proj(source), self.n_kv_heads))

@@ -1,9 +1,10 @@
 """Search: greedy and beam, batched, through the cache.
 
 A hypothesis scores log p(y | x) / length^penalty, its end counted (Wu et al., 2016, without their offset); beam 1 is
-greedy. A sentence ends when it has as many ended hypotheses as beams; ended sentences leave the batch.
+greedy. A sentence ends when it has as many ended hypotheses as beams; ended sentences leave the batch. The hypotheses of
+a sentence are one tree of tokens in one row of the cache: they look at their own ancestors, and nothing is ever copied.
 
-Axes: sentences, beams, rows = sentences * beams, vocab.
+Axes: sentences, beams, vocab.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from clearhead.attention import Tree
+
 __all__ = ["Hypothesis", "Writer", "search"]
+
+_ENDED = 0.2  # share of the rows that may be of ended sentences before the caches are copied without them
 
 
 class SelectableMemory(Protocol):
@@ -27,18 +32,18 @@ class SelectableMemory(Protocol):
 class WriterCache(Protocol):
     """A decoder's cache."""
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None: ...
+    def select(self, rows: Tensor) -> None: ...
 
 
 M = TypeVar("M", bound=SelectableMemory)
 
 
 class Writer(Protocol):
-    """What search asks of a model: the decoder's output for new tokens, and the scores of the next one."""
+    """What search asks of a model: the decoder's output for the newest tokens of a tree, and scores of the next one."""
 
     def new_cache(self) -> Any: ...
 
-    def decode(self, tgt: Tensor, memory: Any, *, cache: Any = None) -> Tensor: ...
+    def decode(self, tgt: Tensor, memory: Any, *, cache: Any = None, tree: Tree | None = None) -> Tensor: ...
 
     def logits(self, x: Tensor) -> Tensor: ...
 
@@ -74,66 +79,75 @@ def search(
     """
     cache, beams = model.new_cache(), _Beams(limits, beam, bos, eos, length_penalty)
     while beams.sentences:
-        x = model.decode(beams.ids[:, :, -1:].flatten(0, 1), memory, cache=cache)
-        log_p = model.logits(x[:, -1]).float().log_softmax(-1)
-        log_p[:, list(forbidden)] = float("-inf")
-        rows, sentences = beams.advance(log_p)
-        if beams.sentences and (beam > 1 or sentences is not None):
-            cache.select(rows, sentences)
-            memory = memory if sentences is None else memory.select(sentences)
+        x = model.decode(beams.ids[:, :, -1], memory, cache=cache, tree=beams.tree)
+        log_p = model.logits(x).float().log_softmax(-1)
+        log_p[..., list(forbidden)] = float("-inf")
+        going = beams.advance(log_p)
+        if going is not None:
+            cache.select(going)
+            memory = memory.select(going)
     return [sorted(hypotheses, key=lambda h: -h.score) for hypotheses in beams.ended]
 
 
 class _Beams:
-    """The sentences still being written: token ids [sentences, beams, tokens] and their log-probabilities."""
+    """The sentences still being written: token ids [sentences, beams, tokens] and their log-probabilities.
+
+    An ended sentence keeps its rows until there are enough of them to be worth a copy of the caches.
+    """
 
     def __init__(self, limits: Sequence[int], beam: int, bos: int, eos: int, length_penalty: float):
         self.limits, self.beam, self.eos, self.length_penalty = limits, beam, eos, length_penalty
         self.ended: list[list[Hypothesis]] = [[] for _ in limits]
         self.sentences = list(range(len(limits)))
-        self.ids = torch.full((len(limits), beam, 1), bos)
-        self.log_p = torch.full((len(limits), beam), float("-inf"))
-        self.log_p[:, 0] = 0.0  # all beams begin alike: only the first may branch
+        self.ids = torch.full((len(limits), 1, 1), bos)
+        self.log_p = torch.zeros(len(limits), 1)
+        self.tree = Tree.root(len(limits))
 
-    def advance(self, log_p: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Append one token, given its log-probabilities [rows, vocab].
+    def advance(self, log_p: Tensor) -> Tensor | None:
+        """Append one token, given its log-probabilities [sentences, beams, vocab].
 
-        Returns the rows that go on, in order, and the sentences that do, or None if none has ended.
+        Returns the sentences that go on, or None if all rows stay.
         """
-        vocab = log_p.size(-1)
-        total = self.log_p[:, :, None] + log_p.view(len(self.sentences), self.beam, vocab)
-        best, where = total.flatten(1).topk(min(2 * self.beam, self.beam * vocab), dim=1)
+        beams, vocab = log_p.shape[1:]
+        total = self.log_p[:, :, None] + log_p
+        best, where = total.flatten(1).topk(min(2 * self.beam, beams * vocab), dim=1)
         parent, token = where // vocab, where % vocab
         self._end(best, parent, token)
-        length = self.ids.size(2)  # with the token of now, BOS not counted
-        going = torch.tensor(
-            [
-                i
-                for i, sentence in enumerate(self.sentences)
-                if len(self.ended[sentence]) < self.beam and length < self.limits[sentence]
-            ],
-            dtype=torch.long,
-        )
         # Of 2 * beam candidates at most `beam` end (each beam ends in one way): the others go on, the best first.
         order = torch.arange(token.size(1)) + (token == self.eos) * token.size(1)
-        picked = order.argsort(dim=1)[going, : self.beam]
-        from_beam = parent[going].gather(1, picked)
-        chosen = token[going].gather(1, picked)
-        none_ended = len(going) == len(self.sentences)
-        self.ids = torch.cat([self.ids[going[:, None], from_beam], chosen[:, :, None]], dim=2)
-        self.log_p = best[going].gather(1, picked)
-        self.sentences = [self.sentences[i] for i in going.tolist()]
-        return (going[:, None] * self.beam + from_beam).flatten(), None if none_ended else going
+        picked = order.argsort(dim=1)[:, : min(self.beam, beams * (vocab - 1))]
+        parents = parent.gather(1, picked)
+        grown = self.ids.gather(1, parents[:, :, None].expand(-1, -1, self.ids.size(2)))
+        self.ids = torch.cat([grown, token.gather(1, picked)[:, :, None]], dim=2)
+        self.log_p, self.tree = best.gather(1, picked), self.tree.grown(parents)
+        return self._leave()
 
     def _end(self, best: Tensor, parent: Tensor, token: Tensor) -> None:
         """Move what ends among the first `beam` candidates to `ended`; at a sentence's limit everything ends."""
         length, scores, parents, tokens = self.ids.size(2), best.tolist(), parent.tolist(), token.tolist()
         for i, sentence in enumerate(self.sentences):
-            for c in range(self.beam):
+            for c in range(min(self.beam, len(tokens[i]))):
                 at_end = tokens[i][c] == self.eos
-                if not (at_end or length >= self.limits[sentence]) or len(self.ended[sentence]) >= self.beam:
+                if not (at_end or length == self.limits[sentence]) or self._full(sentence, length):
                     continue
                 if scores[i][c] > float("-inf"):
                     ids = self.ids[i, parents[i][c], 1:].tolist() + ([] if at_end else [tokens[i][c]])
                     score = scores[i][c] / length**self.length_penalty
                     self.ended[sentence].append(Hypothesis(ids, scores[i][c], score))
+
+    def _leave(self) -> Tensor | None:
+        """Drop the rows of ended sentences, if there are enough of them."""
+        length = self.ids.size(2) - 1  # with the token of now, BOS not counted
+        going = [i for i, s in enumerate(self.sentences) if not self._full(s, length + 1)]
+        if not going:
+            self.sentences = []
+        if not going or len(going) > (1 - _ENDED) * len(self.sentences):
+            return None
+        rows = torch.tensor(going)
+        self.sentences = [self.sentences[i] for i in going]
+        self.ids, self.log_p, self.tree = self.ids[rows], self.log_p[rows], self.tree.select(rows)
+        return rows
+
+    def _full(self, sentence: int, length: int) -> bool:
+        """Whether nothing of this length can end a sentence any more."""
+        return len(self.ended[sentence]) >= self.beam or length > self.limits[sentence]

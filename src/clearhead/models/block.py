@@ -2,7 +2,7 @@
 
     pre-norm:  x + part(norm(x))  (Xiong et al., 2020)       post-norm:  norm(x + part(x))  (Vaswani et al., 2017)
 
-Axes: batch, tokens, d_model; rows of the memory may be fewer than the batch (beams share them).
+Axes: batch, tokens, d_model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Surroundings:
     Args:
         mask: who of the tokens may look at whom.
         rotation: the turns of the tokens' positions, where positions are rotary.
-        memory: the encoder's output, [rows, keys, d_model].
+        memory: the encoder's output, [batch, keys, d_model].
         memory_mask: which of its tokens are real.
     """
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clearhead.attention import Cache, Causal, Learned, Mask, MemoryCache, Padding, Rotary, Sinusoidal
+from clearhead.attention import Cache, Causal, Learned, Mask, MemoryCache, Padding, Rotary, Sinusoidal, Tree
 from clearhead.attention.dropout import dropout
 from clearhead.look import see
 from clearhead.models.architecture import EncoderDecoderConfig
@@ -48,16 +48,13 @@ class DecoderCache:
 
     @property
     def length(self) -> int:
-        """How many tokens were decoded so far."""
+        """How many tokens a row holds so far."""
         return self.tokens[0].length
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
-        """Go on with these rows (beams), and, where sentences have ended, with the memory of these `sentences`."""
-        for cache in self.tokens:
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch, in this order."""
+        for cache in (*self.tokens, *self.memory):
             cache.select(rows)
-        if sentences is not None:
-            for memory in self.memory:
-                memory.select(sentences)
 
 
 class Stack(nn.Module):
@@ -83,12 +80,14 @@ class Stack(nn.Module):
         memory: Memory | None = None,
         cache: DecoderCache | None = None,
     ) -> Float[Tensor, "batch tokens d_model"]:
-        """x through all blocks; with a cache, x holds only the new tokens."""
-        start = 0 if cache is None else cache.length
+        """x through all blocks; with a cache, x holds only the new tokens (of a tree: all at its depth)."""
+        start, together = 0 if cache is None else cache.length, x.size(1)
+        if isinstance(mask, Tree):
+            start, together = mask.depth, 1
         if self.positions is not None:
-            x = self.positions(x, start=start)
+            x = self.positions(x.reshape(-1, together, x.size(2)), start=start).view_as(x)
         x = see("embedded", dropout(x, self.dropout, self.training))
-        rotation = None if self.rotary is None else self.rotary(x.size(1), start=start)
+        rotation = None if self.rotary is None else self.rotary(together, start=start)
         states, memory_mask = (None, None) if memory is None else (memory.states, memory.mask)
         around = Surroundings(mask=mask, rotation=rotation, memory=states, memory_mask=memory_mask)
         for i, block in enumerate(self.blocks):
@@ -129,10 +128,18 @@ class EncoderDecoder(nn.Module):
         return Memory(self.encoder(self.src_embedding(src), mask=mask), mask)
 
     def decode(
-        self, tgt: Int[Tensor, "rows tgt_tokens"], memory: Memory, *, cache: DecoderCache | None = None
+        self,
+        tgt: Int[Tensor, "rows tgt_tokens"],
+        memory: Memory,
+        *,
+        cache: DecoderCache | None = None,
+        tree: Tree | None = None,
     ) -> Float[Tensor, "rows tgt_tokens d_model"]:
-        """The decoder's output for target tokens (with a cache: for the new ones only), before the head."""
-        out: Tensor = self.decoder(self.tgt_embedding(tgt), mask=Causal(), memory=memory, cache=cache)
+        """The decoder's output for target tokens, before the head.
+
+        With a cache, for the new tokens only; with a tree, these are its newest, one on each branch.
+        """
+        out: Tensor = self.decoder(self.tgt_embedding(tgt), mask=tree or Causal(), memory=memory, cache=cache)
         return out
 
     def logits(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
