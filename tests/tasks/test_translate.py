@@ -13,7 +13,8 @@ import clearhead
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError, DataError
 from clearhead.look import Edit
-from clearhead.tasks.translate import Translation, Translator
+from clearhead.tasks.pair_model import Written
+from clearhead.tasks.translate import Translator
 
 ARCH = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 48}
 TEXTS = [s.english for s in sentences("train", 12)]
@@ -58,7 +59,7 @@ def test_the_loaded_one_is_the_trained_one(trained: Translator, loaded: Translat
     for beam in (1, 4):
         assert loaded.n_best(TEXTS, n=beam, beam=beam) == trained.n_best(TEXTS, n=beam, beam=beam)
     assert loaded.head == trained.head
-    assert loaded.tokenizer.to_json() == trained.tokenizer.to_json()
+    assert loaded.tokenizers.target.to_json() == trained.tokenizers.target.to_json()
     assert not loaded.module.training
 
 
@@ -104,7 +105,7 @@ def test_n_best(loaded: Translator) -> None:
         assert len(best) == 3
         assert [t.score for t in best] == sorted((t.score for t in best), reverse=True)
     assert [best[0].text for best in found] == loaded.translate(TEXTS[:3])
-    assert loaded.n_best([""], n=2) == [[Translation("", 0.0)] * 2]
+    assert loaded.n_best([""], n=2) == [[Written("", 0.0)] * 2]
 
 
 def test_impossible_requests(loaded: Translator) -> None:
@@ -150,10 +151,10 @@ def test_look_at_nothing(loaded: Translator, source: str, target: str | None) ->
 
 def test_trace(loaded: Translator) -> None:
     trace = loaded.trace(SOURCE, "El perro")
-    assert trace.labels["source"] == [*loaded.tokenizer.tokens(SOURCE)[1], "<eos>"]
+    assert trace.labels["source"] == [*loaded.tokenizers.source.tokens(SOURCE)[1], "<eos>"]
     assert trace.labels["target"] == ["<bos>", "El", "perro"]
     sizes = len(trace.labels["source"]), len(trace.labels["target"])
-    assert trace["logits"].shape == (1, sizes[1], loaded.tokenizer.vocab_size)
+    assert trace["logits"].shape == (1, sizes[1], loaded.tokenizers.target.vocab_size)
     crosses = trace.find("cross_attention.attention")
     assert len(crosses) == 2
     for path in crosses:
@@ -165,7 +166,7 @@ def test_trace(loaded: Translator) -> None:
 
 @torch.no_grad()
 def test_watched_is_unwatched(loaded: Translator) -> None:
-    src, tgt = loaded.tokenizer.encode([SOURCE, "El perro duerme."])
+    src, tgt = loaded.tokenizers.source.encode([SOURCE, "El perro duerme."])
     wanted = loaded.module(torch.tensor([[*src, 2]]), torch.tensor([[1, *tgt]]))
     assert loaded.trace(SOURCE, "El perro duerme.")["logits"].equal(wanted)
 
@@ -251,7 +252,7 @@ def test_describe(loaded: Translator) -> None:
     about = loaded.describe()
     assert about["task"] == "translate"
     assert about["parameters"] == sum(p.numel() for p in loaded.module.parameters())
-    assert about["vocabulary"] == loaded.tokenizer.vocab_size
+    assert about["vocabulary"] == {"vocab_size": loaded.tokenizers.target.vocab_size}
     assert about["architecture"]["d_model"] == 32
     assert about["training"]["steps"] == 150
     assert about["data"]["files"] == ["sample:english-spanish/train:300"]
@@ -259,7 +260,7 @@ def test_describe(loaded: Translator) -> None:
 
 
 def test_without_a_folder(loaded: Translator) -> None:
-    bare = Translator(loaded.module, loaded.tokenizer, loaded.head)
+    bare = Translator(loaded.module, loaded.tokenizers, loaded.head)
     assert bare.describe()["training"] == "not finished"
     assert bare.evaluate(["sample:english-spanish/valid:3"], beam=1)["sentences"] == 3
 

@@ -15,7 +15,8 @@ __all__ = ["finished", "loss_picture", "scores"]
 
 def finished(folder: Path) -> None:
     """After a training: what it reached, its loss curve, and what to try next."""
-    results = Folder(folder).config()["results"]
+    config = Folder(folder).config()
+    results = config["results"]
     numbers = "  ".join(f"{name} {value:.4g}" for name, value in results["validation"].items())
     minutes, seconds = divmod(round(results["seconds"]), 60)
 
@@ -26,7 +27,7 @@ def finished(folder: Path) -> None:
     say(f"validation, {results['weights']} weights: {numbers}")
     if picture := loss_picture(folder):
         say(f"loss curve: {picture}")
-    say(f'model: {folder}\n  try: clearhead translate {folder} "your sentence"')
+    say(f'model: {folder}\n  try: clearhead {config["task"]} {folder} "your sentence"')
     say(f'       clearhead show {folder} "your sentence"')
 
 

@@ -1,14 +1,14 @@
-"""`clearhead train TASK FILES... --out FOLDER`."""
-
-from __future__ import annotations
+"""`clearhead train TASK FILES... --out FOLDER`; each task's command is made when it is asked for."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from clearhead.cli.options import given, optional
+from clearhead.recipes import RECIPES
 from clearhead.recipes import recipe as find_recipe
 
 __all__ = ["train"]
@@ -20,67 +20,101 @@ train = App(
     Example: clearhead train translate pairs.tsv --out models/mine
     """,
 )
-_TranslateOptions = optional(find_recipe("translate"), without=("task", "recipe"))
+_ABOUT = {
+    "translate": ("Train a translator on sentence pairs.", "source sentence", "target sentence", "english", "spanish"),
+    "summarize": ("Train a summarizer on pairs of a text and its summary.", "text", "summary", "article", "highlights"),
+}
+for _task, (_line, *_) in _ABOUT.items():
+    train.command(f"clearhead.cli.train:{_task}", name=_task, help=None if sys.argv[2:3] == [_task] else _line)
 
 
-@train.command(name="translate")
-def train_translate(
-    *files: str,
-    out: Path,
-    valid: Annotated[list[str] | None, Parameter(negative=())] = None,
-    recipe: str | None = None,
-    config: Path | None = None,
-    resume: Annotated[bool, Parameter(negative=())] = False,
-    options: Annotated[_TranslateOptions | None, Parameter(name="*")] = None,  # type: ignore[valid-type]
-) -> None:
-    """Train a translator on sentence pairs.
+def __getattr__(name: str) -> Callable[..., None]:
+    """The command of a task: its options are those of the task's configuration."""
+    if name not in _ABOUT:
+        raise AttributeError(name)
+    return _command(name)
 
-    Files hold one pair a line: TSV (source, TAB, target), CSV or JSONL, plain or .gz or .xz.
 
-    Example: clearhead train translate pairs.tsv --out models/mine --max-steps 2000
+def _command(task: str) -> Callable[..., None]:
+    options_of_task = optional(find_recipe(task), without=("task", "recipe"))
+    options_annotation: Any = Annotated[options_of_task | None, Parameter(name="*")]
 
-    Columns by name: clearhead train translate pairs.csv --data.source english --data.target spanish --out models/mine
+    def command(
+        *files: str,
+        out: Path | None = None,
+        valid: Annotated[list[str] | None, Parameter(negative=())] = None,
+        recipe: str | None = None,
+        config: Path | None = None,
+        resume: Annotated[bool, Parameter(negative=())] = False,
+        dry_run: Annotated[bool, Parameter(negative=())] = False,
+        options: options_annotation = None,
+    ) -> None:
+        _run(task, list(files), out, valid or [], recipe, config, resume, dry_run, given(options))
 
-    Without files of your own: clearhead train translate sample:english-spanish --out models/toy --recipe demo
+    line, source, target, *names = _ABOUT[task]
+    command.__name__ = task
+    command.__doc__ = f"""{line}
+
+    Files hold one pair a line: TSV ({source}, TAB, {target}), CSV, JSONL or Parquet; two parallel text files; PO or TMX
+    translation memories; text may be packed as .gz or .xz. hub:NAME is a data set of the Hugging Face hub.
+
+    Example: clearhead train {task} pairs.tsv --out models/mine --max-steps 2000
+
+    What would the model see? clearhead train {task} pairs.tsv --dry-run
+
+    Columns by name: clearhead train {task} pairs.csv --data.source {names[0]} --data.target {names[1]} --out models/mine
 
     Parameters
     ----------
     files
-        files of sentence pairs, or sample:english-spanish
+        files of pairs{", or sample:english-spanish" if task == "translate" else ""}
     out
         the model folder to make
     valid
         files of validation pairs (default: a fixed share is held out)
     recipe
-        named configuration to begin with: translator (default), demo
+        named configuration to begin with: {", ".join(RECIPES[task])} (the first is the default)
     config
         TOML file, or the folder of a trained model (to run it again), whose values override the recipe's
     resume
         go on with a training that was stopped
+    dry_run
+        train nothing: show the first records, counts, a histogram of lengths and what the loss will see
     """
-    _run("translate", list(files), out, valid or [], recipe, config, resume, options)
-    from clearhead.cli.report import finished  # it needs torch: not before the configuration is checked
-
-    finished(out)
+    return command
 
 
 def _run(
     task: str,
     files: list[str],
-    out: Path,
+    out: Path | None,
     valid: list[str],
     recipe: str | None,
     config: Path | None,
     resume: bool,
-    options: object,
+    dry_run: bool,
+    options: dict[str, Any],
 ) -> None:
     # The configuration is checked before torch is imported: a wrong option answers at once.
-    from clearhead.errors import DataError
+    from clearhead.errors import ConfigError, DataError
     from clearhead.recipes.train import configure
     from clearhead.recipes.train import train as train_task
 
-    configure(task, recipe=recipe, config=config, options=given(options))
+    configure(task, recipe=recipe, config=config, options=options)
     if not files:
-        raise DataError("no files to train on", f"name at least one: clearhead train {task} pairs.tsv --out {out}")
+        raise DataError(
+            "no files to train on", f"name at least one: clearhead train {task} pairs.tsv --out {out or 'FOLDER'}"
+        )
+    if dry_run:
+        from clearhead.recipes.train import preview
+        from clearhead.views.preview import show_preview
+
+        show_preview(preview(task, files, valid=valid, recipe=recipe, config=config, **options))
+        return
+    if out is None:
+        raise ConfigError("no place for the model", "name the folder to make: --out models/mine")
     print(f"task {task}, into {out}", file=sys.stderr)
-    train_task(task, files, out=out, valid=valid, recipe=recipe, config=config, resume=resume, **given(options))
+    train_task(task, files, out=out, valid=valid, recipe=recipe, config=config, resume=resume, **options)
+    from clearhead.cli.report import finished
+
+    finished(out)

@@ -20,7 +20,16 @@ from torch import Tensor
 
 from clearhead.look import Trace
 
-__all__ = ["AlignmentHead", "Gold", "choose_head", "cross_weights", "error_rate", "find_links", "word_weights"]
+__all__ = [
+    "Alignment",
+    "AlignmentHead",
+    "Gold",
+    "choose_head",
+    "cross_weights",
+    "error_rate",
+    "find_links",
+    "word_weights",
+]
 
 Links = frozenset[tuple[int, int]]
 
@@ -61,6 +70,26 @@ class AlignmentHead:
         ones in every layer (error rates 0.70 to 0.73 against 0.85 to 0.86).
         """
         return cls(max(0, layers - 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Where a model looked: `weights[j, i]` is how much written word j attends to source word i.
+
+    `gap` is max |weights . v - context| of the opened act: what the view shows is what the model used.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: Tensor
+    head: AlignmentHead
+    gap: float
+    trace: Trace
+
+    @property
+    def links(self) -> Links:
+        """{(source word, written word)}: for each written word the source word it attends to most."""
+        return find_links(self.weights)
 
 
 def cross_weights(trace: Trace, sentence: int = 0) -> Tensor:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clearhead.errors import ConfigError, nearest
-from clearhead.recipes import translate
-from clearhead.tasks.config import TranslateConfig
+from clearhead.recipes import summarize, translate
+from clearhead.tasks.config import PairConfig
 
-RECIPES: dict[str, dict[str, Callable[[], TranslateConfig]]] = {
-    "translate": {"translator": translate.translator, "demo": translate.demo}
+RECIPES: dict[str, dict[str, Callable[[], PairConfig]]] = {
+    "translate": {"translator": translate.translator, "demo": translate.demo},
+    "summarize": {"summarizer": summarize.summarizer},
 }
 
 
-def recipe(task: str, name: str | None = None) -> TranslateConfig:
+def recipe(task: str, name: str | None = None) -> PairConfig:
     """The configuration of a recipe (default: the task's first).
 
     Raises:

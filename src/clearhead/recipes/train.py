@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,9 +17,6 @@ from clearhead.errors import ConfigError, nearest
 from clearhead.folder import Folder
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
-
-if TYPE_CHECKING:
-    from clearhead.tasks.translate import Translator
 
 __all__ = ["configure", "train"]
 
@@ -35,11 +32,11 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     **options: Any,
-) -> Translator:
+) -> Any:
     """Train a model on one's own files and return it: `train("translate", "pairs.tsv", out="models/mine")`.
 
     Args:
-        task: what the model is for: "translate".
+        task: what the model is for: "translate" or "summarize"; the task's class is what is returned.
         files: pairs as TSV, CSV or JSONL (also .gz, .xz), or "sample:english-spanish".
         out: the model folder that is made.
         valid: files of validation pairs; without, a fixed share of the pairs is held out.
@@ -55,10 +52,7 @@ def train(
     kind = task_class(task)
     configuration = configure(task, recipe=recipe, config=config, options=options)
     say = {"say": lambda line: None} if quiet else {}
-    trained: Any = kind.train(
-        _names(files), configuration, Folder(out), valid=_names(valid), resume=resume, quiet=quiet, **say
-    )
-    return trained
+    return kind.train(_names(files), configuration, Folder(out), valid=_names(valid), resume=resume, quiet=quiet, **say)
 
 
 def configure(

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from clearhead.tasks.base import Task
 
-TASKS = {"translate": ("clearhead.tasks.translate", "Translator", "TranslateConfig")}
+TASKS = {
+    "translate": ("clearhead.tasks.translate", "Translator", "TranslateConfig"),
+    "summarize": ("clearhead.tasks.summarize", "Summarizer", "SummarizeConfig"),
+}
 
 
 def task_class(name: str) -> type[Task]:

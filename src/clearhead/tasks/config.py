@@ -14,16 +14,15 @@ from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["TranslateConfig"]
+__all__ = ["PairConfig", "SummarizeConfig", "TranslateConfig"]
 
 
-class TranslateConfig(BaseModel):
-    """Everything that makes a translator what it is, its data apart."""
+class PairConfig(BaseModel):
+    """Everything that makes a model on pairs of texts what it is, its data apart."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: Literal["translate"] = Field("translate", description="the task")
-    recipe: str = Field("translator", description="the recipe this began with")
+    recipe: str = Field(description="the recipe this began with")
     seed: int = Field(0, description="of everything that is drawn: weights, order, dropout")
     max_steps: int | None = Field(None, gt=0, description="optimizer steps (default: training.epochs decide)")
     keep_checkpoints: int = Field(
@@ -37,3 +36,23 @@ class TranslateConfig(BaseModel):
         default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
     )
     training: TrainingConfig = Field(default_factory=lambda: TrainingConfig(), description="how long, in which batches")
+
+
+class TranslateConfig(PairConfig):
+    """Everything that makes a translator what it is."""
+
+    task: Literal["translate"] = Field("translate", description="the task")
+    recipe: str = Field("translator", description="the recipe this began with")
+
+
+class SummarizeConfig(PairConfig):
+    """Everything that makes a summarizer what it is: texts are longer than sentences."""
+
+    task: Literal["summarize"] = Field("summarize", description="the task")
+    recipe: str = Field("summarizer", description="the recipe this began with")
+    data: DataConfig = Field(
+        default_factory=lambda: DataConfig(max_chars=20_000), description="which columns, what is left out"
+    )
+    arch: EncoderDecoderConfig = Field(
+        default_factory=lambda: EncoderDecoderConfig(max_len=512), description="the model"
+    )

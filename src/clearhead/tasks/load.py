@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+from clearhead.errors import ConfigError
 from clearhead.folder import Folder
 from clearhead.tasks import task_class
-from clearhead.tasks.translate import Translator
 
-__all__ = ["load"]
+__all__ = ["load", "load_for"]
 
 
-def load(model: str | os.PathLike[str]) -> Translator:
-    """Open a model folder; the object has its task's verbs (`.translate([...])`) and `.module`.
+def load(model: str | os.PathLike[str]) -> Any:
+    """Open a model folder; the object is of its task's class, with its verbs (`.translate([...])`) and `.module`.
 
     Raises:
         FolderError: there is no model, or it is damaged or of another library.
     """
     folder = Folder(model)
-    loaded = task_class(folder.config().get("task", "")).load(folder)
-    assert isinstance(loaded, Translator)
+    return task_class(folder.config().get("task", "")).load(folder)
+
+
+def load_for(verb: str, model: str | os.PathLike[str]) -> Any:
+    """Open a model folder to do this with it.
+
+    Raises:
+        ConfigError: the model is for something else.
+    """
+    loaded = load(model)
+    if verb not in loaded.verbs:
+        does = " or ".join(loaded.verbs)
+        raise ConfigError(f"this model does not {verb}: its task is {loaded.name}", f"write: clearhead {does} {model}")
     return loaded

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from clearhead.data.batches import PairBatch, PairSet
 from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
-from clearhead.data.tokenizers import PAD, Tokenizer, train_tokenizer
+from clearhead.data.tokenizers import PAD
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import FORMAT, Folder
 from clearhead.models.encoder_decoder import EncoderDecoder
-from clearhead.tasks.config import TranslateConfig
+from clearhead.tasks.config import PairConfig
+from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.loop import Outcome, Plan, run
 
 __all__ = ["PairJob", "train_pairs"]
@@ -82,15 +83,15 @@ def _predictions(module: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tens
 def train_pairs(
     task: str,
     files: Sequence[str],
-    config: TranslateConfig,
+    config: PairConfig,
     folder: Folder,
     valid: Sequence[str],
     *,
     resume: bool,
     quiet: bool,
     say: Callable[[str], None],
-) -> tuple[EncoderDecoder, Tokenizer, list[Pair]]:
-    """Train, or go on, into a folder; returns the model, the tokenizer and the validation pairs.
+) -> tuple[EncoderDecoder, TokenizerPair, list[Pair]]:
+    """Train, or go on, into a folder; returns the model, the tokenizers and the validation pairs.
 
     config.json is written before the first step (so that a killed run can be resumed) and again with the results.
 
@@ -109,32 +110,34 @@ def train_pairs(
     digest = _digest(train, held_out)
     if started:
         _same_run(folder, config, digest)
-        tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
+        tokenizers = TokenizerPair.load(folder)
     else:
-        tokenizer = train_tokenizer([text for p in train for text in (p.source, p.target)], config.tokenizer)
-        folder.write_text("tokenizer.json", tokenizer.to_json())
+        tokenizers = TokenizerPair.train(train, config.tokenizer)
+        tokenizers.save(folder)
     content = {
         "format": FORMAT,
         "clearhead": version("clearhead"),
         "task": task,
         "arch": config.arch.model_dump(mode="json"),
-        "vocab_size": tokenizer.vocab_size,
+        **tokenizers.sizes,
         "run": config.model_dump(mode="json"),
         "data": {"files": list(files), "valid": list(valid), "digest": digest},
     }
     if not started:
         folder.write_json("config.json", content)
     torch.manual_seed(config.seed)
-    module = EncoderDecoder(config.arch, tokenizer.vocab_size, tokenizer.vocab_size)
+    sizes = tokenizers.source.vocab_size, tokenizers.target.vocab_size
+    module = EncoderDecoder(config.arch, *sizes)
     parameters = sum(p.numel() for p in module.parameters())
-    say(f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}")
-    job = _job(module, tokenizer, train, held_out, config, say)
+    words = f"vocabulary of {sizes[1]:,}" if tokenizers.joint else f"vocabularies of {sizes[0]:,} and {sizes[1]:,}"
+    say(f"{parameters / 1e6:.2f} M parameters, {words}")
+    job = _job(module, tokenizers, train, held_out, config, say)
     outcome = run(job, _plan(config), folder, resume=resume, quiet=quiet)
     folder.write_json("config.json", {**folder.config(), "results": _results(outcome)})
-    return module, tokenizer, held_out
+    return module, tokenizers, held_out
 
 
-def _same_run(folder: Folder, config: TranslateConfig, digest: str) -> None:
+def _same_run(folder: Folder, config: PairConfig, digest: str) -> None:
     saved = folder.config()
     options, data = saved.get("run") == config.model_dump(mode="json"), saved.get("data", {}).get("digest") == digest
     if not (options and data):
@@ -145,7 +148,7 @@ def _same_run(folder: Folder, config: TranslateConfig, digest: str) -> None:
 
 
 def _read(
-    files: Sequence[str], valid: Sequence[str], config: TranslateConfig, say: Callable[[str], None]
+    files: Sequence[str], valid: Sequence[str], config: PairConfig, say: Callable[[str], None]
 ) -> tuple[list[Pair], list[Pair]]:
     pairs, report = read_pairs(files, config.data)
     for line in report.lines():
@@ -163,14 +166,15 @@ def _read(
 
 def _job(
     module: EncoderDecoder,
-    tokenizer: Tokenizer,
+    tokenizers: TokenizerPair,
     train: Sequence[Pair],
     valid: Sequence[Pair],
-    config: TranslateConfig,
+    config: PairConfig,
     say: Callable[[str], None],
 ) -> PairJob:
     def tokenised(pairs: Sequence[Pair], name: str) -> PairSet:
-        src, tgt = (tokenizer.encode(texts) for texts in zip(*((p.source, p.target) for p in pairs), strict=True))
+        src = tokenizers.source.encode([p.source for p in pairs])
+        tgt = tokenizers.target.encode([p.target for p in pairs])
         made = PairSet(src, tgt, config.arch.max_len)
         if made.dropped:
             say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")
@@ -190,7 +194,7 @@ def _job(
     )
 
 
-def _plan(config: TranslateConfig) -> Plan:
+def _plan(config: PairConfig) -> Plan:
     return Plan(
         config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
     )

@@ -1,341 +1,46 @@
-"""Translate: train a translator on sentence pairs, translate with it, and see where it looked."""
+"""Translate: a sentence in one language to the same in another. BLEU, chrF, exact match."""
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from clearhead.data.batches import pad
-from clearhead.data.config import DataConfig
-from clearhead.data.pairs import Pair, clean, read_pairs
-from clearhead.data.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
-from clearhead.edits import Edit
-from clearhead.errors import ConfigError, FolderError
-from clearhead.folder import Folder
-from clearhead.generation.search import search
-from clearhead.insight.alignment import (
-    AlignmentHead,
-    Gold,
-    Links,
-    choose_head,
-    cross_weights,
-    error_rate,
-    find_links,
-    word_weights,
-)
-from clearhead.look import Trace, watch
-from clearhead.models.architecture import EncoderDecoderConfig
-from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.generation.precision import Precision
 from clearhead.tasks.config import TranslateConfig
 from clearhead.tasks.metrics import Score, exact_match, text_scores
-from clearhead.tasks.pairs import train_pairs
+from clearhead.tasks.pair_model import PairModel
 
-__all__ = ["Alignment", "Translation", "Translator"]
-
-_ROW_TOKENS = 4096  # beams * source tokens that are decoded together
-_GOLD_ROWS = 500  # sentences on which the alignment head is chosen
+__all__ = ["Translator"]
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A translation; `score` is its log-probability in nats over length^penalty."""
-
-    text: str
-    score: float
-
-
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """Where a translator looked: `weights[j, i]` is how much written word j attends to source word i.
-
-    `gap` is max |weights . v - context| of the opened act: what the view shows is what the model used.
-    """
-
-    source: list[str]
-    target: list[str]
-    weights: Tensor
-    head: AlignmentHead
-    gap: float
-    trace: Trace
-
-    @property
-    def links(self) -> Links:
-        """{(source word, written word)}: for each written word the source word it attends to most."""
-        return find_links(self.weights)
-
-
-class Translator:
-    """A trained translator.
-
-    Args:
-        module: the encoder-decoder.
-        tokenizer: of both languages.
-        head: where alignments are read.
-        folder: where it was loaded from or trained into.
-    """
+class Translator(PairModel):
+    """A trained translator; see `PairModel` for what every model on pairs of texts can do."""
 
     name: ClassVar[str] = "translate"
     config: ClassVar[type[TranslateConfig]] = TranslateConfig
     verbs: ClassVar[tuple[str, ...]] = ("translate",)
 
-    def __init__(self, module: EncoderDecoder, tokenizer: Tokenizer, head: AlignmentHead, folder: Folder | None = None):
-        self.module, self.tokenizer, self.head, self.folder = module.eval(), tokenizer, head, folder
-
-    # Training and loading --------------------------------------------------------------------------------------------
-
-    @classmethod
-    def train(
-        cls,
-        files: Sequence[str],
-        config: TranslateConfig,
-        folder: Folder,
-        *,
-        valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = _say,
-    ) -> Translator:
-        """Train on files of sentence pairs into a folder, or go on with what the folder holds.
-
-        Raises:
-            DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
-        """
-        module, tokenizer, held_out = train_pairs(
-            cls.name, files, config, folder, valid, resume=resume, quiet=quiet, say=say
-        )
-        trained = cls(module, tokenizer, AlignmentHead.by_rule(len(module.decoder.blocks)), folder)
-        gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
-        if gold:
-            trained.head = trained._choose_head(gold)
-            say(f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)")
-        folder.write_json("config.json", {**folder.config(), "alignment": trained.head.to_json()})
-        return trained
-
-    @classmethod
-    def load(cls, folder: Folder) -> Translator:
-        """Open a trained translator.
-
-        Raises:
-            FolderError: a file of the folder is missing, damaged or of another model.
-        """
-        config = folder.config()
-        try:
-            arch = EncoderDecoderConfig.model_validate(config["arch"])
-            module = EncoderDecoder(arch, config["vocab_size"], config["vocab_size"])
-            head = AlignmentHead(**config["alignment"]) if "alignment" in config else None
-        except (KeyError, ValueError, TypeError, ConfigError) as error:
-            raise FolderError(
-                f"this is no configuration of a translator: {error}",
-                "take it from an intact copy",
-                file=folder.path / "config.json",
-            ) from error
-        tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
-        if tokenizer.vocab_size != config["vocab_size"]:
-            raise FolderError(
-                f"the tokenizer has {tokenizer.vocab_size} entries, the model {config['vocab_size']}",
-                "the files are of two models; copy one model folder whole",
-                file=folder.path / "tokenizer.json",
-            )
-        folder.load_into(module)
-        return cls(module, tokenizer, head or AlignmentHead.by_rule(len(module.decoder.blocks)), folder)
-
-    # The verb --------------------------------------------------------------------------------------------------------
-
-    def translate(self, texts: Sequence[str], *, beam: int = 4, length_penalty: float = 1.0) -> list[str]:
+    def translate(
+        self, texts: Sequence[str], *, beam: int = 4, length_penalty: float = 1.0, precision: Precision = "float32"
+    ) -> list[str]:
         """The translation of each text, in order. An empty text stays empty.
 
         Args:
             beam: hypotheses that are followed at once; 1 is greedy.
             length_penalty: 0 prefers short translations, 1 compares the mean log-probability of a token.
+            precision: of the arithmetic; bfloat16 and int8 are faster, `evaluate` tells what they cost.
         """
-        return [best[0].text for best in self.n_best(texts, beam=beam, length_penalty=length_penalty)]
+        return self.write(texts, beam=beam, length_penalty=length_penalty, precision=precision)
 
-    def n_best(
-        self, texts: Sequence[str], *, n: int = 1, beam: int = 4, length_penalty: float = 1.0
-    ) -> list[list[Translation]]:
-        """The `n` best translations of each text with their scores, best first.
+    @staticmethod
+    def limit(source_tokens: int) -> int:
+        """Twice the source and a little more: translations are rarely longer."""
+        return 2 * source_tokens + 16
 
-        Raises:
-            ConfigError: `n` or `beam` is impossible.
-        """
-        if isinstance(texts, str):
-            raise ConfigError("translate takes a list of texts, not one string", 'write .translate(["..."])')
-        if not 1 <= n <= beam:
-            raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
-        ids = self._source_ids(texts)
-        found: list[list[Translation]] = [[Translation("", 0.0)] * n for _ in texts]
-        for rows in self._by_length(ids, beam):
-            src, lengths = pad([ids[i] for i in rows])
-            with torch.inference_mode():
-                memory = self.module.encode(src, lengths)
-            limits = [min(self.module.config.max_len - 1, 2 * len(ids[i]) + 16) for i in rows]
-            hypotheses = search(
-                self.module,
-                memory,
-                limits,
-                bos=BOS,
-                eos=EOS,
-                forbidden=(PAD, BOS, UNK),
-                beam=beam,
-                length_penalty=length_penalty,
-            )
-            for i, best in zip(rows, hypotheses, strict=True):
-                written = self.tokenizer.decode([h.ids for h in best[:n]])
-                found[i] = [Translation(text, h.score) for text, h in zip(written, best, strict=False)]
-        return found
-
-    # Looking inside --------------------------------------------------------------------------------------------------
-
-    def trace(self, source: str, target: str | None = None, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
-        """One forced pass over a source and its translation (default: the model's own), watched.
-
-        `trace.labels` names the tokens; `trace.again(edits)` repeats the pass with edits.
-        """
-        if target is None:
-            target = self.translate([source])[0]
-        src_ids, src_pieces, _ = self.tokenizer.tokens(source)
-        tgt_ids, tgt_pieces, _ = self.tokenizer.tokens(target)
-        with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
-            self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
-        trace.labels = {"source": [*src_pieces, "<eos>"], "target": ["<bos>", *tgt_pieces]}
-        trace.again = lambda again: self.trace(source, target, edits=again, grad=grad)
-        return trace
-
-    def look(
-        self, source: str, target: str | None = None, *, layer: int | None = None, head: int | None = None
-    ) -> Alignment:
-        """Where the model looked for each written word; by default in the head that aligns best.
-
-        Raises:
-            ConfigError: there is no such layer or head.
-        """
-        source, target = clean(source), clean(target) if target is not None else self.translate([source])[0]
-        where = self._where(layer, head)
-        trace = self.trace(source, target)
-        act = trace[f"decoder.blocks.{where.layer}.cross_attention.attention"]
-        context = trace[f"decoder.blocks.{where.layer}.cross_attention.context"]
-        words = [self.tokenizer.tokens(text)[2] for text in (source, target)]
-        weights = word_weights(cross_weights(trace), words[0], words[1], where)
-        return Alignment(source.split(), target.split(), weights, where, act.gap(context), trace)
-
-    def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[Links]:
-        """Word links {(source word, target word)} of each pair, from one forced pass; words are split at spaces."""
-        return [
-            find_links(word_weights(weights, source, target, self.head))
-            for weights, source, target in self._forced(sources, targets)
-        ]
-
-    # Measuring -------------------------------------------------------------------------------------------------------
-
-    def evaluate(
-        self,
-        files: Sequence[str],
-        *,
-        beam: int = 4,
-        length_penalty: float = 1.0,
-        lowercase: bool = False,
-        columns: Mapping[str, int | str] | None = None,
-    ) -> dict[str, Any]:
-        """BLEU, chrF and exact match on files of pairs, and the alignment error rate where they have gold links.
-
-        Rows with the same source are several references of one translation. `columns` overrides where the source,
-        target and links stand; by default as in training.
-        """
-        data = self.folder.config()["run"]["data"] if self.folder else {}
-        pairs, _ = read_pairs(files, DataConfig.model_validate({**data, **(columns or {})}))
-        references: dict[str, list[str]] = {}
-        for pair in pairs:
-            references.setdefault(pair.source, []).append(pair.target)
-        outputs = self.translate(list(references), beam=beam, length_penalty=length_penalty)
-        scores: dict[str, Any] = {"sentences": len(references), "references": len(pairs)}
-        scores |= text_scores(outputs, list(references.values()), lowercase=lowercase)
-        scores["exact match"] = exact_match(outputs, list(references.values()))
-        gold = [p for p in pairs if p.sure is not None]
-        if gold:
-            found = self.align([p.source for p in gold], [p.target for p in gold])
-            rate = 100 * error_rate(found, [_gold(p) for p in gold])
-            scores["alignment error rate"] = Score(rate, f"{len(gold)} sentences, forced pass, {self.head}")
-        return scores
-
-    def describe(self) -> dict[str, Any]:
-        """What is in the model."""
-        config = self.module.config
-        parameters = sum(p.numel() for p in self.module.parameters())
-        kv = 2 * (config.kv_heads or config.heads) * (config.d_model // config.heads)
-        layers = len(self.module.decoder.blocks)
-        saved = {} if self.folder is None else self.folder.config()
-        return {
-            "task": self.name,
-            "architecture": config.model_dump(mode="json", exclude_none=True),
-            "vocabulary": self.tokenizer.vocab_size,
-            "parameters": parameters,
-            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
-            "cache of a token (float32)": f"{kv * layers * 4 / 1e3:.1f} kB written, as much for each source token",
-            "alignments": str(self.head),
-            "training": saved.get("results", "not finished"),
-            "data": saved.get("data", {}),
-        }
-
-    # ------------------------------------------------------------------------------------------------------------------
-
-    def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        most = self.module.config.max_len - 1
-        ids = self.tokenizer.encode([clean(t) for t in texts])
-        for number, row in enumerate(ids, 1):
-            if len(row) > most:
-                warnings.warn(
-                    f"text {number} has {len(row):,} tokens and was cut to {most}: the model's max_len", stacklevel=3
-                )
-        return [[*row[:most], EOS] for row in ids]
-
-    def _by_length(self, ids: list[list[int]], beam: int) -> Iterator[list[int]]:
-        """Row numbers of texts that are not empty, batches of like length."""
-        order = sorted((i for i, row in enumerate(ids) if len(row) > 1), key=lambda i: len(ids[i]))
-        batch: list[int] = []
-        for i in order:
-            if batch and (len(batch) + 1) * len(ids[i]) * beam > _ROW_TOKENS:
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch
-
-    def _forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:
-        """For each pair: cross-attention [layers, heads, rows, keys] and the word of each source and target piece."""
-        for source, target in zip(sources, targets, strict=True):
-            src_ids, _, src_words = self.tokenizer.tokens(source)
-            tgt_ids, _, tgt_words = self.tokenizer.tokens(target)
-            with torch.no_grad(), watch(self.module) as trace:
-                self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
-            yield cross_weights(trace), src_words, tgt_words
-
-    def _choose_head(self, pairs: Sequence[Pair]) -> AlignmentHead:
-        forced = list(self._forced([p.source for p in pairs], [p.target for p in pairs]))
-        weights, sources, targets = zip(*forced, strict=True)
-        return choose_head(weights, sources, targets, [_gold(p) for p in pairs])
-
-    def _where(self, layer: int | None, head: int | None) -> AlignmentHead:
-        if layer is None and head is None:
-            return self.head
-        layers, heads = len(self.module.decoder.blocks), self.module.config.heads
-        where = replace(self.head, layer=self.head.layer if layer is None else layer, head=head, error_rate=None)
-        if not 0 <= where.layer < layers or not (head is None or 0 <= head < heads):
-            raise ConfigError(
-                f"there is no layer {layer}, head {head}: the decoder has {layers} layers of {heads} heads",
-                "both count from 0",
-            )
-        return where
-
-
-def _gold(pair: Pair) -> Gold:
-    return Gold(pair.sure or frozenset(), pair.possible or frozenset())
+    @staticmethod
+    def metrics(
+        outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+    ) -> dict[str, Score]:
+        """BLEU, chrF and exact match."""
+        scores = text_scores(outputs, references, lowercase=lowercase)
+        return {**scores, "exact match": exact_match(outputs, references)}

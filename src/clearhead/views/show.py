@@ -10,7 +10,7 @@ from rich.console import Console
 from clearhead.views.terminal import attention_table
 
 if TYPE_CHECKING:
-    from clearhead.tasks.translate import Alignment
+    from clearhead.insight.alignment import Alignment
 
 __all__ = ["caption", "save", "show"]
 

@@ -1,0 +1,381 @@
+"""A trained model of a pair task: one text in, another out, and where it looked. A task adds its verb and its metrics.
+
+Axes: written words, source words.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from clearhead.data.batches import pad
+from clearhead.data.config import DataConfig
+from clearhead.data.pairs import Pair, clean, read_pairs
+from clearhead.data.tokenizers import BOS, EOS, PAD, UNK
+from clearhead.edits import Edit
+from clearhead.errors import ConfigError, FolderError
+from clearhead.folder import Folder
+from clearhead.generation.precision import Precision, reduced
+from clearhead.generation.search import search
+from clearhead.insight.alignment import (
+    Alignment,
+    AlignmentHead,
+    Gold,
+    Links,
+    choose_head,
+    cross_weights,
+    error_rate,
+    find_links,
+    word_weights,
+)
+from clearhead.look import Trace, watch
+from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.tasks.config import PairConfig
+from clearhead.tasks.metrics import Score
+from clearhead.tasks.pairs import train_pairs
+from clearhead.tasks.tokenizer_pair import TokenizerPair
+
+__all__ = ["PairModel", "Written"]
+
+_ROW_TOKENS = 4096  # beams * source tokens that are decoded together
+_GOLD_ROWS = 500  # sentences on which the alignment head is chosen
+_JUDGED_ROWS = 500  # validation pairs that are written and scored when a training ends
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text that was written; `score` is its log-probability in nats over length^penalty."""
+
+    text: str
+    score: float
+
+
+class PairModel(ABC):
+    """What the tasks on pairs of texts share; a task is a subclass that nobody subclasses further.
+
+    Args:
+        module: the encoder-decoder.
+        tokenizers: of the sources and of what is written.
+        head: where alignments are read; by default chosen by rule.
+        folder: where it was loaded from or trained into.
+    """
+
+    name: ClassVar[str]
+    config: ClassVar[type[PairConfig]]
+    verbs: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        module: EncoderDecoder,
+        tokenizers: TokenizerPair,
+        head: AlignmentHead | None = None,
+        folder: Folder | None = None,
+    ):
+        self.module, self.tokenizers, self.folder = module.eval(), tokenizers, folder
+        self.head = head or AlignmentHead.by_rule(len(module.decoder.blocks))
+        self._reduced: dict[str, EncoderDecoder] = {}
+
+    # What a task adds -------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    @abstractmethod
+    def limit(source_tokens: int) -> int:
+        """The most tokens to write for a source of so many."""
+
+    @staticmethod
+    @abstractmethod
+    def metrics(
+        outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+    ) -> dict[str, Score]:
+        """The task's metrics of `outputs`, each with its signature; `references[i]` are all that output i may equal."""
+
+    # Training and loading --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def train(
+        cls,
+        files: Sequence[str],
+        config: PairConfig,
+        folder: Folder,
+        *,
+        valid: Sequence[str] = (),
+        resume: bool = False,
+        quiet: bool = False,
+        say: Callable[[str], None] = _say,
+    ) -> Self:
+        """Train on files of pairs into a folder, or go on with what the folder holds.
+
+        Raises:
+            DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
+        """
+        module, tokenizers, held_out = train_pairs(
+            cls.name, files, config, folder, valid, resume=resume, quiet=quiet, say=say
+        )
+        trained = cls(module, tokenizers, folder=folder)
+        gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
+        if gold:
+            trained.head = trained._choose_head(gold)
+            say(f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)")
+        judged = trained._judge(held_out[:_JUDGED_ROWS], beam=4)
+        say("validation, written with beam 4: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
+        results = {**folder.config()["results"], "written": {k: round(v.value, 2) for k, v in judged.items()}}
+        folder.write_json("config.json", {**folder.config(), "results": results, "alignment": trained.head.to_json()})
+        return trained
+
+    @classmethod
+    def load(cls, folder: Folder) -> Self:
+        """Open a trained model.
+
+        Raises:
+            FolderError: a file of the folder is missing, damaged or of another model.
+        """
+        config = folder.config()
+        try:
+            arch = EncoderDecoderConfig.model_validate(config["arch"])
+            size = config["vocab_size"]
+            module = EncoderDecoder(arch, config.get("source_vocab_size", size), size)
+            head = AlignmentHead(**config["alignment"]) if "alignment" in config else None
+        except (KeyError, ValueError, TypeError, ConfigError) as error:
+            raise FolderError(
+                f"this is no configuration of a model that can {cls.name}: {error}",
+                "take it from an intact copy",
+                file=folder.path / "config.json",
+            ) from error
+        tokenizers = TokenizerPair.load(folder)
+        folder.load_into(module)
+        return cls(module, tokenizers, head, folder)
+
+    # Writing ---------------------------------------------------------------------------------------------------------
+
+    def write(
+        self, texts: Sequence[str], *, beam: int = 4, length_penalty: float = 1.0, precision: Precision = "float32"
+    ) -> list[str]:
+        """What is written for each text, in order. An empty text stays empty.
+
+        Args:
+            beam: hypotheses that are followed at once; 1 is greedy.
+            length_penalty: 0 prefers short texts, 1 compares the mean log-probability of a token.
+            precision: of the arithmetic; bfloat16 and int8 are faster, `evaluate` tells what they cost.
+        """
+        found = self.n_best(texts, beam=beam, length_penalty=length_penalty, precision=precision)
+        return [best[0].text for best in found]
+
+    def n_best(
+        self,
+        texts: Sequence[str],
+        *,
+        n: int = 1,
+        beam: int = 4,
+        length_penalty: float = 1.0,
+        precision: Precision = "float32",
+    ) -> list[list[Written]]:
+        """The `n` best of each text with their scores, best first; see `write`.
+
+        Raises:
+            ConfigError: `n` or `beam` is impossible.
+        """
+        if isinstance(texts, str):
+            raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
+        if not 1 <= n <= beam:
+            raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
+        ids, module = self._source_ids(texts), self._in(precision)
+        found: list[list[Written]] = [[Written("", 0.0)] * n for _ in texts]
+        for rows in _by_length(ids, beam):
+            src, lengths = pad([ids[i] for i in rows])
+            with torch.inference_mode():
+                memory = module.encode(src, lengths)
+            hypotheses = search(
+                module,
+                memory,
+                [min(self.module.config.max_len - 1, self.limit(len(ids[i]))) for i in rows],
+                bos=BOS,
+                eos=EOS,
+                forbidden=(PAD, BOS, UNK),
+                beam=beam,
+                length_penalty=length_penalty,
+            )
+            for i, best in zip(rows, hypotheses, strict=True):
+                texts_ = self.tokenizers.target.decode([h.ids for h in best[:n]])
+                found[i] = [Written(text, h.score) for text, h in zip(texts_, best, strict=False)]
+        return found
+
+    # Looking inside --------------------------------------------------------------------------------------------------
+
+    def trace(self, source: str, target: str | None = None, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
+        """One forced pass over a source and its target (default: the model's own), watched.
+
+        `trace.labels` names the tokens; `trace.again(edits)` repeats the pass with edits.
+        """
+        if target is None:
+            target = self.write([source])[0]
+        src_ids, src_pieces, _ = self.tokenizers.source.tokens(source)
+        tgt_ids, tgt_pieces, _ = self.tokenizers.target.tokens(target)
+        with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
+            self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
+        trace.labels = {"source": [*src_pieces, "<eos>"], "target": ["<bos>", *tgt_pieces]}
+        trace.again = lambda again: self.trace(source, target, edits=again, grad=grad)
+        return trace
+
+    def look(
+        self, source: str, target: str | None = None, *, layer: int | None = None, head: int | None = None
+    ) -> Alignment:
+        """Where the model looked for each written word; by default in the head that aligns best.
+
+        Raises:
+            ConfigError: there is no such layer or head.
+        """
+        source, target = clean(source), clean(target) if target is not None else self.write([source])[0]
+        where = self._where(layer, head)
+        trace = self.trace(source, target)
+        act = trace[f"decoder.blocks.{where.layer}.cross_attention.attention"]
+        context = trace[f"decoder.blocks.{where.layer}.cross_attention.context"]
+        words = self.tokenizers.source.tokens(source)[2], self.tokenizers.target.tokens(target)[2]
+        weights = word_weights(cross_weights(trace), *words, where)
+        return Alignment(source.split(), target.split(), weights, where, act.gap(context), trace)
+
+    def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[Links]:
+        """Word links {(source word, target word)} of each pair, from one forced pass; words are split at spaces."""
+        return [
+            find_links(word_weights(weights, source, target, self.head))
+            for weights, source, target in self._forced(sources, targets)
+        ]
+
+    # Measuring -------------------------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        files: Sequence[str],
+        *,
+        beam: int = 4,
+        length_penalty: float = 1.0,
+        lowercase: bool = False,
+        precision: Precision = "float32",
+        columns: Mapping[str, int | str] | None = None,
+    ) -> dict[str, Any]:
+        """The task's metrics on files of pairs, and the alignment error rate where they have gold links.
+
+        Rows with the same source are several references of one target. A `precision` below float32 is measured beside
+        it. `columns` overrides where the source, target and links stand; by default as in training.
+        """
+        data = self.folder.config()["run"]["data"] if self.folder else {}
+        pairs, _ = read_pairs(files, DataConfig.model_validate({**data, **(columns or {})}))
+        scores = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
+        for arithmetic in dict.fromkeys((precision, "float32")):
+            judged = self._judge(
+                pairs, beam=beam, length_penalty=length_penalty, lowercase=lowercase, precision=arithmetic
+            )
+            scores |= judged if arithmetic == precision else {f"{k}, {arithmetic}": v for k, v in judged.items()}
+        gold = [p for p in pairs if p.sure is not None]
+        if gold:
+            found = self.align([p.source for p in gold], [p.target for p in gold])
+            rate = 100 * error_rate(found, [_gold(p) for p in gold])
+            scores["alignment error rate"] = Score(rate, f"{len(gold)} sentences, forced pass, {self.head}")
+        return scores
+
+    def describe(self) -> dict[str, Any]:
+        """What is in the model."""
+        config = self.module.config
+        parameters = sum(p.numel() for p in self.module.parameters())
+        kv = 2 * (config.kv_heads or config.heads) * (config.d_model // config.heads)
+        layers = len(self.module.decoder.blocks)
+        saved = {} if self.folder is None else self.folder.config()
+        return {
+            "task": self.name,
+            "architecture": config.model_dump(mode="json", exclude_none=True),
+            "vocabulary": self.tokenizers.sizes,
+            "parameters": parameters,
+            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
+            "cache of a token (float32)": f"{kv * layers * 4 / 1e3:.1f} kB written, as much for each source token",
+            "alignments": str(self.head),
+            "training": saved.get("results", "not finished"),
+            "data": saved.get("data", {}),
+        }
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _judge(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        beam: int,
+        length_penalty: float = 1.0,
+        lowercase: bool = False,
+        precision: Precision = "float32",
+    ) -> dict[str, Score]:
+        """The metrics of what the model writes for the sources of `pairs`, against all their targets."""
+        references: dict[str, list[str]] = {}
+        for pair in pairs:
+            references.setdefault(pair.source, []).append(pair.target)
+        outputs = self.write(list(references), beam=beam, length_penalty=length_penalty, precision=precision)
+        return self.metrics(outputs, list(references.values()), lowercase=lowercase)
+
+    def _in(self, precision: Precision) -> EncoderDecoder:
+        """The module in less precision, made when it is first asked for."""
+        if precision not in self._reduced:
+            self._reduced[precision] = reduced(self.module, precision)
+        return self._reduced[precision]
+
+    def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        most = self.module.config.max_len - 1
+        ids = self.tokenizers.source.encode([clean(t) for t in texts])
+        for number, row in enumerate(ids, 1):
+            if len(row) > most:
+                warnings.warn(
+                    f"text {number} has {len(row):,} tokens and was cut to {most}: the model's max_len", stacklevel=3
+                )
+        return [[*row[:most], EOS] for row in ids]
+
+    def _forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:
+        """For each pair: cross-attention [layers, heads, rows, keys] and the word of each source and target piece."""
+        for source, target in zip(sources, targets, strict=True):
+            src_ids, _, src_words = self.tokenizers.source.tokens(source)
+            tgt_ids, _, tgt_words = self.tokenizers.target.tokens(target)
+            with torch.no_grad(), watch(self.module) as trace:
+                self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
+            yield cross_weights(trace), src_words, tgt_words
+
+    def _choose_head(self, pairs: Sequence[Pair]) -> AlignmentHead:
+        forced = list(self._forced([p.source for p in pairs], [p.target for p in pairs]))
+        weights, sources, targets = zip(*forced, strict=True)
+        return choose_head(weights, sources, targets, [_gold(p) for p in pairs])
+
+    def _where(self, layer: int | None, head: int | None) -> AlignmentHead:
+        if layer is None and head is None:
+            return self.head
+        layers, heads = len(self.module.decoder.blocks), self.module.config.heads
+        where = replace(self.head, layer=self.head.layer if layer is None else layer, head=head, error_rate=None)
+        if not 0 <= where.layer < layers or not (head is None or 0 <= head < heads):
+            raise ConfigError(
+                f"there is no layer {layer}, head {head}: the decoder has {layers} layers of {heads} heads",
+                "both count from 0",
+            )
+        return where
+
+
+def _by_length(ids: Sequence[Sequence[int]], beam: int) -> Iterator[list[int]]:
+    """Row numbers of texts that are not empty, batches of like length."""
+    order = sorted((i for i, row in enumerate(ids) if len(row) > 1), key=lambda i: len(ids[i]))
+    batch: list[int] = []
+    for i in order:
+        if batch and (len(batch) + 1) * len(ids[i]) * beam > _ROW_TOKENS:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _gold(pair: Pair) -> Gold:
+    return Gold(pair.sure or frozenset(), pair.possible or frozenset())

@@ -1,0 +1,55 @@
+"""Less precision beside the full: nearer to it than chance, on the same weights, which stay as they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from clearhead.errors import ConfigError
+from clearhead.generation.precision import Precision, reduced
+from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.encoder_decoder import EncoderDecoder
+
+GENERATOR = torch.Generator().manual_seed(0)
+SRC, TGT = torch.randint(3, 40, (4, 9), generator=GENERATOR), torch.randint(3, 40, (4, 7), generator=GENERATOR)
+
+
+def make(**config: Any) -> EncoderDecoder:
+    torch.manual_seed(0)
+    return EncoderDecoder(EncoderDecoderConfig(d_model=32, d_ff=64, heads=4, layers=2, **config), 40, 40).eval()
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@pytest.mark.parametrize("config", [{}, {"norm_order": "post", "activation": "swiglu", "positions": "rotary"}], ids=str)
+@torch.inference_mode()
+def test_it_is_near(precision: Precision, config: dict[str, Any]) -> None:
+    model = make(**config)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    wanted = model(SRC, TGT).log_softmax(-1)
+    found = reduced(model, precision)(SRC, TGT).float().log_softmax(-1)
+    assert 0 < (found - wanted).abs().max() < 0.3
+    assert (found - wanted).pow(2).mean().sqrt() < 0.03 * wanted.std()
+    assert all(value.equal(before[name]) for name, value in model.state_dict().items())
+
+
+def test_float32_is_the_model_itself() -> None:
+    model = make()
+    assert reduced(model, "float32") is model
+
+
+@torch.inference_mode()
+def test_int8_by_hand() -> None:
+    """Rows of W are rounded to 127 steps of their largest, x to 255 steps of its range: here both are exact."""
+    linear = nn.Linear(2, 2)
+    linear.weight.copy_(torch.tensor([[127.0, -64.0], [0.5, 1.27]]))
+    linear.bias.copy_(torch.tensor([1.0, -1.0]))
+    found = reduced(nn.Sequential(linear), "int8")(torch.tensor([[0.0, 255.0], [1.0, 2.0]]))
+    torch.testing.assert_close(found, torch.tensor([[-64 * 255.0 + 1, 1.27 * 255 - 1], [0.0, 2.04]]), atol=2e-3, rtol=0)
+
+
+def test_int8_is_for_cpus() -> None:
+    with pytest.raises(ConfigError, match=r"products of bytes for CPUs, which are not there on meta\n  mend: move"):
+        reduced(nn.Sequential(nn.Linear(2, 2, device="meta")), "int8")
