@@ -299,8 +299,8 @@ def test_bad_names(tmp_path: Path) -> None:
     assert "this is a folder" in str(error(tmp_path))
     assert "cannot be read" in str(error(tmp_path / "train.tsv" / "x.tsv"))
     assert "cannot be read" in str(error(tmp_path / "a\0.tsv"))
-    assert "'.parquet' names no known form\n  mend: give it one of .tsv .txt .csv .jsonl .ndjson" in str(
-        error(write(tmp_path / "a.parquet", "a\tb\n"))
+    assert "'.docx' names no known form\n  mend: give it one of .tsv .txt .csv .jsonl .ndjson .parquet .po .tmx" in str(
+        error(write(tmp_path / "a.docx", "a\tb\n"))
     )
     assert "no known form" in str(error(write(tmp_path / "a.tsv.gz.gz", gzip.compress(b"a\tb\n", mtime=0))))
 
