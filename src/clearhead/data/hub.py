@@ -2,7 +2,8 @@
 
     hub:NAME[,config=CONFIG][,split=SPLIT][,rows=COUNT]     e.g. hub:Helsinki-NLP/opus_books,config=de-en
 
-NAME may also be a local folder of data files, `hub:./folder`. Without a split it is "train", or the only one there is.
+(nothing in it means anything to a shell). NAME may also be a local folder of data files, `hub:./folder`. Without a
+split it is "train", or the only one there is; `rows` ends the reading early. A null is an empty text.
 No code of a data set is ever run. HF_HUB_OFFLINE, HF_TOKEN and HF_HOME are the library's own switches.
 """
 
@@ -13,11 +14,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from clearhead.data.files import extra
-from clearhead.data.keys import choose_keys, text_under
+from clearhead.data.keys import choose_keys, look_up, text_under
 from clearhead.data.records import Column, Record, listed
 from clearhead.errors import DataError, nearest
 
@@ -43,14 +45,19 @@ def hub_records(spec: str, columns: Sequence[Column | None], wanted: Sequence[st
     Raises:
         DataError: no such data set, config, split or key, no network, a value that is no string, or no `datasets`.
     """
-    asked = _parsed(spec)
     library = extra("datasets", "data sets of the hub", spec)
+    asked = _parsed(spec)
     keys: list[str] | None = None
     with _quiet(library):
         for line, row in enumerate(_rows(asked, library), 1):
             if keys is None:
                 keys = choose_keys(row, columns, wanted, spec, line)
-            yield Record(spec, line, tuple([text_under(row, key, spec, line) for key in keys]))
+            yield Record(spec, line, tuple([_text(row, key, spec, line) for key in keys]))
+
+
+def _text(row: Mapping[str, object], key: str, spec: str, line: int) -> str:
+    # Nobody can mend the nulls of a data set on the hub: they are empty, as an empty cell of a CSV file is a null here.
+    return "" if look_up(row, key, row) is None else text_under(row, key, spec, line)
 
 
 def _parsed(spec: str) -> _Spec:
@@ -67,6 +74,9 @@ def _parsed(spec: str) -> _Spec:
     rows = given.get("rows")
     if rows is not None and not re.fullmatch("[1-9][0-9]{0,11}", rows):
         raise DataError(f"{rows!r} is no number of rows", "write e.g. rows=100000", file=spec)
+    if name.isidentifier() and find_spec(f"datasets.packaged_modules.{name}"):
+        # The library would read the files of the working folder by it, some of which it would unpickle.
+        raise DataError(f"{name!r} is a form of files, no data set", "give a folder of files: hub:./folder", file=spec)
     if name.startswith((".", "/", "~")):
         name = str(_folder(name, spec))
     return _Spec(spec, name, given.get("config"), given.get("split"), int(rows) if rows else None)

@@ -68,16 +68,17 @@ def _key(column: Column, given: Mapping[str, object], file: Path | str, line: in
     return list(given)[column - 1]
 
 
-def look_up(given: Mapping[str, object], key: str, missing: object = None) -> object:
-    """The value under a key that may be dotted, or `missing`."""
+def look_up(given: Mapping[str, object], key: str, missing: object) -> object:
+    """The value under a key that may be dotted, or `missing`; what stands in null is null."""
     if key in given:
         return given[key]
     for place in (i for i, char in enumerate(key) if char == "."):
-        inner = given.get(key[:place])
-        if isinstance(inner, Mapping):
-            found = look_up(inner, key[place + 1 :], _MISSING)
-            if found is not _MISSING:
-                return found
+        inner = given.get(key[:place], missing)
+        if inner is None:
+            return None
+        found = look_up(inner, key[place + 1 :], _MISSING) if isinstance(inner, Mapping) else _MISSING
+        if found is not _MISSING:
+            return found
     return missing
 
 

@@ -39,7 +39,7 @@ def read_parallel(
         if comment is not None:
             rows = ((line, row) for line, row in rows if not all(text.startswith(comment) for text in row))
         found = False
-        for record in table_records(rows, one, columns, bool(header), widen=f"line by line, {other} is column 2"):
+        for record in table_records(rows, one, columns, bool(header), mend=f"{one} is column 1, {other} column 2"):
             found = True
             yield record
     if not found:

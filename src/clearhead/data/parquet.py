@@ -62,7 +62,7 @@ def _tree(kind: Any, arrow: Any) -> object:
 
 def _check(schema: dict[str, object], key: str, path: Path) -> None:
     names = dotted(schema)
-    kind = look_up(schema, key)
+    kind = look_up(schema, key, None)
     if kind is None:
         mend = nearest(key, names) or "ask for one of these, or by position"
         raise DataError(f"there is no column {key!r}; the file has {listed(names)}", mend, file=path)

@@ -49,7 +49,8 @@ def po_records(lines: Iterator[Line], path: Path, columns: Sequence[Column | Non
     if entries and not rows:
         problem = f"none of the {len(entries)} entries is translated (obsolete and fuzzy ones do not count)"
         raise DataError(problem, "translate them first, or take another file", file=path)
-    yield from table_records(iter([(1, ["msgid", "msgstr"]), *rows]), path, columns, header=True, widen="PO has two")
+    named = iter([(1, ["msgid", "msgstr"]), *rows])
+    yield from table_records(named, path, columns, header=True, mend="msgid is column 1, msgstr column 2, no more")
 
 
 def _checked(text: str, path: Path, line: int) -> str:
@@ -70,4 +71,4 @@ def _rows(entry: Any) -> Iterator[Row]:
         texts.append((entry.msgid_plural, forms.get(1, "")))
     for source, target in texts:
         if target:
-            yield entry.linenum, [source, target]
+            yield max(1, entry.linenum), [source, target]  # polib's first line is 0

@@ -92,8 +92,8 @@ def _table(
 ) -> Iterator[Record]:
     lines, separator = read_lines(stream, path), "," if is_csv else "\t"
     rows = quoted_rows(lines, path, separator, comment) if is_csv or quoted else tab_rows(lines, comment)
-    widen = f"put {'a comma' if is_csv else 'one TAB'} between columns"
-    return table_records(rows, path, columns, header, widen=widen)
+    mend = f"put {'a comma' if is_csv else 'one TAB'} between columns, or ask for other columns"
+    return table_records(rows, path, columns, header, mend=mend)
 
 
 def _some(records: Iterator[Record], file: str | Path) -> Iterator[Record]:

@@ -70,13 +70,13 @@ def table_records(
     columns: Sequence[Column | None],
     header: bool | None,
     *,
-    widen: str = "put one TAB between columns",
+    mend: str = "put one TAB between columns, or ask for other columns",
 ) -> Iterator[Record]:
     """The records of rows; None, as the k-th column, is position k.
 
     Args:
         header: whether the first row names the columns; None: yes, if a name is asked for.
-        widen: what to do about a row with too few columns.
+        mend: what to do about a row with too few columns.
     """
     if header is None:
         header = any(isinstance(column, str) for column in columns)
@@ -87,7 +87,8 @@ def table_records(
     width, name = max(places, default=-1) + 1, str(path)
     for line, row in rows:
         if len(row) < width:
-            raise _too_narrow(len(row), width, widen, path, line)
+            problem = f"the line has {len(row)} column{'s' * (len(row) != 1)}, at least {width} are wanted"
+            raise DataError(problem, mend, file=path, line=line)
         yield Record(name, line, tuple([row[place] for place in places]))
 
 
@@ -115,8 +116,3 @@ def _place(column: Column, names: list[str] | None, path: Path, line: int | None
         raise DataError(f"the header names {column!r} more than once", "ask by position", file=path, line=line)
     problem = f"there is no column {column!r}; the columns are {listed(names)}"
     raise DataError(problem, nearest(column, names) or "ask for one of these, or by position", file=path, line=line)
-
-
-def _too_narrow(given: int, wanted: int, widen: str, path: Path, line: int) -> DataError:
-    problem = f"the line has {given} column{'s' * (given != 1)}, at least {wanted} are wanted"
-    return DataError(problem, f"{widen}, or ask for other columns", file=path, line=line)
