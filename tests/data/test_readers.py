@@ -179,6 +179,59 @@ def test_bad_csv(tmp_path: Path, text: str, line: int, said: str) -> None:
     assert said in str(caught)
 
 
+# Quoting and comments
+
+
+def test_a_quoted_tsv_is_what_spreadsheets_write(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", '\ufeffen\tde\r\n"say ""a\tb"""\tsag\r\n\r\n"two\r\nlines"\tzwei\r\n')
+    assert [(r.line, r.values) for r in read_records(path, ["en", "de"], quoted=True)] == [
+        (2, ('say "a\tb"', "sag")),
+        (4, ("two\nlines", "zwei")),
+    ]
+    assert next(read_records(path, ["de", "en"])).values == ('b"""', '"say ""a')  # quotes are characters unless said
+
+
+@given(st.lists(any_row, min_size=1, max_size=8))
+def test_a_quoted_tsv_is_read_back(rows: list[tuple[str, str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", quoting=csv.QUOTE_ALL).writerows(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder) / "a.txt", text.getvalue())
+        assert values(path, quoted=True) == rows
+
+
+def test_a_bad_quote_names_the_line_where_its_record_starts(tmp_path: Path) -> None:
+    caught = error(write(tmp_path / "a.tsv", '# x\na\tb\n"c\nd\te\n'), quoted=True, comment="#")
+    assert caught.line == 3
+    assert "not valid quoted TSV" in str(caught) and "no --data.quoted" in caught.mend
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.txt", "a.csv"])
+def test_comments_are_left_out(tmp_path: Path, name: str) -> None:
+    cut = "," if name == "a.csv" else "\t"
+    rows = [
+        "\ufeff# made by hand",
+        cut.join(("en", "de")),
+        "#" + cut,
+        cut.join(("one", "#1")),
+        cut.join((" #2", "zwei")),
+    ]
+    path = write(tmp_path / name, "\r\n".join(rows))
+    assert list(read_records(path, ["en", "de"], comment="#")) == [
+        Record(str(path), 4, ("one", "#1")),
+        Record(str(path), 5, (" #2", "zwei")),
+    ]
+    assert "no column 'en'" in str(error(path, ["en", "de"]))
+
+
+def test_a_comment_begins_no_line_within_quotes(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", '#,\n"a\n# b",c\n# d,\ne,f\n')
+    assert [(r.line, r.values) for r in read_records(path, PAIR, comment="#")] == [
+        (2, ("a\n# b", "c")),
+        (5, ("e", "f")),
+    ]
+
+
 # Keys of JSON objects
 
 WANTED = ("source", "target")
@@ -195,6 +248,11 @@ WANTED = ("source", "target")
         ({"a": "t", "b": "s", "c": "-"}, [2, 1], ("s", "t")),
         ({"a": "t", "b": "s"}, [2, None], ("s", "t")),
         ({"a": 12345678901234567890.50, "b": -3}, ["a", "b"], ("1.2345678901234567e+19", "-3")),
+        ({"id": 1, "t": {"en": "s", "de": "t"}}, ["t.en", "t.de"], ("s", "t")),
+        ({"t": {"en": "-", "de": "t"}, "t.en": "s"}, ["t.en", "t.de"], ("s", "t")),
+        ({"a": {"b.c": {"d": "s"}}, "a.b": {"e": "t"}}, ["a.b.c.d", "a.b.e"], ("s", "t")),
+        ({"id": "7", "translation": {"en": "s", "de": "t"}}, PAIR, ("s", "t")),
+        ({"id": "7", "translation": {"en": "t", "de": "s"}}, ["translation.de", None], ("s", "t")),
     ],
 )
 def test_json_keys(tmp_path: Path, given_object: object, columns: list[Column | None], read: tuple[str, str]) -> None:
@@ -237,6 +295,10 @@ GOOD = '{"source": "a", "target": "b"}\n'
         ),
         ('{"a": "x", "b": 5}\n', PAIR, 1, "no telling"),
         (GOOD, [3, 1], 1, "there is no column 3"),
+        ('{"t": {"en": "a", "de": "b"}}\n', ["t.en", "t.fr"], 1, "no key 't.fr'; this object has 't.en', 't.de'"),
+        ('{"t": {"en": "a", "de": "b"}}\n', ["t", "t.de"], 1, "the value of 't' is an object"),
+        ('{"t": {"en": "a", "de": "b"}}\n{"t": null}\n', ["t.en", "t.de"], 2, "the value of 't.en' is null"),
+        ('{"translation": {"en": "a", "de": "b", "fr": "c"}}\n', PAIR, 1, "no telling which keys hold source"),
         ("\n", PAIR, None, "no record"),
     ],
 )
@@ -299,9 +361,12 @@ def test_bad_names(tmp_path: Path) -> None:
     assert "this is a folder" in str(error(tmp_path))
     assert "cannot be read" in str(error(tmp_path / "train.tsv" / "x.tsv"))
     assert "cannot be read" in str(error(tmp_path / "a\0.tsv"))
-    assert "'.parquet' names no known form\n  mend: give it one of .tsv .txt .csv .jsonl .ndjson" in str(
-        error(write(tmp_path / "a.parquet", "a\tb\n"))
+    assert "'.docx' names no known form\n  mend: give it one of .tsv .txt .csv .jsonl .ndjson .parquet .po .tmx" in str(
+        error(write(tmp_path / "a.docx", "a\tb\n"))
     )
+    alone = str(error(write(tmp_path / "train.en", "a\n"), wanted=WANTED))
+    assert "two parallel text files are given one after the other: train.en train.de" in alone
+    assert "parallel" not in str(error(tmp_path / "train.en", wanted=("text", "label")))
     assert "no known form" in str(error(write(tmp_path / "a.tsv.gz.gz", gzip.compress(b"a\tb\n", mtime=0))))
 
 

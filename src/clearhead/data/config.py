@@ -13,16 +13,25 @@ class DataConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: int | str | None = Field(
-        default=None, description="Column of the source: position (from 1), header name or JSON key."
+        default=None,
+        description="Column of the source: position (from 1), header name, key (a.b for b in a) or language.",
     )
     target: int | str | None = Field(
-        default=None, description="Column of the target: position (from 1), header name or JSON key."
+        default=None,
+        description="Column of the target: position (from 1), header name, key (a.b for b in a) or language.",
     )
     links: int | str | None = Field(
         default=None, description='Column of word links like "0-0 1-2" (i-j sure, i?j possible, words counted from 0).'
     )
     header: bool | None = Field(
         default=None, description="The first line names the columns (else: if one is asked for by name)."
+    )
+    parallel: bool | None = Field(
+        default=None, description="Take files two by two, line by line (else: if no name ends in a known suffix)."
+    )
+    quoted: bool = Field(default=False, description="Fields of .tsv and .txt are quoted as spreadsheet programs do it.")
+    comment: str | None = Field(
+        default=None, min_length=1, description='Leave out lines of text tables and parallel files that begin so ("#").'
     )
     max_chars: int = Field(default=1000, ge=1, description="Drop a pair with a side longer than this many characters.")
     valid_share: float = Field(

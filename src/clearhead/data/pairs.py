@@ -16,7 +16,9 @@ from typing import Literal, TypeAlias
 from unicodedata import category, normalize
 
 from clearhead.data.config import DataConfig
-from clearhead.data.readers import Record, read_records
+from clearhead.data.parallel import read_parallel
+from clearhead.data.readers import has_form, read_records
+from clearhead.data.records import Record
 from clearhead.errors import DataError, nearest
 
 __all__ = ["Pair", "Report", "format_links", "hold_out", "overlap", "parse_links", "read_pairs"]
@@ -81,8 +83,10 @@ def read_pairs(
 ) -> tuple[list[Pair], Report]:
     """The pairs of all files in order, without duplicates, empty and over-long sides, and what was dropped.
 
-    A file may also be `sample:english-spanish[/train|valid|test][:COUNT]`, the built-in sentences: column 1
-    or `english`, column 2 or `spanish`, and always their links.
+    Files whose names end in no known suffix, `train.en train.de`, are taken two by two, the source first, line by line
+    (`config.parallel` says otherwise). A file may also be `hub:NAME`, a data set of the hub (see `data.hub`), or
+    `sample:english-spanish[/train|valid|test][:COUNT]`, the built-in sentences: column 1 or `english`, column 2 or
+    `spanish`, and always their links.
 
     Raises:
         DataError: a file cannot be read, or no pair is left.
@@ -90,7 +94,7 @@ def read_pairs(
     files = [files] if isinstance(files, str | PathLike) else files
     report, pairs = Report(config.max_chars), list[Pair]()
     seen: set[tuple[str, str]] = set()
-    for record in (record for file in files for record in _records(file, config)):
+    for record in _records(files, config):
         report.read += 1
         source, target = sides = clean(record.values[0]), clean(record.values[1])
         if not source or not target:
@@ -120,12 +124,34 @@ def _pair(source: str, target: str, record: Record) -> Pair:
     return Pair(source, target, *parse_links(record.values[2], *sizes, file=record.file, line=record.line))
 
 
-def _records(file: File, config: DataConfig) -> Iterator[Record]:
-    name = fspath(file)
-    if name.startswith("sample:"):
-        return _sample(name, config)
+def _records(files: Sequence[File], config: DataConfig) -> Iterator[Record]:
     columns = [config.source, config.target] + ([] if config.links is None else [config.links])
-    return read_records(file, columns, header=config.header, wanted=("source", "target", "links"))
+    if _are_parallel(files, config):
+        for first, second in zip(files[::2], files[1::2], strict=True):
+            yield from read_parallel(first, second, columns, header=config.header, comment=config.comment)
+        return
+    wanted = ("source", "target", "links")
+    for file in files:
+        if (name := fspath(file)).startswith("sample:"):
+            yield from _sample(name, config)
+        else:
+            yield from read_records(
+                file, columns, header=config.header, wanted=wanted, quoted=config.quoted, comment=config.comment
+            )
+
+
+def _are_parallel(files: Sequence[File], config: DataConfig) -> bool:
+    """Whether the files are to be taken two by two."""
+    parallel = config.parallel
+    if parallel is None:
+        parallel = len(files) > 1 and not any(map(has_form, files))
+    if parallel and len(files) % 2:
+        problem = f"parallel files come two by two, the source first; {len(files)} given, and this one stands alone"
+        raise DataError(problem, "give its counterpart after it: train.en train.de", file=files[-1])
+    for file in files if parallel else ():
+        if fspath(file).startswith(("sample:", "hub:")):
+            raise DataError("this is no file of lines", "give it without parallel (no --data.parallel)", file=file)
+    return parallel
 
 
 def parse_links(

@@ -1,0 +1,45 @@
+"""JSON lines: one object a line, keys named anew in each -> records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from clearhead.data.files import Line
+from clearhead.data.keys import Number, choose_keys, kind_of, text_under
+from clearhead.data.records import Column, Record
+from clearhead.errors import DataError
+
+__all__ = ["json_records"]
+
+_MEND = "write one JSON object a line (`jq -c .` makes lines of objects, `jq -c '.[]'` those of a list)"
+_decoder = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number)
+
+
+def json_records(
+    lines: Iterator[Line], path: Path, columns: Sequence[Column | None], wanted: Sequence[str]
+) -> Iterator[Record]:
+    """The records of the objects; the first of them tells which keys are meant (see `choose_keys`)."""
+    keys: list[str] | None = None
+    name = str(path)
+    for line, text in lines:
+        if not text or text.isspace():
+            continue
+        given = _object(text, path, line)
+        if keys is None:
+            keys = choose_keys(given, columns, wanted, path, line)
+        yield Record(name, line, tuple([text_under(given, key, path, line) for key in keys]))
+
+
+def _object(text: str, path: Path, line: int) -> dict[str, object]:
+    try:
+        given = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        problem = f"not valid JSON ({error.msg} at character {error.colno})"
+        raise DataError(problem, _MEND, file=path, line=line) from None
+    except RecursionError:
+        raise DataError("the JSON is nested too deeply", _MEND, file=path, line=line) from None
+    if not isinstance(given, dict):
+        raise DataError(f"a JSON object was wanted, this is {kind_of(given)}", _MEND, file=path, line=line)
+    return given

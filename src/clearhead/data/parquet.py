@@ -1,0 +1,77 @@
+"""Parquet files: columns of a schema, some thousand rows at a time -> records. Only the columns asked for are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from clearhead.data.files import extra
+from clearhead.data.keys import choose_keys, dotted, look_up, text_under
+from clearhead.data.records import Column, Record, listed
+from clearhead.errors import DataError, nearest
+
+__all__ = ["parquet_records"]
+
+_ROWS = 1024
+_MEND = "fetch or write it anew; a complete Parquet file begins and ends with PAR1"
+
+
+def parquet_records(
+    stream: IO[bytes], path: Path, columns: Sequence[Column | None], wanted: Sequence[str]
+) -> Iterator[Record]:
+    """The rows; which columns are meant is told from the schema as from a JSON object (see `choose_keys`).
+
+    Raises:
+        DataError: damaged, no such column, a column of something else than strings, a null, or no pyarrow.
+    """
+    arrow, parquet = extra("pyarrow", "Parquet", path), extra("pyarrow.parquet", "Parquet", path)
+    broken = (arrow.ArrowException, OSError, UnicodeDecodeError)
+    try:
+        file = parquet.ParquetFile(stream)
+    except broken as error:
+        raise DataError(f"not a Parquet file, or a damaged one ({_said(error)})", _MEND, file=path) from None
+    schema = {field.name: _tree(field.type, arrow) for field in file.schema_arrow}
+    keys = choose_keys(schema, columns, wanted, path, 1) if file.metadata.num_rows else []
+    for key in keys:
+        _check(schema, key, path)
+    batches = file.iter_batches(_ROWS, columns=list(dict.fromkeys(keys)), use_threads=False)
+    done, name = 0, str(path)
+    while True:
+        try:
+            rows = next(batches, arrow.RecordBatch.from_pylist([], arrow.schema([]))).to_pylist()
+        except broken as error:
+            problem = f"the data are damaged from this row on ({_said(error)})"
+            raise DataError(problem, _MEND, file=path, line=done + 1) from None
+        if not rows:
+            return
+        for line, row in enumerate(rows, done + 1):
+            yield Record(name, line, tuple([text_under(row, key, path, line) for key in keys]))
+        done += len(rows)
+
+
+def _tree(kind: Any, arrow: Any) -> object:
+    """The type of a column as a value of its kind: "" for strings, a dict for a struct, else the type itself."""
+    types = arrow.types
+    if types.is_struct(kind):
+        return {field.name: _tree(field.type, arrow) for field in kind}
+    text = kind.value_type if types.is_dictionary(kind) else kind
+    is_text = types.is_string(text) or types.is_large_string(text) or types.is_string_view(text)
+    return "" if is_text else kind
+
+
+def _check(schema: dict[str, object], key: str, path: Path) -> None:
+    names = dotted(schema)
+    kind = look_up(schema, key, None)
+    if kind is None:
+        mend = nearest(key, names) or "ask for one of these, or by position"
+        raise DataError(f"there is no column {key!r}; the file has {listed(names)}", mend, file=path)
+    if kind != "":
+        what = "a struct" if isinstance(kind, dict) else f"of type {kind}"
+        within = [name for name in names if name.startswith(f"{key}.")]
+        mend = f"ask for {' or '.join(map(repr, within))}" if within else "ask for another column, or write it as text"
+        raise DataError(f"the column {key!r} is {what}, strings are wanted", mend, file=path)
+
+
+def _said(error: Exception) -> str:
+    return str(error).partition("\n")[0]
