@@ -46,7 +46,12 @@ def plan(max_steps: int | None = 12, *, keep: int = 0, optimizer: str = "muon", 
 
 
 class Line:
-    """Job: y = 3 x, one number to learn a batch being a list of xs."""
+    """Job: y = 3 x, one number to learn a batch being a list of xs.
+
+    The first evaluation, of the untrained model, says `untrained` and is not among those judged.
+    """
+
+    untrained: float | None = 9.0
 
     def __init__(
         self, losses: Sequence[float] = (), keys: Sequence[Sequence[float]] = ((1.0, 2.0), (-1.0,), (0.5, 3.0))
@@ -65,7 +70,16 @@ class Line:
     def loss(self, module: nn.Module, batch: Tensor) -> tuple[Tensor, int]:
         return (module(batch) - 3 * batch).square().sum(), len(batch)
 
+    def floors(self) -> dict[str, float]:
+        return {"uniform": 8.0, "bigram": 4.0}
+
+    def order(self) -> str:
+        return "always the same"
+
     def validate(self, module: nn.Module) -> dict[str, float]:
+        if self.untrained is not None:
+            loss, self.untrained = self.untrained, None
+            return {"loss": loss}
         self.judged.append({name: value.clone() for name, value in module.state_dict().items()})
         if self._losses:
             return {"loss": self._losses[min(len(self.judged), len(self._losses)) - 1]}
@@ -90,7 +104,9 @@ def test_metrics_are_json_lines(tmp_path: Path) -> None:
     assert [m["step"] for m in lines if m["kind"] == "train"] == [10, 20, 25]
     assert [m["step"] for m in lines if m["kind"] == "valid"] == [6, 12, 19, 25]
     assert [m["kind"] for m in lines].count("final") == 1
-    assert all({"step", "seconds", "kind", "loss"} <= set(m) for m in lines)
+    assert all({"step", "seconds", "kind"} <= set(m) for m in lines)
+    assert all("loss" in m for m in lines if m["kind"] in ("train", "valid", "final"))
+    assert lines[0] == {"step": 0, "seconds": 0.0, "kind": "floors", "untrained": 9.0, "uniform": 8.0, "bigram": 4.0}
     assert [m["step"] for m in lines] == sorted(m["step"] for m in lines)
 
 
@@ -184,13 +200,113 @@ def test_a_loss_that_is_no_number(tmp_path: Path) -> None:
         run(Line(losses=[float("nan")]), plan(4, average=0), Folder(tmp_path), quiet=True)
 
 
+# Whether a curve is normal
+
+
+def said(job: Line, wanted: Plan, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a run says, a line a line."""
+    run(job, wanted, Folder(folder))
+    return capsys.readouterr().err.splitlines()
+
+
+def test_the_loop_says_what_to_expect_before_the_first_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(Line(losses=[8.5, 7.5, 3.5, 3.0]), plan(4), tmp_path, capsys)
+    assert lines[0] == "order: always the same"
+    assert lines[1].startswith("untrained: 9.00 nats a token against ln V = 8.00 (above: ")
+    assert lines[2].startswith("floors of this data, in nats a token: bigram 4.00")
+    evaluations = [line for line in lines if "validation:" in line]
+    assert [line.partition("(best so far)")[2].strip() for line in evaluations] == [
+        "",
+        "below the uniform floor (8.00): it has begun to learn",
+        "below the bigram floor (4.00): it uses more than the last word",
+        "",
+    ]
+
+
+def test_over_fitting_is_said_once_with_its_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    losses = [3.0, 2.0, 2.5, 3.0, 3.5, 4.0]
+    lines = said(Line(losses=losses), plan(60, evaluations=6, average=0), tmp_path, capsys)
+    remark = "over-fitting since step 20: the validation loss rose from 2.000 to 3.000"
+    assert sum(remark in line for line in lines) == 1
+    (told,) = [m for m in read_metrics(Folder(tmp_path)) if m["kind"] == "health"]
+    assert (told["step"], told["since"]) == (40, 20)
+
+
+class Sick(Line):
+    """The losses, or the gradients, of some steps are no finite numbers."""
+
+    def __init__(self, steps: Sequence[int], *, what: str = "loss", value: float = float("nan"), **more: Any):
+        super().__init__(keys=[[1.0, 2.0]], **more)
+        self.module.float()
+        self._sick, self._what, self._value, self.step, self.before = steps, what, value, 0, list[Tensor]()
+
+    def loss(self, module: nn.Module, batch: Tensor) -> tuple[Tensor, int]:
+        loss, count = super().loss(module, batch.to(module.weight.dtype))
+        if torch.is_grad_enabled():
+            self.step += 1
+            self.before.append(self.module.weight.detach().clone())
+            if self.step in self._sick and self._what == "loss":
+                loss = loss * self._value
+            if self.step in self._sick and self._what == "gradient":
+                loss.register_hook(lambda grad: grad * self._value)
+        return loss, count
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_step_that_is_no_number_moves_no_weight(
+    tmp_path: Path, what: str, value: float, precision: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The weights move at every step but those that are skipped."""
+    job = Sick([3, 8], what=what, value=value)
+    lines = said(job, plan(12, precision=precision, average=0), tmp_path, capsys)
+    moved = [not a.equal(b) for a, b in zip(job.before, job.before[1:], strict=False)]
+    assert [number + 1 for number, changed in enumerate(moved) if not changed] == [3, 8]
+    assert f"step 3 skipped: its {what} is no finite number; no weight was changed" in lines
+    told = [m for m in read_metrics(Folder(tmp_path)) if m["kind"] == "health"]
+    assert [(m["step"], m["skipped"]) for m in told] == [(3, 1), (8, 2)]
+    assert all(m["loss"] < 1e9 for m in read_metrics(Folder(tmp_path)) if m["kind"] == "train")
+
+
+def test_too_many_skipped_steps_end_the_run(tmp_path: Path) -> None:
+    job, wanted = Sick(range(21, 100)), plan(100, evaluations=10, save_seconds=1e-9, average=0)
+    with pytest.raises(ConfigError, match=r"10 steps in a row, from step 21 on.*\n  mend: .*--optimizer.muon-lr"):
+        run(job, wanted, Folder(tmp_path), quiet=True)
+    assert job.step == 30
+    tensors, _ = Folder(tmp_path).tensors()
+    assert tensors["weight"].equal(job.judged[1]["weight"])  # of step 20, the best
+    again = Sick(range(1, 100))
+    with pytest.raises(ConfigError, match="10 steps in a row, from step 21 on"):
+        run(again, wanted, Folder(tmp_path), resume=True, quiet=True)
+    assert again.step == 1  # the state of step 29 was saved
+
+
+def test_a_broken_state_never_replaces_a_good_one(tmp_path: Path) -> None:
+    """Weights that overflow at the very step after which the state is saved."""
+    job = Sick([])
+
+    def explode() -> Any:
+        if job.step == 5:
+            with torch.no_grad():
+                job.module.weight.fill_(float("inf"))
+        return torch.tensor([[1.0]], dtype=torch.float64)
+
+    job.batch = lambda key: explode()  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match="10 steps in a row, from step 6 on"):
+        run(job, plan(40, save_seconds=1e-9, average=0), Folder(tmp_path), quiet=True)
+    tensors, about = Folder(tmp_path).tensors(STATE)
+    assert json.loads(about["position"])["step"] == 5
+    assert tensors["model.weight"].isfinite().all()
+
+
 # A job with text, dropout and all, that can be made to fail
 
 
 class Failing(PairJob):
-    """A tiny translator's job that does something at its n-th batch."""
+    """A tiny translator's job that does something at its n-th batch; the loss of a batch with `sick_row` is NaN."""
 
-    def __init__(self, at: int = -1, do: Callable[[], None] | None = None, *, dropout: float = 0.2):
+    def __init__(self, at: int = -1, do: Callable[[], None] | None = None, *, dropout: float = 0.2, sick_row: int = -1):
         numbers = random.Random(0)
         rows = [[numbers.randrange(4, 20) for _ in range(numbers.randrange(1, 7))] for _ in range(40)]
         torch.manual_seed(3)
@@ -199,12 +315,18 @@ class Failing(PairJob):
         module = EncoderDecoder(config, 20, 20)
         super().__init__(module, train, valid, seed=5, batch_tokens=96, label_smoothing=0.1)
         self.count, self._at, self._do = 0, at, do
+        self._sick_row, self._sick = sick_row, False
 
     def batch(self, key: Any) -> PairBatch:
         self.count += 1
         if self.count == self._at and self._do is not None:
             self._do()
+        self._sick = self._sick_row in key
         return super().batch(key)
+
+    def loss(self, module: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, int]:
+        loss, count = super().loss(module, batch)
+        return (loss * float("nan") if self._sick else loss), count
 
 
 class Broken(Exception):
@@ -228,9 +350,9 @@ def same(a: Path, b: Path) -> None:
                 assert mine[key].equal(other[key]), (name, key)
             assert timeless(about) == timeless(about_other)
     assert Folder(a).checkpoints() == Folder(b).checkpoints()
-    kinds = ("valid", "final")
-    mine, other = ([m for m in read_metrics(Folder(f)) if m["kind"] in kinds] for f in (a, b))
-    assert [{**m, "seconds": 0} for m in mine] == [{**m, "seconds": 0} for m in other]
+    mine, other = ([{**m, "seconds": 0, "rate": 0} for m in read_metrics(Folder(f))] for f in (a, b))
+    assert mine == other
+    assert {m["kind"] for m in mine} >= {"floors", "train", "valid", "final"}
 
 
 def timeless(about: dict[str, str]) -> Any:
@@ -268,6 +390,78 @@ def test_a_resumed_run_repeats_every_bit_in_any_precision(tmp_path: Path, precis
     assert precision in ("auto", chosen)
     go(tmp_path / "whole", plan(8, precision=chosen), Failing())
     same(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_skipped_step_changes_neither_weights_nor_optimizer(tmp_path: Path, optimizer: str, precision: str) -> None:
+    first = Failing().epoch(0)
+    well, row = len(first) - 1, int(first[-1][0])  # the last batch of the first epoch is the sick one
+    assert well > 1
+    wanted = plan(30, save_seconds=1e-9, optimizer=optimizer, precision=precision)
+    states = []
+    for number in (well, well + 1):
+        with pytest.raises(Broken):
+            go(tmp_path / str(number), wanted, Failing(number + 1, fail, sick_row=row))
+        tensors, about = Folder(tmp_path / str(number)).tensors(STATE)
+        states.append(tensors)
+        assert json.loads(about["position"])["step"] == number
+    before, after = states
+    assert before.keys() == after.keys()
+    assert [key for key in before if not before[key].equal(after[key])] == ["random"]  # its dropout was drawn
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_run_skips_the_same_steps_and_says_the_same(tmp_path: Path, precision: str) -> None:
+    """The whole metrics.jsonl, rates and seconds apart: reports that a kill fell into, health and all."""
+    epoch = len(Failing().epoch(0))
+    wanted = plan(4 * epoch, save_seconds=1e-9, precision=precision, average=3)
+    go(tmp_path / "whole", wanted, Failing(sick_row=7))
+    for number in (3, epoch, epoch + 2):  # batches since the last resume: kills within a report, after skipped steps
+        with pytest.raises(Broken):
+            go(tmp_path / "parts", wanted, Failing(number, fail, sick_row=7), resume=True)
+    go(tmp_path / "parts", wanted, Failing(sick_row=7), resume=True)
+    same(tmp_path / "whole", tmp_path / "parts")
+    told = [m["skipped"] for m in read_metrics(Folder(tmp_path / "parts")) if m["kind"] == "health"]
+    assert told == [1, 2, 4]  # once an epoch
+
+
+def test_a_state_of_an_older_version_is_read(tmp_path: Path) -> None:
+    """One that knows nothing of health and of sums: weights and evaluations are those of the whole run."""
+    wanted = plan(16, save_seconds=1e-9, average=3)
+    go(tmp_path / "whole", wanted, Failing())
+    with pytest.raises(Broken):
+        go(tmp_path / "parts", wanted, Failing(7, fail))
+    folder = Folder(tmp_path / "parts")
+    tensors, about = folder.tensors(STATE)
+    position = json.loads(about["position"])
+    for name in ("health", "loss", "count"):
+        del position[name]
+    folder.write_tensors(STATE, tensors, {"position": json.dumps(position)})
+    go(tmp_path / "parts", wanted, Failing(), resume=True)
+    one, other = (
+        [m["loss"] for m in read_metrics(Folder(tmp_path / f)) if m["kind"] in ("valid", "final")]
+        for f in ("whole", "parts")
+    )
+    assert one == other
+
+
+def test_tensorboard_shows_the_same_after_a_kill(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    wanted = plan(25, tensorboard=True)
+    for number in (9, 12):
+        with pytest.raises(Broken):
+            go(tmp_path, wanted, Failing(number, fail), resume=True)
+    go(tmp_path, wanted, Failing(), resume=True)
+    reader = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    lines = read_metrics(Folder(tmp_path))
+    for kind, name in (("train", "loss"), ("valid", "accuracy"), ("floors", "bigram"), ("final", "loss")):
+        points = [(e.step, e.value) for e in reader.Scalars(f"{kind}/{name}")]
+        assert points == [(m["step"], pytest.approx(m[name])) for m in lines if m["kind"] == kind]
+    files = sorted((tmp_path / "tensorboard").iterdir())
+    go(tmp_path, wanted, Failing(), resume=True)  # finished: nothing is drawn again
+    assert sorted((tmp_path / "tensorboard").iterdir()) == files
 
 
 def test_a_run_stopped_before_its_first_state_begins_anew(tmp_path: Path) -> None:

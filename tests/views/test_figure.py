@@ -98,6 +98,39 @@ def test_the_losses_and_the_best_step_are_drawn() -> None:
     assert "nats per token" in axes.get_ylabel() and "step" in axes.get_xlabel()
 
 
+def test_floors_are_thin_lines_with_their_names_beside(tmp_path: Path) -> None:
+    """Names of floors that lie close stand apart, inside the figure, and the lines stand at their losses."""
+    floors = {
+        "kind": "floors",
+        "step": 0,
+        "seconds": 0.0,
+        "untrained": 4.5,
+        "uniform": 4.2,
+        "unigram": 3.02,
+        "bigram": 3,
+    }
+    figure = loss_figure([floors, *METRICS])
+    axes = figure.axes[0]
+    train, valid, _, *lines = axes.lines
+    assert [line.get_ydata()[0] for line in lines] == [4.2, 3.02, 3]  # type: ignore[index]
+    assert all(line.get_linewidth() < train.get_linewidth() < valid.get_linewidth() for line in lines)
+    assert [text.get_text() for text in axes.texts] == ["bigram 3.00", "unigram 3.02", "uniform 4.20"]
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    boxes = [text.get_window_extent(renderer) for text in axes.texts]
+    assert not _overlap(boxes)
+    right = axes.get_window_extent(renderer).x1
+    assert all(right < box.x0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+    assert len(axes.get_legend().get_texts()) == 3  # type: ignore[union-attr]
+    save_figure(figure, tmp_path / "a.svg")
+    assert ">unigram 3.02</text>" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_floors_without_a_number_are_left_out() -> None:
+    rows = [{"kind": "floors", "uniform": float("inf"), "unigram": None, "note": "x"}, *METRICS]
+    assert list(loss_figure(rows).axes[0].texts) == []
+
+
 @pytest.mark.parametrize("kind", ["train", "valid"])
 def test_one_point_of_one_kind_is_enough(kind: str, tmp_path: Path) -> None:
     save_figure(loss_figure([{"step": 1, "kind": kind, "loss": 2.0}]), tmp_path / "a.png")

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clearhead.data.batches import PairBatch, PairSet
+from clearhead.data.floors import floors
 from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
 from clearhead.data.tokenizers import PAD
 from clearhead.errors import ConfigError, DataError, FolderError
@@ -71,6 +72,14 @@ class PairJob:
             hits += (logits.argmax(-1) == labels).sum().item()
             count += len(labels)
         return {"loss": loss / count, "accuracy": 100.0 * hits / count}
+
+    def floors(self) -> dict[str, float]:
+        """What uniform, unigram and bigram models of the target side reach; see `clearhead.data.floors`."""
+        return floors(self._train.tgt, self._valid.tgt, self.module.head.weight.size(0))
+
+    def order(self) -> str:
+        """How batches are made."""
+        return f"shuffled anew each epoch from seed {self._seed}, sentences of like length together"
 
 
 def _predictions(module: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:

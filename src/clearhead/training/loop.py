@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,7 +21,9 @@ from torch import Tensor, nn
 
 from clearhead.errors import ClearheadError, ConfigError
 from clearhead.folder import Folder, unshared, write_text
+from clearhead.training.board import Board
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+from clearhead.training.health import expectations, passed
 from clearhead.training.optim import make_optimizers, make_schedule
 from clearhead.training.precision import Weights, choose_precision
 from clearhead.training.progress import Reporter
@@ -52,6 +54,14 @@ class Job(Protocol):
 
     def validate(self, module: Any) -> dict[str, float]:
         """Numbers of the validation part; "loss" (nats per prediction) decides."""
+        ...
+
+    def floors(self) -> dict[str, float]:
+        """Validation losses that models reach which know less, the plainest first; {} where there are none."""
+        ...
+
+    def order(self) -> str:
+        """How batches are made, in a few words."""
         ...
 
 
@@ -99,32 +109,43 @@ class _Run:
         }
         self.looks |= {self.total}
         self.reporter = Reporter(self.total, quiet=quiet)
+        self.board = Board(folder) if plan.training.tensorboard else None
         self._saved = time.monotonic()
 
     def begin(self, *, resume: bool) -> bool:
         """Read the saved state, or choose the precision and save a first one; returns whether anything is left."""
-        say = self.reporter.say
         self.folder.sweep()
         if resume and (self.folder.path / FILE).exists():
             self.position = load_state(self.folder, self.master, self.optimizers)
             torch.set_num_threads(self.position.threads)
             if not self.position.finished:
                 _cut_metrics(self.folder, self.position.step)
-            say(f"resuming at step {self.position.step} of {self.total}")
+            self.reporter.say(f"resuming at step {self.position.step} of {self.total}")
+            self.weights = Weights(self.master, self.position.precision)
         else:
-            precision: str = self.plan.training.precision
-            if precision == "auto":
-                keys = self.job.epoch(0)
-                batch = self.job.batch(keys[len(keys) // 2])
-                precision, why = choose_precision(self.master, lambda module: self.job.loss(module, batch)[0])
-                say(why)
-            torch.manual_seed(self.plan.seed)
-            self.position = Position(precision=precision, threads=torch.get_num_threads())
-            write_text(self.folder.path / "metrics.jsonl", "")
-            self._save()
-        self.weights = Weights(self.master, self.position.precision)
+            self._set_out()
         self.reporter = Reporter(self.total, self.position.step, quiet=self.reporter.console.quiet)
         return not self.position.finished
+
+    def _set_out(self) -> None:
+        """Choose the precision, say what to expect, and save a first state."""
+        say, precision = self.reporter.say, str(self.plan.training.precision)
+        if precision == "auto":
+            keys = self.job.epoch(0)
+            batch = self.job.batch(keys[len(keys) // 2])
+            precision, why = choose_precision(self.master, lambda module: self.job.loss(module, batch)[0])
+            say(why)
+        self.position = Position(precision=precision, threads=torch.get_num_threads())
+        self.weights = Weights(self.master, precision)
+        self.weights.working.eval()
+        untrained, floors = self.job.validate(self.weights.working)["loss"], self.job.floors()
+        self.position.health.floors = floors
+        write_text(self.folder.path / "metrics.jsonl", "")
+        self._log(kind="floors", untrained=untrained, **floors)
+        for line in (f"order: {self.job.order()}", *expectations(untrained, floors)):
+            say(line)
+        torch.manual_seed(self.plan.seed)
+        self._save()
 
     def steps(self) -> None:
         """All steps that are left."""
@@ -133,18 +154,26 @@ class _Run:
             return
         if at.step == 0 and 0 in self.film:
             self.folder.add_checkpoint(0, unshared(self.master))
-        losses, counts, since = 0.0, 0, time.monotonic()
+        tokens, since = 0, time.monotonic()
         with _signals() as stopped:
             for keys in self._groups():
-                loss, count = self._step(keys)
-                losses, counts = losses + loss, counts + count
+                loss, count, lost = self._step(keys)
                 at.step += 1
                 at.seconds = before + time.monotonic() - started
-                self.reporter.step(at.step, loss / count, counts / (time.monotonic() - since))
+                if lost:
+                    self._remark(at.health.lost(at.step, lost))
+                else:
+                    at.loss, at.count = at.loss + loss, at.count + count
+                    at.health.trained(loss, count)
+                tokens += count
+                rate = tokens / (time.monotonic() - since)
+                self.reporter.step(at.step, loss / count, rate)
                 if at.step % _REPORT_STEPS == 0 or at.step == self.total:
-                    rate = counts / (time.monotonic() - since)
-                    self._log(kind="train", loss=losses / counts, rate=round(rate), lr=self.schedule(at.step - 1))
-                    losses, counts, since = 0.0, 0, time.monotonic()
+                    if at.count:
+                        self._log(
+                            kind="train", loss=at.loss / at.count, rate=round(rate), lr=self.schedule(at.step - 1)
+                        )
+                    at.loss, at.count, tokens, since = 0.0, 0, 0, time.monotonic()
                 if at.step in self.film - self.looks:  # before the state is saved: a kill in between loses no moment
                     self.folder.add_checkpoint(at.step, unshared(self.master))
                 enough = at.step in self.looks and self._look()
@@ -202,8 +231,8 @@ class _Run:
                 yield group
             at.epoch, at.index = at.epoch + 1, 0
 
-    def _step(self, keys: list[Any]) -> tuple[float, int]:
-        """One optimizer step; returns (sum of losses, predictions)."""
+    def _step(self, keys: list[Any]) -> tuple[float, int, str]:
+        """One optimizer step; returns (sum of losses, predictions, "" or what was no finite number: no step then)."""
         self.weights.working.train()
         total, count = 0.0, 0
         for key in keys:
@@ -211,16 +240,24 @@ class _Run:
             loss.backward()
             total, count = total + loss.item(), count + n
         self.weights.gather(count)
+        norm = nn.utils.get_total_norm(w.grad for w in self.master.parameters() if w.grad is not None)
+        lost = "loss" if not math.isfinite(total) else "gradient" if not math.isfinite(norm) else ""
+        if not lost:
+            self._update(norm)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        return total, count, lost
+
+    def _update(self, norm: Tensor) -> None:
+        """Change the weights by their gradients, whose norm is given."""
         if self.plan.optimizer.clip:
-            nn.utils.clip_grad_norm_(self.master.parameters(), self.plan.optimizer.clip)
+            nn.utils.clip_grads_with_norm_(self.master.parameters(), self.plan.optimizer.clip, norm)
         share = self.schedule(self.position.step)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * share
             optimizer.step()
-            optimizer.zero_grad()
         self.weights.publish()
-        return total, count
 
     def _look(self) -> bool:
         """Evaluate, keep what is best; returns whether the run has stopped getting better."""
@@ -230,7 +267,7 @@ class _Run:
         best = numbers["loss"] < at.best_loss
         at.worse = 0 if best else at.worse + 1
         self._log(kind="valid", **numbers)
-        self.reporter.evaluation(at.step, numbers, best)
+        self.reporter.evaluation(at.step, numbers, best, passed(at.health.floors, at.best_loss, numbers["loss"]))
         if average > 1 or at.step in self.film or (self.film and self._enough()):
             self.folder.add_checkpoint(at.step, unshared(self.master), loss=numbers["loss"])
         if average > 1:
@@ -241,6 +278,7 @@ class _Run:
         if best:
             at.best_loss, at.best_step = numbers["loss"], at.step
             self.folder.write_tensors("model.safetensors", unshared(self.master))
+        self._remark(at.health.evaluated(numbers["loss"], at.step, at.best_step))
         self._save()
         if self._enough():
             self.reporter.say(f"stopping at step {at.step}: no better loss in {at.worse} evaluations")
@@ -256,8 +294,17 @@ class _Run:
     def _checkpoint(self, step: int) -> dict[str, Tensor]:
         return self.folder.tensors(f"checkpoints/step-{step:06d}.safetensors")[0]
 
+    def _remark(self, about: dict[str, Any]) -> None:
+        """Say and keep a remark on the run's health, if there is one."""
+        if about:
+            self._log(kind="health", **about)
+            self.reporter.say(about["remark"])
+
     def _save(self) -> None:
-        save_state(self.folder, self.position, self.master, self.optimizers)
+        if self.board:
+            self.board.catch_up()
+        if all(bool(w.isfinite().all()) for w in self.master.parameters()):  # a broken state never replaces a good one
+            save_state(self.folder, self.position, self.master, self.optimizers)
         self._saved = time.monotonic()
 
     def _log(self, **numbers: Any) -> None:
@@ -271,18 +318,21 @@ def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bo
 
     Raises:
         StoppedError: the run was asked to stop and can be resumed.
-        ConfigError: the validation loss is not a number from the first evaluation on.
+        ConfigError: the validation loss is not a number from the first evaluation on, or too many steps were skipped
+            because their loss or gradient was not finite.
+        ClearheadError: TensorBoard is asked for and missing.
     """
     this = _Run(job, plan, folder, quiet=quiet)
-    if this.begin(resume=resume):
-        with this.reporter:
-            this.steps()
-        if this.position.best_step < 0:
-            raise ConfigError(
-                "the loss was never a number: the training diverged", "lower --optimizer.lr and --optimizer.muon-lr"
-            )
-    this.master.eval()
-    return this.finish()
+    with this.board or nullcontext():
+        if this.begin(resume=resume):
+            with this.reporter:
+                this.steps()
+            if this.position.best_step < 0:
+                raise ConfigError(
+                    "the loss was never a number: the training diverged", "lower --optimizer.lr and --optimizer.muon-lr"
+                )
+        this.master.eval()
+        return this.finish()
 
 
 def read_metrics(folder: Folder) -> list[dict[str, Any]]:

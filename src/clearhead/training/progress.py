@@ -54,7 +54,7 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """One line that stays."""
-        self.console.print(line, markup=False)
+        self.console.print(line, markup=False, soft_wrap=True)  # in a log file a line stays a line
 
     def step(self, step: int, loss: float, rate: float) -> None:
         """After a step: its loss in nats per token and the rate in target tokens a second."""
@@ -67,10 +67,11 @@ class Reporter:
             left = (self._last_line - self._start) / max(1, step - self._first) * (self._total - step)
             self.say(f"step {step}/{self._total}  {now}  left {_clock(left)}")
 
-    def evaluation(self, step: int, numbers: Mapping[str, float], best: bool) -> None:
-        """The numbers of an evaluation, marked if it is the best so far."""
+    def evaluation(self, step: int, numbers: Mapping[str, float], best: bool, remark: str = "") -> None:
+        """The numbers of an evaluation, marked if it is the best so far; a remark behind them."""
         text = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-        self.say(f"step {step}/{self._total}  validation: {text}{'  (best so far)' if best else ''}")
+        mark = "  (best so far)" if best else ""
+        self.say(f"step {step}/{self._total}  validation: {text}{mark}{remark and f'  {remark}'}")
 
 
 def _clock(seconds: float) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import torch
 from torch import nn
 
 from clearhead.errors import FolderError
 from clearhead.folder import Folder, unshared
+from clearhead.training.health import Health
 from clearhead.training.optim import load_state_tensors, state_tensors
 
 __all__ = ["FILE", "Position", "load_state", "save_state"]
@@ -27,7 +29,8 @@ class Position:
     """Where a training stands.
 
     `epoch` and `index` are the next batch; `best_step` and `best_loss` the best evaluation so far, `worse` how many
-    came after it; `window` the steps of the last evaluations, to be averaged.
+    came after it; `window` the steps of the last evaluations, to be averaged. `loss` and `count` sum up the training
+    since its last report.
     """
 
     precision: str
@@ -41,6 +44,9 @@ class Position:
     worse: int = 0
     window: list[int] = field(default_factory=list)
     finished: bool = False
+    loss: float = 0.0
+    count: int = 0
+    health: Health = field(default_factory=Health)
 
 
 def save_state(folder: Folder, position: Position, master: nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
@@ -59,8 +65,7 @@ def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.O
     """
     tensors, metadata = folder.tensors(FILE)
     try:
-        data = json.loads(metadata["position"])
-        position = Position(**{f.name: data[f.name] for f in fields(Position)})
+        position = _position(json.loads(metadata["position"]))
         model = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
         missing, unexpected = master.load_state_dict(model, strict=False)
         if unexpected or (set(missing) & set(unshared(master))):
@@ -74,3 +79,10 @@ def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.O
             file=folder.path / FILE,
         ) from error
     return position
+
+
+def _position(data: dict[str, Any]) -> Position:
+    """A saved position; fields that its version did not know begin with their defaults."""
+    health = Health(**{f.name: data["health"][f.name] for f in fields(Health)}) if "health" in data else Health()
+    known = {f.name: data[f.name] for f in fields(Position) if f.name in data}
+    return Position(**{**known, "health": health})

@@ -36,7 +36,7 @@ _FORMATS = (".svg", ".png", ".pdf")
 _PALETTE = "Blues"  # one hue, light to dark: an order also for the colour-blind and in grey print; white paper = 0
 _NUMBERS_UP_TO = 400  # cells; in more, the numbers would be too small to read
 _SHAPES_UP_TO = 40_000  # cells; in more, the map is an image inside an SVG or PDF, to keep the file small
-_LIGHT, _STRONG, _INK, _LINE = "#9ecae1", "#08519c", "#222222", "#bbbbbb"
+_LIGHT, _STRONG, _INK, _LINE, _FLOOR = "#9ecae1", "#08519c", "#222222", "#bbbbbb", "#777777"
 _EDGE, _GAP, _BAR = 0.12, 0.15, 0.13  # inches: margin of the figure, between its parts, the colour bar's width
 # For words that the first font lacks: those of these that the machine has, tried in this order, a character at a time.
 _FONTS = (
@@ -80,9 +80,11 @@ def attention_figure(
 def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> Figure:
     """The course of training: the loss on training batches (light) and on validation data (strong), the best marked.
 
+    The floors of the data, which plainer models reach, are thin lines with their names beside the picture.
+
     Args:
-        metrics: the rows of a metrics.jsonl, `{"step": 100, "kind": "train" | "valid", "loss": 3.2, ...}`; rows of
-            other kinds, or without a finite loss, are left out.
+        metrics: the rows of a metrics.jsonl, `{"step": 100, "kind": "train" | "valid", "loss": 3.2, ...}` and
+            `{"kind": "floors", "unigram": 5.3, ...}`; rows of other kinds, or without a finite loss, are left out.
         title: above the curves.
 
     Raises:
@@ -103,13 +105,14 @@ def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> 
         if valid:
             axes.plot(*zip(*valid, strict=True), color=_STRONG, linewidth=2.0, marker=_dot(valid), label="validation")
             _mark_best(axes, valid)
+        _draw_floors(axes, _floors(metrics))
         axes.set_xlabel("step (optimizer updates)")
         axes.set_ylabel("loss (nats per token)")
         axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.02)
-        axes.legend(frameon=False, loc="upper right")
+        axes.legend(loc="upper right", framealpha=1, edgecolor="white")
         if title:
             axes.set_title(visible(title), loc="left", fontweight="bold", fontsize=11, parse_math=False)
     return figure
@@ -258,6 +261,27 @@ def _mark_best(axes: Axes, valid: list[tuple[float, float]]) -> None:
     step, loss = min(valid, key=lambda point: point[1])
     axes.plot([step], [loss], marker="o", markersize=9, markerfacecolor="white", markeredgecolor=_STRONG,
               markeredgewidth=2, linestyle="none", label=f"best: {loss:.3f} at step {step:,.0f}")  # fmt: skip
+
+
+def _floors(metrics: Sequence[Mapping[str, object]]) -> dict[str, float]:
+    """What the last row of floors names, the finite ones."""
+    about = ("step", "seconds", "kind", "untrained")
+    rows = [row for row in metrics if row.get("kind") == "floors"]
+    found = {name: value for name, value in (rows[-1] if rows else {}).items() if name not in about}
+    return {name: float(v) for name, v in found.items() if isinstance(v, int | float) and math.isfinite(v)}
+
+
+def _draw_floors(axes: Axes, floors: dict[str, float]) -> None:
+    """A thin line a floor; the names stand right of the axes, from below, each with room for itself."""
+    for floor in floors.values():
+        axes.axhline(floor, color=_FLOOR, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    low, high = axes.get_ylim()
+    free = low
+    for name, floor in sorted(floors.items(), key=lambda item: item[1]):
+        y = max(floor, free)
+        axes.text(1.01, y, f"{name} {floor:.2f}", transform=axes.get_yaxis_transform(),
+                  ha="left", va="center", fontsize=8, color=_FLOOR)  # fmt: skip
+        free = y + 0.05 * (high - low)
 
 
 def _dot(points: list[tuple[float, float]]) -> str:
