@@ -62,7 +62,7 @@ def _command(task: str) -> Callable[..., None]:
 
     What would the model see? clearhead train {task} pairs.tsv --dry-run
 
-    Columns by name: clearhead train {task} pairs.csv --data.source {names[0]} --data.target {names[1]} --out models/mine
+    Columns by name: clearhead train {task} pairs.csv --data.source {names[0]} --data.target {names[1]} --out FOLDER
 
     Parameters
     ----------
@@ -106,10 +106,12 @@ def _run(
             "no files to train on", f"name at least one: clearhead train {task} pairs.tsv --out {out or 'FOLDER'}"
         )
     if dry_run:
-        from clearhead.recipes.train import preview
-        from clearhead.views.preview import show_preview
+        from rich.console import Console
 
-        show_preview(preview(task, files, valid=valid, recipe=recipe, config=config, **options))
+        from clearhead.recipes.train import preview
+        from clearhead.views.preview import print_preview
+
+        print_preview(preview(task, files, valid=valid, recipe=recipe, config=config, **options), Console())
         return
     if out is None:
         raise ConfigError("no place for the model", "name the folder to make: --out models/mine")

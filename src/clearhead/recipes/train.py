@@ -18,7 +18,7 @@ from clearhead.folder import Folder
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
 
-__all__ = ["configure", "train"]
+__all__ = ["configure", "preview", "train"]
 
 
 def train(
@@ -53,6 +53,24 @@ def train(
     configuration = configure(task, recipe=recipe, config=config, options=options)
     say = {"say": lambda line: None} if quiet else {}
     return kind.train(_names(files), configuration, Folder(out), valid=_names(valid), resume=resume, quiet=quiet, **say)
+
+
+def preview(
+    task: str,
+    files: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    *,
+    valid: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+    recipe: str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Any:
+    """What `train` would be given with the same arguments: records, counts, lengths, one pair as the loss sees it.
+
+    Raises:
+        ClearheadError: files or options cannot be used; the message names the mend.
+    """
+    configuration = configure(task, recipe=recipe, config=config, options=options)
+    return task_class(task).preview(_names(files), configuration, valid=_names(valid))
 
 
 def configure(

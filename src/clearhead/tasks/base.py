@@ -47,6 +47,11 @@ class Task(Protocol):
         ...
 
     @classmethod
+    def preview(cls, files: Sequence[str], config: Any, *, valid: Sequence[str] = ()) -> Any:
+        """What a training on these files would be given, for `clearhead train TASK FILES --dry-run`."""
+        ...
+
+    @classmethod
     def load(cls, folder: Folder) -> Self:
         """Open a trained model."""
         ...

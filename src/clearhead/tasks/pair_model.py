@@ -18,6 +18,7 @@ from torch import Tensor
 from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, clean, read_pairs
+from clearhead.data.preview import Preview
 from clearhead.data.tokenizers import BOS, EOS, PAD, UNK
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError, FolderError
@@ -40,7 +41,7 @@ from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
-from clearhead.tasks.pairs import train_pairs
+from clearhead.tasks.pairs import preview_pairs, train_pairs
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
 __all__ = ["PairModel", "Written"]
@@ -133,6 +134,15 @@ class PairModel(ABC):
         results = {**folder.config()["results"], "written": {k: round(v.value, 2) for k, v in judged.items()}}
         folder.write_json("config.json", {**folder.config(), "results": results, "alignment": trained.head.to_json()})
         return trained
+
+    @classmethod
+    def preview(cls, files: Sequence[str], config: PairConfig, *, valid: Sequence[str] = ()) -> Preview:
+        """What a training on these files would be given; nothing is written.
+
+        Raises:
+            DataError: the files cannot be used.
+        """
+        return preview_pairs(files, config, valid)
 
     @classmethod
     def load(cls, folder: Folder) -> Self:

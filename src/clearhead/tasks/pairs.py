@@ -18,6 +18,7 @@ from torch import Tensor
 from clearhead.data.batches import PairBatch, PairSet
 from clearhead.data.floors import floors
 from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
+from clearhead.data.preview import Preview, describe_pairs
 from clearhead.data.tokenizers import PAD
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import FORMAT, Folder
@@ -26,7 +27,7 @@ from clearhead.tasks.config import PairConfig
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.loop import Outcome, Plan, run
 
-__all__ = ["PairJob", "train_pairs"]
+__all__ = ["PairJob", "preview_pairs", "train_pairs"]
 
 
 class PairJob:
@@ -87,6 +88,22 @@ def _predictions(module: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tens
     x = module.decode(batch.tgt, module.encode(batch.src, batch.lengths))
     real = batch.labels != PAD
     return x[real], batch.labels[real]
+
+
+def preview_pairs(files: Sequence[str], config: PairConfig, valid: Sequence[str]) -> Preview:
+    """What `train_pairs` would train on; a tokenizer is trained to tell, and nothing is written.
+
+    Raises:
+        DataError: the files cannot be used.
+    """
+    pairs, report = read_pairs(files, config.data)
+    if valid:
+        read_pairs(valid, config.data)  # what is wrong with them is said now
+        train = pairs
+    else:
+        train, _ = hold_out(pairs, config.data.valid_share, config.data.valid_rows)
+    tokenizers = TokenizerPair.train(train, config.tokenizer)
+    return describe_pairs(pairs, report, tokenizers.source, tokenizers.target, config.arch.max_len)
 
 
 def train_pairs(
