@@ -94,7 +94,9 @@ def test_bad_languages(tmp_path: Path, columns: list[Column | None], line: int |
 
 def test_no_unit_with_both(tmp_path: Path) -> None:
     path = memory(tmp_path / "a.tmx", unit(en="one"), unit(de="eins"))
-    assert "no unit has two languages; the languages are 'en', 'de'" in str(error(path))
+    assert "no unit has text in every language wanted; the languages are 'en', 'de'" in str(error(path))
+    assert "every language wanted" in str(error(path, ["en", "de"]))
+    assert "the languages are 'en'\n" in str(error(memory(tmp_path / "c.tmx", unit(en="one"))))
     assert "no record" in str(error(memory(tmp_path / "b.tmx")))
 
 

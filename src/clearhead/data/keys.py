@@ -96,7 +96,7 @@ def text_under(given: Mapping[str, object], key: str, file: Path | str, line: in
     Raises:
         DataError: there is no such key, or its value is no string.
     """
-    value = look_up(given, key, _MISSING)
+    value = given[key] if key in given else look_up(given, key, _MISSING)  # plain keys: no call a row
     if value is _MISSING:
         names = dotted(given)
         problem = f"there is no key {key!r}; this object has {listed(names)}"

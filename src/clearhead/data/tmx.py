@@ -93,7 +93,8 @@ class _Choice:
         if missing:
             mend = nearest(missing[0], self.seen) or "ask for two of these"
             return DataError(f"no unit is in {missing[0]!r}; {there}", mend, file=self.path)
-        return DataError(f"no unit has two languages; {there}", "check that it is the right file", file=self.path)
+        problem = f"no unit has text in every language wanted; {there}"
+        return DataError(problem, "ask for languages that stand together, or check the file", file=self.path)
 
 
 def _folded(code: str) -> str:
