@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from torch import Tensor
 
 from clearhead.data.batches import PairBatch, PairSet
@@ -165,10 +166,13 @@ def train_pairs(
 
 def _same_run(folder: Folder, config: PairConfig, digest: str) -> None:
     saved = folder.config()
-    options, data = saved.get("run") == config.model_dump(mode="json"), saved.get("data", {}).get("digest") == digest
-    if not (options and data):
+    try:
+        begun = type(config).model_validate(saved.get("run"))  # options that are newer than the folder have defaults
+    except ValidationError:
+        begun = None
+    if begun != config or saved.get("data", {}).get("digest") != digest:
         raise ConfigError(
-            f"the {'sentence pairs' if options else 'options'} differ from those {folder} was begun with",
+            f"the {'sentence pairs' if begun == config else 'options'} differ from those {folder} was begun with",
             "resume with the same files and options, or train into another folder",
         )
 
