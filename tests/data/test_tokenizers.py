@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from itertools import combinations
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from clearhead.data.pairs import clean
-from clearhead.data.tokenizers import BOS, EOS, PAD, UNK, Tokenizer, TokenizerConfig, train_tokenizer
+from clearhead.data.samples.english_spanish import sentences
+from clearhead.data.tokenizers import (
+    BOS,
+    EOS,
+    PAD,
+    UNK,
+    Tokenizer,
+    TokenizerConfig,
+    train_tokenizer,
+    train_tokenizers,
+)
 from clearhead.errors import DataError, FolderError
 
 TEXTS = [
@@ -17,7 +33,8 @@ TEXTS = [
     "ends <eos> and <pad> like special tokens <bos>",
 ] * 3
 SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
-KINDS = ["bpe", "word", "character"]
+EXACT = ["bpe", "unigram", "wordpiece"]
+KINDS = [*EXACT, "word", "character"]
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +42,41 @@ def made() -> dict[str, Tokenizer]:
     return {kind: train_tokenizer(TEXTS, TokenizerConfig(kind=kind)) for kind in KINDS}
 
 
-def bpe() -> Tokenizer:
-    return train_tokenizer(TEXTS, TokenizerConfig(vocab_size=320))
+# For every kind without unknown tokens: small, so that most words are made of several pieces
+SMALL = {kind: train_tokenizer(TEXTS, TokenizerConfig(kind=kind, vocab_size=320)) for kind in EXACT}
+BPE = SMALL["bpe"]
 
 
-BPE = bpe()
-
-
-@settings(max_examples=400)
-@given(st.text())
+@pytest.mark.parametrize("kind", EXACT)
+@settings(max_examples=200)
+@given(text=st.text())
 @example("")
 @example(" \t\n ")
 @example("e\u0301 \u212b ﬁ")  # composed, a singleton, a ligature that NFC leaves alone
 @example("a\x1cb\x1f c\x85d\u2028e\u00a0f")  # all that Python or the tokenizer takes for white space
 @example("<eos><pad> <bos>\u200b\ufeff\x00")
 @example("👩‍👩‍👧 नमस्ते \U0010fffd")
-def test_bpe_gives_every_text_back(text: str) -> None:
-    (ids,) = BPE.encode([text])
-    assert BPE.decode([ids]) == [clean(text)]
+def test_every_text_is_given_back(kind: str, text: str) -> None:
+    (ids,) = SMALL[kind].encode([text])
+    assert SMALL[kind].decode([ids]) == [clean(text)]
     assert not {PAD, BOS, EOS, UNK} & set(ids)
     assert ids or not clean(text)
 
 
-def test_bpe_gives_every_character_back() -> None:
+@pytest.mark.parametrize("kind", EXACT)
+def test_every_character_is_given_back(kind: str) -> None:
     codes = [*range(0x3000), *range(0x3000, 0xD800, 7), *range(0xE000, 0x110000, 61)]
     texts = [f"a{chr(code)}b" for code in codes]
-    assert BPE.decode(BPE.encode(texts)) == [clean(text) for text in texts]
+    assert SMALL[kind].decode(SMALL[kind].encode(texts)) == [clean(text) for text in texts]
+
+
+@pytest.mark.parametrize("kind", EXACT)
+@pytest.mark.parametrize("word", ["a" * 5000, "猫" * 2000, "-" * 101])
+def test_words_without_end(kind: str, word: str) -> None:
+    """No word is too long to be known, and none takes longer than the blink of an eye."""
+    (ids,) = SMALL[kind].encode([f"see {word}"])
+    assert UNK not in ids
+    assert SMALL[kind].decode([ids]) == [f"see {word}"]
 
 
 @settings(max_examples=200)
@@ -140,7 +166,7 @@ def test_each_piece_knows_its_word(made: dict[str, Tokenizer], kind: str, text: 
     for number, word in enumerate(clean(text).split()):
         mine = [p for p, w in zip(pieces, words, strict=True) if w == number]
         assert all(p.strip() in word for p in mine)
-        if kind != "bpe":  # bytes of one character are pieces of their own, each shown as the whole character
+        if kind not in EXACT:  # bytes of one character are pieces of their own, each shown as the whole character
             assert "".join(mine).strip() == word
 
 
@@ -153,10 +179,132 @@ def test_words_by_hand(made: dict[str, Tokenizer]) -> None:
     assert words == [0, 0, 1, 1, 1, 1, 1]  # a space belongs to the word it begins
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30))
-def test_every_word_has_a_piece(text: str) -> None:
-    _, _, words = BPE.tokens(text)
+def test_a_space_of_its_own_is_shown(made: dict[str, Tokenizer]) -> None:
+    """The space that begins a text is not in the text, the one that begins a word is: both look alike."""
+    for kind in EXACT:
+        assert made[kind].tokens("猫 猫")[1] == [" ", "猫", "猫", "猫", " ", "猫", "猫", "猫"]
+
+
+@pytest.mark.parametrize("kind", EXACT)
+@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30))
+def test_every_word_has_a_piece(kind: str, text: str) -> None:
+    _, _, words = SMALL[kind].tokens(text)
     assert set(words) == set(range(len(text.split())))
+
+
+# How each kind cuts
+
+
+def letters(text: str) -> list[str]:
+    """The byte-level words of a text, as the library spells them."""
+    return [word for word, _ in BPE.backend.pre_tokenizer.pre_tokenize_str(text)]
+
+
+def test_wordpiece_takes_the_longest_piece_first() -> None:
+    tokenizer = SMALL["wordpiece"]
+    vocab = tokenizer.backend.get_vocab()
+    for text in TEXTS:
+        for word in letters(text):
+            pieces, rest = [], word
+            while rest:
+                pieces.append(next(rest[:n] for n in range(len(rest), 0, -1) if rest[:n] in vocab))
+                rest = rest[len(pieces[-1]) :]
+            assert [tokenizer.backend.id_to_token(t.id) for t in tokenizer.backend.model.tokenize(word)] == pieces
+
+
+def test_unigram_takes_the_likeliest_cut() -> None:
+    tokenizer = SMALL["unigram"]
+    score = dict(json.loads(tokenizer.to_json())["model"]["vocab"])
+    for word in {w for t in TEXTS for w in letters(t) if len(w) <= 9}:
+        cuts = [
+            [word[i:j] for i, j in zip((0, *at), (*at, len(word)), strict=True)]
+            for n in range(len(word))
+            for at in combinations(range(1, len(word)), n)
+        ]
+        best = max(sum(score[p] for p in cut) for cut in cuts if all(p in score for p in cut))
+        taken = sum(score[t.value] for t in tokenizer.backend.model.tokenize(word))
+        assert taken == pytest.approx(best, abs=1e-9)
+
+
+# Small letters
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_small_letters(kind: str) -> None:
+    small = train_tokenizer(TEXTS, TokenizerConfig(kind=kind, lowercase=True, min_count=1))
+    (ids,) = small.encode(["¿DÓNDE está LA Niña?"])
+    assert small.encode(["¿dónde está la niña?"]) == [ids]
+    assert small.decode([ids]) == ["¿dónde está la niña?"]
+    _, pieces, words = small.tokens("The WHITE cats")
+    assert "".join(pieces).replace(" ", "") == "thewhitecats"
+    assert set(words) == {0, 1, 2}
+
+
+def test_small_letters_are_told_by_the_file(made: dict[str, Tokenizer]) -> None:
+    small = train_tokenizer(TEXTS, TokenizerConfig(lowercase=True))
+    assert small.lowercase
+    assert Tokenizer.from_json(small.to_json()).lowercase
+    assert not any(tokenizer.lowercase for tokenizer in made.values())
+    assert made["bpe"].decode(made["bpe"].encode(["The CATS"])) == ["The CATS"]
+
+
+SMALL_LETTERS = train_tokenizer(TEXTS, TokenizerConfig(lowercase=True, vocab_size=320))
+
+
+@settings(max_examples=200)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cn"])))
+@example("ΑΣ İ ẞ \u212a Ǆ")
+@example("H\u0331")  # has one character only when it is small
+def test_small_letters_of_every_text(text: str) -> None:
+    """Letter by letter, then composed; and what is shown is what is encoded."""
+    small = clean("".join(char.lower() for char in text))
+    assert SMALL_LETTERS.decode(SMALL_LETTERS.encode([text])) == [small]
+    assert SMALL_LETTERS.normalized(text) == SMALL_LETTERS.normalized(small)
+    assert SMALL_LETTERS.tokens(text) == SMALL_LETTERS.tokens(small)
+
+
+def test_small_letters_by_hand() -> None:
+    tokenizer = train_tokenizer(["\u1e96 \u00e9"], TokenizerConfig(kind="character", lowercase=True, min_count=1))
+    assert tokenizer.tokens("H\u0331 E\u0301")[1] == ["\u1e96", " ", "\u00e9"]
+
+
+# Both sides
+
+
+def test_joint_and_separate_vocabularies() -> None:
+    sources, targets = zip(*((s.english, s.spanish) for s in sentences("train", 200)), strict=True)
+    joint = train_tokenizers(sources, targets, TokenizerConfig(kind="word", min_count=1))
+    assert joint[0] is joint[1]
+    assert (
+        joint[0].to_json() == train_tokenizer([*sources, *targets], TokenizerConfig(kind="word", min_count=1)).to_json()
+    )
+    separate = TokenizerConfig(kind="word", min_count=1, vocabularies="separate")
+    english, spanish = train_tokenizers(sources, targets, separate)
+    assert english.to_json() == train_tokenizer(sources, separate).to_json()
+    assert spanish.to_json() == train_tokenizer(targets, separate).to_json()
+    assert UNK in english.encode([targets[0]])[0] and UNK not in spanish.encode([targets[0]])[0]
+    for tokenizer in (english, spanish):
+        assert [tokenizer.backend.id_to_token(i) for i in range(4)] == SPECIALS
+    sizes = TokenizerConfig(vocab_size=400, vocabularies="separate")
+    assert [t.vocab_size for t in train_tokenizers(sources, targets, sizes)] == [400, 400]
+
+
+# What is no configuration
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bpe"])
+def test_only_merges_can_be_skipped(kind: str) -> None:
+    with pytest.raises(
+        ValidationError, match=rf"dropout 0\.1 skips merges, {kind} has none; take kind bpe or dropout 0"
+    ):
+        TokenizerConfig(kind=kind, dropout=0.1)
+    assert TokenizerConfig(kind="bpe", dropout=0.1).dropout == 0.1
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0])
+def test_shares_of_merges(dropout: float) -> None:
+    with pytest.raises(ValidationError, match="dropout"):
+        TokenizerConfig(dropout=dropout)
 
 
 # Files
@@ -171,12 +319,52 @@ def test_json_there_and_back(made: dict[str, Tokenizer], kind: str) -> None:
     assert again.vocab_size == made[kind].vocab_size
 
 
+TRAINED = """
+import hashlib
+from clearhead.data.samples.english_spanish import sentences
+from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
+texts = [text for s in sentences("train", 400) for text in (s.english, s.spanish)]
+for kind in ("bpe", "unigram", "wordpiece", "word", "character"):
+    made = train_tokenizer(texts, TokenizerConfig(kind=kind, vocab_size=600))
+    print(kind, made.vocab_size, hashlib.sha256(made.to_json().encode()).hexdigest())
+"""
+
+
 def test_training_is_repeatable() -> None:
-    assert bpe().to_json() == BPE.to_json()
+    """In every process: the library keeps words in hash tables, whose order is another one in each."""
+    here, *others = [
+        subprocess.run([sys.executable, "-c", TRAINED], capture_output=True, text=True, check=True).stdout
+        for _ in range(4)
+    ]
+    assert here.count("\n") == len(KINDS)
+    assert others == [here] * 3
+
+
+def test_unigram_scores_without_chance() -> None:
+    """Bytes that stand in no text all have the lowest score; equal scores stand in the order of the alphabet."""
+    vocab = json.loads(SMALL["unigram"].to_json())["model"]["vocab"]
+    assert [piece for piece, _ in vocab[:4]] == SPECIALS
+    pieces = [(piece, score) for piece, score in vocab[4:]]
+    assert pieces == sorted(pieces, key=lambda p: (-p[1], p[0]))
+    assert all(score == round(score, 4) for _, score in pieces)
+    seen = {letter for text in TEXTS for word in letters(text) for letter in word}
+    lowest = min(score for _, score in pieces)
+    unseen = [score for piece, score in pieces if len(piece) == 1 and piece not in seen]
+    assert set(unseen) == {lowest}
+    assert len(unseen) == 256 - len(seen)
+
+
+@pytest.mark.parametrize("kind", EXACT)
+@pytest.mark.parametrize("texts", [[], [""], ["a"]])
+def test_next_to_nothing_to_learn_from(kind: str, texts: list[str]) -> None:
+    """The 256 bytes are always there."""
+    tokenizer = train_tokenizer(texts, TokenizerConfig(kind=kind))
+    assert tokenizer.vocab_size == 260
+    assert tokenizer.decode(tokenizer.encode(["The zebra, 猫."])) == ["The zebra, 猫."]
 
 
 def test_sizes() -> None:
-    assert BPE.vocab_size <= 320
+    assert all(tokenizer.vocab_size <= 320 for tokenizer in SMALL.values())
     frequent = train_tokenizer(TEXTS, TokenizerConfig(kind="word", min_count=4))
     assert 4 < frequent.vocab_size < train_tokenizer(TEXTS, TokenizerConfig(kind="word")).vocab_size
 

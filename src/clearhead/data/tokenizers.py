@@ -4,17 +4,22 @@ Trained in the same call as the model and saved as `tokenizer.json`, the form th
 the same byte-level pre-tokens (Radford et al., 2019), so decoding gives the text back, spaces and accents included:
 
     bpe         byte pairs merged by frequency (Sennrich et al., 2016); never an unknown token
+    unigram     the likeliest cut under a model of independent pieces (Kudo, 2018); never an unknown token
+    wordpiece   the longest piece first (Schuster and Nakajima, 2012), of those that bpe finds; never an unknown token
     word        whole pre-tokens (words and punctuation); rare ones become <unk>
     character   single characters; unseen ones become <unk>
+
+The byte-level pre-tokens mark where a word begins, so pieces inside a word need no "##".
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from unicodedata import normalize
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearhead.errors import DataError, FolderError
 
@@ -22,10 +27,11 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
     from tokenizers import Tokenizer as Backend
 
-__all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerConfig", "train_tokenizer"]
+__all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerConfig", "train_tokenizer", "train_tokenizers"]
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 _SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
+_LONGEST_WORD = 100  # bytes: the time of longest-piece-first grows with the cube of a word's length
 
 
 class TokenizerConfig(BaseModel):
@@ -33,11 +39,24 @@ class TokenizerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["bpe", "word", "character"] = Field(
-        "bpe", description="byte-pair encoding, whole words or characters"
+    kind: Literal["bpe", "unigram", "wordpiece", "word", "character"] = Field(
+        "bpe", description="byte-pair encoding, likeliest pieces, longest pieces, whole words or characters"
     )
-    vocab_size: int = Field(8000, ge=300, description="most entries of the vocabulary")
-    min_count: int = Field(2, ge=1, description="rarer pairs or words get no entry of their own")
+    vocabularies: Literal["joint", "separate"] = Field(
+        "joint", description="one vocabulary for source and target, or one each"
+    )
+    vocab_size: int = Field(8000, ge=300, description="most entries of a vocabulary")
+    min_count: int = Field(2, ge=1, description="rarer pairs or words get no entry of their own (unigram: no say)")
+    lowercase: bool = Field(False, description="read and write small letters only")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of merges skipped in training, anew in every epoch (bpe only)"
+    )
+
+    @model_validator(mode="after")
+    def _has_merges(self) -> TokenizerConfig:
+        if self.dropout and self.kind != "bpe":
+            raise ValueError(f"dropout {self.dropout} skips merges, {self.kind} has none; take kind bpe or dropout 0")
+        return self
 
 
 class Tokenizer:
@@ -55,6 +74,16 @@ class Tokenizer:
         """How many entries the vocabulary has."""
         return int(self.backend.get_vocab_size())
 
+    @property
+    def lowercase(self) -> bool:
+        """Whether capital letters are read as small ones, and so never written."""
+        return self.normalized("A") == "a"
+
+    def normalized(self, text: str) -> str:
+        """The text as it is encoded: NFC, single spaces, small letters if the tokenizer knows no others."""
+        text = " ".join(normalize("NFC", text).split())
+        return text if self.backend.normalizer is None else str(self.backend.normalizer.normalize_str(text))
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without special tokens; what a text says never becomes a special token."""
         return [e.ids for e in self.backend.encode_batch(list(texts), add_special_tokens=False)]
@@ -66,12 +95,13 @@ class Tokenizer:
 
     def tokens(self, text: str) -> tuple[list[int], list[str], list[int]]:
         """(ids, pieces as a person reads them, index of the whitespace word each piece belongs to)."""
-        text = " ".join(normalize("NFC", text).split())  # as it is encoded: an accent is not a piece of its own
+        text = self.normalized(text)  # else an accent is a piece of its own, and capitals are shown that are not read
         encoding: Encoding = self.backend.encode(text, add_special_tokens=False)
         pieces, words = [], []
-        for low, high in encoding.offsets:
+        for token, (low, high) in zip(encoding.ids, encoding.offsets, strict=True):
             piece = text[low:high]
-            pieces.append(piece.strip() or piece)
+            # the space before the first word is not in the text: a piece of its own, it has the first letter's place
+            pieces.append(" " if self.backend.decode([token]) == " " else piece.strip() or piece)
             words.append(text.count(" ", 0, low + len(piece) - len(piece.lstrip())))
         return list(encoding.ids), pieces, words
 
@@ -103,33 +133,100 @@ class Tokenizer:
 
 
 def train_tokenizer(texts: Sequence[str], config: TokenizerConfig) -> Tokenizer:
-    """Train a tokenizer on `texts`.
+    """Train a tokenizer on `texts`; the same texts give the same tokenizer.
 
     Raises:
         DataError: the texts hold nothing to learn from.
     """
-    from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
-    from tokenizers import Tokenizer as Backend
-
-    backend = Backend(models.BPE() if config.kind == "bpe" else models.WordLevel(unk_token=_SPECIALS[UNK]))
-    space = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()])
-    backend.normalizer = space
-    bytes_ = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    if config.kind == "character":
-        backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-        backend.decoder = decoders.Fuse()
-    else:
-        backend.pre_tokenizer, backend.decoder = bytes_, decoders.ByteLevel()
-    common: dict[str, Any] = {"special_tokens": _SPECIALS, "vocab_size": config.vocab_size, "show_progress": False}
-    if config.kind == "bpe":
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer: Any = trainers.BpeTrainer(min_frequency=config.min_count, initial_alphabet=alphabet, **common)
-    else:
-        trainer = trainers.WordLevelTrainer(min_frequency=config.min_count, **common)
-    backend.train_from_iterator(texts, trainer, length=len(texts))
+    backend = _untrained(config)
+    backend.train_from_iterator(texts, _trainer(config), length=len(texts))
+    if config.kind == "unigram":
+        backend.model = _settled(backend)
     if backend.get_vocab_size() <= len(_SPECIALS):
         raise DataError(
             f"no {config.kind} stands in the {len(texts)} texts {config.min_count} times",
             "bring more text, or set --tokenizer.min-count 1",
         )
     return Tokenizer.from_json(backend.to_str())
+
+
+def train_tokenizers(
+    sources: Sequence[str], targets: Sequence[str], config: TokenizerConfig
+) -> tuple[Tokenizer, Tokenizer]:
+    """The tokenizers of both sides: one and the same if the vocabulary is joint, each of `vocab_size` if separate.
+
+    Raises:
+        DataError: the texts hold nothing to learn from.
+    """
+    if config.vocabularies == "joint":
+        joint = train_tokenizer([*sources, *targets], config)
+        return joint, joint
+    return train_tokenizer(sources, config), train_tokenizer(targets, config)
+
+
+def _untrained(config: TokenizerConfig) -> Backend:
+    from tokenizers import Regex, decoders, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer as Backend
+
+    backend = Backend(_model(config.kind))
+    # small letters first: an accented letter may be one character only when it is small, and NFC is to see that
+    small = [normalizers.Lowercase()] if config.lowercase else []
+    space = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+    backend.normalizer = normalizers.Sequence([*small, normalizers.NFC(), *space])
+    words: Any = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    if config.kind == "wordpiece":
+        stretches = pre_tokenizers.Split(Regex(f".{{1,{_LONGEST_WORD}}}"), "isolated")
+        words = pre_tokenizers.Sequence([words, stretches])
+    if config.kind == "character":
+        backend.pre_tokenizer, backend.decoder = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated"), decoders.Fuse()
+    else:
+        backend.pre_tokenizer, backend.decoder = words, decoders.ByteLevel()
+    return backend
+
+
+def _model(kind: str) -> Any:
+    from tokenizers import models
+
+    unk = _SPECIALS[UNK]
+    if kind == "bpe":
+        return models.BPE()
+    if kind == "unigram":
+        return models.Unigram()
+    if kind == "wordpiece":
+        return models.WordPiece(unk_token=unk, continuing_subword_prefix="", max_input_chars_per_word=_LONGEST_WORD)
+    return models.WordLevel(unk_token=unk)
+
+
+def _trainer(config: TokenizerConfig) -> Any:
+    from tokenizers import pre_tokenizers, trainers
+
+    common: dict[str, Any] = {"special_tokens": _SPECIALS, "vocab_size": config.vocab_size, "show_progress": False}
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    if config.kind == "bpe":
+        return trainers.BpeTrainer(min_frequency=config.min_count, initial_alphabet=alphabet, **common)
+    if config.kind == "unigram":
+        return trainers.UnigramTrainer(unk_token=_SPECIALS[UNK], initial_alphabet=alphabet, **common)
+    if config.kind == "wordpiece":
+        # an empty prefix: with "##" inner bytes unseen in training are unknown, and ids differ from run to run
+        return trainers.WordPieceTrainer(
+            min_frequency=config.min_count, initial_alphabet=alphabet, continuing_subword_prefix="", **common
+        )
+    return trainers.WordLevelTrainer(min_frequency=config.min_count, **common)
+
+
+def _settled(backend: Backend) -> Any:
+    """The unigram model without what chance left in it, which is the order of a hash table.
+
+    The library sums in that order (so: four decimals), and gives the bytes it has no score for the lowest score and
+    0.0001 more for each one before (so: the lowest for all of them).
+    """
+    from tokenizers import models
+
+    scored: list[tuple[str, float | None]] = json.loads(backend.to_str())["model"]["vocab"]
+    pieces = {piece: score or 0.0 for piece, score in scored[len(_SPECIALS) :]}  # None: infinite, if there was no text
+    lowest = min(pieces.values())
+    for piece, score in pieces.items():
+        unscored = len(piece) == 1 and score < lowest + 257 * 0.0001
+        pieces[piece] = round(lowest if unscored else score, 4)
+    ordered = sorted(pieces.items(), key=lambda item: (-item[1], item[0]))
+    return models.Unigram([(special, 0.0) for special in _SPECIALS] + ordered, unk_id=UNK, byte_fallback=False)
