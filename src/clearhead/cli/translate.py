@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from clearhead.errors import DataError
+from clearhead.cli.inputs import Line, Source, count, lines, sources
+from clearhead.cli.outputs import Output, OutputFile, StandardOutput
+from clearhead.cli.progress import Bar
+from clearhead.errors import ConfigError, DataError, FolderError
 
 if TYPE_CHECKING:
-    from clearhead.tasks.translate import Translator
+    from clearhead.tasks.translate import Translation, Translator
 
 __all__ = ["evaluate", "translate"]
 
@@ -23,6 +27,8 @@ _CHUNK = 512  # lines that are read before the first is written, unless a person
 def translate(
     model: str,
     *texts: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    out: Path | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
     beam: int = 4,
     length_penalty: float = 1.0,
     n_best: int = 1,
@@ -35,12 +41,18 @@ def translate(
 
     A file: clearhead translate models/demo input.txt > output.txt
 
+    A long file, that may be stopped: clearhead translate models/demo input.txt --out output.txt --resume
+
     Parameters
     ----------
     model
         a model folder
     texts
         sentences, or files to read, or - for standard input (default)
+    out
+        a file to write instead of standard output
+    resume
+        go on with what that file holds, with the same model, input and options (it need not exist yet)
     beam
         hypotheses followed at once; 1 is greedy
     length_penalty
@@ -52,24 +64,40 @@ def translate(
     show
         also print where the model looked, on standard error
     """
-    from rich.console import Console
+    wanted = sources(texts)
+    total = count(wanted)  # before torch is there: a line that is not UTF-8 is found at once
+    tabs = 2 * (n_best > 1) + alignments
+    output = _output(out, wanted, tabs=tabs, resume=resume)
 
     from clearhead.tasks.load import load
-    from clearhead.views.show import show as show_alignment
 
     translator = load(model)
-    lines, number = _lines(list(texts)), 0
-    while chunk := list(islice(lines, 1 if sys.stdin.isatty() else _CHUNK)):
-        found = translator.n_best(chunk, n=n_best, beam=max(beam, n_best), length_penalty=length_penalty)
-        for source, best in zip(chunk, found, strict=True):
-            number += 1
+
+    def found(chunk: list[Line]) -> list[list[Translation]]:
+        return translator.n_best(
+            [line.text for line in chunk], n=n_best, beam=max(beam, n_best), length_penalty=length_penalty
+        )
+
+    def rows(chunk: list[Line], first: int) -> list[str]:
+        written = []
+        for number, (line, best) in enumerate(zip(chunk, _placed(found, chunk), strict=True), first):
             for translation in best:
                 prefix = f"{number}\t{translation.score:.4f}\t" if n_best > 1 else ""
-                suffix = f"\t{_links(translator, source, translation.text)}" if alignments else ""
-                print(prefix + translation.text + suffix)
+                suffix = f"\t{_links(translator, line.text, translation.text)}" if alignments else ""
+                written.append(prefix + translation.text + suffix)
             if show and best[0].text:
-                show_alignment(translator.look(source, best[0].text), console=Console(stderr=True))
-        sys.stdout.flush()
+                _show(translator, line.text, best[0].text)
+        return written
+
+    typed = None in wanted and sys.stdin.isatty()
+    bar = Bar(total if any(isinstance(s, Path) for s in wanted) else None, to_terminal=not out and sys.stdout.isatty())
+    try:
+        with output, bar:
+            _work(lines(wanted), rows, output, bar, size=1 if typed else _CHUNK, n_best=n_best)
+    except BaseException:
+        if out and output.written:
+            print(f"{output.written:,} lines stand in {out}", file=sys.stderr)
+        raise
 
 
 def evaluate(
@@ -118,29 +146,59 @@ def evaluate(
     print("\n".join(scores(found)))
 
 
-def _lines(texts: list[str]) -> Iterator[str]:
-    """What is to be translated, in order: arguments that are files are read, "-" or nothing is standard input."""
-    for text in texts or ["-"]:
-        if text == "-":
-            yield from _decoded(sys.stdin.buffer, "standard input")
-        elif len(text) < 4096 and Path(text).is_file():
-            with Path(text).open("rb") as file:
-                yield from _decoded(file, text)
-        else:
-            yield text
+def _output(out: Path | None, wanted: Sequence[Source], *, tabs: int, resume: bool) -> Output:
+    if out is None:
+        if resume:
+            raise ConfigError("--resume goes on with a file", "name it: --out FILE")
+        return StandardOutput()
+    if out.exists() and any(isinstance(source, Path) and out.samefile(source) for source in wanted):
+        raise FolderError("the input cannot be the output too", "name another --out", file=out)
+    return OutputFile(out, tabs=tabs, resume=resume)
 
 
-def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
-    for number, line in enumerate(file, 1):
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"not valid UTF-8 at byte {error.start + 1}", "save the text as UTF-8", file=name, line=number
-            ) from error
+def _work(
+    texts: Iterable[Line],
+    rows: Callable[[list[Line], int], list[str]],
+    output: Output,
+    bar: Bar,
+    *,
+    size: int,
+    n_best: int,
+) -> None:
+    """All chunks: those that the output holds are skipped, the others worked out and written."""
+    texts, first = iter(texts), 1
+    while chunk := list(islice(texts, size)):
+        held = output.holds(len(chunk) * n_best)
+        if not held:
+            output.write(rows(chunk, first))
+        bar.advance(len(chunk), skipped=held)
+        first += len(chunk)
+    output.end()
+
+
+def _placed(found: Callable[[list[Line]], list[list[Translation]]], chunk: list[Line]) -> list[list[Translation]]:
+    """What is found for a chunk; remarks about a text name the place it came from."""
+    from clearhead.tasks.translate import CutWarning
+
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        translations = found(chunk)
+    for remark in remarks:
+        about = remark.message
+        words = f"{chunk[about.number - 1].place} {about.cut}" if isinstance(about, CutWarning) else str(about)
+        print(f"remark: {words}", file=sys.stderr)
+    return translations
 
 
 def _links(translator: Translator, source: str, target: str) -> str:
     from clearhead.data.pairs import clean, format_links
 
     return format_links(translator.align([clean(source)], [target])[0]) if target else ""
+
+
+def _show(translator: Translator, source: str, target: str) -> None:
+    from rich.console import Console
+
+    from clearhead.views.show import show
+
+    show(translator.look(source, target), console=Console(stderr=True))

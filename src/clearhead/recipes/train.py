@@ -55,9 +55,11 @@ def train(
     kind = task_class(task)
     configuration = configure(task, recipe=recipe, config=config, options=options)
     say = {"say": lambda line: None} if quiet else {}
-    trained: Any = kind.train(
-        _names(files), configuration, Folder(out), valid=_names(valid), resume=resume, quiet=quiet, **say
-    )
+    folder = Folder(out)
+    with folder.locked():
+        trained: Any = kind.train(
+            _names(files), configuration, folder, valid=_names(valid), resume=resume, quiet=quiet, **say
+        )
     return trained
 
 

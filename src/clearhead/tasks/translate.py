@@ -36,7 +36,7 @@ from clearhead.tasks.config import TranslateConfig
 from clearhead.tasks.metrics import Score, exact_match, text_scores
 from clearhead.tasks.pairs import train_pairs
 
-__all__ = ["Alignment", "Translation", "Translator"]
+__all__ = ["Alignment", "CutWarning", "Translation", "Translator"]
 
 _ROW_TOKENS = 4096  # beams * source tokens that are decoded together
 _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
@@ -44,6 +44,14 @@ _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
+
+
+class CutWarning(UserWarning):
+    """The text of this number (from 1) has more tokens than the model reads: the rest of it was not translated."""
+
+    def __init__(self, number: int, tokens: int, kept: int):
+        self.number, self.cut = number, f"has {tokens:,} tokens and was cut to {kept}: the model's max_len"
+        super().__init__(f"text {number} {self.cut}")
 
 
 @dataclass(frozen=True)
@@ -293,9 +301,7 @@ class Translator:
         ids = self.tokenizer.encode([clean(t) for t in texts])
         for number, row in enumerate(ids, 1):
             if len(row) > most:
-                warnings.warn(
-                    f"text {number} has {len(row):,} tokens and was cut to {most}: the model's max_len", stacklevel=3
-                )
+                warnings.warn(CutWarning(number, len(row), most), stacklevel=3)
         return [[*row[:most], EOS] for row in ids]
 
     def _by_length(self, ids: list[list[int]], beam: int) -> Iterator[list[int]]:
