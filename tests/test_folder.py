@@ -54,12 +54,15 @@ def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path, written: str) -
 def test_a_write_that_fails_leaves_the_old_file_and_says_why(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     write_text(path, "old")
-    with pytest.raises(
-        FolderError, match=r"file\.txt: cannot be written: the disk is full \(\S+ \S+ free\).*\n  mend: free some space"
+    with (
+        pytest.raises(
+            FolderError,
+            match=r"file\.txt: cannot be written: the disk is full \(\S+ \S+ free\).*\n  mend: free some space",
+        ),
+        replacing(path) as aside,
     ):
-        with replacing(path) as aside:
-            aside.write_text("half")
-            raise OSError(28, "No space left on device")
+        aside.write_text("half")
+        raise OSError(28, "No space left on device")
     assert path.read_text() == "old"
     assert listing(tmp_path) == ["file.txt"]
 

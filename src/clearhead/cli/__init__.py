@@ -35,6 +35,7 @@ _COMMANDS = {
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
     "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it."),
 }
+_HOW_ON = "\n  mend: go on with the same command and --resume"
 for _name, (_where, _line) in _COMMANDS.items():
     # The line is for the list of commands; on a command's own page it would take the place of its docstring.
     app.command(_where, name=_name, help=None if sys.argv[1:2] == [_name] else _line)
@@ -46,7 +47,9 @@ def main() -> None:
     Exit codes: 0 done, 1 something to mend, 128 + the signal when stopped (130 Ctrl-C, 143 SIGTERM, 141 closed pipe).
     """
     warnings.showwarning = lambda message, *_, **__: _say(f"remark: {message}")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # a shell's background job is not asked by Ctrl-C
+            signal.signal(number, _interrupt)
     try:
         try:
             app()
@@ -56,9 +59,7 @@ def main() -> None:
         _say(f"clearhead: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt as error:
-        mend = "\n  mend: go on with the same command and --resume" if _can_resume(sys.argv) else ""
-        _say(f"clearhead: stopped at once{mend}")
-        sys.exit(128 + (error.args or (signal.SIGINT,))[0])
+        sys.exit(_stopped((error.args or (signal.SIGINT,))[0]))
     except BrokenPipeError:  # the reader (`head`) has gone: what is left unread is nobody's
         _drop_output()
         sys.exit(141)
@@ -70,9 +71,19 @@ def main() -> None:
         sys.exit(1)
 
 
-def _interrupt(number: int, _: FrameType | None) -> NoReturn:
-    """SIGTERM ends a command as Ctrl-C does: what is half-written is taken away."""
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C and SIGTERM end a command alike: what is half-written is taken away."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):  # torch aborts when its import is interrupted
+            os._exit(_stopped(number))
+        frame = frame.f_back
     raise KeyboardInterrupt(number)
+
+
+def _stopped(number: int) -> int:
+    """Say so, and how to go on; the exit code."""
+    _say(f"clearhead: stopped at once{_HOW_ON if _can_resume(sys.argv) else ''}")
+    return 128 + number
 
 
 def _can_resume(words: list[str]) -> bool:

@@ -73,11 +73,12 @@ def _source(word: str) -> Source:
     path = Path(word)
     if word and _there(path):
         if path.is_dir():
-            raise DataError("this is a folder", f"name a file; {_as_text(word)}", file=word)
+            raise DataError("this is a folder", f"name a file; or, {_as_text(word)}", file=word)
         return path
     if not any(c.isspace() for c in word) and (path.suffix.lower() in _FILE_ENDS or word.startswith(_PATH_STARTS)):
         near = nearest(path.name, _names(path.parent), count=1)
-        raise DataError("there is no such file", f"{near or 'name an existing one'}; {_as_text(word)}", file=word)
+        mend = f"{near} Or" if near else "name an existing one; or"
+        raise DataError("there is no such file", f"{mend}, {_as_text(word)}", file=word)
     try:
         word.encode("utf-8")
     except UnicodeEncodeError as error:
