@@ -20,7 +20,7 @@ PACKAGE = SRC / "clearhead"
 
 FLOORS = (
     ("look", "edits", "errors"),
-    ("attention",),
+    ("attention", "disk"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
     ("tasks",),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 import clearhead
@@ -54,10 +55,15 @@ def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path, written: str) -
 def test_a_write_that_fails_leaves_the_old_file_and_says_why(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     write_text(path, "old")
-    with pytest.raises(FolderError, match=r"file\.txt: cannot be written: No space left.*\n  mend: .*free space"):  # noqa: SIM117
-        with replacing(path) as aside:
-            aside.write_text("half")
-            raise OSError(28, "No space left on device")
+    with (
+        pytest.raises(
+            FolderError,
+            match=r"file\.txt: cannot be written: the disk is full \(\S+ \S+ free\).*\n  mend: free some space",
+        ),
+        replacing(path) as aside,
+    ):
+        aside.write_text("half")
+        raise OSError(28, "No space left on device")
     assert path.read_text() == "old"
     assert listing(tmp_path) == ["file.txt"]
 
@@ -135,6 +141,82 @@ def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
         (tmp_path / name).write_text("half")
     folder.sweep()
     assert listing(tmp_path) == keep
+
+
+def test_the_error_of_safetensors_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Folder(tmp_path)
+    folder.write_tensors("model.safetensors", {"w": torch.ones(2)})
+
+    def full(_: object, path: Path, *__: object) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(FolderError, match=r"model\.safetensors: .*the disk is full \(8 bytes wanted, .* free\)"):
+        folder.write_tensors("model.safetensors", {"w": torch.zeros(2)})
+    assert folder.tensors()[0]["w"].equal(torch.ones(2))
+    assert listing(tmp_path) == ["model.safetensors"]
+
+
+# The folder goes, or is another's
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: f.write_text("training/a.txt", "x"),
+        lambda f: f.append_line("metrics.jsonl", "{}", lasting=True),
+        lambda f: f.write_tensors("model.safetensors", {"w": torch.ones(1)}),
+        lambda f: f.add_checkpoint(2, {"w": torch.ones(1)}),
+        lambda f: f.remove("config.json"),
+    ],
+    ids=["text", "line", "tensors", "checkpoint", "remove"],
+)
+def test_a_folder_that_vanished_is_not_made_again(
+    tmp_path: Path, change: Callable[[Folder], None], replaced: bool
+) -> None:
+    folder = Folder(tmp_path / "m")
+    folder.write_text("config.json", "{}")
+    (tmp_path / "m").rename(tmp_path / "elsewhere")
+    if replaced:
+        (tmp_path / "m").mkdir()
+        (tmp_path / "m/config.json").write_text("another's")
+    with pytest.raises(FolderError, match=r"removed or moved while it was written to\n  mend: put it back"):
+        change(folder)
+    assert listing(tmp_path) == ["elsewhere/config.json", *(["m/config.json"] if replaced else [])]
+    assert (tmp_path / "m").exists() == replaced
+
+
+def test_two_trainings_into_one_folder(tmp_path: Path) -> None:
+    first, files = Folder(tmp_path / "m"), "sample:english-spanish/train:20"
+    with first.locked():
+        assert listing(tmp_path) == []  # a training that cannot begin leaves nothing
+        first.write_text("tokenizer.json", "{}")
+        for resume in (False, True):
+            with pytest.raises(FolderError, match=rf"m: process {os.getpid()} on \S+ is training into this folder"):
+                clearhead.train("translate", files, out=tmp_path / "m", quiet=True, resume=resume)
+        assert listing(tmp_path) == ["m/.lock", "m/tokenizer.json"]
+    assert listing(tmp_path) == ["m/tokenizer.json"]
+    with Folder(tmp_path / "m").locked():
+        assert listing(tmp_path) == ["m/.lock", "m/tokenizer.json"]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_two_trainings_into_one_new_folder(tmp_path: Path, ended: bool) -> None:
+    """Both begin where there is no folder yet: the second to write is refused, also when the first has ended."""
+    first, second = Folder(tmp_path / "m"), Folder(tmp_path / "m")
+    with second.locked():
+        with first.locked():
+            first.write_text("config.json", "mine")
+            if not ended:
+                with pytest.raises(FolderError, match="is training into this folder"):
+                    second.write_text("config.json", "other")
+        if ended:
+            with pytest.raises(FolderError, match="another training has written into this folder meanwhile"):
+                second.write_text("config.json", "other")
+    assert (tmp_path / "m/config.json").read_text() == "mine"
+    assert listing(tmp_path) == ["m/config.json"]
 
 
 # Reading

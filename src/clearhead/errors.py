@@ -20,7 +20,11 @@ class ClearheadError(Exception):
         problem: what was wanted and what was given, one sentence.
         mend: what to do about it, one sentence.
         file, line: where in a person's file, if it is about one (lines count from 1).
+
+    `exit_code` is what the command line ends with.
     """
+
+    exit_code = 1
 
     def __init__(self, problem: str, mend: str, *, file: str | PathLike[str] | None = None, line: int | None = None):
         where = "" if file is None else f"{file}: " if line is None else f"{file}, line {line}: "

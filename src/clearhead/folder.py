@@ -7,18 +7,22 @@
     checkpoints/          weights of moments of the training, and index.json that lists them (the checkpoint history)
     training/             what is needed to go on: state.safetensors
 
-Every file is written aside, fsynced and renamed: at any instant it is the old one or the new one. Nothing is unpickled.
+Every file is written aside, fsynced and renamed (disk.py): at any instant it is the old one or the new one. While a
+training writes, it holds .lock. Nothing is unpickled.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clearhead.disk import append, failing, identity, lock, replacing, unlock, write_text
 from clearhead.errors import FolderError, nearest
 
 if TYPE_CHECKING:
@@ -27,40 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "Folder", "replacing", "write_text"]
 
 FORMAT = 1
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write aside: yields a path beside `path`; when the block ends well it is fsynced and takes the place of `path`.
-
-    Raises:
-        FolderError: the place cannot be written; what stood there stays as it was.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield aside
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise FolderError(
-            f"cannot be written: {error.strerror or error}", "check the place, its rights and its free space", file=path
-        ) from error
-    finally:
-        if aside.exists():
-            aside.unlink()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+_LOCK = ".lock"
 
 
 class Folder:
@@ -72,6 +43,8 @@ class Folder:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
+        self._identity: tuple[int, int] | None = None  # known from the first thing written
+        self._guarded, self._new, self._lock = False, False, -1
 
     def __str__(self) -> str:
         return str(self.path)
@@ -177,9 +150,32 @@ class Folder:
             why = "no right to write in it" if there.is_dir() else "it is a file"
             raise FolderError(f"cannot be written: {there}: {why}", "name another folder", file=self.path)
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other process train into the folder; one that does not exist yet is held from its first file on.
+
+        Raises:
+            FolderError: another process does.
+        """
+        self._guarded, self._new = True, not self.path.is_dir()
+        try:
+            if not self._new:
+                self._settle()
+            yield
+        finally:
+            if self._lock >= 0:
+                unlock(self.path / _LOCK, self._lock)
+            self._guarded, self._lock = False, -1
+
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
-        write_text(self.path / name, text)
+        write_text(self._place(name), text, parents=False)
+
+    def append_line(self, name: str, line: str, *, lasting: bool) -> None:
+        """Append a line to a file of lines, whole or not at all; `lasting`: a power cut must not take it back."""
+        path = self._place(name)
+        with failing(path), path.open("ab+", buffering=0) as file:
+            append(file, path, f"{line}\n".encode(), lasting=lasting)
 
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
         """Write a JSON object."""
@@ -192,21 +188,56 @@ class Folder:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        with replacing(self.path / name) as aside:
+        wanted = sum(v.numel() * v.element_size() for v in tensors.values())
+        with replacing(self._place(name), wanted=wanted, parents=False) as aside:
             try:
                 save_file({k: v.detach().contiguous() for k, v in tensors.items()}, aside, dict(metadata or {}))
-            except SafetensorError as error:  # the library reports a full disk as its own error
-                raise OSError(str(error)) from error
+            except SafetensorError as error:
+                raise _system_error(error) from error
 
     def remove(self, name: str) -> None:
         """Delete a file of the folder if it is there."""
-        (self.path / name).unlink(missing_ok=True)
+        path = self.path / name
+        self._stay(path)
+        with failing(path):
+            path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Delete what a killed process left half-written beside the files of the folder."""
         for place in ("", "checkpoints", "training"):
             for aside in (self.path / place).glob(".*.aside"):
-                aside.unlink(missing_ok=True)
+                with failing(aside):
+                    aside.unlink(missing_ok=True)
+
+    def _place(self, name: str) -> Path:
+        """Where a file is to be written. The folder is made for the first, and must be the same one ever after: one
+        that was taken away is not made again with only a part of its files."""
+        path = self.path / name
+        if self._identity is None:
+            self._settle()
+        self._stay(path)
+        with failing(path):
+            path.parent.mkdir(exist_ok=True)
+        return path
+
+    def _settle(self) -> None:
+        """Make the folder, or take it as it is, and hold it if that was asked for."""
+        with failing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._identity = identity(self.path)
+        if not self._guarded:
+            return
+        self._lock = lock(self.path / _LOCK)
+        if self._new and (self.path / "config.json").exists():  # made and left by another since `locked` looked
+            raise FolderError(
+                "another training has written into this folder meanwhile", "choose another --out", file=self.path
+            )
+
+    def _stay(self, path: Path) -> None:
+        """Refuse to go on in another folder than the one that was written to before."""
+        with failing(path):
+            if self._identity is not None and identity(self.path) != self._identity:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
     # The checkpoint history ------------------------------------------------------------------------------------------
 
@@ -239,6 +270,12 @@ def unshared(module: Any) -> dict[str, Tensor]:
     seen: dict[int, str] = {}
     state = module.state_dict(keep_vars=True)
     return {k: v.detach() for k, v in state.items() if seen.setdefault(id(v), k) == k}
+
+
+def _system_error(error: Exception) -> OSError:
+    """What the system said, which safetensors hands on as text: "I/O error: No space left on device (os error 28)"."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error))
 
 
 def _checkpoint(step: int) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
 import warnings
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
 
 from cyclopts import App
 
@@ -20,30 +25,77 @@ app = App(
 
     A first walk: clearhead demo
     """,
+    suppress_keyboard_interrupt=False,  # `main` says how to go on
 )
 _COMMANDS = {
     "train": ("clearhead.cli.train:train", "Train a model on your own files."),
     "translate": ("clearhead.cli.translate:translate", "Translate texts, files or standard input."),
+    "summarize": ("clearhead.cli.translate:summarize", "Summarize texts, files or standard input."),
     "evaluate": ("clearhead.cli.translate:evaluate", "Measure a model on a file, with signatures."),
     "show": ("clearhead.cli.look:show", "See where a model looked, in the terminal or as a figure."),
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
     "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it."),
 }
+_HOW_ON = "\n  mend: go on with the same command and --resume"
 for _name, (_where, _line) in _COMMANDS.items():
     # The line is for the list of commands; on a command's own page it would take the place of its docstring.
     app.command(_where, name=_name, help=None if sys.argv[1:2] == [_name] else _line)
 
 
 def main() -> None:
-    """The entry point: errors a person can mend are printed without a traceback."""
-    warnings.showwarning = lambda message, *_, **__: print(f"remark: {message}", file=sys.stderr)
+    """The entry point: errors a person can mend are printed without a traceback.
+
+    Exit codes: 0 done, 1 something to mend, 128 + the signal when stopped (130 Ctrl-C, 143 SIGTERM, 141 closed pipe).
+    """
+    warnings.showwarning = lambda message, *_, **__: _say(f"remark: {message}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # a shell's background job is not asked by Ctrl-C
+            signal.signal(number, _interrupt)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # a full disk is met here and not when Python has ended
     except ClearheadError as error:
-        print(f"clearhead: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        _say(f"clearhead: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt as error:
+        sys.exit(_stopped((error.args or (signal.SIGINT,))[0]))
     except BrokenPipeError:  # the reader (`head`) has gone: what is left unread is nobody's
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _drop_output()
+        _say(f"clearhead: {error.strerror}: the output is not whole\n  mend: free some space, then once more")
+        sys.exit(1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C and SIGTERM end a command alike: what is half-written is taken away."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):  # torch aborts when its import is interrupted
+            os._exit(_stopped(number))
+        frame = frame.f_back
+    raise KeyboardInterrupt(number)
+
+
+def _stopped(number: int) -> int:
+    """Say so, and how to go on; the exit code."""
+    _say(f"clearhead: stopped at once{_HOW_ON if _can_resume(sys.argv) else ''}")
+    return 128 + number
+
+
+def _can_resume(words: list[str]) -> bool:
+    return words[1:2] == ["train"] or any(word.partition("=")[0] == "--out" for word in words if words[1:2] != ["demo"])
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # standard error itself may be on a full disk
+        print(line, file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """So that Python does not try again to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -29,6 +29,7 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
     from clearhead.folder import Folder
     from clearhead.recipes.train import train
     from clearhead.tasks.load import load
+    from clearhead.training.loop import StoppedError
     from clearhead.views.show import save, show
 
     begun = (out / "config.json").exists()
@@ -37,7 +38,10 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
         translator = load(out)
     else:
         files, valid = ["sample:english-spanish/train:30000"], ["sample:english-spanish/valid:500"]
-        translator = train("translate", files, valid=valid, out=out, recipe="demo", resume=begun)
+        try:
+            translator = train("translate", files, valid=valid, out=out, recipe="demo", resume=begun)
+        except StoppedError as stop:
+            raise StoppedError(stop.problem, "the same command goes on with it", stop.number) from None
         finished(out)
     scores = translator.evaluate(["sample:english-spanish/test"], beam=1)
     print("1,000 held-out sentences, each with a combination of words that training never showed:")

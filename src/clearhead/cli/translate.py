@@ -1,21 +1,27 @@
-"""`clearhead translate MODEL ...` and `clearhead evaluate MODEL FILES...`."""
+"""`clearhead translate | summarize MODEL ...` and `clearhead evaluate MODEL FILES...`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 
-from clearhead.errors import DataError
+from clearhead.cli.inputs import Line, Source, count, lines, sources
+from clearhead.cli.outputs import Output, OutputFile, StandardOutput
+from clearhead.cli.progress import Bar
+from clearhead.errors import ConfigError, DataError, FolderError
 
 if TYPE_CHECKING:
-    from clearhead.tasks.translate import Translator
+    from clearhead.tasks.pair_model import PairModel, Written
 
-__all__ = ["evaluate", "translate"]
+__all__ = ["evaluate", "summarize", "translate"]
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
 _CHUNK = 512  # lines that are read before the first is written, unless a person types
 
@@ -23,8 +29,11 @@ _CHUNK = 512  # lines that are read before the first is written, unless a person
 def translate(
     model: str,
     *texts: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    out: Path | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
     beam: int = 4,
     length_penalty: float = 1.0,
+    precision: Precision = "float32",
     n_best: int = 1,
     alignments: Annotated[bool, Parameter(negative=())] = False,
     show: Annotated[bool, Parameter(negative=())] = False,
@@ -35,16 +44,24 @@ def translate(
 
     A file: clearhead translate models/demo input.txt > output.txt
 
+    A long file, that may be stopped: clearhead translate models/demo input.txt --out output.txt --resume
+
     Parameters
     ----------
     model
         a model folder
     texts
         sentences, or files to read, or - for standard input (default)
+    out
+        a file to write instead of standard output
+    resume
+        go on with what that file holds, with the same model, input and options (it need not exist yet)
     beam
         hypotheses followed at once; 1 is greedy
     length_penalty
         0 prefers short translations, 1 compares the mean log-probability of a token
+    precision
+        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
     n_best
         print so many translations of each line, as: line number, TAB, score, TAB, text
     alignments
@@ -52,24 +69,89 @@ def translate(
     show
         also print where the model looked, on standard error
     """
-    from rich.console import Console
+    wanted = sources(texts)
+    settings = {"beam": max(beam, n_best), "length_penalty": length_penalty, "precision": precision}
+    _write("translate", model, wanted, out, resume, n_best, settings, alignments=alignments, show=show)
 
-    from clearhead.tasks.load import load
-    from clearhead.views.show import show as show_alignment
 
-    translator = load(model)
-    lines, number = _lines(list(texts)), 0
-    while chunk := list(islice(lines, 1 if sys.stdin.isatty() else _CHUNK)):
-        found = translator.n_best(chunk, n=n_best, beam=max(beam, n_best), length_penalty=length_penalty)
-        for source, best in zip(chunk, found, strict=True):
-            number += 1
-            for translation in best:
-                prefix = f"{number}\t{translation.score:.4f}\t" if n_best > 1 else ""
-                suffix = f"\t{_links(translator, source, translation.text)}" if alignments else ""
-                print(prefix + translation.text + suffix)
+def summarize(
+    model: str,
+    *texts: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    out: Path | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    beam: int = 4,
+    length_penalty: float = 1.0,
+    precision: Precision = "float32",
+) -> None:
+    """Summarize texts, files (one text a line) or standard input; one line out for each line in.
+
+    Example: clearhead summarize models/mine articles.txt > summaries.txt
+
+    Parameters
+    ----------
+    model
+        a model folder
+    texts
+        texts, or files to read, or - for standard input (default)
+    out
+        a file to write instead of standard output
+    resume
+        go on with what that file holds, with the same model, input and options (it need not exist yet)
+    beam
+        hypotheses followed at once; 1 is greedy
+    length_penalty
+        0 prefers short summaries, 1 compares the mean log-probability of a token
+    precision
+        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
+    """
+    settings = {"beam": beam, "length_penalty": length_penalty, "precision": precision}
+    _write("summarize", model, sources(texts), out, resume, 1, settings)
+
+
+def _write(
+    verb: str,
+    model: str,
+    wanted: list[Source],
+    out: Path | None,
+    resume: bool,
+    n_best: int,
+    settings: dict[str, Any],
+    *,
+    alignments: bool = False,
+    show: bool = False,
+) -> None:
+    total = count(wanted)  # before torch is there: a line that is not UTF-8 is found at once
+    tabs = 2 * (n_best > 1) + alignments
+    output = _output(out, wanted, tabs=tabs, resume=resume)
+
+    from clearhead.tasks.load import load_for
+
+    writer = load_for(verb, model)
+
+    def found(chunk: list[Line]) -> list[list[Written]]:
+        best: list[list[Written]] = writer.n_best([line.text for line in chunk], n=n_best, **settings)
+        return best
+
+    def rows(chunk: list[Line], first: int) -> list[str]:
+        written = []
+        for number, (line, best) in enumerate(zip(chunk, _placed(found, chunk), strict=True), first):
+            for one in best:
+                prefix = f"{number}\t{one.score:.4f}\t" if n_best > 1 else ""
+                suffix = f"\t{_links(writer, line.text, one.text)}" if alignments else ""
+                written.append(prefix + one.text + suffix)
             if show and best[0].text:
-                show_alignment(translator.look(source, best[0].text), console=Console(stderr=True))
-        sys.stdout.flush()
+                _show(writer, line.text, best[0].text)
+        return written
+
+    typed = None in wanted and sys.stdin.isatty()
+    bar = Bar(total if any(isinstance(s, Path) for s in wanted) else None, to_terminal=not out and sys.stdout.isatty())
+    try:
+        with output, bar:
+            _work(lines(wanted), rows, output, bar, size=1 if typed else _CHUNK, n_best=n_best)
+    except BaseException:
+        if out and output.written:
+            print(f"{output.written:,} lines stand in {out}", file=sys.stderr)
+        raise
 
 
 def evaluate(
@@ -78,11 +160,12 @@ def evaluate(
     beam: int = 4,
     length_penalty: float = 1.0,
     lowercase: Annotated[bool, Parameter(negative=())] = False,
+    precision: Precision = "float32",
     source: int | str | None = None,
     target: int | str | None = None,
     links: int | str | None = None,
 ) -> None:
-    """BLEU and chrF with signatures, exact match, and the alignment error rate where there are gold links.
+    """BLEU, chrF, exact match (of summaries ROUGE), with signatures, and alignment errors where there are gold links.
 
     Rows with the same source are several references of one translation.
 
@@ -102,6 +185,8 @@ def evaluate(
         0 prefers short translations, 1 compares the mean log-probability of a token
     lowercase
         compare without case
+    precision
+        of the arithmetic; one below float32 is measured beside it, so that its price is seen
     source, target, links
         columns, by position (from 1) or name (default: those of the training)
     """
@@ -113,34 +198,69 @@ def evaluate(
     translator = load(model)
     columns = {name: value for name, value in (("source", source), ("target", target), ("links", links)) if value}
     found = translator.evaluate(
-        list(files), beam=beam, length_penalty=length_penalty, lowercase=lowercase, columns=columns
+        list(files),
+        beam=beam,
+        length_penalty=length_penalty,
+        lowercase=lowercase,
+        precision=precision,
+        columns=columns,
     )
     print("\n".join(scores(found)))
 
 
-def _lines(texts: list[str]) -> Iterator[str]:
-    """What is to be translated, in order: arguments that are files are read, "-" or nothing is standard input."""
-    for text in texts or ["-"]:
-        if text == "-":
-            yield from _decoded(sys.stdin.buffer, "standard input")
-        elif len(text) < 4096 and Path(text).is_file():
-            with Path(text).open("rb") as file:
-                yield from _decoded(file, text)
-        else:
-            yield text
+def _output(out: Path | None, wanted: Sequence[Source], *, tabs: int, resume: bool) -> Output:
+    if out is None:
+        if resume:
+            raise ConfigError("--resume goes on with a file", "name it: --out FILE")
+        return StandardOutput()
+    if out.exists() and any(isinstance(source, Path) and out.samefile(source) for source in wanted):
+        raise FolderError("the input cannot be the output too", "name another --out", file=out)
+    return OutputFile(out, tabs=tabs, resume=resume)
 
 
-def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
-    for number, line in enumerate(file, 1):
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"not valid UTF-8 at byte {error.start + 1}", "save the text as UTF-8", file=name, line=number
-            ) from error
+def _work(
+    texts: Iterable[Line],
+    rows: Callable[[list[Line], int], list[str]],
+    output: Output,
+    bar: Bar,
+    *,
+    size: int,
+    n_best: int,
+) -> None:
+    """All chunks: those that the output holds are skipped, the others worked out and written."""
+    texts, first = iter(texts), 1
+    while chunk := list(islice(texts, size)):
+        held = output.holds(len(chunk) * n_best)
+        if not held:
+            output.write(rows(chunk, first))
+        bar.advance(len(chunk), skipped=held)
+        first += len(chunk)
+    output.end()
 
 
-def _links(translator: Translator, source: str, target: str) -> str:
+def _placed(found: Callable[[list[Line]], list[list[Written]]], chunk: list[Line]) -> list[list[Written]]:
+    """What is found for a chunk; remarks about a text name the place it came from."""
+    from clearhead.tasks.pair_model import CutWarning
+
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        translations = found(chunk)
+    for remark in remarks:
+        about = remark.message
+        words = f"{chunk[about.number - 1].place} {about.cut}" if isinstance(about, CutWarning) else str(about)
+        print(f"remark: {words}", file=sys.stderr)
+    return translations
+
+
+def _links(translator: PairModel, source: str, target: str) -> str:
     from clearhead.data.pairs import clean, format_links
 
     return format_links(translator.align([clean(source)], [target])[0]) if target else ""
+
+
+def _show(translator: PairModel, source: str, target: str) -> None:
+    from rich.console import Console
+
+    from clearhead.views.show import show
+
+    show(translator.look(source, target), console=Console(stderr=True))

@@ -52,7 +52,9 @@ def train(
     kind = task_class(task)
     configuration = configure(task, recipe=recipe, config=config, options=options)
     say = {"say": lambda line: None} if quiet else {}
-    return kind.train(_names(files), configuration, Folder(out), valid=_names(valid), resume=resume, quiet=quiet, **say)
+    folder = Folder(out)
+    with folder.locked():
+        return kind.train(_names(files), configuration, folder, valid=_names(valid), resume=resume, quiet=quiet, **say)
 
 
 def preview(

@@ -44,7 +44,7 @@ from clearhead.tasks.metrics import Score
 from clearhead.tasks.pairs import preview_pairs, train_pairs
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
-__all__ = ["PairModel", "Written"]
+__all__ = ["CutWarning", "PairModel", "Written"]
 
 _ROW_TOKENS = 4096  # beams * source tokens that are decoded together
 _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
@@ -53,6 +53,14 @@ _JUDGED_ROWS = 500  # validation pairs that are written and scored when a traini
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
+
+
+class CutWarning(UserWarning):
+    """The text of this number (from 1) has more tokens than the model reads: the rest of it was not used."""
+
+    def __init__(self, number: int, tokens: int, kept: int):
+        self.number, self.cut = number, f"has {tokens:,} tokens and was cut to {kept}: the model's max_len"
+        super().__init__(f"text {number} {self.cut}")
 
 
 @dataclass(frozen=True)
@@ -342,9 +350,7 @@ class PairModel(ABC):
         ids = self.tokenizers.source.encode([clean(t) for t in texts])
         for number, row in enumerate(ids, 1):
             if len(row) > most:
-                warnings.warn(
-                    f"text {number} has {len(row):,} tokens and was cut to {most}: the model's max_len", stacklevel=3
-                )
+                warnings.warn(CutWarning(number, len(row), most), stacklevel=3)
         return [[*row[:most], EOS] for row in ids]
 
     def _forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:

@@ -66,7 +66,11 @@ class Job(Protocol):
 
 
 class StoppedError(ClearheadError):
-    """The run was asked to stop (Ctrl-C, SIGTERM); its state is saved."""
+    """The run was asked to stop (Ctrl-C, SIGTERM) by a signal of this number; its state is saved."""
+
+    def __init__(self, problem: str, mend: str, number: int):
+        super().__init__(problem, mend)
+        self.number, self.exit_code = number, 128 + number
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,7 @@ class _Run:
                     raise StoppedError(
                         f"stopped after step {at.step} of {self.total}; everything is saved in {self.folder}",
                         "go on with the same command and --resume",
+                        stopped[0],
                     )
 
     def finish(self) -> Outcome:
@@ -309,8 +314,8 @@ class _Run:
 
     def _log(self, **numbers: Any) -> None:
         line = {"step": self.position.step, "seconds": round(self.position.seconds, 2), **numbers}
-        with (self.folder.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        # What a saved state builds on must outlast a power cut as it does; a report of the training need not.
+        self.folder.append_line("metrics.jsonl", json.dumps(line), lasting=numbers["kind"] != "train")
 
 
 def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bool = False) -> Outcome:
@@ -349,7 +354,7 @@ def read_metrics(folder: Folder) -> list[dict[str, Any]]:
 def _cut_metrics(folder: Folder, step: int) -> None:
     """Forget what was reported after the state was saved: it will be reported again."""
     kept = [m for m in read_metrics(folder) if m["step"] <= step and m["kind"] != "final"]
-    write_text(folder.path / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in kept))
+    folder.write_text("metrics.jsonl", "".join(json.dumps(m) + "\n" for m in kept))
 
 
 def _spread(count: int, total: int) -> set[int]:

@@ -1,0 +1,125 @@
+"""What a command is to work on: texts, files (one sentence a line) and standard input, in the order they were named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from clearhead.errors import DataError, nearest
+
+__all__ = ["Line", "Source", "count", "lines", "sources"]
+
+_STDIN = "-"
+# A word with one of these ends, or that begins like a path, is meant as a file: "and/or" and "clearhead.io" are not.
+_FILE_ENDS = {".csv", ".gz", ".html", ".json", ".jsonl", ".md", ".text", ".tsv", ".txt", ".xz", ".zst"}
+_PATH_STARTS = ("/", "./", "../", "~/")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A text and where it stands: "input.txt, line 7"."""
+
+    text: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that was given as an argument."""
+
+    text: str
+
+
+Source: TypeAlias = Path | Text | None  # None is standard input
+
+
+def sources(words: Sequence[str]) -> list[Source]:
+    """What each argument is; none at all is standard input.
+
+    Raises:
+        DataError: a folder, a file that is not there, a text that is not UTF-8.
+    """
+    return [_source(word) for word in words or [_STDIN]]
+
+
+def lines(wanted: Sequence[Source]) -> Iterator[Line]:
+    """Every line, in order.
+
+    Raises:
+        DataError: a file cannot be read or is not UTF-8; the message names the line.
+    """
+    for number, source in enumerate(wanted, 1):
+        if isinstance(source, Text):
+            yield Line(source.text, f"text {number}")
+        elif source is None:
+            yield from _decoded(sys.stdin.buffer, "standard input")
+        else:
+            yield from _of_file(source)
+
+
+def count(wanted: Sequence[Source]) -> int | None:
+    """How many lines there are, each read once to see that it can be; None where that would use them up (a pipe)."""
+    if any(source is None or (isinstance(source, Path) and not source.is_file()) for source in wanted):
+        return None
+    return sum(1 for _ in lines(wanted))
+
+
+def _source(word: str) -> Source:
+    if word == _STDIN:
+        return None
+    path = Path(word)
+    if word and _there(path):
+        if path.is_dir():
+            raise DataError("this is a folder", f"name a file; or, {_as_text(word)}", file=word)
+        return path
+    if not any(c.isspace() for c in word) and (path.suffix.lower() in _FILE_ENDS or word.startswith(_PATH_STARTS)):
+        near = nearest(path.name, _names(path.parent), count=1)
+        mend = f"{near} Or" if near else "name an existing one; or"
+        raise DataError("there is no such file", f"{mend}, {_as_text(word)}", file=word)
+    try:
+        word.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(f"the text {word!a} is not valid UTF-8", "give it in UTF-8, or in a file") from error
+    return Text(word)
+
+
+def _as_text(word: str) -> str:
+    return f"if it is the text, pipe it: echo {word!r} | clearhead translate ..."
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a sentence is too long for a name
+        return False
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def _of_file(path: Path) -> Iterator[Line]:
+    try:
+        with path.open("rb") as file:
+            yield from _decoded(file, str(path))
+    except OSError as error:
+        raise DataError(
+            f"cannot be read: {error.strerror or error}", "check the file and its rights", file=path
+        ) from error
+
+
+def _decoded(file: BinaryIO, name: str) -> Iterator[Line]:
+    for number, line in enumerate(file, 1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"not valid UTF-8 at byte {error.start + 1}", "save the text as UTF-8", file=name, line=number
+            ) from error
+        yield Line(text.rstrip("\r\n"), f"{name}, line {number}")

@@ -1,0 +1,206 @@
+"""Writing that fails calmly: what stands stays whole, and each failure says in plain words what is missing.
+
+A file is written aside, fsynced and renamed: at any instant it is the old one or the new one. Lines are appended whole,
+or cut away again. A place that a process writes to is held by a lock of the kernel, which a kill gives back by itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+
+from clearhead.errors import FolderError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock: two trainings into one folder are not noticed there
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["append", "failing", "identity", "is_at", "lock", "replacing", "taken", "unlock", "write_text"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_GONE = (errno.ENOENT, errno.ESTALE)
+
+
+@contextmanager
+def failing(path: Path, wanted: int | None = None) -> Iterator[None]:
+    """A block that writes `path` (`wanted` bytes, where known): what the system refuses is said in plain words.
+
+    Raises:
+        FolderError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FolderError(*_words(error, path, wanted), file=path) from error
+
+
+@contextmanager
+def replacing(path: Path, *, wanted: int | None = None, parents: bool = True) -> Iterator[Path]:
+    """Write aside: yields a path beside `path`; when the block ends well it is fsynced and takes the place of `path`.
+
+    Args:
+        wanted: bytes that will be written, where known.
+        parents: make the folders above.
+
+    Raises:
+        FolderError: the place cannot be written; what stood there stays as it was, and the space is given back.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
+    with failing(path, wanted):
+        try:
+            if parents:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            yield aside
+            with aside.open("rb+") as file:
+                os.fsync(file.fileno())
+            aside.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, *, parents: bool = True) -> None:
+    """Write a text file whole or not at all."""
+    content = text.encode("utf-8")
+    with replacing(path, wanted=len(content), parents=parents) as aside:
+        aside.write_bytes(content)
+
+
+def append(file: FileIO, path: Path, content: bytes, *, lasting: bool = True) -> None:
+    """Append whole lines to an unbuffered file (mode "ab+"), or nothing; a line that a kill cut short goes first.
+
+    Args:
+        path: the name of the file, for messages.
+        lasting: fsync, so that a power cut does not take them back.
+
+    Raises:
+        FolderError: it cannot be written; what a full disk took of the content is cut away again.
+    """
+    with failing(path, len(content)):
+        end = _last_line_end(file)
+        try:
+            file.truncate(end)
+            rest = memoryview(content)
+            while rest:
+                rest = rest[file.write(rest) :]
+            if lasting:
+                os.fsync(file.fileno())
+        except BaseException:
+            with suppress(OSError):
+                file.truncate(end)
+            raise
+
+
+def identity(place: Path | int) -> tuple[int, int]:
+    """What a file or folder is, whatever it is called: (device, inode)."""
+    found = os.fstat(place) if isinstance(place, int) else place.stat()
+    return found.st_dev, found.st_ino
+
+
+def is_at(file: int, path: Path) -> bool:
+    """Whether an open file is the one that has this name now."""
+    try:
+        return identity(file) == identity(path)
+    except FileNotFoundError:
+        return False
+
+
+def taken(file: int) -> bool:
+    """Whether another process holds this open file; if not, it is held from now on until it is closed."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError as error:  # some network file systems
+        why = error.strerror or error
+        warnings.warn(f"no lock is to be had here ({why}): let only one process write to this place", stacklevel=2)
+    return False
+
+
+def lock(path: Path) -> int:
+    """Hold a lock file, made for it, that tells others who holds it; returns what `unlock` wants.
+
+    Raises:
+        FolderError: another process holds it, or it cannot be written.
+    """
+    with failing(path):
+        while True:
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            if taken(file):
+                who = os.read(file, 200).decode("utf-8", "replace") or "another process"
+                os.close(file)
+                raise FolderError(
+                    f"{who} is training into this folder",
+                    "wait until it has ended, or stop it, or choose another --out",
+                    file=path.parent,
+                )
+            if is_at(file, path):
+                break
+            os.close(file)  # who held it has removed it since it was opened: once more
+    with suppress(OSError):  # on a full disk the lock holds without a name in it
+        os.truncate(file, 0)
+        os.write(file, f"process {os.getpid()} on {platform.node()}".encode())
+    return file
+
+
+def unlock(path: Path, file: int) -> None:
+    """Give a lock back and take its file away."""
+    with suppress(OSError):
+        if is_at(file, path):
+            path.unlink()
+    os.close(file)
+
+
+def _words(error: OSError, path: Path, wanted: int | None) -> tuple[str, str]:
+    """(problem, mend)."""
+    if error.errno in _FULL:
+        full = "the disk is full" if error.errno == errno.ENOSPC else "the disk quota is used up"
+        sizes = [f"{_size(wanted)} wanted"] if wanted is not None else []
+        with suppress(OSError):
+            sizes += [f"{_size(shutil.disk_usage(path.parent).free)} free"] if error.errno == errno.ENOSPC else []
+        return (
+            f"cannot be written: {full} ({', '.join(sizes) or 'no more is known'}); what stood there is as it was",
+            "free some space, then give the same command again, a training with --resume",
+        )
+    if error.errno in _GONE:
+        return (
+            "the folder was removed or moved while it was written to",
+            "put it back under this name, then give the same command again, a training with --resume",
+        )
+    return f"cannot be written: {error.strerror or error}", "check the place, its rights and its free space"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count:,} bytes"
+
+
+def _sync_folder(path: Path) -> None:
+    """So that a power cut does not take a rename back."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _last_line_end(file: FileIO, block: int = 1 << 16) -> int:
+    """The position after the last line end of a file."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - block)
+        file.seek(start)
+        if (found := file.read(end - start).rfind(b"\n")) >= 0:
+            return start + found + 1
+        end = start
+    return 0
