@@ -6,8 +6,9 @@ goes on exactly where it stopped. Axes: batch, src_tokens, tgt_tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from torch import Tensor
 from clearhead.data.tokenizers import BOS, EOS, PAD
 
 __all__ = ["PairBatch", "PairSet", "pad"]
+
+TokenIds: TypeAlias = Sequence[Sequence[int] | np.ndarray]
+Recut: TypeAlias = Callable[[int], tuple[TokenIds, TokenIds]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,33 +35,43 @@ class PairBatch:
     labels: Tensor
 
 
+class _Rows:
+    """Pairs cut into tokens in one way, special tokens with them, and how long each side is."""
+
+    def __init__(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]):
+        self.src, self.tgt = [p[0] for p in pairs], [p[1] for p in pairs]
+        self.src_len = np.array([len(s) for s in self.src], dtype=np.int64)
+        self.tgt_len = np.array([len(t) for t in self.tgt], dtype=np.int64)
+
+
 class PairSet:
     """Tokenised sentence pairs.
+
+    Rows are numbered from 0 as they were given; as `recut` gives them for epoch e, from (e + 1) * len(self). So a row
+    number says which cut is meant, and any batch of any epoch can be asked for at any time.
 
     Args:
         src, tgt: token ids of each side, without special tokens.
         max_len: pairs with a side of more tokens than this, special tokens counted, are left out;
             `dropped` tells how many.
+        recut: gives the token ids of all pairs anew for an epoch, the same whenever asked for the same epoch (BPE
+            dropout). A pair that grows longer than `max_len` by it stays as it was given.
     """
 
-    def __init__(self, src: Sequence[Sequence[int]], tgt: Sequence[Sequence[int]], max_len: int):
-        pairs = [
-            (np.array([*s, EOS], dtype=np.int32), np.array([BOS, *t, EOS], dtype=np.int32))
-            for s, t in zip(src, tgt, strict=True)
-            if len(s) + 1 <= max_len and len(t) + 1 <= max_len
-        ]
-        self.dropped = len(src) - len(pairs)
-        self.src, self.tgt = [p[0] for p in pairs], [p[1] for p in pairs]
-        self._src_len = np.array([len(s) for s in self.src], dtype=np.int64)
-        self._tgt_len = np.array([len(t) for t in self.tgt], dtype=np.int64)
+    def __init__(self, src: TokenIds, tgt: TokenIds, max_len: int, *, recut: Recut | None = None):
+        self._max_len, self._recut = max_len, recut
+        self._kept = [i for i, (s, t) in enumerate(zip(src, tgt, strict=True)) if self._fits(s, t)]
+        self.dropped = len(src) - len(self._kept)
+        self._given = _Rows([(_framed(src[i], []), _framed(tgt[i], [BOS])) for i in self._kept])
+        self._latest = (-1, self._given)  # the epoch that was recut last, and its rows
 
     def __len__(self) -> int:
-        return len(self.src)
+        return len(self._kept)
 
     @property
     def tokens(self) -> int:
-        """Target tokens to be predicted, over all pairs."""
-        return int((self._tgt_len - 1).sum())
+        """Target tokens to be predicted, over all pairs as they were given."""
+        return int((self._given.tgt_len - 1).sum())
 
     def epoch(self, seed: int, epoch: int, budget: int) -> list[np.ndarray]:
         """The batches of one epoch as arrays of row numbers, in training order.
@@ -65,35 +79,72 @@ class PairSet:
         Rows are shuffled, sorted by length within pools of some hundred batches and cut so that a batch's padded source
         and target hold at most `budget` tokens; then the batches are shuffled.
         """
+        rows = self._rows(epoch)
         random = np.random.default_rng([seed, epoch])
         order = random.permutation(len(self))
-        per_row = max(1, int(self._src_len.sum() + self._tgt_len.sum()) // max(1, len(self)))
-        pool = max(1, budget // per_row) * 200
-        batches: list[np.ndarray] = []
-        for i in range(0, len(order), pool):
-            rows = order[i : i + pool]
-            batches += self._cut(rows[np.lexsort((self._src_len[rows], self._tgt_len[rows]))], budget)
-        return [batches[i] for i in random.permutation(len(batches))]
+        per_row = max(1, int(rows.src_len.sum() + rows.tgt_len.sum()) // max(1, len(self)))
+        pools = round(len(self) / (max(1, budget // per_row) * 200))
+        pooled = np.array_split(order, max(1, pools))  # of like size: in a small one, few rows are of like length
+        batches = [batch for pool in pooled for batch in _batches(rows, pool, budget)]
+        first = 0 if self._recut is None else (epoch + 1) * len(self)
+        return [first + batches[i] for i in random.permutation(len(batches))]
 
     def in_order(self, budget: int) -> list[np.ndarray]:
-        """Batches of everything by length, without chance: for validation."""
-        return self._cut(np.lexsort((self._src_len, self._tgt_len)), budget)
-
-    def _cut(self, rows: np.ndarray, budget: int) -> list[np.ndarray]:
-        cuts, start, widest_src, widest_tgt = [], 0, 0, 0
-        for i, row in enumerate(rows):
-            src, tgt = max(widest_src, self._src_len[row]), max(widest_tgt, self._tgt_len[row])
-            if i > start and (i - start + 1) * (src + tgt) > budget:
-                cuts.append(rows[start:i])
-                start, src, tgt = i, self._src_len[row], self._tgt_len[row]
-            widest_src, widest_tgt = src, tgt
-        return [*cuts, rows[start:]] if len(rows) else []
+        """Batches of everything as it was given, by length, without chance: for validation."""
+        return _batches(self._given, np.arange(len(self)), budget)
 
     def batch(self, rows: np.ndarray) -> PairBatch:
-        """The tensors of these rows."""
-        src, lengths = pad([self.src[i] for i in rows])
-        tgt, _ = pad([self.tgt[i] for i in rows])
+        """The tensors of these rows, all of one cut."""
+        cuts, places = np.divmod(rows, len(self))
+        (cut,) = set(cuts.tolist())
+        made = self._rows(cut - 1)
+        src, lengths = pad([made.src[i] for i in places])
+        tgt, _ = pad([made.tgt[i] for i in places])
         return PairBatch(src, lengths, tgt[:, :-1].clone(), tgt[:, 1:].clone())
+
+    def _rows(self, epoch: int) -> _Rows:
+        """The rows of an epoch; of epoch -1, as they were given."""
+        if self._recut is None or epoch < 0:
+            return self._given
+        if self._latest[0] != epoch:
+            self._latest = (-1, self._given)  # the old ones go before the new ones are made
+            self._latest = (epoch, self._drawn(self._recut, epoch))
+        return self._latest[1]
+
+    def _drawn(self, recut: Recut, epoch: int) -> _Rows:
+        src, tgt = recut(epoch)
+        given = zip(self._kept, self._given.src, self._given.tgt, strict=True)
+        return _Rows(
+            [
+                (_framed(src[i], []), _framed(tgt[i], [BOS])) if self._fits(src[i], tgt[i]) else (s, t)
+                for i, s, t in given
+            ]
+        )
+
+    def _fits(self, src: Sequence[int] | np.ndarray, tgt: Sequence[int] | np.ndarray) -> bool:
+        return max(len(src), len(tgt)) + 1 <= self._max_len
+
+
+def _framed(ids: Sequence[int] | np.ndarray, front: list[int]) -> np.ndarray:
+    """Token ids with what stands before them, and EOS."""
+    out = np.empty(len(front) + len(ids) + 1, dtype=np.int32)
+    out[: len(front)], out[len(front) : -1], out[-1] = front, ids, EOS
+    return out
+
+
+def _batches(rows: _Rows, numbers: np.ndarray, budget: int) -> list[np.ndarray]:
+    """These rows by length, cut into batches whose padded sides hold at most `budget` tokens together."""
+    src, tgt = rows.src_len[numbers], rows.tgt_len[numbers]
+    # like an ox ploughs: where the target gets longer, the source goes on from the length it has got to
+    numbers = numbers[np.lexsort((np.where(tgt % 2, src, -src), tgt))]
+    cuts, start, widest_src, widest_tgt = [], 0, 0, 0
+    lengths = zip(rows.src_len[numbers].tolist(), rows.tgt_len[numbers].tolist(), strict=True)
+    for i, (one_src, one_tgt) in enumerate(lengths):
+        widest_src, widest_tgt = max(widest_src, one_src), max(widest_tgt, one_tgt)
+        if i > start and (i - start + 1) * (widest_src + widest_tgt) > budget:
+            cuts.append(numbers[start:i])
+            start, widest_src, widest_tgt = i, one_src, one_tgt
+    return [*cuts, numbers[start:]] if len(numbers) else []
 
 
 def pad(rows: Sequence[np.ndarray | Sequence[int]]) -> tuple[Tensor, Tensor | None]:
