@@ -285,3 +285,50 @@ def test_validation_files_and_a_remark_on_what_stands_in_both(
     assert "30 pairs to train on, 30 for validation" in said.err
     assert "30 validation sources stand in the training pairs too" in said.err
     assert trained.describe()["data"]["valid"] == [file]
+
+
+# How text is cut
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        {"kind": "bpe", "vocab_size": 400, "dropout": 0.2},
+        {"kind": "unigram", "vocab_size": 400, "vocabularies": "separate"},
+        {"kind": "wordpiece", "vocab_size": 500, "lowercase": True},
+    ],
+    ids=str,
+)
+def test_every_way_to_cut_is_trained_saved_and_resumed(tokenizer: dict[str, object], tmp_path: Path) -> None:
+    arch = {**ARCH, "max_len": 128, "layers": 1, "tied": "target" if "vocabularies" in tokenizer else "all"}
+    options = {"arch": arch, "tokenizer": tokenizer, "max_steps": 3, "training": {"precision": "float32"}}
+    file = "sample:english-spanish/train:60"
+    trained = clearhead.train("translate", file, out=tmp_path / "m", quiet=True, **options)
+    loaded = clearhead.load(tmp_path / "m")
+    assert loaded.translate(TEXTS[:2]) == trained.translate(TEXTS[:2])
+    assert loaded.tokenizers.joint == ("vocabularies" not in tokenizer)
+    assert loaded.tokenizers.sizes == trained.tokenizers.sizes
+    assert loaded.look(SOURCE, "El perro").gap < 1e-5
+    written = loaded.describe()["writes"]
+    assert written == ("lower case only" if "lowercase" in tokenizer else "case as in training")
+    again = clearhead.train("translate", file, out=tmp_path / "m", quiet=True, resume=True, **options)
+    assert again.translate(TEXTS[:2]) == trained.translate(TEXTS[:2])
+
+
+def test_separate_vocabularies_share_no_matrix(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="take arch.tied target or none"):
+        clearhead.train(
+            "translate",
+            "sample:english-spanish/train:20",
+            out=tmp_path / "m",
+            tokenizer={"kind": "word", "vocabularies": "separate"},
+        )
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_less_precision_is_measured_beside_the_full(loaded: Translator, precision: str) -> None:
+    scores = loaded.evaluate(["sample:english-spanish/valid:20"], beam=1, precision=precision)
+    assert {"BLEU", "BLEU, float32", "chrF, float32"} <= set(scores)
+    full = loaded.evaluate(["sample:english-spanish/valid:20"], beam=1)
+    assert scores["BLEU, float32"] == full["BLEU"]
+    assert abs(scores["chrF"].value - full["chrF"].value) < 5

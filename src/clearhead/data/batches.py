@@ -69,6 +69,11 @@ class PairSet:
         return len(self._kept)
 
     @property
+    def tgt(self) -> list[np.ndarray]:
+        """The targets as they were given, BOS before and EOS behind each."""
+        return self._given.tgt
+
+    @property
     def tokens(self) -> int:
         """Target tokens to be predicted, over all pairs as they were given."""
         return int((self._given.tgt_len - 1).sum())

@@ -1,8 +1,9 @@
 """Search: greedy and beam, batched, through the cache.
 
 A hypothesis scores log p(y | x) / length^penalty, its end counted (Wu et al., 2016, without their offset); beam 1 is
-greedy. A sentence ends when it has as many ended hypotheses as beams; ended sentences leave the batch. The hypotheses of
-a sentence are one tree of tokens in one row of the cache: they look at their own ancestors, and nothing is ever copied.
+greedy. A sentence ends when it has as many ended hypotheses as beams; ended sentences leave the batch. The hypotheses
+of a sentence are one tree of tokens in one row of the cache: each looks at its own ancestors, so that none is copied
+when it branches.
 
 Axes: sentences, beams, vocab.
 """

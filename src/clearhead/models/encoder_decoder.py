@@ -53,8 +53,9 @@ class DecoderCache:
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows of the batch, in this order."""
-        for cache in (*self.tokens, *self.memory):
-            cache.select(rows)
+        for tokens, memory in zip(self.tokens, self.memory, strict=True):
+            tokens.select(rows)
+            memory.select(rows)
 
 
 class Stack(nn.Module):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearhead.data.config import DataConfig
 from clearhead.data.tokenizers import TokenizerConfig
@@ -36,6 +36,15 @@ class PairConfig(BaseModel):
         default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
     )
     training: TrainingConfig = Field(default_factory=lambda: TrainingConfig(), description="how long, in which batches")
+
+    @model_validator(mode="after")
+    def _shares(self) -> PairConfig:
+        if self.tokenizer.vocabularies == "separate" and self.arch.tied == "all":
+            raise ValueError(
+                "separate vocabularies (tokenizer.vocabularies) cannot share one matrix (arch.tied all); "
+                "take arch.tied target or none"
+            )
+        return self
 
 
 class TranslateConfig(PairConfig):

@@ -289,7 +289,7 @@ class PairModel(ABC):
         """
         data = self.folder.config()["run"]["data"] if self.folder else {}
         pairs, _ = read_pairs(files, DataConfig.model_validate({**data, **(columns or {})}))
-        scores = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
+        scores: dict[str, Any] = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
         for arithmetic in dict.fromkeys((precision, "float32")):
             judged = self._judge(
                 pairs, beam=beam, length_penalty=length_penalty, lowercase=lowercase, precision=arithmetic
@@ -313,6 +313,7 @@ class PairModel(ABC):
             "task": self.name,
             "architecture": config.model_dump(mode="json", exclude_none=True),
             "vocabulary": self.tokenizers.sizes,
+            "writes": "lower case only" if self.tokenizers.target.lowercase else "case as in training",
             "parameters": parameters,
             "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
             "cache of a token (float32)": f"{kv * layers * 4 / 1e3:.1f} kB written, as much for each source token",

@@ -20,6 +20,7 @@ from clearhead.data.batches import PairBatch, PairSet
 from clearhead.data.floors import floors
 from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
 from clearhead.data.preview import Preview, describe_pairs
+from clearhead.data.subword_dropout import recut_pairs
 from clearhead.data.tokenizers import PAD
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import FORMAT, Folder
@@ -202,10 +203,12 @@ def _job(
     config: PairConfig,
     say: Callable[[str], None],
 ) -> PairJob:
-    def tokenised(pairs: Sequence[Pair], name: str) -> PairSet:
-        src = tokenizers.source.encode([p.source for p in pairs])
-        tgt = tokenizers.target.encode([p.target for p in pairs])
-        made = PairSet(src, tgt, config.arch.max_len)
+    def tokenised(pairs: Sequence[Pair], name: str, dropout: float = 0.0) -> PairSet:
+        sources, targets = [p.source for p in pairs], [p.target for p in pairs]
+        both = tokenizers.source, tokenizers.target
+        recut = recut_pairs(sources, targets, both, dropout, config.seed) if dropout else None
+        src, tgt = tokenizers.source.encode(sources), tokenizers.target.encode(targets)
+        made = PairSet(src, tgt, config.arch.max_len, recut=recut)
         if made.dropped:
             say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")
         if not len(made):
@@ -216,7 +219,7 @@ def _job(
 
     return PairJob(
         module,
-        tokenised(train, "training"),
+        tokenised(train, "training", config.tokenizer.dropout),
         tokenised(valid, "validation"),
         seed=config.seed,
         batch_tokens=config.training.batch_tokens,
