@@ -1,0 +1,385 @@
+"""Training speed beside torch.nn and transformers: real target tokens a second, whole optimizer steps.
+
+    .venv/bin/python benchmarks/training.py [--sizes small large] [--rounds 5] [--steps N] [--contenders NAME ...]
+                                            [--no-compile] [--pairs FILE] [--quick]
+
+One step: batch, forward, loss (label smoothing 0.1), backward, clipping, optimizer (fused AdamW with two groups; Muon
+has a row of its own). Everybody has the same shape of model, dropout 0.1 at the same places, none on attention weights,
+and the same batches: at most 4,096 padded source and target tokens, sentences of like length together. Only target
+tokens that are no padding count. clearhead runs the very step of its training loop. The peers:
+
+    torch.nn    nn.Transformer (pre-norm, like clearhead's default), tied embeddings, sinusoidal positions, linear head
+    marian      transformers' MarianMTModel (post-norm; attention `eager` and `sdpa`)
+
+each in float32, under bfloat16 autocast, and with bfloat16 weights over float32 masters (clearhead's own `Weights`,
+which serves any module); the fastest of these also with the loss on real tokens only ("+ real": clearhead's way; else
+logits of all positions), and compiled, dynamic=True, layer by layer (the layers share one compilation) with the loss.
+Compilation is not counted, and what recompiled while it was measured says so. torch.nn in float32 is the trivial
+baseline. Shares of the limit count the work on real tokens (6 a weight and token, and attention) against what matrix
+products reach in the same rounds and arithmetic. Lengths are like Multi30k's (8,000 byte pairs, German to English), or
+those of a file of sentence pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from _peers import SIZES, Row, Size, constant, in_turns, machine, product, ratio, table
+from torch import Tensor, nn
+
+from clearhead.attention.positions import sinusoids
+from clearhead.data.batches import PairBatch, PairSet
+from clearhead.data.config import DataConfig
+from clearhead.data.pairs import read_pairs
+from clearhead.data.tokenizers import PAD, TokenizerConfig, train_tokenizer
+from clearhead.folder import Folder
+from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.tasks.pairs import PairJob
+from clearhead.training import loop
+from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+from clearhead.training.optim import make_optimizers
+from clearhead.training.precision import Weights
+
+Step = Callable[[np.ndarray], None]
+_TOKENS, _SMOOTHING, _DROPOUT, _CLIP = 4096, 0.1, 0.1, 1.0
+_FAMILIES = ("clearhead", "torch.nn", "marian")
+
+
+# Batches
+
+
+def random_pairs(count: int, vocab: int) -> PairSet:
+    """Random tokens, in lengths like Multi30k's: the source's logarithm is normal, the target's follows it."""
+    random = np.random.default_rng(0)
+    src = random.normal(2.63, 0.35, count)
+    lengths = [np.exp(x).round().astype(int).clip(3, 60) for x in (src, src + random.normal(-0.02, 0.18, count))]
+    return PairSet(*([random.integers(4, vocab, n).tolist() for n in side] for side in lengths), max_len=256)
+
+
+def file_pairs(file: str, vocab: int) -> PairSet:
+    """The pairs of a file, in the byte pairs they give."""
+    pairs, _ = read_pairs([file], DataConfig())
+    texts = [p.source for p in pairs], [p.target for p in pairs]
+    tokenizer = train_tokenizer([t for side in texts for t in side], TokenizerConfig(vocab_size=vocab))
+    return PairSet(*(tokenizer.encode(side) for side in texts), max_len=256)
+
+
+def work(size: Size, pairs: PairSet, key: np.ndarray) -> float:
+    """TFLOP of a step on the real tokens of a batch."""
+    src, tgt = (np.array([len(side[i]) for i in key]) for side in (pairs.src, pairs.tgt))
+    forward = 2 * (size.src_weights * src.sum() + size.tgt_weights * (tgt - 1).sum())
+    return 3 * float(forward + size.attention(src, tgt - 1).sum()) / 1e12
+
+
+# The contenders' steps
+
+
+def clearhead_step(size: Size, pairs: PairSet, precision: str, optimizer: str, folder: Path) -> Step:
+    """The training loop's own step, as `clearhead train` takes it."""
+    module = EncoderDecoder(size.arch(dropout=_DROPOUT), size.vocab, size.vocab)
+    job = PairJob(module, pairs, pairs, seed=0, batch_tokens=_TOKENS, label_smoothing=_SMOOTHING)
+    training = TrainingConfig.model_validate({"precision": precision})
+    plan = loop.Plan(0, 10**6, 0, OptimizerConfig.model_validate({"kind": optimizer}), ScheduleConfig(), training)
+    # The loop is entered from behind: only so is its own step what is timed, in turns with others.
+    run = loop._Run(job, plan, Folder(folder / f"{precision}-{optimizer}"), quiet=True)
+    run.begin(resume=False)
+
+    def step(key: np.ndarray) -> None:
+        run._step([key])
+
+    return step
+
+
+class TorchPeer(nn.Module):
+    """What PyTorch's own parts make of the task; gives the loss."""
+
+    def __init__(self, size: Size):
+        super().__init__()
+        d, n = size.d_model, size.layers
+        self.scale = math.sqrt(d)
+        self.embedding = nn.Embedding(size.vocab, d)
+        nn.init.normal_(self.embedding.weight, std=d**-0.5)
+        self.register_buffer("positions", sinusoids(256, d), persistent=False)
+        self.dropout = nn.Dropout(_DROPOUT)
+        self.transformer = nn.Transformer(d, size.heads, n, n, size.d_ff, _DROPOUT, batch_first=True, norm_first=True)
+        for part in self.transformer.modules():
+            if isinstance(part, nn.MultiheadAttention):
+                part.dropout = 0.0
+        self.head = nn.Linear(d, size.vocab, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def stacks(self) -> list[nn.ModuleList]:
+        return [self.transformer.encoder.layers, self.transformer.decoder.layers]
+
+    def embedded(self, ids: Tensor) -> Tensor:
+        x = self.embedding(ids) * self.scale
+        return self.dropout(x + self.positions[: ids.size(1)].to(x.dtype))
+
+    def decoded(self, src: Tensor, real: Tensor | None, tgt: Tensor) -> Tensor:
+        padding = None if real is None else ~real
+        causal = torch.ones(tgt.size(1), tgt.size(1), dtype=torch.bool).triu(1)
+        return self.transformer(
+            self.embedded(src),
+            self.embedded(tgt),
+            tgt_mask=causal,
+            src_key_padding_mask=padding,
+            memory_key_padding_mask=padding,
+            tgt_is_causal=True,
+        )
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.head(x)
+
+
+class MarianPeer(nn.Module):
+    """transformers' translator; gives the loss."""
+
+    def __init__(self, size: Size):
+        super().__init__()
+        from transformers import MarianMTModel
+
+        ids = {"pad_token_id": PAD, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+        config = size.marian(dropout=_DROPOUT, activation_dropout=_DROPOUT, attention_dropout=0.0, **ids)
+        self.model = MarianMTModel(config)
+        nn.init.normal_(self.model.model.shared.weight, std=size.d_model**-0.5)
+
+    def stacks(self) -> list[nn.ModuleList]:
+        return [self.model.model.encoder.layers, self.model.model.decoder.layers]
+
+    def decoded(self, src: Tensor, real: Tensor | None, tgt: Tensor) -> Tensor:
+        return self.model.model(src, attention_mask=real, decoder_input_ids=tgt, use_cache=False).last_hidden_state
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.model.lm_head(x) + self.model.final_logits_bias.to(x.dtype)
+
+
+Peer = TorchPeer | MarianPeer
+_PEERS: dict[str, type[TorchPeer] | type[MarianPeer]] = {"torch.nn": TorchPeer, "marian": MarianPeer}
+
+
+def tensors(batch: PairBatch) -> tuple[Tensor, Tensor | None, Tensor]:
+    """(source, which of it is real or None for all, target) as peers want them."""
+    lengths = batch.lengths
+    return batch.src, None if lengths is None else torch.arange(batch.src.size(1)) < lengths[:, None], batch.tgt
+
+
+def peer_loss(peer: Peer, batch: PairBatch, only_real: bool) -> Tensor:
+    """The mean smoothed cross-entropy of a batch, from logits of all positions or of the real ones."""
+    x = peer.decoded(*tensors(batch)).flatten(0, 1)
+    labels = batch.labels.flatten()
+    if only_real:
+        rows = labels.nonzero()[:, 0]
+        x, labels = x[rows], labels[rows]
+    return F.cross_entropy(peer.logits(x), labels, ignore_index=PAD, label_smoothing=_SMOOTHING)
+
+
+class PeerSteps:
+    """The steps of one peer in all its settings; they share weights and optimizer, which changes no time."""
+
+    def __init__(self, name: str, size: Size, pairs: PairSet):
+        self.name, self.size, self.pairs = name, size, pairs
+        self.master = _PEERS[name](size)
+        self.half = Weights(self.master, "bfloat16")
+        (self.adamw,) = make_optimizers(self.master, OptimizerConfig(kind="adamw", lr=1e-5))
+
+    def settings(self) -> dict[str, tuple[str, str]]:
+        """Name of a row -> (precision, attention)."""
+        kinds = {"": ""} if self.name == "torch.nn" else {" eager": "eager", " sdpa": "sdpa"}
+        names = {"float32": "float32", "bf16 autocast": "autocast", "bf16 weights": "bfloat16"}
+        return {f"{self.name} {n}{k}": (p, kind) for n, p in names.items() for k, kind in kinds.items()}
+
+    def step(self, precision: str, kind: str, only_real: bool = False) -> Step:
+        """A whole step in this setting."""
+        half = precision == "bfloat16"
+        working: Any = (self.half.working if half else self.master).train()
+
+        def step(key: np.ndarray) -> None:
+            if kind:
+                working.model.set_attn_implementation(kind)
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast"):
+                loss = peer_loss(working, self.pairs.batch(key), only_real)
+            loss.backward()
+            loss.item()
+            if half:
+                self.half.gather(1)
+            nn.utils.clip_grad_norm_(self.master.parameters(), _CLIP)
+            self.adamw.step()
+            self.adamw.zero_grad()
+            if half:
+                self.half.publish()
+
+        return step
+
+    def compiled(self) -> PeerSteps:
+        """A copy of the peer whose layers are compiled."""
+        fresh = PeerSteps(self.name, self.size, self.pairs)
+        for peer in (fresh.master, fresh.half.working):
+            for stack in peer.stacks():
+                for i, layer in enumerate(stack):
+                    stack[i] = torch.compile(layer, dynamic=True)
+        return fresh
+
+
+# Checks, and the measuring itself
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def first_losses(size: Size, pairs: PairSet, key: np.ndarray) -> None:
+    """Print parameters and first loss (without dropout) of everybody."""
+    batch = pairs.batch(key)
+    ours = EncoderDecoder(size.arch(dropout=0.0), size.vocab, size.vocab).eval()
+    job = PairJob(ours, pairs, pairs, seed=0, batch_tokens=_TOKENS, label_smoothing=_SMOOTHING)
+    with torch.inference_mode():
+        total, count = job.loss(ours, batch)
+        lines = [("clearhead", parameters(ours), float(total) / count)]
+        for name, kind in _PEERS.items():
+            peer = kind(size).eval()
+            lines.append((name, parameters(peer), float(peer_loss(peer, batch, False))))
+    print("  parameters and first loss:", "; ".join(f"{n} {p / 1e6:.3f} M, {loss:.2f}" for n, p, loss in lines))
+
+
+def graphs() -> int:
+    """How many graphs were compiled so far."""
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])
+
+
+class Bench:
+    """The rows of one size, all over the same batches."""
+
+    def __init__(self, size: Size, pairs: PairSet, keys: Sequence[Sequence[np.ndarray]]):
+        self.size, self.pairs, self.keys = size, pairs, keys
+        self.tokens = [float(sum((len(pairs.tgt[i]) - 1) for key in part for i in key)) for part in keys]
+        self.rows: list[Row] = []
+
+    def add(self, name: str, step: Step) -> Row:
+        """A row that takes the steps of a round; warmed up on one batch."""
+
+        def way(round_: int) -> float:
+            for key in self.keys[round_]:
+                step(key)
+            return self.tokens[round_]
+
+        step(self.keys[0][0])
+        self.rows.append(Row(name, way))
+        return self.rows[-1]
+
+    def add_peer(self, name: str, *, compiled: bool) -> list[str]:
+        """All rows of a peer; returns what could not be measured, and why."""
+        peer, seconds = PeerSteps(name, self.size, self.pairs), {}
+        for title, setting in peer.settings().items():
+            step = peer.step(*setting)
+            self.add(title, step)
+            start = time.perf_counter()
+            step(self.keys[0][0])
+            seconds[title] = time.perf_counter() - start
+        best = min(seconds, key=lambda title: seconds[title])
+        self.add(f"{best} + real", peer.step(*peer.settings()[best], only_real=True))
+        return self._add_compiled(peer, best) if compiled else []
+
+    def _add_compiled(self, peer: PeerSteps, best: str) -> list[str]:
+        """The fastest eager row compiled, warmed up until a pass over all batches compiles nothing."""
+        start, before = time.perf_counter(), graphs()
+        try:
+            step = peer.compiled().step(*peer.settings()[best], only_real=True)
+            row = self.add(f"{best} + real compiled", step)
+            for round_ in range(len(self.keys)):
+                known = graphs()
+                row.way(round_)
+                if graphs() == known and round_:
+                    break
+        except Exception as error:  # a row that cannot be made is a result too: it is printed
+            return [f"{best} compiled: not measured, {type(error).__name__}: {str(error).splitlines()[0]}"]
+        made = graphs() - before
+        return [f"{best} compiled: {made} graphs in {time.perf_counter() - start:.0f} s, not counted"]
+
+    def lines(self, limits: dict[str, Row]) -> list[list[str]]:
+        """The table's lines, the fastest row first."""
+        base = next((row for row in self.rows if row.name == "torch.nn float32"), self.rows[0])
+        teraflop = [sum(work(self.size, self.pairs, key) for key in part) for part in self.keys]
+        lines = []
+        for row in sorted(self.rows, key=lambda row: -row.rate):
+            limit = limits["float32" if "float32" in row.name else "bfloat16"]
+            done = [r * w / t for r, w, t in zip(row.rates, teraflop, self.tokens, strict=True)]
+            share = float(np.median(done)) / limit.rate
+            spread = f"{min(row.rates):,.0f} to {max(row.rates):,.0f}"
+            lines.append([row.name, f"{row.rate:,.0f}", spread, ratio(row, base), f"{share:.0%}"])
+        return lines
+
+
+def measure(size: Size, pairs: PairSet, options: argparse.Namespace, steps: int, folder: Path) -> None:
+    """One size: rows, rounds, table."""
+    keys = pairs.epoch(0, 0, _TOKENS)[: options.rounds * steps]
+    parts = [keys[i : i + steps] for i in range(0, len(keys), steps)]
+    bench = Bench(size, pairs, parts)
+    first_losses(size, pairs, keys[0])
+    if "clearhead" in options.contenders:
+        for precision, optimizer in (("float32", "adamw"), ("bfloat16", "adamw"), ("bfloat16", "muon")):
+            step = clearhead_step(size, pairs, precision, optimizer, folder)
+            bench.add(f"clearhead {precision} {optimizer}", step)
+    remarks = []
+    for name in _PEERS:
+        if name in options.contenders:
+            remarks += bench.add_peer(name, compiled=options.compile)
+    limits = {}
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        way, amount = product(4096, dtype)
+        limits[precision] = Row(f"matmul {precision}", constant(way, amount))
+    compiled = graphs()
+    in_turns([*bench.rows, *limits.values()], len(parts))
+    if graphs() > compiled:
+        remarks.append(
+            f"{graphs() - compiled} graphs were compiled while measuring: compiled rows are too slow by that"
+        )
+    print("  limits:", "; ".join(f"{r.name} {r.rate:.2f} TFLOP/s" for r in limits.values()))
+    heads = ["  ", "tokens/s", "rounds", "to torch.nn float32", "of limit"]
+    table(heads, [[f"  {line[0]}", *line[1:]] for line in bench.lines(limits)])
+    ours = [row for row in bench.rows if row.name.startswith("clearhead") and row.name.endswith("adamw")]
+    peers = [row for row in bench.rows if not row.name.startswith("clearhead")]
+    if ours and peers:
+        one, other = (max(rows, key=lambda row: row.rate) for rows in (ours, peers))
+        print(f"  {one.name} over the best peer, {other.name}: {ratio(one, other)}")
+    for remark in remarks:
+        print(f"  {remark}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, help="batches a round (default: 3, large 1)")
+    parser.add_argument("--contenders", nargs="+", choices=_FAMILIES, default=list(_FAMILIES))
+    parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave compiled peers out")
+    parser.add_argument("--pairs", help="a file of sentence pairs instead of random tokens")
+    parser.add_argument("--quick", action="store_true", help="the small size, one round of one step, nothing compiled")
+    options = parser.parse_args()
+    if options.quick:
+        options.sizes, options.rounds, options.steps, options.compile = ["small"], 1, 1, False
+    warnings.filterwarnings("ignore", module="torch")  # nn.Transformer's remarks about paths that training never takes
+    torch.manual_seed(0)
+    print(machine())
+    for name in options.sizes:
+        size = SIZES[name]
+        pairs = file_pairs(options.pairs, size.vocab) if options.pairs else random_pairs(6000, size.vocab)
+        print(f"{name}: {size.layers}+{size.layers} layers, d {size.d_model}, ff {size.d_ff}, vocabulary {size.vocab}")
+        with tempfile.TemporaryDirectory() as folder:
+            measure(size, pairs, options, options.steps or (1 if name == "large" else 3), Path(folder))
+
+
+if __name__ == "__main__":
+    main()
