@@ -9,7 +9,11 @@ from clearhead.recipes import summarize, translate
 from clearhead.tasks.config import PairConfig
 
 RECIPES: dict[str, dict[str, Callable[[], PairConfig]]] = {
-    "translate": {"translator": translate.translator, "demo": translate.demo},
+    "translate": {
+        "translator": translate.translator,
+        "demo": translate.demo,
+        "multi30k-de-en": translate.multi30k_de_en,
+    },
     "summarize": {"summarizer": summarize.summarizer},
 }
 
