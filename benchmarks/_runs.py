@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from clearhead.folder import Folder
 from clearhead.training.loop import read_metrics
@@ -17,11 +17,11 @@ __all__ = ["begin", "differences", "timeless", "wait"]
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 
 
-def begin(*words: object) -> subprocess.Popen[bytes]:
+def begin(*words: object, stdout: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """The command line, as a person types it."""
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     command = [PROGRAM, *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, env=environment)
 
 
 def wait(process: subprocess.Popen[bytes]) -> str:

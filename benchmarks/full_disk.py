@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,9 @@ SMALL = (
     "train translate sample:english-spanish/train:400 --arch.layers 1 --arch.d-model 48 --arch.d-ff 48 --arch.heads 2 "
     "--arch.max-len 64 --tokenizer.kind word --training.precision float32 --training.batch-tokens 1024 "
 )
+# A state after each step; at four evaluations only; hardly ever.
 OFTEN = SMALL + "--max-steps 40 --training.evaluations 4 --training.save-seconds 1e-9 --keep-checkpoints 5"
+SOMETIMES = SMALL + "--max-steps 200 --training.evaluations 4 --training.save-seconds 1e6 --keep-checkpoints 5"
 SELDOM = SMALL + "--max-steps 900 --training.evaluations 1 --training.save-seconds 1e6"
 
 
@@ -82,27 +85,31 @@ def main() -> None:
         try:
             points = [*_training(disk, place), *_translating(disk, place)]
         finally:
-            _system("umount", str(disk.path))
+            _system("umount", "--lazy", str(disk.path))
     good = sum(not point.wrong for point in points)
     print(f"{len(points)} full disks, {good} good: clear words, whole files, bit-identical resumes")
     sys.exit(good != len(points))
 
 
 def _training(disk: Disk, place: Path) -> list[Point]:
-    often, seldom, out = place / "often", place / "seldom", disk.path / "m"
+    often, sometimes, seldom, out = place / "often", place / "sometimes", place / "seldom", disk.path / "m"
     peak = _peak(disk, OFTEN, often)
+    wait(begin(*SOMETIMES.split(), "--out", sometimes))
     wait(begin(*SELDOM.split(), "--out", seldom))
-    tokenizer = (often / "tokenizer.json").stat().st_size // PAGE + 1
-    sizes = [1, tokenizer, tokenizer + 1, tokenizer + 2, *(peak * i // 11 // PAGE for i in range(1, 11))]
+    tokenizer, model = _pages(often / "tokenizer.json"), _pages(often / "model.safetensors")
     points = []
-    for pages in sizes:
+    for pages in [1, tokenizer, tokenizer + 1, tokenizer + 2, *(peak * i // 6 // PAGE for i in range(1, 6))]:
         disk.clear()
         disk.resize(pages * PAGE)
-        points.append(_point(f"a disk of {pages * PAGE / 1e3:,.0f} kB", disk, OFTEN, often))
-    for text, free in (('"step": 30', 8 * PAGE), ('"step": 40', 0)):
+        points.append(_point(f"of {pages * PAGE / 1e3:,.0f} kB", disk, OFTEN, often))
+    # After an evaluation, in the order of writing: a checkpoint, the list of them, the best weights, the state.
+    for text, free in [('"step": 60,', n) for n in (0, model, model + 1, 2 * model)] + [
+        ('"step": 160,', 0),
+        ('"kind": "final"', 0),
+    ]:
         disk.clear()
         when = partial(_reported, out, text)
-        points.append(_point(f"full after {text}, {free:,} bytes left", disk, OFTEN, often, when, free))
+        points.append(_point(f"full but {free * PAGE:,} bytes after {text}", disk, SOMETIMES, sometimes, when, free))
     disk.clear()
     state = out / "training/state.safetensors"
     points.append(_point("full after the first state", disk, SELDOM, seldom, state.exists))
@@ -116,17 +123,21 @@ def _translating(disk: Disk, place: Path) -> list[Point]:
     words = ["translate", place / "often", place / "input.txt", "--beam", 1]
     wait(begin(*words, "--out", reference))
     points = []
-    for share in (0, 1, 2):
+    for third, redirected in ((0, False), (1, False), (2, False), (2, True)):
         disk.clear()
-        disk.resize(max(PAGE, reference.stat().st_size * share // 3))
-        process = begin(*words, "--out", out)
-        wrong, written = _said(process)
-        held = out.read_bytes()
-        wrong += [] if reference.read_bytes().startswith(held) and held[-1:] in (b"", b"\n") else ["not whole lines"]
+        disk.resize(reference.stat().st_size * third // 3)
+        if redirected:
+            with out.open("wb") as file:
+                wrong, written = _said(begin(*words, stdout=file))
+        else:
+            wrong, written = _said(begin(*words, "--out", out))
+            held = out.read_bytes()
+            whole = reference.read_bytes().startswith(held) and held[-1:] in (b"", b"\n")
+            wrong += [] if whole else ["not whole lines"]
         disk.resize(1 << 30)
         wait(begin(*words, "--out", out, "--resume"))
         wrong += [] if out.read_bytes() == reference.read_bytes() else ["other translations"]
-        points.append(_shown(Point(f"translations, room for {share}/3", written, wrong)))
+        points.append(_shown(Point(f"of {third}/3 of the translations", written, wrong)))
     return points
 
 
@@ -138,8 +149,10 @@ def _point(
     process = begin(*settings.split(), "--out", out)
     if when is not None:
         while not when() and process.poll() is None:
-            time.sleep(0.0005)
-        disk.resize(disk.used() + free)
+            time.sleep(0.0002)
+        process.send_signal(signal.SIGSTOP)  # so that the disk fills now and not after the next file
+        disk.resize(disk.used() + free * PAGE)
+        process.send_signal(signal.SIGCONT)
     wrong, written = _said(process)
     wrong += _broken(out)
     disk.resize(1 << 30)
@@ -152,12 +165,16 @@ def _reported(out: Path, text: str) -> bool:
     return (out / "metrics.jsonl").exists() and text in (out / "metrics.jsonl").read_text(encoding="utf-8")
 
 
+def _pages(path: Path) -> int:
+    return -(-path.stat().st_size // PAGE)
+
+
 def _said(process: subprocess.Popen[bytes]) -> tuple[list[str], str]:
     """(what is wrong with how it ended, the file that it names)."""
     said = process.communicate()[1].decode()
     wrong = [] if process.returncode == 1 else [f"exit code {process.returncode}"]
     last = said[said.rfind("clearhead: ") :]
-    clear = "the disk is full" in last and "what stood there is as it was" in last and "\n  mend: free some" in last
+    clear = "the disk is full" in last and "\n  mend: free some" in last
     wrong += [] if clear and "Traceback" not in said else [f"it said {said[-300:]!r}"]
     return wrong, last.removeprefix("clearhead: ").partition(":")[0].rpartition("/disk/")[2]
 
@@ -189,13 +206,13 @@ def _peak(disk: Disk, settings: str, reference: Path) -> int:
     wait(process)
     shutil.copytree(disk.path / "m", reference)
     print(f"a whole run needs {peak / 1e3:,.0f} kB for a moment\n")
-    print(f"{'the disk':<42} {'stopped while writing':<40} then")
+    print(f"{'the disk':<46} {'stopped while writing':<39} then")
     return peak
 
 
 def _shown(point: Point) -> Point:
     end = "; ".join(point.wrong) or "every file whole, the same bits after --resume"
-    print(f"{point.name:<42} {point.written:<40} {end}", flush=True)
+    print(f"{point.name:<46} {point.written:<39} {end}", flush=True)
     return point
 
 

@@ -68,7 +68,7 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _drop_output()
-        _say(f"clearhead: {error.strerror}: the output is not whole\n  mend: free some space, then once more")
+        _say("clearhead: the disk is full: the output is not whole\n  mend: free some space, then once more")
         sys.exit(1)
 
 

@@ -7,6 +7,7 @@ that each is computed in the same batches and comes out the same, byte for byte.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from io import FileIO
@@ -71,9 +72,9 @@ class StandardOutput:
             raise
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would try again at its end
+            why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or error
             raise DataError(
-                f"standard output cannot be written: {error.strerror or error}; its first {self.written:,} lines are "
-                "whole",
+                f"standard output cannot be written: {why}; its first {self.written:,} lines are whole",
                 "free some space; with --out FILE and --resume in place of > it goes on where it stopped",
             ) from error
         self.written += len(lines)
