@@ -17,10 +17,25 @@ import clearhead
 from clearhead.cli.progress import Bar
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
-TRAIN = (
-    "train translate sample:english-spanish/train:60 --max-steps 100000 --training.precision float32 --arch.layers 1 "
-    "--arch.d-model 16 --arch.d-ff 16 --arch.heads 2 --arch.max-len 64"
-).split()
+TRAIN = [
+    "train",
+    "translate",
+    "sample:english-spanish/train:60",
+    "--max-steps",
+    "100000",
+    "--training.precision",
+    "float32",
+    "--arch.layers",
+    "1",
+    "--arch.d-model",
+    "16",
+    "--arch.d-ff",
+    "16",
+    "--arch.heads",
+    "2",
+    "--arch.max-len",
+    "64",
+]
 HOW_ON = "\n  mend: go on with the same command and --resume\n"
 
 

@@ -52,7 +52,9 @@ def content(out: Path) -> dict[str, Any]:
             data.get("results", {}).pop("seconds", None)
             found[name] = data
         else:
-            found[name] = [(m["step"], m["loss"]) for m in read_metrics(Folder(out)) if m["kind"] != "train"]
+            found[name] = [
+                {k: v for k, v in m.items() if k not in ("seconds", "rate")} for m in read_metrics(Folder(out))
+            ]
     return found
 
 
@@ -113,7 +115,7 @@ def test_a_disk_that_fills_at_any_write(whole: Path, tmp_path: Path, monkeypatch
 
 
 def at_validation(monkeypatch: pytest.MonkeyPatch, number: int, do: Callable[[], None]) -> None:
-    """Something happens in the middle of the n-th evaluation."""
+    """Something happens in the middle of the n-th evaluation (the first is of the untrained model)."""
     validate, count = PairJob.validate, [0]
 
     def disturbed(self: PairJob, module: Any) -> dict[str, float]:
@@ -130,7 +132,7 @@ def test_a_signal_during_an_evaluation(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     with monkeypatch.context() as patch:
-        at_validation(patch, 1, lambda: os.kill(os.getpid(), number))
+        at_validation(patch, 2, lambda: os.kill(os.getpid(), number))
         with pytest.raises(StoppedError, match="stopped after step 3 of 6") as caught:
             train(tmp_path / "m")
     assert caught.value.exit_code == 128 + number
@@ -140,7 +142,7 @@ def test_a_signal_during_an_evaluation(
 
 def test_a_signal_while_the_average_is_judged(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        at_validation(patch, 3, lambda: os.kill(os.getpid(), signal.SIGINT))
+        at_validation(patch, 4, lambda: os.kill(os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "m")
     train(tmp_path / "m", resume=True)
@@ -148,7 +150,7 @@ def test_a_signal_while_the_average_is_judged(whole: Path, tmp_path: Path, monke
 
 
 def test_a_folder_that_is_removed_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    at_validation(monkeypatch, 1, lambda: (tmp_path / "m").rename(tmp_path / "away") and None)
+    at_validation(monkeypatch, 2, lambda: (tmp_path / "m").rename(tmp_path / "away") and None)
     with pytest.raises(FolderError, match="removed or moved while it was written to"):
         train(tmp_path / "m")
     assert not (tmp_path / "m").exists()
