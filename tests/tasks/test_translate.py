@@ -316,7 +316,7 @@ def test_every_way_to_cut_is_trained_saved_and_resumed(tokenizer: dict[str, obje
 
 
 def test_separate_vocabularies_share_no_matrix(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="take arch.tied target or none"):
+    with pytest.raises(ConfigError, match=r"take arch\.tied target or none"):
         clearhead.train(
             "translate",
             "sample:english-spanish/train:20",
