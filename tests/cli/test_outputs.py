@@ -60,27 +60,30 @@ def test_whole_chunks_are_not_worked_out_again(model: str, desk: Path, monkeypat
     whole, seen = put(model, "whole"), list[int]()
     placed = command._placed
     monkeypatch.setattr(command, "_placed", lambda f, chunk: seen.append(len(chunk)) or placed(f, chunk))
-    assert put(model, "whole", resume=True) == whole
-    assert seen == []
-    (desk / "whole").write_bytes(whole[: len(b"".join(whole.splitlines(keepends=True)[:7]))])
-    assert put(model, "whole", resume=True) == whole
-    assert seen == [3, 2]  # lines 7 to 9, and the last two
+    # Chunks of 3, 3, 3 and 2 lines: the last that is there is worked out again, and compared.
+    for lines, wanted in ((11, [2]), (10, [2]), (9, [3, 2]), (7, [3, 2]), (6, [3, 3, 2])):
+        seen.clear()
+        (desk / "whole").write_bytes(b"".join(whole.splitlines(keepends=True)[:lines]))
+        assert put(model, "whole", resume=True) == whole
+        assert seen == wanted
 
 
-def test_what_would_be_lost_is_refused(model: str, desk: Path) -> None:
-    whole = put(model, "out")
+def test_what_would_be_lost_or_mixed_is_refused(model: str, desk: Path) -> None:
+    whole, other = put(model, "out"), str(desk / "other")
+    clearhead.train("translate", "sample:english-spanish/train:80", out=other, quiet=True, max_steps=9, arch=ARCH)
     for wrong, message in (
         ({"resume": False}, "out: the file exists already\n  mend: add --resume"),
         ({"resume": True, "n_best": 2}, "out, line 1: the file was begun with other options"),
         ({"resume": True, "alignments": True}, "out, line 1: the file was begun with other options"),
+        ({"resume": True, "model": other}, "out, line 10: what stands from here on is not what this model"),
     ):
         with pytest.raises(FolderError, match=message):
-            put(model, "out", **wrong)  # type: ignore[arg-type]
+            put(**{"model": model, "out": "out", **wrong})
     assert (desk / "out").read_bytes() == whole
     with pytest.raises(FolderError, match=r"in\.txt: the input cannot be the output too"):
         put(model, "in.txt", resume=True)
-    notes = b"my own notes\nthat nobody may cut\n"
-    for kept, line in ((b"", 1), (whole.splitlines(keepends=True)[0], 2)):
+    notes = b"my own notes\nthat nobody may cut\nor mix"
+    for kept, line in ((b"", 1), (whole.splitlines(keepends=True)[0], 4)):  # the last chunk of 3 lines is compared
         (desk / "notes").write_bytes(kept + notes)
         with pytest.raises(FolderError, match=rf"notes, line {line}: what stands from here on is not what this model"):
             put(model, "notes", resume=True)

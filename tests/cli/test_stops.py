@@ -17,25 +17,10 @@ import clearhead
 from clearhead.cli.progress import Bar
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
-TRAIN = [
-    "train",
-    "translate",
-    "sample:english-spanish/train:60",
-    "--max-steps",
-    "100000",
-    "--training.precision",
-    "float32",
-    "--arch.layers",
-    "1",
-    "--arch.d-model",
-    "16",
-    "--arch.d-ff",
-    "16",
-    "--arch.heads",
-    "2",
-    "--arch.max-len",
-    "64",
-]
+TRAIN = (
+    "train translate sample:english-spanish/train:60 --max-steps 100000 --training.precision float32 --arch.layers 1 "
+    "--arch.d-model 16 --arch.d-ff 16 --arch.heads 2 --arch.max-len 64"
+)
 HOW_ON = "\n  mend: go on with the same command and --resume\n"
 
 
@@ -53,11 +38,11 @@ def until(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_training_that_is_asked_to_stop(tmp_path: Path, number: int, code: int) -> None:
-    process = begin(*TRAIN, "--out", tmp_path / "m")
+    process = begin(*TRAIN.split(), "--out", tmp_path / "m")
     metrics = tmp_path / "m/metrics.jsonl"
     until(lambda: metrics.exists() and metrics.stat().st_size > 0, process)
     assert (tmp_path / "m/.lock").exists()
-    second = begin(*TRAIN, "--out", tmp_path / "m", "--resume")
+    second = begin(*TRAIN.split(), "--out", tmp_path / "m", "--resume")
     said = second.communicate()[1]
     assert second.returncode == 1
     assert f"process {process.pid} on " in said
@@ -74,7 +59,7 @@ def test_a_training_that_is_asked_to_stop(tmp_path: Path, number: int, code: int
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("after", [0.0, 0.4, 0.9])
 def test_a_stop_while_torch_is_imported(tmp_path: Path, number: int, code: int, after: float) -> None:
-    process = begin(*TRAIN, "--out", tmp_path / "m")
+    process = begin(*TRAIN.split(), "--out", tmp_path / "m")
     assert process.stderr is not None
     first = process.stderr.readline()  # said before torch is imported
     time.sleep(after)
@@ -110,7 +95,9 @@ def test_a_translation_that_is_killed_or_stopped(model: Path, tmp_path: Path) ->
         if code > 0:
             assert re.fullmatch(r"(512|1,024) lines stand in \S+\nclearhead: stopped at once" + HOW_ON, said)
         assert reference.startswith(out.read_text())
-    assert begin(*words, "--out", out, "--resume").wait() == 0
+    last = begin(*words, "--out", out, "--resume")
+    last.communicate()
+    assert last.returncode == 0
     assert out.read_text() == reference
 
 

@@ -1,8 +1,9 @@
 """Where lines go: standard output, or a file that a killed run goes on with.
 
 A file grows by whole chunks, each fsynced. Going on means to skip every chunk of the input whose lines all stand in the
-file, and to write the next one again from its beginning: chunks begin where they would have begun without a kill, so
-that each is computed in the same batches and comes out the same, byte for byte.
+file, but the last of them: that one is worked out again from its beginning and compared, so that a file of another
+model or other options is refused and not mixed. Chunks begin where they would have begun without a kill: each is
+computed in the same batches and comes out the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -97,8 +98,7 @@ class OutputFile:
 
     def __init__(self, path: Path, *, tabs: int, resume: bool):
         self.path, self.written, self._tabs, self._resume = path, 0, tabs, resume
-        self._end = 0  # the position after the last chunk that is whole
-        self._left = b""  # what stands after it
+        self._left = b""  # what stands of the chunk that is next to be written
 
     def __enter__(self) -> Self:
         with failing(self.path):
@@ -112,6 +112,7 @@ class OutputFile:
             self._file = FileIO(self.path, "a+")
             self._old = self.path.open("rb")
         if taken(self._file.fileno()):
+            self.__exit__()
             raise FolderError(
                 "another process writes this file", "wait until it has ended, or name another --out", file=self.path
             )
@@ -122,16 +123,14 @@ class OutputFile:
         self._file.close()
 
     def holds(self, count: int) -> bool:
-        """Whether the next `count` lines stand in the file.
+        """Whether the next `count` lines stand in the file, and more after them.
 
         Raises:
             FolderError: its lines are of another form.
         """
-        if self._left:
-            return False
         rows = list(islice(self._old, count))
-        whole = sum(row.endswith(b"\n") for row in rows)
-        for number, row in enumerate(rows[:whole], self.written + 1):
+        whole = [row for row in rows if row.endswith(b"\n")]
+        for number, row in enumerate(whole, self.written + 1):
             if row.count(b"\t") != self._tabs:
                 raise FolderError(
                     "the file was begun with other options: n-best or alignments do not fit",
@@ -139,10 +138,10 @@ class OutputFile:
                     file=self.path,
                     line=number,
                 )
-        if whole == count:
-            self._end, self.written = self._end + sum(map(len, rows)), self.written + count
+        if len(whole) == count and self._old.peek(1):
+            self.written += count
             return True
-        self._left = b"".join(rows)
+        self._left = b"".join(rows).rstrip(b"\0")  # which a power cut may leave in place of text
         return False
 
     def write(self, lines: list[str]) -> None:
@@ -154,17 +153,15 @@ class OutputFile:
         content = "".join(f"{line}\n" for line in lines).encode("utf-8")
         if not content.startswith(self._left):
             self._differs(content)
-        with failing(self.path, len(content)):
-            if not is_at(self._file.fileno(), self.path):
-                raise FolderError(
-                    f"the file was removed or replaced while it was written to ({self.written:,} lines)",
-                    "begin again, or put it back and add --resume",
-                    file=self.path,
-                )
-            self._file.truncate(self._end)
-        append(self._file, self.path, content)
-        self._left, self._end, self.written = b"", self._end + len(content), self.written + len(lines)
-        self._old.seek(self._end)
+        if not is_at(self._file.fileno(), self.path):
+            raise FolderError(
+                f"the file was removed or replaced while it was written to ({self.written:,} lines)",
+                "begin again, or put it back and add --resume",
+                file=self.path,
+            )
+        append(self._file, self.path, content[self._left.rfind(b"\n") + 1 :])
+        self._left, self.written = b"", self.written + len(lines)
+        self._old.seek(0, os.SEEK_END)
 
     def end(self) -> None:
         """Raises:
@@ -182,7 +179,7 @@ class OutputFile:
         same = next((number for number, (new, old) in enumerate(pairs) if new != old), 0)
         raise FolderError(
             "what stands from here on is not what this model writes for this input with these options",
-            "give what it was begun with, or name another --out, or delete the file from this line on",
+            "give what it was begun with, or name another --out, or cut the file before this line",
             file=self.path,
             line=self.written + same + 1,
         )
