@@ -1,24 +1,29 @@
-"""What the benchmarks beside other libraries share: two sizes of model, the machine's limits, rounds in turns, tables.
+"""The other libraries' translators in the sizes that are measured, and clearhead's model with the same weights.
 
-A figure of a noisy machine means something only beside another of the same minute: in a round every contender works
-once, in an order that turns; medians, ratios of medians and the spread of the rounds' own ratios are printed.
+torch.nn    nn.Transformer, pre-norm like clearhead's default, tied embeddings, sinusoidal positions, linear head
+marian      transformers' MarianMTModel, post-norm
 """
 
 from __future__ import annotations
 
-import platform
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import version
+import copy
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from clearhead.attention.positions import sinusoids
+from clearhead.data.batches import PairBatch
+from clearhead.data.tokenizers import PAD
 from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.encoder_decoder import EncoderDecoder
+
+SMOOTHING, DROPOUT = 0.1, 0.1
+EOS, UNK = 0, 1  # of the model that decodes, as Marian numbers them
 
 
 @dataclass(frozen=True)
@@ -60,100 +65,202 @@ class Size:
         d = self.d_model
         return self.layers * (6 * d * d + 2 * d * self.d_ff) + self.vocab * d
 
-    def attention(self, src: int, tgt: int) -> int:
-        """Products and sums of one sentence's attention, forward: scores and contexts, causal ones counted by half."""
+    def attention(self, src: Any, tgt: Any) -> Any:
+        """Products and sums of a sentence's attention (or of an array of them), forward; causal ones by half."""
         return 4 * self.layers * self.d_model * (src * src + tgt * (tgt + 1) // 2 + src * tgt)
 
 
 SIZES = {"small": Size(3, 256, 1024, 8, 8000), "large": Size(6, 512, 2048, 8, 16000)}
 
 
-def machine() -> str:
-    """One line: processor, threads, versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    names = ("torch", "transformers", "ctranslate2")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    return f"{models[0] if models else platform.processor()}, {torch.get_num_threads()} threads; {versions}"
+# Peers in training: both give the mean loss of a batch
 
 
-# The machine's limits, as contenders of the same rounds
+class TorchPeer(nn.Module):
+    """A translator of PyTorch's own parts; nothing is dropped of attention weights, as with the others."""
+
+    def __init__(self, size: Size):
+        super().__init__()
+        d, n = size.d_model, size.layers
+        self.scale = math.sqrt(d)
+        self.embedding = nn.Embedding(size.vocab, d)
+        nn.init.normal_(self.embedding.weight, std=d**-0.5)
+        self.register_buffer("positions", sinusoids(256, d), persistent=False)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.transformer = nn.Transformer(d, size.heads, n, n, size.d_ff, DROPOUT, batch_first=True, norm_first=True)
+        for part in self.transformer.modules():
+            if isinstance(part, nn.MultiheadAttention):
+                part.dropout = 0.0
+        self.head = nn.Linear(d, size.vocab, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def stacks(self) -> list[nn.ModuleList]:
+        """The layers, to be compiled one by one."""
+        return [self.transformer.encoder.layers, self.transformer.decoder.layers]
+
+    def embedded(self, ids: Tensor) -> Tensor:
+        x = self.embedding(ids) * self.scale
+        return self.dropout(x + self.positions[: ids.size(1)].to(x.dtype))
+
+    def decoded(self, src: Tensor, real: Tensor | None, tgt: Tensor) -> Tensor:
+        padding = None if real is None else ~real
+        causal = torch.ones(tgt.size(1), tgt.size(1), dtype=torch.bool).triu(1)
+        return self.transformer(
+            self.embedded(src),
+            self.embedded(tgt),
+            tgt_mask=causal,
+            src_key_padding_mask=padding,
+            memory_key_padding_mask=padding,
+            tgt_is_causal=True,
+        )
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.head(x)
 
 
-def product(rows: int, dtype: torch.dtype) -> tuple[Callable[[], object], float]:
-    """(a way, its TFLOP): a few products [rows, 512] x [512, 2048]."""
-    a, b = torch.randn(rows, 512, dtype=dtype), torch.randn(512, 2048, dtype=dtype)
-    times = max(1, 8192 // rows)
+class MarianPeer(nn.Module):
+    """transformers' translator."""
 
-    def way() -> None:
-        for _ in range(times):
-            a @ b
+    def __init__(self, size: Size):
+        super().__init__()
+        from transformers import MarianMTModel
 
-    return way, times * 2 * rows * 512 * 2048 / 1e12
+        ids = {"pad_token_id": PAD, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+        config = size.marian(dropout=DROPOUT, activation_dropout=DROPOUT, attention_dropout=0.0, **ids)
+        self.model = MarianMTModel(config)
+        nn.init.normal_(self.model.model.shared.weight, std=size.d_model**-0.5)
 
+    def stacks(self) -> list[nn.ModuleList]:
+        """The layers, to be compiled one by one."""
+        return [self.model.model.encoder.layers, self.model.model.decoder.layers]
 
-def reading() -> tuple[Callable[[], object], float]:
-    """(a way, its GB): a float32 matrix far larger than any cache, times a vector."""
-    a, b = torch.randn(8192, 8192), torch.randn(8192)
-    return lambda: a @ b, a.numel() * 4 / 1e9
+    def decoded(self, src: Tensor, real: Tensor | None, tgt: Tensor) -> Tensor:
+        return self.model.model(src, attention_mask=real, decoder_input_ids=tgt, use_cache=False).last_hidden_state
 
-
-# Rounds and tables
-
-
-@dataclass
-class Row:
-    """A contender: `way` works once on round r and returns how much it did; `rates` is that a second, by round."""
-
-    name: str
-    way: Callable[[int], float]
-    rates: list[float] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """The median of its rounds."""
-        return statistics.median(self.rates)
+    def logits(self, x: Tensor) -> Tensor:
+        return self.model.lm_head(x) + self.model.final_logits_bias.to(x.dtype)
 
 
-def constant(way: Callable[[], object], amount: float) -> Callable[[int], float]:
-    """A way that does the same in every round."""
-
-    def work(_: int) -> float:
-        way()
-        return amount
-
-    return work
+Peer = TorchPeer | MarianPeer
+PEERS: dict[str, type[TorchPeer] | type[MarianPeer]] = {"torch.nn": TorchPeer, "marian": MarianPeer}
 
 
-def in_turns(rows: Sequence[Row], rounds: int) -> None:
-    """Let every row work once a round, beginning with another one each time."""
-    for round_ in range(rounds):
-        for i in range(len(rows)):
-            row = rows[(i + round_) % len(rows)]
-            start = time.perf_counter()
-            amount = row.way(round_)
-            row.rates.append(amount / (time.perf_counter() - start))
+def tensors(batch: PairBatch) -> tuple[Tensor, Tensor | None, Tensor]:
+    """(source, which of it is real or None for all, target) as peers want them."""
+    lengths = batch.lengths
+    return batch.src, None if lengths is None else torch.arange(batch.src.size(1)) < lengths[:, None], batch.tgt
 
 
-def ratio(one: Row, other: Row) -> str:
-    """The ratio of two rows' medians, and the least and the largest of the rounds' own ratios."""
-    each = [a / b for a, b in zip(one.rates, other.rates, strict=True)]
-    return f"{one.rate / other.rate:.2f} ({min(each):.2f} to {max(each):.2f})"
+def peer_loss(peer: Peer, batch: PairBatch, only_real: bool) -> Tensor:
+    """The mean smoothed cross-entropy of a batch, from logits of all positions or of the real ones."""
+    x = peer.decoded(*tensors(batch)).flatten(0, 1)
+    labels = batch.labels.flatten()
+    if only_real:
+        rows = labels.nonzero()[:, 0]
+        x, labels = x[rows], labels[rows]
+    return F.cross_entropy(peer.logits(x), labels, ignore_index=PAD, label_smoothing=SMOOTHING)
 
 
-def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    """Print columns, the first to the left, the others to the right."""
-    widths = [max(len(str(cell)) for cell in column) for column in zip(heads, *lines, strict=True)]
-    for line in (heads, *lines):
-        first, *others = (f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True))
-        print("  ".join([f"{line[0]:<{len(first)}}", *others]))
+# The same weights as clearhead's
 
 
-def copied(module: torch.nn.Module, names: Mapping[str, Tensor]) -> None:
-    """Copy tensors into the parameters and buffers of `module`; every name must be there, in its shape."""
+def twin(peer: Any, size: Size, **choices: Any) -> EncoderDecoder:
+    """clearhead's model with the weights of a TorchPeer, a MarianPeer or a MarianMTModel, in evaluation mode."""
+    if isinstance(peer, TorchPeer):
+        names, order = _torch_names(peer, size), "pre"
+    else:
+        names, order = _marian_names(peer.model if isinstance(peer, MarianPeer) else peer, size), "post"
+    module = EncoderDecoder(size.arch(norm_order=order, **choices), size.vocab, size.vocab).eval()
     own = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
+    left = {name for name, _ in module.named_parameters()} - set(names)
+    assert not left, f"without a counterpart: {sorted(left)}"
     with torch.no_grad():
         for name, value in names.items():
-            assert own[name].shape == value.shape, f"{name}: {tuple(value.shape)} into {tuple(own[name].shape)}"
             own[name].copy_(value)
+    return module
+
+
+def _torch_names(peer: TorchPeer, size: Size) -> dict[str, Tensor]:
+    """clearhead's names -> the tensors of torch.nn."""
+    given = peer.transformer.state_dict()
+    found = {f"{part}.weight": peer.embedding.weight for part in ("src_embedding", "tgt_embedding", "head")}
+    norms = {
+        "encoder": ["self_attention", "feed_forward"],
+        "decoder": ["self_attention", "cross_attention", "feed_forward"],
+    }
+    for side, parts in norms.items():
+        for kind in ("weight", "bias"):
+            found[f"{side}.norm.{kind}"] = given[f"{side}.norm.{kind}"]
+            for i in range(size.layers):
+                ours, theirs = f"{side}.blocks.{i}", f"{side}.layers.{i}"
+                for number, part in enumerate(parts, 1):
+                    found[f"{ours}.{part}_norm.{kind}"] = given[f"{theirs}.norm{number}.{kind}"]
+                for part, name in (("self_attention", "self_attn"), ("cross_attention", "multihead_attn")):
+                    if part in parts:
+                        qkv = given[f"{theirs}.{name}.in_proj_{kind}"].chunk(3)
+                        found |= {f"{ours}.{part}.{p}_proj.{kind}": x for p, x in zip("qkv", qkv, strict=True)}
+                        found[f"{ours}.{part}.o_proj.{kind}"] = given[f"{theirs}.{name}.out_proj.{kind}"]
+                for part, name in (("up", "linear1"), ("down", "linear2")):
+                    found[f"{ours}.feed_forward.{part}.{kind}"] = given[f"{theirs}.{name}.{kind}"]
+    return found
+
+
+def _marian_names(model: Any, size: Size) -> dict[str, Tensor]:
+    """clearhead's names -> the tensors of a MarianMTModel; positions too: its waves stand in other order."""
+    given = model.state_dict()
+    found = {f"{part}.weight": given["model.shared.weight"] for part in ("src_embedding", "tgt_embedding")}
+    found["head.weight"] = given["lm_head.weight"]
+    for side in ("encoder", "decoder"):
+        found[f"{side}.positions.table"] = given[f"model.{side}.embed_positions.weight"]
+        moved = {"feed_forward.up": "fc1", "feed_forward.down": "fc2", "feed_forward_norm": "final_layer_norm"}
+        parts = {"self_attention": "self_attn"} | ({"cross_attention": "encoder_attn"} if side == "decoder" else {})
+        for part, name in parts.items():
+            moved[f"{part}_norm"] = f"{name}_layer_norm"
+            moved |= {f"{part}.{p}_proj": f"{name}.{'out' if p == 'o' else p}_proj" for p in "qkvo"}
+        for i in range(size.layers):
+            for ours, theirs in moved.items():
+                for kind in ("weight", "bias"):
+                    found[f"{side}.blocks.{i}.{ours}.{kind}"] = given[f"model.{side}.layers.{i}.{theirs}.{kind}"]
+    return found
+
+
+# A random translator to decode with, and its form in CTranslate2
+
+
+def random_marian(size: Size) -> Any:
+    """A random translator that repeats little and follows its source; its last token pads and begins, with a zero row.
+
+    Parts smaller than the residual stream let token and position be told apart, and sharp cross-attention the sources.
+    """
+    from transformers import MarianMTModel
+
+    ids = {"pad_token_id": size.vocab - 1, "decoder_start_token_id": size.vocab - 1, "eos_token_id": EOS}
+    model = MarianMTModel(size.marian(tie_word_embeddings=False, **ids)).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim == 2 and "positions" not in name:
+                own = name.endswith(("out_proj.weight", "fc2.weight")) and "encoder_attn" not in name
+                sharp = name.endswith("encoder_attn.q_proj.weight")
+                nn.init.normal_(weight, std=weight.size(1) ** -0.5 * (0.25 if own else 8.0 if sharp else 1.0))
+        shared = model.model.shared.weight
+        shared[-1] = 0.0
+        model.lm_head.weight.mul_(3.0)  # far apart: what ties to the last bit would be decided by rounding
+        for side in (model.model.encoder, model.model.decoder):
+            side.embed_tokens.weight = shared
+    return model
+
+
+def save_ctranslate2(marian: Any, size: Size, quantization: str, folder: Path) -> None:
+    """The same model as CTranslate2's, by its own converter's tables, without the tokenizer that it asks for."""
+    from ctranslate2.converters.transformers import MarianMTLoader
+
+    spec = MarianMTLoader().get_model_spec(copy.deepcopy(marian))
+    tokens = ["</s>", "<unk>", *(f"t{i}" for i in range(2, size.vocab - 1))]
+    spec.register_source_vocabulary(tokens)
+    spec.register_target_vocabulary(tokens)
+    spec.config.eos_token = spec.config.decoder_start_token = "</s>"
+    spec.config.unk_token = "<unk>"
+    spec.validate()
+    spec.optimize(quantization=quantization)
+    folder.mkdir()
+    spec.save(str(folder))

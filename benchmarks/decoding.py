@@ -5,10 +5,11 @@
 
 Sixteen sources of 32 random tokens, beam 4, exactly 32 new tokens each; `--extras` adds batch 1 with beam 4 and batch
 16 with beam 1. One random MarianMTModel (post-norm, ReLU, its own layout of sinusoids) serves everybody: its weights
-are copied into clearhead's EncoderDecoder, and from another copy into CTranslate2 (which quantizes in place). Its output
+are copied into clearhead's EncoderDecoder, and from a copy into CTranslate2 (which quantizes in place). Its output
 matrix is tied to nothing: a random tied model repeats its input, and all would agree on nothing; how many different
 tokens a sentence got is printed. "equal" is the share of tokens written that transformers in float32 wrote at the same
-place. The trivial baseline is clearhead's own search without a cache, which also shows that cached and uncached agree.
+place; a first difference changes all that follows, and a random model's choices are closer than a trained one's. The
+trivial baseline is clearhead's own search without a cache, which also shows that cached and uncached agree.
 
 Shares of the machine's limits, measured in the same rounds: "products" counts the arithmetic of all beams, each source
 once, against the product [rows, 512] x [512, 2048] in the row's precision (int8 against bfloat16's); "reading" counts
@@ -27,14 +28,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _peers import SIZES, Row, Size, constant, copied, in_turns, machine, product, ratio, reading, table
-from torch import Tensor, nn
+from torch import Tensor
 
+from _peers import EOS, SIZES, UNK, Size, random_marian, save_ctranslate2, twin
+from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, reading, table
 from clearhead.generation.search import search
 from clearhead.models.encoder_decoder import EncoderDecoder, Memory
 
 Written = list[list[int]]
-_SRC, _NEW, _EOS, _UNK = 32, 32, 0, 1
+_SRC, _NEW = 32, 32
 _FAMILIES = ("clearhead", "transformers", "ctranslate2")
 
 
@@ -49,67 +51,6 @@ class Setting:
     @property
     def rows(self) -> int:
         return self.src.size(0) * self.beam
-
-
-# The model, once for everybody
-
-
-def random_marian(size: Size) -> Any:
-    """A random translator whose output depends on all it was given; its last token pads and begins, with a zero row."""
-    from transformers import MarianMTModel
-
-    ids = {"pad_token_id": size.vocab - 1, "decoder_start_token_id": size.vocab - 1, "eos_token_id": _EOS}
-    model = MarianMTModel(size.marian(tie_word_embeddings=False, **ids)).eval()
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.ndim == 2 and "positions" not in name:
-                nn.init.normal_(weight, std=weight.size(1) ** -0.5)
-        shared = model.model.shared.weight
-        shared[-1] = 0.0
-        model.lm_head.weight.mul_(3.0)  # far apart: what ties to the last bit would be decided by rounding
-        for side in (model.model.encoder, model.model.decoder):
-            side.embed_tokens.weight = shared
-    return model
-
-
-def to_clearhead(marian: Any, size: Size) -> EncoderDecoder:
-    """The same model as clearhead's."""
-    module = EncoderDecoder(size.arch(norm_order="post", tied="none"), size.vocab, size.vocab).eval()
-    theirs = marian.state_dict()
-    names = {"src_embedding.weight": "model.shared.weight", "tgt_embedding.weight": "model.shared.weight"}
-    names["head.weight"] = "lm_head.weight"
-    for side in ("encoder", "decoder"):
-        names[f"{side}.positions.table"] = f"model.{side}.embed_positions.weight"
-        parts = {"self_attention": "self_attn", "cross_attention": "encoder_attn"}
-        parts = parts if side == "decoder" else {"self_attention": "self_attn"}
-        moved = {"feed_forward.up": "fc1", "feed_forward.down": "fc2", "feed_forward_norm": "final_layer_norm"}
-        for ours, part in parts.items():
-            moved[f"{ours}_norm"] = f"{part}_layer_norm"
-            moved |= {f"{ours}.{p}_proj": f"{part}.{'out' if p == 'o' else p}_proj" for p in "qkvo"}
-        for i in range(size.layers):
-            for ours, part in moved.items():
-                for kind in ("weight", "bias"):
-                    names[f"{side}.blocks.{i}.{ours}.{kind}"] = f"model.{side}.layers.{i}.{part}.{kind}"
-    missing = {name for name, _ in module.named_parameters()} - set(names)
-    assert not missing, f"not copied: {sorted(missing)}"
-    copied(module, {ours: theirs[name] for ours, name in names.items()})
-    return module
-
-
-def save_ctranslate2(marian: Any, size: Size, quantization: str, folder: Path) -> None:
-    """The same model as CTranslate2's, by its own converter's tables, without the tokenizer that it asks for."""
-    from ctranslate2.converters.transformers import MarianMTLoader
-
-    spec = MarianMTLoader().get_model_spec(copy.deepcopy(marian))
-    tokens = ["</s>", "<unk>", *(f"t{i}" for i in range(2, size.vocab - 1))]
-    spec.register_source_vocabulary(tokens)
-    spec.register_target_vocabulary(tokens)
-    spec.config.eos_token = spec.config.decoder_start_token = "</s>"
-    spec.config.unk_token = "<unk>"
-    spec.validate()
-    spec.optimize(quantization=quantization)
-    folder.mkdir()
-    spec.save(str(folder))
 
 
 # The contenders: each decodes a setting
@@ -156,8 +97,8 @@ def by_clearhead(module: EncoderDecoder, setting: Setting, *, cached: bool = Tru
     """Encode, then search."""
     memory = module.encode(setting.src)
     writer = module if cached else Uncached(module)
-    limits, forbidden = [_NEW] * setting.src.size(0), (_EOS, setting.pad)
-    found = search(writer, memory, limits, bos=setting.pad, eos=_EOS, forbidden=forbidden, beam=setting.beam)
+    limits, forbidden = [_NEW] * setting.src.size(0), (EOS, setting.pad)
+    found = search(writer, memory, limits, bos=setting.pad, eos=EOS, forbidden=forbidden, beam=setting.beam)
     return [hypotheses[0].ids for hypotheses in found]
 
 
@@ -179,7 +120,7 @@ def by_transformers(model: Any, setting: Setting, **options: Any) -> Written:
 
 def by_ctranslate2(translator: Any, setting: Setting) -> Written:
     """`translate_batch`."""
-    names = {_EOS: "</s>", _UNK: "<unk>"}
+    names = {EOS: "</s>", UNK: "<unk>"}
     found = translator.translate_batch(
         [[names.get(i, f"t{i}") for i in row] for row in setting.src.tolist()],
         beam_size=setting.beam,
@@ -210,13 +151,9 @@ def transformers_ways(marian: Any, *, compiled: bool) -> dict[str, Decode]:
         for kind in ("eager", "sdpa")
     }
     if compiled:
-        from transformers.generation.configuration_utils import CompileConfig
-
-        static = copy.deepcopy(half)
-        everywhere = CompileConfig(mode="default", fullgraph=False)
-        everywhere._compile_all_devices = True  # transformers compiles on CPUs only if told so
-        options = {"cache_implementation": "static", "compile_config": everywhere}
-        ways["transformers bfloat16 sdpa static compiled"] = way(static, "sdpa", **options)
+        static = copy.deepcopy(half)  # generate's own beam search compiles nothing, whatever compile_config says
+        static.model.decoder.forward = torch.compile(static.model.decoder.forward, dynamic=False)
+        ways["transformers bfloat16 sdpa static compiled"] = way(static, "sdpa", cache_implementation="static")
     return ways
 
 
@@ -269,7 +206,7 @@ def try_all(ways: dict[str, Decode], setting: Setting) -> tuple[dict[str, Writte
     """What everybody writes, which warms everybody up (twice); and what cannot be measured, and why."""
     written, remarks = {}, []
     for name, decode in ways.items():
-        start = time.perf_counter()
+        start, before = time.perf_counter(), graphs()
         try:
             decode(setting)
             written[name] = decode(setting)
@@ -277,12 +214,12 @@ def try_all(ways: dict[str, Decode], setting: Setting) -> tuple[dict[str, Writte
             reason = next(iter(str(error).splitlines()), "")
             remarks.append(f"{name}: not measured, {type(error).__name__}: {reason}")
             continue
-        wrong = {len(ids) for ids in written[name]} - {_NEW}
-        if wrong:
+        if wrong := {len(ids) for ids in written[name]} - {_NEW}:
             remarks.append(f"{name}: not measured, it wrote {sorted(wrong)} tokens")
             del written[name]
         elif "compiled" in name:
-            remarks.append(f"{name}: warmed up in {time.perf_counter() - start:.0f} s, not counted")
+            made = graphs() - before  # none would mean that it ran as it was
+            remarks.append(f"{name}: {made} graphs in {time.perf_counter() - start:.0f} s, not counted")
     return written, remarks
 
 
@@ -352,7 +289,7 @@ def main() -> None:
     for name in options.sizes:
         size = SIZES[name]
         marian = random_marian(size)
-        module = to_clearhead(marian, size)
+        module = twin(marian, size, tied="none")
         with tempfile.TemporaryDirectory() as folder:
             ways: dict[str, Decode] = {}
             if "transformers" in options.contenders:

@@ -9,12 +9,13 @@ and the same batches: at most 4,096 padded source and target tokens, sentences o
 tokens that are no padding count. clearhead runs the very step of its training loop. The peers:
 
     torch.nn    nn.Transformer (pre-norm, like clearhead's default), tied embeddings, sinusoidal positions, linear head
-    marian      transformers' MarianMTModel (post-norm; attention `eager` and `sdpa`)
+    marian      transformers' MarianMTModel (post-norm; attention `eager` or `sdpa`, the faster one in a short trial)
 
 each in float32, under bfloat16 autocast, and with bfloat16 weights over float32 masters (clearhead's own `Weights`,
 which serves any module); the fastest of these also with the loss on real tokens only ("+ real": clearhead's way; else
-logits of all positions), and compiled, dynamic=True, layer by layer (the layers share one compilation) with the loss.
-Compilation is not counted, and what recompiled while it was measured says so. torch.nn in float32 is the trivial
+logits of all positions), and compiled, dynamic=True, layer by layer (like layers share one compilation).
+Compilation is not counted, and what recompiled while it was measured says so. That all compute the same is checked
+first: clearhead's model with a peer's weights must give the peer's loss of a batch. torch.nn in float32 is the trivial
 baseline. Shares of the limit count the work on real tokens (6 a weight and token, and attention) against what matrix
 products reach in the same rounds and arithmetic. Lengths are like Multi30k's (8,000 byte pairs, German to English), or
 those of a file of sentence pairs.
@@ -23,7 +24,6 @@ those of a file of sentence pairs.
 from __future__ import annotations
 
 import argparse
-import math
 import tempfile
 import time
 import warnings
@@ -33,15 +33,14 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from _peers import SIZES, Row, Size, constant, in_turns, machine, product, ratio, table
-from torch import Tensor, nn
+from torch import nn
 
-from clearhead.attention.positions import sinusoids
-from clearhead.data.batches import PairBatch, PairSet
+from _peers import DROPOUT, PEERS, SIZES, SMOOTHING, Size, peer_loss, twin
+from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, table
+from clearhead.data.batches import PairSet
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import read_pairs
-from clearhead.data.tokenizers import PAD, TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
 from clearhead.folder import Folder
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks.pairs import PairJob
@@ -51,7 +50,7 @@ from clearhead.training.optim import make_optimizers
 from clearhead.training.precision import Weights
 
 Step = Callable[[np.ndarray], None]
-_TOKENS, _SMOOTHING, _DROPOUT, _CLIP = 4096, 0.1, 0.1, 1.0
+_TOKENS, _CLIP = 4096, 1.0
 _FAMILIES = ("clearhead", "torch.nn", "marian")
 
 
@@ -86,8 +85,8 @@ def work(size: Size, pairs: PairSet, key: np.ndarray) -> float:
 
 def clearhead_step(size: Size, pairs: PairSet, precision: str, optimizer: str, folder: Path) -> Step:
     """The training loop's own step, as `clearhead train` takes it."""
-    module = EncoderDecoder(size.arch(dropout=_DROPOUT), size.vocab, size.vocab)
-    job = PairJob(module, pairs, pairs, seed=0, batch_tokens=_TOKENS, label_smoothing=_SMOOTHING)
+    module = EncoderDecoder(size.arch(dropout=DROPOUT), size.vocab, size.vocab)
+    job = PairJob(module, pairs, pairs, seed=0, batch_tokens=_TOKENS, label_smoothing=SMOOTHING)
     training = TrainingConfig.model_validate({"precision": precision})
     plan = loop.Plan(0, 10**6, 0, OptimizerConfig.model_validate({"kind": optimizer}), ScheduleConfig(), training)
     # The loop is entered from behind: only so is its own step what is timed, in turns with others.
@@ -100,95 +99,12 @@ def clearhead_step(size: Size, pairs: PairSet, precision: str, optimizer: str, f
     return step
 
 
-class TorchPeer(nn.Module):
-    """What PyTorch's own parts make of the task; gives the loss."""
-
-    def __init__(self, size: Size):
-        super().__init__()
-        d, n = size.d_model, size.layers
-        self.scale = math.sqrt(d)
-        self.embedding = nn.Embedding(size.vocab, d)
-        nn.init.normal_(self.embedding.weight, std=d**-0.5)
-        self.register_buffer("positions", sinusoids(256, d), persistent=False)
-        self.dropout = nn.Dropout(_DROPOUT)
-        self.transformer = nn.Transformer(d, size.heads, n, n, size.d_ff, _DROPOUT, batch_first=True, norm_first=True)
-        for part in self.transformer.modules():
-            if isinstance(part, nn.MultiheadAttention):
-                part.dropout = 0.0
-        self.head = nn.Linear(d, size.vocab, bias=False)
-        self.head.weight = self.embedding.weight
-
-    def stacks(self) -> list[nn.ModuleList]:
-        return [self.transformer.encoder.layers, self.transformer.decoder.layers]
-
-    def embedded(self, ids: Tensor) -> Tensor:
-        x = self.embedding(ids) * self.scale
-        return self.dropout(x + self.positions[: ids.size(1)].to(x.dtype))
-
-    def decoded(self, src: Tensor, real: Tensor | None, tgt: Tensor) -> Tensor:
-        padding = None if real is None else ~real
-        causal = torch.ones(tgt.size(1), tgt.size(1), dtype=torch.bool).triu(1)
-        return self.transformer(
-            self.embedded(src),
-            self.embedded(tgt),
-            tgt_mask=causal,
-            src_key_padding_mask=padding,
-            memory_key_padding_mask=padding,
-            tgt_is_causal=True,
-        )
-
-    def logits(self, x: Tensor) -> Tensor:
-        return self.head(x)
-
-
-class MarianPeer(nn.Module):
-    """transformers' translator; gives the loss."""
-
-    def __init__(self, size: Size):
-        super().__init__()
-        from transformers import MarianMTModel
-
-        ids = {"pad_token_id": PAD, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
-        config = size.marian(dropout=_DROPOUT, activation_dropout=_DROPOUT, attention_dropout=0.0, **ids)
-        self.model = MarianMTModel(config)
-        nn.init.normal_(self.model.model.shared.weight, std=size.d_model**-0.5)
-
-    def stacks(self) -> list[nn.ModuleList]:
-        return [self.model.model.encoder.layers, self.model.model.decoder.layers]
-
-    def decoded(self, src: Tensor, real: Tensor | None, tgt: Tensor) -> Tensor:
-        return self.model.model(src, attention_mask=real, decoder_input_ids=tgt, use_cache=False).last_hidden_state
-
-    def logits(self, x: Tensor) -> Tensor:
-        return self.model.lm_head(x) + self.model.final_logits_bias.to(x.dtype)
-
-
-Peer = TorchPeer | MarianPeer
-_PEERS: dict[str, type[TorchPeer] | type[MarianPeer]] = {"torch.nn": TorchPeer, "marian": MarianPeer}
-
-
-def tensors(batch: PairBatch) -> tuple[Tensor, Tensor | None, Tensor]:
-    """(source, which of it is real or None for all, target) as peers want them."""
-    lengths = batch.lengths
-    return batch.src, None if lengths is None else torch.arange(batch.src.size(1)) < lengths[:, None], batch.tgt
-
-
-def peer_loss(peer: Peer, batch: PairBatch, only_real: bool) -> Tensor:
-    """The mean smoothed cross-entropy of a batch, from logits of all positions or of the real ones."""
-    x = peer.decoded(*tensors(batch)).flatten(0, 1)
-    labels = batch.labels.flatten()
-    if only_real:
-        rows = labels.nonzero()[:, 0]
-        x, labels = x[rows], labels[rows]
-    return F.cross_entropy(peer.logits(x), labels, ignore_index=PAD, label_smoothing=_SMOOTHING)
-
-
 class PeerSteps:
     """The steps of one peer in all its settings; they share weights and optimizer, which changes no time."""
 
     def __init__(self, name: str, size: Size, pairs: PairSet):
         self.name, self.size, self.pairs = name, size, pairs
-        self.master = _PEERS[name](size)
+        self.master = PEERS[name](size)
         self.half = Weights(self.master, "bfloat16")
         (self.adamw,) = make_optimizers(self.master, OptimizerConfig(kind="adamw", lr=1e-5))
 
@@ -237,25 +153,33 @@ def parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
-def first_losses(size: Size, pairs: PairSet, key: np.ndarray) -> None:
-    """Print parameters and first loss (without dropout) of everybody."""
+def same_function(size: Size, pairs: PairSet, key: np.ndarray) -> None:
+    """Print parameters, first loss, and how far clearhead's loss is from each peer's with the peer's own weights.
+
+    First losses differ by how strongly a fresh tied model repeats its input.
+    """
     batch = pairs.batch(key)
-    ours = EncoderDecoder(size.arch(dropout=0.0), size.vocab, size.vocab).eval()
-    job = PairJob(ours, pairs, pairs, seed=0, batch_tokens=_TOKENS, label_smoothing=_SMOOTHING)
+
+    def loss(module: EncoderDecoder) -> float:
+        job = PairJob(module, pairs, pairs, seed=0, batch_tokens=_TOKENS, label_smoothing=SMOOTHING)
+        total, count = job.loss(module, batch)
+        return float(total) / count
+
     with torch.inference_mode():
-        total, count = job.loss(ours, batch)
-        lines = [("clearhead", parameters(ours), float(total) / count)]
-        for name, kind in _PEERS.items():
+        ours = EncoderDecoder(size.arch(), size.vocab, size.vocab).eval()
+        print(f"  clearhead: {parameters(ours) / 1e6:.3f} M parameters, first loss {loss(ours):.2f}")
+        for name, kind in PEERS.items():
             peer = kind(size).eval()
-            lines.append((name, parameters(peer), float(peer_loss(peer, batch, False))))
-    print("  parameters and first loss:", "; ".join(f"{n} {p / 1e6:.3f} M, {loss:.2f}" for n, p, loss in lines))
+            theirs = float(peer_loss(peer, batch, only_real=False))
+            gap = abs(theirs - loss(twin(peer, size)))
+            print(f"  {name}: {parameters(peer) / 1e6:.3f} M, {theirs:.2f}, {gap:.0e} from clearhead with its weights")
 
 
-def graphs() -> int:
-    """How many graphs were compiled so far."""
-    from torch._dynamo.utils import counters
-
-    return int(counters["stats"]["unique_graphs"])
+def seconds_of(row: Row) -> float:
+    """Seconds of a row's first round."""
+    start = time.perf_counter()
+    row.way(0)
+    return time.perf_counter() - start
 
 
 class Bench:
@@ -280,36 +204,42 @@ class Bench:
 
     def add_peer(self, name: str, *, compiled: bool) -> list[str]:
         """All rows of a peer; returns what could not be measured, and why."""
-        peer, seconds = PeerSteps(name, self.size, self.pairs), {}
-        for title, setting in peer.settings().items():
-            step = peer.step(*setting)
-            self.add(title, step)
-            start = time.perf_counter()
-            step(self.keys[0][0])
-            seconds[title] = time.perf_counter() - start
-        best = min(seconds, key=lambda title: seconds[title])
-        self.add(f"{best} + real", peer.step(*peer.settings()[best], only_real=True))
+        peer, taken = PeerSteps(name, self.size, self.pairs), len(self.rows)
+        settings, seconds = peer.settings(), {}
+        for title, setting in settings.items():
+            row = self.add(title, peer.step(*setting))
+            seconds[title] = min(seconds_of(row), seconds_of(row))
+        titles = sorted(seconds, key=lambda title: seconds[title])
+        faster = {settings[title][0]: title for title in reversed(titles)}  # of each precision, the faster attention
+        self.rows[taken:] = [row for row in self.rows[taken:] if row.name in faster.values()]
+        best = titles[0]
+        self.add(f"{best} + real", peer.step(*settings[best], only_real=True))
         return self._add_compiled(peer, best) if compiled else []
 
     def _add_compiled(self, peer: PeerSteps, best: str) -> list[str]:
         """The fastest eager row compiled, warmed up until a pass over all batches compiles nothing."""
-        start, before = time.perf_counter(), graphs()
+        start, before, eager = time.perf_counter(), graphs(), len(self.rows)
+        name = f"{best} + real compiled"
         try:
-            step = peer.compiled().step(*peer.settings()[best], only_real=True)
-            row = self.add(f"{best} + real compiled", step)
-            for round_ in range(len(self.keys)):
+            row = self.add(name, peer.compiled().step(*peer.settings()[best], only_real=True))
+            known = -1
+            while graphs() != known:
                 known = graphs()
-                row.way(round_)
-                if graphs() == known and round_:
-                    break
+                for round_ in range(len(self.keys)):
+                    row.way(round_)
         except Exception as error:  # a row that cannot be made is a result too: it is printed
-            return [f"{best} compiled: not measured, {type(error).__name__}: {str(error).splitlines()[0]}"]
-        made = graphs() - before
-        return [f"{best} compiled: {made} graphs in {time.perf_counter() - start:.0f} s, not counted"]
+            del self.rows[eager:]
+            reason = next(iter(str(error).splitlines()), "")
+            return [f"{name}: not measured, {type(error).__name__}: {reason}"]
+        return [f"{name}: {graphs() - before} graphs in {time.perf_counter() - start:.0f} s, not counted"]
+
+    @property
+    def base(self) -> Row:
+        """What the others are compared with: the trivial baseline where it is there."""
+        return next((row for row in self.rows if row.name == "torch.nn float32"), self.rows[0])
 
     def lines(self, limits: dict[str, Row]) -> list[list[str]]:
         """The table's lines, the fastest row first."""
-        base = next((row for row in self.rows if row.name == "torch.nn float32"), self.rows[0])
         teraflop = [sum(work(self.size, self.pairs, key) for key in part) for part in self.keys]
         lines = []
         for row in sorted(self.rows, key=lambda row: -row.rate):
@@ -317,7 +247,7 @@ class Bench:
             done = [r * w / t for r, w, t in zip(row.rates, teraflop, self.tokens, strict=True)]
             share = float(np.median(done)) / limit.rate
             spread = f"{min(row.rates):,.0f} to {max(row.rates):,.0f}"
-            lines.append([row.name, f"{row.rate:,.0f}", spread, ratio(row, base), f"{share:.0%}"])
+            lines.append([row.name, f"{row.rate:,.0f}", spread, ratio(row, self.base), f"{share:.0%}"])
         return lines
 
 
@@ -326,13 +256,13 @@ def measure(size: Size, pairs: PairSet, options: argparse.Namespace, steps: int,
     keys = pairs.epoch(0, 0, _TOKENS)[: options.rounds * steps]
     parts = [keys[i : i + steps] for i in range(0, len(keys), steps)]
     bench = Bench(size, pairs, parts)
-    first_losses(size, pairs, keys[0])
+    same_function(size, pairs, keys[0])
     if "clearhead" in options.contenders:
         for precision, optimizer in (("float32", "adamw"), ("bfloat16", "adamw"), ("bfloat16", "muon")):
             step = clearhead_step(size, pairs, precision, optimizer, folder)
             bench.add(f"clearhead {precision} {optimizer}", step)
     remarks = []
-    for name in _PEERS:
+    for name in PEERS:
         if name in options.contenders:
             remarks += bench.add_peer(name, compiled=options.compile)
     limits = {}
@@ -346,7 +276,7 @@ def measure(size: Size, pairs: PairSet, options: argparse.Namespace, steps: int,
             f"{graphs() - compiled} graphs were compiled while measuring: compiled rows are too slow by that"
         )
     print("  limits:", "; ".join(f"{r.name} {r.rate:.2f} TFLOP/s" for r in limits.values()))
-    heads = ["  ", "tokens/s", "rounds", "to torch.nn float32", "of limit"]
+    heads = ["", "tokens/s", "rounds", f"to {bench.base.name}", "of limit"]
     table(heads, [[f"  {line[0]}", *line[1:]] for line in bench.lines(limits)])
     ours = [row for row in bench.rows if row.name.startswith("clearhead") and row.name.endswith("adamw")]
     peers = [row for row in bench.rows if not row.name.startswith("clearhead")]

@@ -1,0 +1,106 @@
+"""Measuring on a noisy machine: in a round every contender works once, in an order that turns.
+
+A figure means something only beside another of the same minute: medians, ratios of medians and the spread of the
+rounds' own ratios are printed, and the machine's limits are contenders of the same rounds.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+def machine() -> str:
+    """One line: processor, threads, versions."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    names = ("torch", "transformers", "ctranslate2")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    return f"{models[0] if models else platform.processor()}, {torch.get_num_threads()} threads; {versions}"
+
+
+def graphs() -> int:
+    """How many graphs torch.compile has made so far."""
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])
+
+
+# The machine's limits, as contenders of the same rounds
+
+
+def product(rows: int, dtype: torch.dtype) -> tuple[Callable[[], object], float]:
+    """(a way, its TFLOP): a few products [rows, 512] x [512, 2048]."""
+    a, b = torch.randn(rows, 512, dtype=dtype), torch.randn(512, 2048, dtype=dtype)
+    times = max(1, 8192 // rows)
+
+    def way() -> None:
+        for _ in range(times):
+            a @ b
+
+    return way, times * 2 * rows * 512 * 2048 / 1e12
+
+
+def reading() -> tuple[Callable[[], object], float]:
+    """(a way, its GB): a float32 matrix far larger than any cache, times a vector."""
+    a, b = torch.randn(8192, 8192), torch.randn(8192)
+    return lambda: a @ b, a.numel() * 4 / 1e9
+
+
+# Rounds and tables
+
+
+@dataclass
+class Row:
+    """A contender: `way` works once on round r and returns how much it did; `rates` is that a second, by round."""
+
+    name: str
+    way: Callable[[int], float]
+    rates: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """The median of its rounds."""
+        return statistics.median(self.rates)
+
+
+def constant(way: Callable[[], object], amount: float) -> Callable[[int], float]:
+    """A way that does the same in every round."""
+
+    def work(_: int) -> float:
+        way()
+        return amount
+
+    return work
+
+
+def in_turns(rows: Sequence[Row], rounds: int) -> None:
+    """Let every row work once a round, beginning with another one each time."""
+    for round_ in range(rounds):
+        for i in range(len(rows)):
+            row = rows[(i + round_) % len(rows)]
+            start = time.perf_counter()
+            amount = row.way(round_)
+            row.rates.append(amount / (time.perf_counter() - start))
+
+
+def ratio(one: Row, other: Row) -> str:
+    """The ratio of two rows' medians, and the least and the largest of the rounds' own ratios."""
+    each = [a / b for a, b in zip(one.rates, other.rates, strict=True)]
+    return f"{one.rate / other.rate:.2f} ({min(each):.2f} to {max(each):.2f})"
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Print columns, the first to the left, the others to the right."""
+    widths = [max(len(str(cell)) for cell in column) for column in zip(heads, *lines, strict=True)]
+    for line in (heads, *lines):
+        first, *others = (f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True))
+        print("  ".join([f"{line[0]:<{len(first)}}", *others]))
