@@ -8,7 +8,8 @@ Sixteen sources of 32 random tokens, beam 4, exactly 32 new tokens each; `--extr
 are copied into clearhead's EncoderDecoder, and from a copy into CTranslate2 (which quantizes in place). Its output
 matrix is tied to nothing: a random tied model repeats its input, and all would agree on nothing; how many different
 tokens a sentence got is printed. "equal" is the share of tokens written that transformers in float32 wrote at the same
-place. The trivial baseline is clearhead's own search without a cache, which also shows that cached and uncached agree.
+place; a first difference changes all that follows, and a random model's choices are closer than a trained one's. The
+trivial baseline is clearhead's own search without a cache, which also shows that cached and uncached agree.
 
 Shares of the machine's limits, measured in the same rounds: "products" counts the arithmetic of all beams, each source
 once, against the product [rows, 512] x [512, 2048] in the row's precision (int8 against bfloat16's); "reading" counts
