@@ -193,7 +193,8 @@ def _until(there: Callable[[], bool]) -> None:
 
 
 def _summary(work: Training | Translating, kills: list[Kill], same: int) -> int:
-    for unit, values in ((work.unit, [k.lost for k in kills]), ("seconds", [k.seconds for k in kills])):
+    seconds = "seconds, start-up counted"
+    for unit, values in ((work.unit, [k.lost for k in kills]), (seconds, [k.seconds for k in kills])):
         if values:
             print(f"{work.name}, lost at a kill: median {statistics.median(values):.1f}, most {max(values):.1f} {unit}")
     about = "while a file was written" if isinstance(work, Training) else "and the file cut at a random byte"

@@ -42,11 +42,6 @@ def test_a_training_that_is_asked_to_stop(tmp_path: Path, number: int, code: int
     metrics = tmp_path / "m/metrics.jsonl"
     until(lambda: metrics.exists() and metrics.stat().st_size > 0, process)
     assert (tmp_path / "m/.lock").exists()
-    second = begin(*TRAIN.split(), "--out", tmp_path / "m", "--resume")
-    said = second.communicate()[1]
-    assert second.returncode == 1
-    assert f"process {process.pid} on " in said
-    assert "is training into this folder\n  mend: wait until it has ended" in said
     process.send_signal(number)
     said = process.communicate()[1]
     assert process.returncode == code
@@ -57,7 +52,7 @@ def test_a_training_that_is_asked_to_stop(tmp_path: Path, number: int, code: int
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("after", [0.0, 0.4, 0.9])
+@pytest.mark.parametrize("after", [0.0, 0.5])
 def test_a_stop_while_torch_is_imported(tmp_path: Path, number: int, code: int, after: float) -> None:
     process = begin(*TRAIN.split(), "--out", tmp_path / "m")
     assert process.stderr is not None
