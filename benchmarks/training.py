@@ -40,7 +40,7 @@ from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, ta
 from clearhead.data.batches import PairSet
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import read_pairs
-from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizers import PAD, TokenizerConfig, train_tokenizer
 from clearhead.folder import Folder
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks.pairs import PairJob
@@ -75,9 +75,10 @@ def file_pairs(file: str, vocab: int) -> PairSet:
 
 def work(size: Size, pairs: PairSet, key: np.ndarray) -> float:
     """TFLOP of a step on the real tokens of a batch."""
-    src, tgt = (np.array([len(side[i]) for i in key]) for side in (pairs.src, pairs.tgt))
-    forward = 2 * (size.src_weights * src.sum() + size.tgt_weights * (tgt - 1).sum())
-    return 3 * float(forward + size.attention(src, tgt - 1).sum()) / 1e12
+    batch = pairs.batch(key)
+    src, tgt = (batch.src != PAD).sum(1), (batch.labels != PAD).sum(1)
+    forward = 2 * (size.src_weights * src.sum() + size.tgt_weights * tgt.sum())
+    return 3 * float(forward + size.attention(src, tgt).sum()) / 1e12
 
 
 # The contenders' steps

@@ -1,0 +1,69 @@
+"""The loss over a vocabulary, and its gradient on the way.
+
+    loss = - sum_n sum_v t[n, v] log p[n, v],   p = softmax(x W'),   t = (1 - s) onehot(label) + s / V
+                                                                            (Szegedy et al., 2016, smooth the labels)
+    d loss / d logits = p - t
+
+Logits of all tokens are most of a translator's numbers. Here they are turned into their own gradient where they stand,
+and both products with it are done at once: nothing as large is ever kept (benchmarks/parts.py).
+
+Axes: tokens, d_model, vocab.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = ["cross_entropy"]
+
+_BLOCK = 2**25  # logits that are held at once (64 MB in bfloat16)
+
+
+def cross_entropy(
+    x: Float[Tensor, "tokens d_model"],
+    weight: Float[Tensor, "vocab d_model"],
+    labels: Int[Tensor, " tokens"],
+    smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """The sum over tokens of the smoothed cross-entropy of softmax(x W'), in nats and float32; once differentiable."""
+    loss: Tensor = _CrossEntropy.apply(x, weight, labels, smoothing)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _CrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+        vocab, wanted = weight.size(0), any(ctx.needs_input_grad)
+        total = weight.sum(0, dtype=torch.float32)  # x total' = a token's logits summed
+        loss = torch.zeros((), device=x.device)
+        x_grads, weight_grad = [], None
+        block = max(1, _BLOCK // vocab)
+        for part, label in zip(x.split(block), labels.split(block), strict=True):
+            logits = part @ weight.mT
+            place = torch.arange(len(label), device=x.device), label
+            at_label = logits[place].float()
+            p = logits.softmax(-1)
+            # The label's own two numbers give the sum of all exponentials: it need not be summed a second time.
+            normaliser = at_label - p[place].float().clamp(min=torch.finfo(torch.float32).tiny).log()
+            smooth = (part.float() @ total).sum() * (smoothing / vocab)
+            loss += normaliser.sum() - (1 - smoothing) * at_label.sum() - smooth
+            if wanted:
+                p -= smoothing / vocab
+                p[place] -= 1 - smoothing
+                x_grads.append(p @ weight)
+                grad = p.mT @ part
+                weight_grad = grad if weight_grad is None else weight_grad.float() + grad
+        if wanted:
+            ctx.save_for_backward(torch.cat(x_grads), weight_grad.to(weight.dtype))
+        return loss
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        x_grad, weight_grad = ctx.saved_tensors
+        return x_grad * grad, weight_grad * grad, None, None
