@@ -128,7 +128,7 @@ class PeerSteps:
             loss.backward()
             loss.item()
             if half:
-                self.half.gather(1)
+                self.half.gather()
             nn.utils.clip_grad_norm_(self.master.parameters(), _CLIP)
             self.adamw.step()
             self.adamw.zero_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clearhead.attention.dropout import dropout
+from clearhead.attention.dropout import add_dropped, dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5])
@@ -33,14 +33,32 @@ def test_the_gradient_passes_where_the_value_did() -> None:
     assert torch.equal(x.grad, torch.where(y == 0, 0.0, 2.0))
 
 
-def test_it_is_the_identity_in_evaluation_and_for_p_zero_and_repeats_with_the_seed() -> None:
-    x = torch.randn(9)
+@pytest.mark.parametrize("rows", [7, 7000])
+def test_added_to_a_residual_it_is_the_same(rows: int) -> None:
+    x, part = torch.randn(rows, 5), torch.randn(rows, 5)
+    torch.manual_seed(0)
+    wanted = x + dropout(part, 0.3)
+    torch.manual_seed(0)
+    torch.testing.assert_close(add_dropped(x, part, 0.3), wanted)
+    assert add_dropped(x, part, 0.3, training=False).equal(x + part)
+
+
+@pytest.mark.parametrize("p", [1e-6, 1 - 1e-6])
+def test_a_share_next_to_nothing_or_everything(p: float) -> None:
+    y = dropout(torch.ones(300, 300), p)
+    assert abs((y == 0).double().mean().item() - p) < 1e-3
+
+
+@pytest.mark.parametrize("rows", [3, 3000])  # both ways to draw
+def test_it_is_the_identity_in_evaluation_and_for_p_zero_and_repeats_with_the_seed(rows: int) -> None:
+    x = torch.randn(rows, 9)
     assert dropout(x, 0.5, training=False) is x
     assert dropout(x, 0.0) is x
     torch.manual_seed(3)
     first = dropout(x, 0.5)
     torch.manual_seed(3)
     assert torch.equal(first, dropout(x, 0.5))
+    assert not torch.equal(first, dropout(x, 0.5))
 
 
 def test_no_entries() -> None:

@@ -12,19 +12,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["dropout"]
+__all__ = ["add_dropped", "dropout"]
 
 
 def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     """`x` with a share p of its entries dropped in training; `x` itself otherwise. Any shape."""
     if not training or p == 0.0:
         return x
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
-        return F.dropout(x, p)
+    return F.dropout(x, p) if _torch_draws(x) else x * _factors(x, p)
+
+
+def add_dropped(x: Tensor, part: Tensor, p: float, training: bool = True) -> Tensor:
+    """x + dropout(part, p): a residual connection, in one pass. Equal shapes."""
+    if not training or p == 0.0 or _torch_draws(part):
+        return x + dropout(part, p, training)
+    return torch.addcmul(x, part, _factors(part, p))
+
+
+def _torch_draws(x: Tensor) -> bool:
+    return x.device.type != "cpu" or torch.compiler.is_compiling()
+
+
+def _factors(x: Tensor, p: float) -> Tensor:
+    """What the entries of x are multiplied with: 0, or 1 / (1 - p)."""
     last = min(max(round(p * 2**16), 1), 2**16 - 1) - 2**15 - 1  # the greatest draw that drops
     draws = _bits((x.numel() + 3) // 4).view(torch.int16)[: x.numel()].view(x.shape)
     kept = draws.clamp_(last, last + 1).sub_(last)  # 0 or 1; a comparison would take ten times as long
-    return x * kept.to(x.dtype).mul_(1.0 / (1.0 - p))
+    if x.element_size() == 2:  # the number's own bits, times 0 or 1
+        return kept.mul_(int(torch.tensor(1.0 / (1.0 - p), dtype=x.dtype).view(torch.int16))).view(x.dtype)
+    return kept.to(x.dtype).mul_(1.0 / (1.0 - p))
 
 
 def _bits(n: int) -> Tensor:

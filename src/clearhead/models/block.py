@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from clearhead.attention import Cache, Mask, MemoryCache, MultiHead, Rotation
-from clearhead.attention.dropout import dropout
+from clearhead.attention.dropout import add_dropped
 from clearhead.look import see
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.layers import FeedForward, make_norm
@@ -91,6 +91,6 @@ class Block(nn.Module):
     def _add(self, x: Tensor, norm: nn.Module, part: Callable[[Tensor], Tensor]) -> Tensor:
         """The residual connection around one part."""
         if self.pre:
-            return x + dropout(part(norm(x)), self.dropout, self.training)
-        out: Tensor = norm(x + dropout(part(x), self.dropout, self.training))
+            return add_dropped(x, part(norm(x)), self.dropout, self.training)
+        out: Tensor = norm(add_dropped(x, part(x), self.dropout, self.training))
         return out

@@ -31,7 +31,7 @@ def cross_entropy(
     smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
     """The sum over tokens of the smoothed cross-entropy of softmax(x W'), in nats and float32; once differentiable."""
-    loss: Tensor = _CrossEntropy.apply(x, weight, labels, smoothing)  # type: ignore[no-untyped-call]
+    loss: Tensor = _CrossEntropy.apply(x, weight, labels, smoothing)
     return loss
 
 
@@ -41,7 +41,8 @@ class _CrossEntropy(torch.autograd.Function):
         vocab, wanted = weight.size(0), any(ctx.needs_input_grad)
         total = weight.sum(0, dtype=torch.float32)  # x total' = a token's logits summed
         loss = torch.zeros((), device=x.device)
-        x_grads, weight_grad = [], None
+        x_grads: list[Tensor] = []
+        weight_grad = torch.zeros((), device=x.device)
         block = max(1, _BLOCK // vocab)
         for part, label in zip(x.split(block), labels.split(block), strict=True):
             logits = part @ weight.mT
@@ -57,13 +58,13 @@ class _CrossEntropy(torch.autograd.Function):
                 p[place] -= 1 - smoothing
                 x_grads.append(p @ weight)
                 grad = p.mT @ part
-                weight_grad = grad if weight_grad is None else weight_grad.float() + grad
+                weight_grad = weight_grad.float() + grad if len(x_grads) > 1 else grad
         if wanted:
             ctx.save_for_backward(torch.cat(x_grads), weight_grad.to(weight.dtype))
         return loss
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x_grad, weight_grad = ctx.saved_tensors
         return x_grad * grad, weight_grad * grad, None, None

@@ -244,19 +244,20 @@ class _Run:
             loss, n = self.job.loss(self.weights.working, self.job.batch(key))
             loss.backward()
             total, count = total + loss.item(), count + n
-        self.weights.gather(count)
-        norm = nn.utils.get_total_norm(w.grad for w in self.master.parameters() if w.grad is not None)
+        self.weights.gather()
+        grads = [w.grad for w in self.master.parameters() if w.grad is not None]
+        norm = float(nn.utils.get_total_norm(grads)) / count  # of the mean gradient over all predictions
         lost = "loss" if not math.isfinite(total) else "gradient" if not math.isfinite(norm) else ""
         if not lost:
-            self._update(norm)
+            clip = self.plan.optimizer.clip
+            torch._foreach_mul_(grads, (min(1.0, clip / (norm + 1e-6)) if clip else 1.0) / count)
+            self._update()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         return total, count, lost
 
-    def _update(self, norm: Tensor) -> None:
-        """Change the weights by their gradients, whose norm is given."""
-        if self.plan.optimizer.clip:
-            nn.utils.clip_grads_with_norm_(self.master.parameters(), self.plan.optimizer.clip, norm)
+    def _update(self) -> None:
+        """Change the weights by their gradients."""
         share = self.schedule(self.position.step)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:

@@ -33,17 +33,13 @@ class Weights:
                 weight.data = weight.data.bfloat16()
         self._pairs = list(zip(master.parameters(), self.working.parameters(), strict=True))
 
-    def gather(self, count: int) -> None:
-        """Put the mean gradient over `count` predictions on the master weights."""
-        grads = []
+    def gather(self) -> None:
+        """Put the gradient on the master weights."""
         for master, working in self._pairs:
             if working.grad is None:
                 working.grad = torch.zeros_like(working)
             if master is not working:
                 master.grad, working.grad = working.grad.float(), None
-            assert master.grad is not None
-            grads.append(master.grad)
-        torch._foreach_div_(grads, float(count))
 
     def publish(self) -> None:
         """Copy the master weights to where the passes run."""
