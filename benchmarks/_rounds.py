@@ -17,6 +17,9 @@ from pathlib import Path
 import torch
 
 
+_PAUSE = 0.3  # seconds; OpenMP threads spin for up to 0.2
+
+
 def machine() -> str:
     """One line: processor, threads, versions."""
     info = Path("/proc/cpuinfo")
@@ -83,10 +86,16 @@ def constant(way: Callable[[], object], amount: float) -> Callable[[int], float]
 
 
 def in_turns(rows: Sequence[Row], rounds: int) -> None:
-    """Let every row work once a round, beginning with another one each time."""
+    """Let every row work in every round, beginning with another one each time.
+
+    A row works once unmeasured before: its memory is then where it is in steady work, and the threads of the row before
+    no longer spin in wait of more.
+    """
     for round_ in range(rounds):
         for i in range(len(rows)):
             row = rows[(i + round_) % len(rows)]
+            time.sleep(_PAUSE)
+            row.way(round_)
             start = time.perf_counter()
             amount = row.way(round_)
             row.rates.append(amount / (time.perf_counter() - start))
