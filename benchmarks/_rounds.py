@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 
-
 _PAUSE = 0.3  # seconds; OpenMP threads spin for up to 0.2
 
 

@@ -23,7 +23,9 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from torch import Tensor
 from _peers import EOS, SIZES, UNK, Size, random_marian, save_ctranslate2, twin
 from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, reading, table
 from clearhead.attention import Tree
-from clearhead.generation.precision import reduced
+from clearhead.generation.precision import Precision, prepared
 from clearhead.generation.search import search
 from clearhead.models.encoder_decoder import EncoderDecoder, Memory
 
@@ -58,16 +60,7 @@ class Setting:
 # The contenders: each decodes a setting
 
 
-def _as_is(module: EncoderDecoder) -> EncoderDecoder:
-    return module
-
-
-# clearhead's ways to make a model ready for decoding; a new one is a new line.
-_READY: dict[str, Callable[[EncoderDecoder], EncoderDecoder]] = {
-    "float32": _as_is,
-    "bfloat16": lambda module: reduced(module, "bfloat16"),
-    "int8": lambda module: reduced(module, "int8"),
-}
+_PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 
 
 class Uncached:
@@ -124,18 +117,26 @@ def by_transformers(model: Any, setting: Setting, **options: Any) -> Written:
     return ids[:, 1:].tolist()
 
 
-def by_ctranslate2(translator: Any, setting: Setting) -> Written:
-    """`translate_batch`."""
+def by_ctranslate2(folder: str, kind: str, threads: int, src: list[list[int]], beam: int) -> Written:
+    """`translate_batch`; runs in a process of its own, where the model stays open."""
+    import ctranslate2
+
+    if folder not in _opened:
+        _opened[folder] = ctranslate2.Translator(
+            folder, "cpu", compute_type=kind, inter_threads=1, intra_threads=threads
+        )
     names = {EOS: "</s>", UNK: "<unk>"}
-    found = translator.translate_batch(
-        [[names.get(i, f"t{i}") for i in row] for row in setting.src.tolist()],
-        beam_size=setting.beam,
+    found = _opened[folder].translate_batch(
+        [[names.get(i, f"t{i}") for i in row] for row in src],
+        beam_size=beam,
         min_decoding_length=_NEW,
         max_decoding_length=_NEW,
     )
     numbers = {name: i for i, name in names.items()}
     return [[numbers[t] if t in numbers else int(t[1:]) for t in result.hypotheses[0]] for result in found]
 
+
+_opened: dict[str, Any] = {}
 
 Decode = Callable[[Setting], Written]
 
@@ -164,22 +165,20 @@ def transformers_ways(marian: Any, *, compiled: bool) -> dict[str, Decode]:
 
 
 def ctranslate2_ways(marian: Any, size: Size, folder: Path) -> dict[str, Decode]:
-    """CTranslate2 in float32 and int8, on as many threads as torch has."""
-    import ctranslate2
+    """CTranslate2 in float32 and int8, on as many threads as torch has.
 
-    ways: dict[str, Decode] = {}
-    for kind in ("float32", "int8"):
+    In a process of its own: within ours its threads slow down everybody, torch's by a third.
+    """
+    pool, threads = ProcessPoolExecutor(1, mp_context=get_context("spawn")), torch.get_num_threads()
+
+    def way(kind: str) -> Decode:
         save_ctranslate2(marian, size, kind, folder / kind)
-        threads = torch.get_num_threads()
-        translator = ctranslate2.Translator(
-            str(folder / kind), "cpu", compute_type=kind, inter_threads=1, intra_threads=threads
-        )
+        place = str(folder / kind)
+        return lambda setting: pool.submit(
+            by_ctranslate2, place, kind, threads, setting.src.tolist(), setting.beam
+        ).result()
 
-        def decode(setting: Setting, translator: Any = translator) -> Written:
-            return by_ctranslate2(translator, setting)
-
-        ways[f"ctranslate2 {kind}"] = decode
-    return ways
+    return {f"ctranslate2 {kind}": way(kind) for kind in ("float32", "int8")}
 
 
 def clearhead_ways(module: EncoderDecoder) -> dict[str, Decode]:
@@ -188,7 +187,7 @@ def clearhead_ways(module: EncoderDecoder) -> dict[str, Decode]:
     def way(ready: EncoderDecoder) -> Decode:
         return lambda setting: by_clearhead(ready, setting)
 
-    return {f"clearhead {name}": way(make(module)) for name, make in _READY.items()}
+    return {f"clearhead {name}": way(prepared(module, name)) for name in _PRECISIONS}
 
 
 # Checks, and the measuring itself
@@ -232,8 +231,8 @@ def try_all(ways: dict[str, Decode], setting: Setting) -> tuple[dict[str, Writte
 def uncached(module: EncoderDecoder, setting: Setting) -> list[str]:
     """Lines about clearhead without its cache: agreement in each floating-point precision, speed."""
     lines = []
-    for name in ("float32", "bfloat16"):
-        ready = _READY[name](module)
+    for name in _PRECISIONS[:2]:  # in int8 a whole tensor shares one scale, which more tokens at once change
+        ready = prepared(module, name)
         start = time.perf_counter()
         slow = by_clearhead(ready, setting, cached=False)
         rate = setting.src.size(0) * _NEW / (time.perf_counter() - start)

@@ -40,7 +40,7 @@ def until(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 def test_a_training_that_is_asked_to_stop(tmp_path: Path, number: int, code: int) -> None:
     process = begin(*TRAIN.split(), "--out", tmp_path / "m")
     metrics = tmp_path / "m/metrics.jsonl"
-    until(lambda: metrics.exists() and metrics.stat().st_size > 0, process)
+    until(lambda: metrics.exists() and '"kind": "train"' in metrics.read_text(), process)
     assert (tmp_path / "m/.lock").exists()
     process.send_signal(number)
     said = process.communicate()[1]
@@ -65,6 +65,31 @@ def test_a_stop_while_torch_is_imported(tmp_path: Path, number: int, code: int, 
     assert "Traceback" not in said
     assert "terminate" not in said
     assert said.endswith(HOW_ON)
+
+
+def test_a_stop_that_was_swallowed_is_asked_for_again() -> None:
+    code = """
+import os, signal, sys, time
+from clearhead import cli
+
+class Swallowing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)  # Python only prints what a finalizer raises
+        time.sleep(0.01)
+
+def command():
+    Swallowing()
+    print("went on", flush=True)
+    time.sleep(60)
+
+cli.app, cli._AGAIN = command, 0.2
+sys.argv = ["clearhead", "train"]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert done.stdout == "went on\n"
+    assert done.returncode == 143
+    assert done.stderr.endswith("clearhead: stopped at once" + HOW_ON)
 
 
 @pytest.fixture(scope="module")

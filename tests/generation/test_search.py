@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import Tree
-from clearhead.generation.search import Hypothesis, search
+from clearhead.generation.search import Hypothesis, _best, search
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder, Memory
 
@@ -177,3 +177,18 @@ def test_the_log_probability_is_that_of_teacher_forcing(model: EncoderDecoder) -
 
 def test_nothing_to_write_is_nothing() -> None:
     assert search(Fake(), memory(0), [], bos=BOS, eos=EOS, beam=2) == []
+
+
+@pytest.mark.parametrize("vocab", [2, 7, 64, 192, 1000])
+@pytest.mark.parametrize("forbidden", [(), (0,), (0, 1)])
+def test_the_best_are_those_of_a_sorted_vocabulary(vocab: int, forbidden: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    logits, log_p = 3 * torch.randn(5, 4, vocab), torch.randn(5, 4)
+    n = min(8, 4 * vocab)
+    wanted = log_p[:, :, None] + logits.log_softmax(-1)
+    wanted[:, :, list(forbidden)] = float("-inf")
+    values, places = wanted.flatten(1).topk(n, dim=1)
+    best, beam, token = _best(logits, log_p, forbidden, n)
+    torch.testing.assert_close(best, values)
+    real = values > float("-inf")
+    assert (beam * vocab + token)[real].equal(places[real])

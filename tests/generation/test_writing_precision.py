@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from clearhead.errors import ConfigError
-from clearhead.generation.precision import Precision, reduced
+from clearhead.generation.precision import Precision, fingerprint, prepared
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 
@@ -29,15 +29,44 @@ def test_it_is_near(precision: Precision, config: dict[str, Any]) -> None:
     model = make(**config)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     wanted = model(SRC, TGT).log_softmax(-1)
-    found = reduced(model, precision)(SRC, TGT).float().log_softmax(-1)
+    found = prepared(model, precision)(SRC, TGT).float().log_softmax(-1)
     assert 0 < (found - wanted).abs().max() < 0.3
     assert (found - wanted).pow(2).mean().sqrt() < 0.03 * wanted.std()
     assert all(value.equal(before[name]) for name, value in model.state_dict().items())
 
 
-def test_float32_is_the_model_itself() -> None:
+@pytest.mark.parametrize("config", [{}, {"norm_order": "post", "activation": "swiglu", "positions": "rotary"}], ids=str)
+@torch.inference_mode()
+def test_packed_float32_is_the_same_and_shares_what_is_not_packed(config: dict[str, Any]) -> None:
+    model = make(**config)
+    ready = prepared(model, "float32")
+    torch.testing.assert_close(ready(SRC, TGT), model(SRC, TGT), atol=1e-5, rtol=1e-5)
+    assert ready.tgt_embedding.weight is model.tgt_embedding.weight
+    assert not [part for part in ready.modules() if isinstance(part, nn.Linear)]
+    assert [part for part in model.modules() if isinstance(part, nn.Linear)]
+
+
+def test_other_types_are_not_packed() -> None:
+    model = make().double()
+    assert prepared(model, "float32")(SRC, TGT).equal(model(SRC, TGT))
+
+
+def test_a_fingerprint_tells_every_change() -> None:
     model = make()
-    assert reduced(model, "float32") is model
+    with torch.no_grad():
+        prints = [fingerprint(model), fingerprint(model)]
+        assert prints[0] == prints[1]
+        model.head.weight[[0, 1]] = model.head.weight[[1, 0]]
+        prints.append(fingerprint(model))
+        model.head.weight.data[2] = 0.0
+        prints.append(fingerprint(model))
+        model.head.weight.data = model.head.weight.data.flip(0)
+        prints.append(fingerprint(model))
+        model.head.weight.data[:] = model.head.weight.data.flip(1)
+        prints.append(fingerprint(model))
+        model.head.weight = nn.Parameter(model.head.weight.clone())
+        prints.append(fingerprint(model))
+    assert len(set(prints)) == 6
 
 
 @torch.inference_mode()
@@ -46,10 +75,10 @@ def test_int8_by_hand() -> None:
     linear = nn.Linear(2, 2)
     linear.weight.copy_(torch.tensor([[127.0, -64.0], [0.5, 1.27]]))
     linear.bias.copy_(torch.tensor([1.0, -1.0]))
-    found = reduced(nn.Sequential(linear), "int8")(torch.tensor([[0.0, 255.0], [1.0, 2.0]]))
+    found = prepared(nn.Sequential(linear), "int8")(torch.tensor([[0.0, 255.0], [1.0, 2.0]]))
     torch.testing.assert_close(found, torch.tensor([[-64 * 255.0 + 1, 1.27 * 255 - 1], [0.0, 2.04]]), atol=2e-3, rtol=0)
 
 
 def test_int8_is_for_cpus() -> None:
     with pytest.raises(ConfigError, match=r"products of bytes for CPUs, which are not there on meta\n  mend: move"):
-        reduced(nn.Sequential(nn.Linear(2, 2, device="meta")), "int8")
+        prepared(nn.Sequential(nn.Linear(2, 2, device="meta")), "int8")

@@ -12,6 +12,7 @@ import torch
 import clearhead
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError, DataError
+from clearhead.generation.precision import Precision
 from clearhead.look import Edit
 from clearhead.tasks.pair_model import Written
 from clearhead.tasks.translate import Translator
@@ -332,3 +333,17 @@ def test_less_precision_is_measured_beside_the_full(loaded: Translator, precisio
     full = loaded.evaluate(["sample:english-spanish/valid:20"], beam=1)
     assert scores["BLEU, float32"] == full["BLEU"]
     assert abs(scores["chrF"].value - full["chrF"].value) < 5
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_writing_heeds_changed_weights_and_whoever_watches(trained: Translator, precision: Precision) -> None:
+    assert trained.folder is not None
+    translator = clearhead.load(trained.folder.path)
+    before = translator.translate(TEXTS, precision=precision)
+    assert translator.translate(TEXTS, precision=precision) == before
+    with clearhead.watch(translator.module) as trace:
+        watched = translator.translate(TEXTS, precision=precision)
+    assert watched == translator.translate(TEXTS)
+    assert "decoder.blocks.1.cross_attention.attention" in trace
+    translator.module.head.weight.data[5:] = translator.module.head.weight.data[5:].flip(0)
+    assert translator.translate(TEXTS, precision=precision) != before

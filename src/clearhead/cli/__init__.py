@@ -36,6 +36,7 @@ _COMMANDS = {
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
     "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it."),
 }
+_AGAIN = 5.0  # seconds after which a command that was asked to stop and goes on is asked again
 _HOW_ON = "\n  mend: go on with the same command and --resume"
 for _name, (_where, _line) in _COMMANDS.items():
     # The line is for the list of commands; on a command's own page it would take the place of its docstring.
@@ -60,6 +61,8 @@ def main() -> None:
         _say(f"clearhead: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt as error:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         sys.exit(_stopped((error.args or (signal.SIGINT,))[0]))
     except BrokenPipeError:  # the reader (`head`) has gone: what is left unread is nobody's
         _drop_output()
@@ -78,6 +81,9 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
         if frame.f_code.co_filename.startswith("<frozen importlib"):  # torch aborts when its import is interrupted
             os._exit(_stopped(number))
         frame = frame.f_back
+    if hasattr(signal, "setitimer"):  # code that runs in a callback swallows what is raised: then once more
+        signal.signal(signal.SIGALRM, lambda _, frame: _interrupt(number, frame))
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
     raise KeyboardInterrupt(number)
 
 

@@ -23,7 +23,7 @@ from clearhead.data.tokenizers import BOS, EOS, PAD, UNK
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.precision import Precision, reduced
+from clearhead.generation.precision import Precision, fingerprint, prepared
 from clearhead.generation.search import search
 from clearhead.insight.alignment import (
     Alignment,
@@ -94,7 +94,7 @@ class PairModel(ABC):
     ):
         self.module, self.tokenizers, self.folder = module.eval(), tokenizers, folder
         self.head = head or AlignmentHead.by_rule(len(module.decoder.blocks))
-        self._reduced: dict[str, EncoderDecoder] = {}
+        self._ready: dict[str, tuple[object, EncoderDecoder]] = {}
 
     # What a task adds -------------------------------------------------------------------------------------------------
 
@@ -341,10 +341,13 @@ class PairModel(ABC):
         return self.metrics(outputs, list(references.values()), lowercase=lowercase)
 
     def _in(self, precision: Precision) -> EncoderDecoder:
-        """The module in less precision, made when it is first asked for."""
-        if precision not in self._reduced:
-            self._reduced[precision] = reduced(self.module, precision)
-        return self._reduced[precision]
+        """The module made ready for writing, anew when its weights have changed; itself while hooks look at it."""
+        if any(part._forward_hooks or part._forward_pre_hooks for part in self.module.modules()):
+            return self.module
+        weights = fingerprint(self.module)
+        if precision not in self._ready or self._ready[precision][0] != weights:
+            self._ready[precision] = weights, prepared(self.module, precision)
+        return self._ready[precision][1]
 
     def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
         most = self.module.config.max_len - 1
