@@ -90,6 +90,9 @@ class _Ids(list[Tensor]):
     def select(self, rows: Tensor) -> None:
         self[:] = [torch.cat(self, dim=1).index_select(0, rows)]
 
+    def keep(self, places: Tensor) -> None:
+        self[:] = [torch.cat(self, dim=1).gather(1, places)]
+
 
 @torch.inference_mode()
 def by_clearhead(module: EncoderDecoder, setting: Setting, *, cached: bool = True) -> Written:

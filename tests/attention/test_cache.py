@@ -32,6 +32,20 @@ def test_rows_are_selected_anew() -> None:
     assert empty.length == 0
 
 
+def test_tokens_are_kept_anew() -> None:
+    cache, new = Cache(), torch.randn(2, 3, 5, 4)
+    before, _ = cache.update(new, new)
+    copy, places = before.clone(), torch.tensor([[0, 2, 4], [1, 3, 4]])
+    cache.keep(places)
+    k, v = cache.update(new[:, :, :1], new[:, :, :1])
+    kept = torch.stack([new[i, :, row] for i, row in enumerate(places)])
+    assert k.equal(torch.cat([kept, new[:, :, :1]], dim=2)) and v.equal(k)
+    assert before.equal(copy) and cache.length == 4
+    empty = Cache()
+    empty.keep(places)
+    assert empty.length == 0
+
+
 def test_a_memory_is_computed_once() -> None:
     cache, kv = MemoryCache(), (torch.randn(3, 1, 2, 4), torch.randn(3, 1, 2, 5))
     cache.select(torch.tensor([0]))

@@ -57,6 +57,18 @@ def test_positions_are_absolute_behind_a_cache(mask: Mask) -> None:
     assert table(mask, start=3, stop=5, keys=5).split() == whole[3:]
 
 
+def test_dead_branches_are_cut_off() -> None:
+    """0 - (1, 2), 1 - (3, 4), then 4 - (5, 6): 2 and 3 are dead. In the other row 2 and 4 are alive: 0 - 2 - 4."""
+    tree = Tree.root(2).grown(torch.tensor([[0, 0], [0, 0]])).grown(torch.tensor([[0, 0], [1, 1]]))
+    tree = tree.grown(torch.tensor([[1, 1], [0, 1]]))
+    assert tree.pruned(0.7) is None  # four of five are alive in the second row
+    cut, places = tree.pruned(0.8)
+    assert places.tolist() == [[0, 1, 2, 4], [0, 2, 3, 4]]
+    assert table(cut, start=4, stop=6, keys=6) == "110110 110101"
+    assert table(cut, start=4, stop=6, keys=6, row=1) == "111010 110101"
+    assert cut.depth == tree.depth == 3
+
+
 def test_a_tree_by_hand() -> None:
     """a grows b and c; then b grows d and e. Slots: a b c d e; the second sentence has both grow from c."""
     tree = Tree.root(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,13 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import Tree
+from clearhead.generation import search as module
 from clearhead.generation.search import Hypothesis, _best, search
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder, Memory
 
 BOS, EOS, VOCAB = 0, 1, 4
+_PRUNED = Tree.pruned
 
 
 @dataclass
@@ -36,6 +39,9 @@ class Prefixes:
 
     def select(self, rows: Tensor) -> None:
         self.ids = self.ids[rows]
+
+    def keep(self, places: Tensor) -> None:
+        self.ids = self.ids.gather(1, places)
 
 
 class Fake:
@@ -177,6 +183,28 @@ def test_the_log_probability_is_that_of_teacher_forcing(model: EncoderDecoder) -
 
 def test_nothing_to_write_is_nothing() -> None:
     assert search(Fake(), memory(0), [], bos=BOS, eos=EOS, beam=2) == []
+
+
+@pytest.mark.parametrize("small", [0, 8, 1000])
+@torch.no_grad()
+def test_cutting_dead_branches_changes_nothing(
+    model: EncoderDecoder, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = copy.deepcopy(model).double()
+    memory, cut = exact.encode(SRC, LENGTHS), []
+
+    def pruned(tree: Tree, share: float) -> tuple[Tree, Tensor] | None:
+        found = _PRUNED(tree, share)
+        cut.append(found is not None)
+        return found
+
+    monkeypatch.setattr(module, "_SMALL", small)
+    monkeypatch.setattr(Tree, "pruned", pruned)
+    found = search(exact, memory, [40, 25, 38], bos=1, eos=2, forbidden=[0, 1, 2], beam=4)
+    assert any(cut) == (small < 1000)
+    monkeypatch.setattr(module, "_SMALL", 1000)
+    wanted = search(exact, memory, [40, 25, 38], bos=1, eos=2, forbidden=[0, 1, 2], beam=4)
+    assert [[h.ids for h in hs] for hs in found] == [[h.ids for h in hs] for hs in wanted]
 
 
 @pytest.mark.parametrize("vocab", [2, 7, 64, 192, 1000])

@@ -135,7 +135,7 @@ def test_the_future_cannot_move_the_past(config: dict[str, Any]) -> None:
 @every_config
 @torch.no_grad()
 def test_a_tree_is_its_lines(config: dict[str, Any]) -> None:
-    """Each row grows three branches, which give way to one another; then the first sentence leaves."""
+    """Each row grows three branches, which give way to one another and are cut off; then the first sentence leaves."""
     model, random = make(config), torch.Generator().manual_seed(1)
     memory, cache, tree = model.encode(SRC, LENGTHS), model.new_cache(), Tree.root(3)
     lines = torch.full((3, 1, 1), 1)
@@ -145,8 +145,13 @@ def test_a_tree_is_its_lines(config: dict[str, Any]) -> None:
         tokens = torch.randint(3, 20, (3, 3, 1), generator=random)
         lines = torch.cat([lines.gather(1, parents[:, :, None].expand(-1, -1, lines.size(2))), tokens], dim=2)
         tree = tree.grown(parents)
+        cut = tree.pruned()
+        if cut is not None:
+            tree, places = cut
+            cache.keep(places)
         found = model.decode(tokens[:, :, 0], memory, cache=cache, tree=tree)
-    assert_same(found, last_of(model, lines, range(3)))
+        assert_same(found, last_of(model, lines, range(3)))
+    assert tree.ancestors.size(2) < 1 + 4 * 3
     rows = torch.tensor([2, 1])
     cache.select(rows)
     tree, tokens = tree.select(rows).grown(torch.tensor([[1, 1], [2, 0]])), torch.tensor([[5, 6], [7, 8]])

@@ -211,6 +211,22 @@ class Tree(Mask):
         """The trees of these rows."""
         return Tree(self.ancestors.index_select(0, rows), self.depth)
 
+    def pruned(self, share: float = 1.0) -> tuple[Tree, Tensor] | None:
+        """(the tree without dead branches, the places of the older tokens that are left [batch, kept], in order).
+
+        As rows are of one length, some that are dead stay in rows with more dead ones than others. None if more than
+        `share` of the older tokens would be left.
+        """
+        newest, tokens = self.ancestors.shape[1:]
+        older = self.ancestors[:, :, : tokens - newest]
+        alive = older.any(1)
+        kept = int(alive.sum(1).max())
+        if kept > share * alive.size(1):
+            return None
+        places = alive.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :kept].sort(dim=1).values
+        lines = older.gather(2, places[:, None].expand(-1, newest, -1))
+        return Tree(torch.cat([lines, self.ancestors[:, :, tokens - newest :]], dim=2), self.depth), places
+
     def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
         newest = queries[:, 0] - (self.ancestors.size(2) - self.ancestors.size(1))
         return self.ancestors[:, newest][:, None, :, keys[0]]

@@ -3,7 +3,7 @@
 A hypothesis scores log p(y | x) / length^penalty, its end counted (Wu et al., 2016, without their offset); beam 1 is
 greedy. A sentence ends when it has as many ended hypotheses as beams; ended sentences leave the batch. The hypotheses
 of a sentence are one tree of tokens in one row of the cache: each looks at its own ancestors, so that none is copied
-when it branches.
+when it branches; dead branches are cut off now and then.
 
 Axes: sentences, beams, vocab.
 """
@@ -32,10 +32,14 @@ class SelectableMemory(Protocol):
 
 
 class WriterCache(Protocol):
-    """A decoder's cache."""
+    """A decoder's cache: `select` keeps some sentences, `keep` some tokens [sentences, kept] of each."""
 
     def select(self, rows: Tensor) -> None: ...
 
+    def keep(self, places: Tensor) -> None: ...
+
+
+_ALIVE, _SMALL = 0.5, 32  # dead branches are cut where they are half of a tree, and this is larger
 
 M = TypeVar("M", bound=SelectableMemory)
 
@@ -86,6 +90,8 @@ def search(
         if going is not None:
             cache.select(going)
             memory = memory.select(going)
+        if (places := beams.prune()) is not None:
+            cache.keep(places)
     return [sorted(hypotheses, key=lambda h: -h.score) for hypotheses in beams.ended]
 
 
@@ -147,6 +153,14 @@ class _Beams:
         self.ids = torch.cat([grown, token.gather(1, picked)[:, :, None]], dim=2)
         self.log_p, self.tree = best.gather(1, picked), self.tree.grown(parents)
         return self._leave()
+
+    def prune(self) -> Tensor | None:
+        """Cut dead branches off the tree, if they are worth a copy of the caches; returns which tokens are left."""
+        found = self.tree.pruned(_ALIVE) if self.tree.ancestors.size(2) > _SMALL else None
+        if found is None:
+            return None
+        self.tree, places = found
+        return places
 
     def _end(self, best: Tensor, parent: Tensor, token: Tensor) -> None:
         """Move what ends among the first `beam` candidates to `ended`; at a sentence's limit everything ends."""

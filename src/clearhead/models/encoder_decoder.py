@@ -57,6 +57,11 @@ class DecoderCache:
             tokens.select(rows)
             memory.select(rows)
 
+    def keep(self, places: Tensor) -> None:
+        """Go on with these of each row's tokens [batch, kept], in this order."""
+        for tokens in self.tokens:
+            tokens.keep(places)
+
 
 class Stack(nn.Module):
     """Positions, blocks and the last norm: an encoder, or with `cross` a decoder. Vectors in, vectors out."""
