@@ -23,6 +23,7 @@ from clearhead.attention import Tree
 __all__ = ["Hypothesis", "Writer", "search"]
 
 _ENDED = 0.2  # share of the rows that may be of ended sentences before the caches are copied without them
+_ALIVE, _SMALL = 0.5, 32  # a tree of more than 32 tokens is cut where at most half of them are alive
 
 
 class SelectableMemory(Protocol):
@@ -38,8 +39,6 @@ class WriterCache(Protocol):
 
     def keep(self, places: Tensor) -> None: ...
 
-
-_ALIVE, _SMALL = 0.5, 32  # dead branches are cut where they are half of a tree, and this is larger
 
 M = TypeVar("M", bound=SelectableMemory)
 
