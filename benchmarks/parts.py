@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from clearhead.attention import Attention, Causal
+from clearhead.attention import Attention, Causal, Matrix
 from clearhead.attention.dropout import dropout
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.muon import Muon
@@ -53,6 +53,24 @@ def attention(tokens: int, dtype: torch.dtype) -> tuple[Way, Way]:
 
     def plain() -> None:
         F.scaled_dot_product_attention(q, k, v, is_causal=True).sum().backward()
+
+    return ours, plain
+
+
+def written(keys: int, dtype: torch.dtype) -> tuple[Way, Way]:
+    """The newest tokens of 16 beams of 4 ask those before them: a decoding step."""
+    q, k, v = (torch.randn(16, 8, n, 64, dtype=dtype) for n in (4, keys, keys))
+    allowed = torch.rand(16, 1, 4, keys) > 0.5
+    allowed[..., -4:] = torch.eye(4, dtype=torch.bool)
+    mask = Matrix(allowed)  # of all layers of a step
+
+    def ours() -> None:
+        with torch.inference_mode():
+            Attention(q, k, v, mask=mask).context()
+
+    def plain() -> None:
+        with torch.inference_mode():
+            F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
 
     return ours, plain
 
@@ -102,6 +120,11 @@ def main() -> None:
         (f"attention, {n} tokens, {str(t).split('.')[1]} (plain: fused kernel)", attention(n, t))
         for t in (torch.float32, torch.bfloat16)
         for n in (16, 64, 256, 512)
+    ]
+    rows += [
+        (f"attention, 4 queries, {n} keys, {str(t).split('.')[1]} (plain: fused kernel)", written(n, t))
+        for t in (torch.float32, torch.bfloat16)
+        for n in (32, 128)
     ]
     rows += [("dropout (plain: F.dropout)", drops())]
     rows += [(f"Muon, d_model {d} (plain: torch.optim.Muon)", muon(d)) for d in (128, 256)]

@@ -191,17 +191,20 @@ def test_blocks_reach_the_parameters_of_a_score() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "keys", "score", "edits", "way"),
+    ("dtype", "queries", "keys", "score", "edits", "way"),
     [
-        (torch.float32, 8, "ScaledDot", (), "_context_fused"),
-        (torch.bfloat16, module._SHORT, "ScaledDot", (), "_context_short"),
-        (torch.bfloat16, module._SHORT + 1, "ScaledDot", (), "_context_fused"),
-        (torch.float32, 8, "Additive", (), "_context_by_rows"),
-        (torch.float32, 8, "ScaledDot", (Edit("a", step="weights"),), "_context_by_rows"),
+        (torch.float32, module._FEW, 1000, "ScaledDot", (), "_context_short"),
+        (torch.float32, module._FEW + 1, 8, "ScaledDot", (), "_context_fused"),
+        (torch.bfloat16, module._FEW + 1, module._SHORT, "ScaledDot", (), "_context_short"),
+        (torch.bfloat16, module._FEW + 1, module._SHORT + 1, "ScaledDot", (), "_context_fused"),
+        (torch.float32, 1, 8, "Additive", (), "_context_by_rows"),
+        (torch.float32, 1, 8, "ScaledDot", (Edit("a", step="weights"),), "_context_by_rows"),
     ],
 )
-def test_which_way_is_taken(dtype: torch.dtype, keys: int, score: str, edits: tuple[Edit, ...], way: str) -> None:
-    q, kv = torch.ones(1, 1, 1, 2, dtype=dtype), torch.ones(1, 1, keys, 2, dtype=dtype)
+def test_which_way_is_taken(
+    dtype: torch.dtype, queries: int, keys: int, score: str, edits: tuple[Edit, ...], way: str
+) -> None:
+    q, kv = (torch.ones(1, 1, n, 2, dtype=dtype) for n in (queries, keys))
     act = Attention(q, kv, kv, score=every_score(2)[score]).edited(edits)
     with patch.object(Attention, way, side_effect=NotImplementedError), pytest.raises(NotImplementedError):
         act.context()

@@ -32,7 +32,8 @@ __all__ = ["STEPS", "Attention"]
 
 STEPS = ("q", "k", "v", "similarities", "scaled", "biased", "masked", "weights", "context")
 
-_SHORT = 256  # keys; below, on a CPU in bfloat16, plain steps beat the fused kernel (benchmarks/parts.py)
+# On a CPU, plain steps beat the fused kernel for a few queries, in bfloat16 for short texts too (benchmarks/parts.py).
+_FEW, _SHORT = 8, 256  # queries; keys
 _BLOCK = 2**24  # numbers an opened act may hold at once when it walks its rows in blocks (64 MB in float32)
 
 
@@ -105,7 +106,8 @@ class Attention:
         if folded is None:
             return self._context_by_rows()
         q, k, scale = folded
-        if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.size(2) <= _SHORT:
+        short = q.size(2) <= _FEW or (q.dtype == torch.bfloat16 and k.size(2) <= _SHORT)
+        if q.device.type == "cpu" and short:
             return self._context_short(q, k, scale)
         return self._context_fused(q, k, scale)
 
@@ -140,7 +142,7 @@ class Attention:
         return context if nowhere is None else context.masked_fill(nowhere, 0.0)
 
     def _context_short(self, q: Tensor, k: Tensor, scale: float) -> Tensor:
-        """The steps without their names: for short rows on a CPU the arithmetic alone is faster than any kernel."""
+        """The steps without their names: where there is little to compute, no kernel is faster on a CPU."""
         scores = by_group(q * scale, k.transpose(-2, -1))
         added, nowhere = self._added(q.dtype, boolean=False)
         weights = (scores if added is None else scores + added).softmax(-1)

@@ -67,9 +67,10 @@ class MemoryCache:
         self._kv: tuple[Tensor, Tensor] | None = None
 
     def once(self, make: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        """What `make` gave the first time."""
+        """What `make` gave the first time, laid out as products read it at every step."""
         if self._kv is None:
-            self._kv = make()
+            k, v = make()
+            self._kv = k.contiguous(), v.contiguous()
         return self._kv
 
     def select(self, rows: Tensor) -> None:

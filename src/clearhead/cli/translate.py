@@ -206,6 +206,8 @@ def evaluate(
         columns=columns,
     )
     print("\n".join(scores(found)))
+    if "BLEU" in found and translator.tokenizers.target.lowercase and not lowercase:
+        print("note: this model writes lower case only; --lowercase compares so", file=sys.stderr)
 
 
 def _output(out: Path | None, wanted: Sequence[Source], *, tabs: int, resume: bool) -> Output:

@@ -13,6 +13,7 @@ RECIPES: dict[str, dict[str, Callable[[], PairConfig]]] = {
         "translator": translate.translator,
         "demo": translate.demo,
         "multi30k-de-en": translate.multi30k_de_en,
+        "multi30k-en-de": translate.multi30k_en_de,
     },
     "summarize": {"summarizer": summarize.summarizer},
 }

@@ -7,7 +7,7 @@ from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.tasks.config import TranslateConfig
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["demo", "multi30k_de_en", "translator"]
+__all__ = ["demo", "multi30k_de_en", "multi30k_en_de", "translator"]
 
 
 def translator() -> TranslateConfig:
@@ -33,4 +33,14 @@ def multi30k_de_en() -> TranslateConfig:
         recipe="multi30k-de-en",
         arch=EncoderDecoderConfig(dropout=0.2),
         training=TrainingConfig(epochs=10, patience=0),
+    )
+
+
+def multi30k_en_de() -> TranslateConfig:
+    """Multi30k English-German, 29,000 pairs, narrow and long: validation BLEU (lower-cased 13a) 41.0 beam 5."""
+    return TranslateConfig(
+        recipe="multi30k-en-de",
+        # Half as wide as for ten epochs and twice as long: 41.0 instead of 38.8 in the same half hour.
+        arch=EncoderDecoderConfig(d_model=128, d_ff=512, heads=4, layers=4, dropout=0.2),
+        training=TrainingConfig(epochs=22, patience=0),
     )

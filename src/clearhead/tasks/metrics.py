@@ -73,7 +73,11 @@ class _StemmedWords:
         return [self._stem(word) if len(word) > 3 else word for word in words]
 
 
-def exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+def exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False) -> Score:
     """The percentage of outputs that equal one of their references."""
+    told = "equal to a reference, character for character"
+    if lowercase:
+        told += ", in lower case"
+        outputs, references = [o.lower() for o in outputs], [[r.lower() for r in some] for some in references]
     hits = sum(o in r for o, r in zip(outputs, references, strict=True))
-    return Score(100.0 * hits / max(1, len(outputs)), "equal to a reference, character for character")
+    return Score(100.0 * hits / max(1, len(outputs)), told)

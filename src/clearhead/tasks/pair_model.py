@@ -137,8 +137,10 @@ class PairModel(ABC):
         if gold:
             trained.head = trained._choose_head(gold)
             say(f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)")
-        judged = trained._judge(held_out[:_JUDGED_ROWS], beam=4)
-        say("validation, written with beam 4: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
+        small = tokenizers.target.lowercase
+        judged = trained._judge(held_out[:_JUDGED_ROWS], beam=4, lowercase=small)
+        how = "beam 4, compared in lower case as it writes" if small else "beam 4"
+        say(f"validation, written with {how}: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
         results = {**folder.config()["results"], "written": {k: round(v.value, 2) for k, v in judged.items()}}
         folder.write_json("config.json", {**folder.config(), "results": results, "alignment": trained.head.to_json()})
         return trained

@@ -43,4 +43,4 @@ class Translator(PairModel):
     ) -> dict[str, Score]:
         """BLEU, chrF and exact match."""
         scores = text_scores(outputs, references, lowercase=lowercase)
-        return {**scores, "exact match": exact_match(outputs, references)}
+        return {**scores, "exact match": exact_match(outputs, references, lowercase=lowercase)}
