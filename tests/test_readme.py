@@ -25,6 +25,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{s.english}\t{s.spanish}" for s in sentences("train", 300)]
     (desk / "pairs.tsv").write_text("\n".join(lines), encoding="utf-8")
     (desk / "test.tsv").write_text("\n".join(lines[:5]), encoding="utf-8")
+    (numbers,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (desk / "numbers.yaml").write_text(numbers, encoding="utf-8")
     (desk / "input.txt").write_text("The house is red.\nThe dog sleeps.\n", encoding="utf-8")
     arch = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 64}
     clearhead.train("translate", desk / "pairs.tsv", out=desk / "models/demo", max_steps=2, arch=arch, quiet=True)
@@ -33,7 +35,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_readme_shows_commands_and_python() -> None:
     assert len(COMMANDS) >= 5
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
 
 
 def test_its_commands_run_in_their_order(desk: Path) -> None:

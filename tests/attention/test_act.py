@@ -26,8 +26,10 @@ from clearhead.attention import (
     Dot,
     Mask,
     Matrix,
+    OfPass,
     Padding,
     Prefix,
+    Relative,
     ScaledDot,
     Score,
     Window,
@@ -117,7 +119,8 @@ def acts(draw: st.DrawFn, dtype: torch.dtype) -> Callable[[], Attention]:
     )
     pairs = st.tuples(leaf, leaf)
     mask = draw(st.none() | leaf | pairs.map(lambda p: p[0] & p[1]) | pairs.map(lambda p: p[0] | p[1]))
-    bias = draw(st.sampled_from([None, ALiBi(heads), Added(numbers(1, heads, rows, keys, seed=seed))]))
+    biases = [None, ALiBi(heads), Relative(heads, buckets=6, max_distance=4), OfPass(Relative(heads, ahead=False))]
+    bias = draw(st.sampled_from([*biases, Added(numbers(1, heads, rows, keys, seed=seed))]))
     score = every_score(dim)[draw(st.sampled_from(SCORES))]
     if isinstance(score, nn.Module):
         score.to(dtype)

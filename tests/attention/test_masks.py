@@ -67,6 +67,9 @@ def test_dead_branches_are_cut_off() -> None:
     assert table(cut, start=4, stop=6, keys=6) == "110110 110101"
     assert table(cut, start=4, stop=6, keys=6, row=1) == "111010 110101"
     assert cut.depth == tree.depth == 3
+    assert tree.positions.tolist() == [[0, 1, 1, 2, 2, 3, 3]] * 2
+    assert cut.positions.tolist() == [[0, 1, 1, 2, 3, 3], [0, 1, 2, 2, 3, 3]]
+    assert cut.select(torch.tensor([1])).positions.tolist() == [[0, 1, 2, 2, 3, 3]]
 
 
 def test_a_tree_by_hand() -> None:

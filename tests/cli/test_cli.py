@@ -19,7 +19,7 @@ from clearhead.tasks import TASKS, config_class
 from clearhead.training.loop import read_metrics
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
-COMMANDS = ["train", "translate", "summarize", "evaluate", "show", "info", "demo"]
+COMMANDS = ["train", "translate", "summarize", "evaluate", "show", "info", "worksheet", "demo"]
 PAIRS = [f"{s.english}\t{s.spanish}" for s in sentences("train", 120)]
 TINY = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "64"]
 STEPS = [*["--max-steps", "3", "--training.precision", "float32"], *TINY]
@@ -180,6 +180,21 @@ def test_show(desk: Path) -> None:
     assert all((desk / name).read_bytes().startswith(start) for name, start in starts.items())
     assert "write --svg a.svg" in mended("show", "m", "the house", "--svg", "a.png", cwd=desk)
     assert "there is no layer 7" in mended("show", "m", "the house", "--layer", 7, cwd=desk)
+
+
+def test_worksheet(desk: Path) -> None:
+    said = works("worksheet", cwd=desk).stdout
+    assert "percentages = softmax of each row of scaled" in said
+    said = works(
+        "worksheet", "poem", "--cell", "similarities", 1, 2, "--out", "a.xlsx", "--out", "a.html", cwd=desk
+    ).stdout
+    assert said == (
+        "similarities[Write, a] = 0.7621 × 0.1057 + -0.0428 × 0.3685 = 0.0648\nsaved a.xlsx\nsaved a.html\n"
+    )
+    assert (desk / "a.xlsx").read_bytes().startswith(b"PK")
+    (desk / "mine.csv").write_text("a,1,0\nb,0,1\n", encoding="utf-8")
+    assert "percentages" in works("worksheet", "mine.csv", cwd=desk).stdout
+    assert "poem, poem-masked, car, two-heads" in mended("worksheet", "pome", cwd=desk)
 
 
 def test_info(desk: Path) -> None:

@@ -26,6 +26,10 @@ CONFIGS: list[dict[str, Any]] = [
     {"positions": "none", "norm_order": "post", "activation": "relu2", "tied": "none", "decoder_layers": 1},
     {"positions": "rotary", "norm_order": "post", "activation": "swiglu", "tied": "none", "layers": 1},
     {"positions": "learned", "activation": "relu2", "kv_heads": 2, "tied": "target", "decoder_layers": 3},
+    {"positions": "relative", "norm": "rms", "kv_heads": 2, "tied": "none", "score": "additive"},
+    {"positions": "alibi", "activation": "swiglu", "norm_order": "post", "score": "bilinear"},
+    {"positions": "rotary", "score": "cosine", "decoder_layers": 1},
+    {"score": "dot", "kv_heads": 1},
 ]
 every_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda c: "-".join(str(v) for v in c.values()) or "plain")
 

@@ -1,12 +1,12 @@
 """The mathematics of attention, a library of its own: acts, scores, masks, biases, positions, heads, caches."""
 
 from clearhead.attention.act import STEPS, Attention
-from clearhead.attention.biases import Added, ALiBi, Bias
+from clearhead.attention.biases import Added, ALiBi, Bias, OfPass, Relative
 from clearhead.attention.cache import Cache, MemoryCache
 from clearhead.attention.masks import And, Causal, Documents, Grid, Mask, Matrix, Or, Padding, Prefix, Tree, Window
 from clearhead.attention.multihead import MultiHead
 from clearhead.attention.positions import Learned, Rotary, Rotation, Sinusoidal, sinusoids
-from clearhead.attention.scores import Additive, Bilinear, Cosine, Dot, ScaledDot, Score
+from clearhead.attention.scores import Additive, Bilinear, Cosine, Dot, ScaledDot, Score, make_score
 
 __all__ = [
     "STEPS",
@@ -28,9 +28,11 @@ __all__ = [
     "Matrix",
     "MemoryCache",
     "MultiHead",
+    "OfPass",
     "Or",
     "Padding",
     "Prefix",
+    "Relative",
     "Rotary",
     "Rotation",
     "ScaledDot",
@@ -38,5 +40,6 @@ __all__ = [
     "Sinusoidal",
     "Tree",
     "Window",
+    "make_score",
     "sinusoids",
 ]

@@ -1,6 +1,7 @@
-"""Biases: what is added to the scaled similarities, as formulas over positions; made once per pass, shared by layers.
+"""Biases: what is added to the scaled similarities, as formulas over positions.
 
-    ALiBi   -slope(head) * |query position - key position|      (Press et al., 2022)
+    ALiBi      -slope(head) * |query position - key position|                          (Press et al., 2022)
+    Relative   a learned number for each head and bucket of key - query position       (Raffel et al., 2020: T5)
 
 Only the act merges a bias with the mask into a kernel's one argument.
 Axes of what a formula gives: [batch or 1, heads or 1, queries, keys].
@@ -8,22 +9,29 @@ Axes of what a formula gives: [batch or 1, heads or 1, queries, keys].
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import copy
+import math
+from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from clearhead.attention.masks import Grid
+from clearhead.attention.masks import Grid, Tree
 
-__all__ = ["ALiBi", "Added", "Bias"]
+__all__ = ["ALiBi", "Added", "Bias", "OfPass", "Relative"]
 
 
 class Bias:
-    """To add a bias: subclass and give `dense`; one with parameters also says how it is `kept`."""
+    """To add a bias: subclass and give `between`; one with parameters also says how it is `kept`."""
+
+    def between(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """The numbers to add for these positions [batch or 1, queries] and [batch or 1, keys]."""
+        raise NotImplementedError
 
     def dense(self, grid: Grid) -> Tensor:
         """The numbers to add, broadcastable to [batch, heads, queries, keys], for the rows of the grid."""
-        raise NotImplementedError
+        queries = torch.arange(grid.start, grid.stop, device=grid.device)
+        return self.between(queries[None], torch.arange(grid.keys, device=grid.device)[None])
 
     def kept(self) -> Bias:
         """A copy that later optimizer steps cannot change."""
@@ -49,8 +57,67 @@ class ALiBi(Bias):
 
     n_heads: int
 
-    def dense(self, grid: Grid) -> Tensor:
-        queries = torch.arange(grid.start, grid.stop, device=grid.device)[:, None]
-        distance = (queries - torch.arange(grid.keys, device=grid.device)[None, :]).abs()
-        heads = torch.arange(1, self.n_heads + 1, device=grid.device)
+    def between(self, queries: Tensor, keys: Tensor) -> Tensor:
+        distance = (queries[:, None, :, None] - keys[:, None, None, :]).abs()
+        heads = torch.arange(1, self.n_heads + 1, device=queries.device)
         return -(2.0 ** (-8.0 * heads / self.n_heads))[:, None, None] * distance
+
+
+class Relative(Bias, nn.Module):
+    """Near distances have a bucket each, farther ones share: half of the buckets by the logarithm up to `max_distance`.
+
+    Args:
+        n_heads: how many heads, each with numbers of its own.
+        buckets: how many distances are told apart.
+        max_distance: from here on all is one bucket.
+        ahead: whether keys behind the query are told apart from those before it; else they count as distance 0.
+    """
+
+    def __init__(self, n_heads: int, *, buckets: int = 32, max_distance: int = 128, ahead: bool = True):
+        nn.Module.__init__(self)
+        self.buckets, self.max_distance, self.ahead = buckets, max_distance, ahead
+        self.weight = nn.Parameter(0.02 * torch.randn(buckets, n_heads))
+
+    def bucket(self, distance: Tensor) -> Tensor:
+        """The bucket of each distance (key minus query position)."""
+        buckets = self.buckets // 2 if self.ahead else self.buckets
+        side = buckets * (distance > 0) if self.ahead else 0
+        far = distance.abs() if self.ahead else (-distance).clamp(min=0)
+        exact = buckets // 2
+        steps = (far.clamp(min=1) / exact).log() / math.log(self.max_distance / exact) * (buckets - exact)
+        shared = (exact + steps.to(far.dtype)).clamp(max=buckets - 1)
+        return side + torch.where(far < exact, far, shared)
+
+    def between(self, queries: Tensor, keys: Tensor) -> Tensor:
+        buckets = self.bucket(keys[:, None, :] - queries[:, :, None])
+        return self.weight[buckets].permute(0, 3, 1, 2)
+
+    def kept(self) -> Bias:
+        return copy.deepcopy(self).requires_grad_(False)
+
+
+@dataclass(frozen=True, eq=False)
+class OfPass(Bias):
+    """A bias as one pass uses it: made once for all its layers; in a tree of texts, by where its tokens stand there."""
+
+    bias: Bias
+    tree: Tree | None = None
+    _made: dict[Grid, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def dense(self, grid: Grid) -> Tensor:
+        if torch.compiler.is_compiling():  # the compiler shares equal work by itself, and must not guard on sizes
+            return self._dense(grid)
+        if grid in self._made:
+            return self._made[grid]
+        made = self._dense(grid)
+        if not made.requires_grad:  # else each layer makes its own, as activation checkpointing must make it again
+            self._made[grid] = made
+        return made
+
+    def _dense(self, grid: Grid) -> Tensor:
+        if self.tree is None:
+            return self.bias.dense(grid)
+        return self.bias.between(self.tree.positions[:, grid.start : grid.stop], self.tree.positions)
+
+    def kept(self) -> Bias:
+        return OfPass(self.bias.kept(), self.tree)

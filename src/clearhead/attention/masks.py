@@ -190,26 +190,30 @@ class Tree(Mask):
 
     Args:
         ancestors: [batch, newest, tokens], bool: whom the newest tokens of the row, which are its last, descend from.
-        depth: the position of the newest tokens in their texts.
+        positions: [batch, tokens], integers: where each token stands in its text.
+        depth: where the newest tokens stand.
     """
 
     ancestors: Tensor
-    depth: int = 0
+    positions: Tensor
+    depth: int
 
     @classmethod
     def root(cls, batch: int, device: torch.device | None = None) -> Tree:
         """One token in each row."""
-        return cls(torch.ones(batch, 1, 1, dtype=torch.bool, device=device))
+        ancestors = torch.ones(batch, 1, 1, dtype=torch.bool, device=device)
+        return cls(ancestors, torch.zeros(batch, 1, dtype=torch.long, device=device), 0)
 
     def grown(self, parents: Tensor) -> Tree:
         """The tree with one token more on each of these branches [batch, newest]; a branch may grow several."""
         lines = self.ancestors.gather(1, parents[:, :, None].expand(-1, -1, self.ancestors.size(2)))
         itself = torch.eye(parents.size(1), dtype=torch.bool, device=parents.device).expand(len(parents), -1, -1)
-        return Tree(torch.cat([lines, itself], dim=2), self.depth + 1)
+        positions = torch.cat([self.positions, torch.full_like(parents, self.depth + 1)], dim=1)
+        return Tree(torch.cat([lines, itself], dim=2), positions, self.depth + 1)
 
     def select(self, rows: Tensor) -> Tree:
         """The trees of these rows."""
-        return Tree(self.ancestors.index_select(0, rows), self.depth)
+        return Tree(self.ancestors.index_select(0, rows), self.positions.index_select(0, rows), self.depth)
 
     def pruned(self, share: float = 1.0) -> tuple[Tree, Tensor] | None:
         """(the tree without dead branches, the places of the older tokens that are left [batch, kept], in order).
@@ -225,7 +229,9 @@ class Tree(Mask):
             return None
         places = alive.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :kept].sort(dim=1).values
         lines = older.gather(2, places[:, None].expand(-1, newest, -1))
-        return Tree(torch.cat([lines, self.ancestors[:, :, tokens - newest :]], dim=2), self.depth), places
+        lines = torch.cat([lines, self.ancestors[:, :, tokens - newest :]], dim=2)
+        positions = torch.cat([self.positions.gather(1, places), self.positions[:, tokens - newest :]], dim=1)
+        return Tree(lines, positions, self.depth), places
 
     def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
         newest = queries[:, 0] - (self.ancestors.size(2) - self.ancestors.size(1))

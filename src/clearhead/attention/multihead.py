@@ -3,7 +3,8 @@
     head_h = Attention(x W_q^h, m W_k^h, m W_v^h),   out = [head_1 ... head_H] W_o        (Vaswani et al., 2017)
 
 Self-attention where m = x, cross-attention where a `memory` is given. Grouped and multi-query attention (Ainslie et
-al., 2023; Shazeer, 2019) are `n_kv_heads` below `n_heads`. Axes as in act.py.
+al., 2023; Shazeer, 2019) are `n_kv_heads` below `n_heads`; heads that each see the whole embedding are a `head_dim` of
+d_model. Axes as in act.py.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class MultiHead(nn.Module):
         head_dim: width of a query and a key (default: d_model / n_heads).
         v_head_dim: width of a value (default: head_dim).
         memory_dim: width of the memory in cross-attention (default: d_model).
+        values_dim: width of what the memory answers with, where that is something else (default: memory_dim).
         projections_bias: whether the projections add a bias.
         o_proj: whether the joined heads are projected; without it they simply stand side by side.
         score: how queries and keys are compared.
@@ -60,6 +62,7 @@ class MultiHead(nn.Module):
         head_dim: int | None = None,
         v_head_dim: int | None = None,
         memory_dim: int | None = None,
+        values_dim: int | None = None,
         projections_bias: bool = True,
         o_proj: bool = True,
         score: Score | None = None,
@@ -82,7 +85,7 @@ class MultiHead(nn.Module):
         self.n_heads, self.n_kv_heads, self.dropout = n_heads, n_kv_heads, dropout
         self.q_proj = nn.Linear(d_model, n_heads * head_dim, bias=projections_bias)
         self.k_proj = nn.Linear(memory_dim, n_kv_heads * head_dim, bias=projections_bias)
-        self.v_proj = nn.Linear(memory_dim, n_kv_heads * v_head_dim, bias=projections_bias)
+        self.v_proj = nn.Linear(values_dim or memory_dim, n_kv_heads * v_head_dim, bias=projections_bias)
         self.o_proj = nn.Linear(n_heads * v_head_dim, d_model, bias=projections_bias) if o_proj else None
         self.score = score or ScaledDot()
 
@@ -97,28 +100,45 @@ class MultiHead(nn.Module):
         cache: Cache | MemoryCache | None = None,
     ) -> Float[Tensor, "batch tokens out"]:
         """x attends to itself, or to `memory`."""
+        return self.join(self.act(x, memory, mask=mask, bias=bias, rotation=rotation, cache=cache))
+
+    def act(
+        self,
+        x: Float[Tensor, "batch tokens d_model"],
+        memory: Float[Tensor, "batch keys memory_dim"] | None = None,
+        values: Float[Tensor, "batch keys values_dim"] | None = None,
+        *,
+        mask: Mask | None = None,
+        bias: Bias | None = None,
+        rotation: Rotation | None = None,
+        cache: Cache | MemoryCache | None = None,
+    ) -> Attention:
+        """The act of x attending to itself, or to `memory`, which may answer with other `values`."""
         q = see("q", self._heads(self.q_proj(x), self.n_heads))
         start = 0
         if memory is None:
-            k, v = self._keys_values(x)
+            k, v = self._keys_values(x, x)
             if rotation is not None:
                 q, k = rotation(q), rotation(k)
             if isinstance(cache, Cache):
                 start = cache.length
                 k, v = cache.update(k, v)
         elif isinstance(cache, MemoryCache):
-            k, v = cache.once(lambda: self._keys_values(memory))
+            k, v = cache.once(lambda: self._keys_values(memory, memory))
         else:
-            k, v = self._keys_values(memory)
+            k, v = self._keys_values(memory, memory if values is None else values)
         dropout = self.dropout if self.training else 0.0
-        act = see("attention", Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, start=start))
-        joined = see("context", act.context()).transpose(1, 2).flatten(2)
-        out = joined if self.o_proj is None else self.o_proj(joined)
-        return see("out", out)
+        act = Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, start=start)
+        return see("attention", act)
 
-    def _keys_values(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        k = see("k", self._heads(self.k_proj(source), self.n_kv_heads))
-        v = see("v", self._heads(self.v_proj(source), self.n_kv_heads))
+    def join(self, act: Attention) -> Float[Tensor, "batch tokens out"]:
+        """The heads' contexts side by side, projected."""
+        joined = see("context", act.context()).transpose(1, 2).flatten(2)
+        return see("out", joined if self.o_proj is None else self.o_proj(joined))
+
+    def _keys_values(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        k = see("k", self._heads(self.k_proj(keys), self.n_kv_heads))
+        v = see("v", self._heads(self.v_proj(values), self.n_kv_heads))
         return k, v
 
     @staticmethod

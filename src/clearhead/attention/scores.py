@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from clearhead.errors import ConfigError
 
-__all__ = ["Additive", "Bilinear", "Cosine", "Dot", "ScaledDot", "Score", "by_group"]
+__all__ = ["Additive", "Bilinear", "Cosine", "Dot", "ScaledDot", "Score", "by_group", "make_score"]
 
 
 class Score:
@@ -118,6 +118,15 @@ class Additive(Score, nn.Module):
 
     def cost(self, q: Tensor, k: Tensor) -> int:
         return self.v_weight.size(0)
+
+
+def make_score(name: str, q_dim: int, k_dim: int) -> Score:
+    """`scaled-dot`, `dot`, `cosine`, `bilinear` or `additive` (compared in q_dim numbers) for these widths."""
+    if name == "bilinear":
+        return Bilinear(q_dim, k_dim)
+    if name == "additive":
+        return Additive(q_dim, k_dim, q_dim)
+    return {"scaled-dot": ScaledDot, "dot": Dot, "cosine": Cosine}[name]()
 
 
 def by_group(x: Tensor, y: Tensor) -> Tensor:

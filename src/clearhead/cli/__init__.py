@@ -34,6 +34,7 @@ _COMMANDS = {
     "evaluate": ("clearhead.cli.translate:evaluate", "Measure a model on a file, with signatures."),
     "show": ("clearhead.cli.look:show", "See where a model looked, in the terminal or as a figure."),
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
+    "worksheet": ("clearhead.cli.worksheet:worksheet", "See the arithmetic of attention as on paper."),
     "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it."),
 }
 _AGAIN = 5.0  # seconds after which a command that was asked to stop and goes on is asked again

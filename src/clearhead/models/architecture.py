@@ -22,12 +22,17 @@ class EncoderDecoderConfig(BaseModel):
     d_ff: int = Field(1024, gt=0, description="width inside the feed-forward layers")
     heads: int = Field(8, gt=0, description="heads of each attention")
     kv_heads: int | None = Field(None, gt=0, description="key/value heads (fewer than heads: grouped or multi-query)")
+    score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] = Field(
+        "scaled-dot", description="how a query and a key are compared"
+    )
     layers: int = Field(3, gt=0, description="blocks of the encoder, and of the decoder unless decoder_layers is given")
     decoder_layers: int | None = Field(None, gt=0, description="blocks of the decoder")
     norm: Literal["layer", "rms"] = Field("layer", description="which normalisation")
     norm_order: Literal["pre", "post"] = Field("pre", description="normalise before each part, or after its residual")
     activation: Literal["relu", "relu2", "gelu", "swiglu"] = Field("relu", description="of the feed-forward layers")
-    positions: Literal["sinusoidal", "learned", "rotary", "none"] = Field("sinusoidal", description="kind of positions")
+    positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = Field(
+        "sinusoidal", description="kind of positions"
+    )
     tied: Literal["all", "target", "none"] = Field(
         "all", description="share one matrix among source and target embeddings and output, or target and output"
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from clearhead.attention import Cache, Mask, MemoryCache, MultiHead, Rotation
+from clearhead.attention import Bias, Cache, Mask, MemoryCache, MultiHead, Rotation, make_score
 from clearhead.attention.dropout import add_dropped
 from clearhead.look import see
 from clearhead.models.architecture import EncoderDecoderConfig
@@ -24,19 +24,23 @@ __all__ = ["Block", "Surroundings"]
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """What a pass makes once and every block is given: masks, positions, and the memory to ask.
+    """What a pass makes once and every block is given: masks, biases, positions, and the memory to ask.
 
     Args:
         mask: who of the tokens may look at whom.
+        bias: what is added to their similarities.
         rotation: the turns of the tokens' positions, where positions are rotary.
         memory: the encoder's output, [batch, keys, d_model].
         memory_mask: which of its tokens are real.
+        memory_bias: what is added to the similarities with them.
     """
 
     mask: Mask | None = None
+    bias: Bias | None = None
     rotation: Rotation | None = None
     memory: Tensor | None = None
     memory_mask: Mask | None = None
+    memory_bias: Bias | None = None
 
 
 class Block(nn.Module):
@@ -53,7 +57,8 @@ class Block(nn.Module):
         d, self.dropout, self.pre = config.d_model, config.dropout, config.norm_order == "pre"
 
         def attention() -> MultiHead:
-            return MultiHead(d, config.heads, n_kv_heads=config.kv_heads, dropout=config.attention_dropout)
+            score = make_score(config.score, d // config.heads, d // config.heads)
+            return MultiHead(d, config.heads, n_kv_heads=config.kv_heads, score=score, dropout=config.attention_dropout)
 
         self.self_attention = attention()
         self.self_attention_norm = make_norm(config.norm, d)
@@ -75,7 +80,7 @@ class Block(nn.Module):
         x = self._add(
             x,
             self.self_attention_norm,
-            lambda h: self.self_attention(h, mask=around.mask, rotation=around.rotation, cache=cache),
+            lambda h: self.self_attention(h, mask=around.mask, bias=around.bias, rotation=around.rotation, cache=cache),
         )
         x = see("resid_mid", x)
         if self.cross_attention is not None and self.cross_attention_norm is not None:
@@ -83,7 +88,7 @@ class Block(nn.Module):
             x = self._add(
                 x,
                 self.cross_attention_norm,
-                lambda h: cross(h, around.memory, mask=around.memory_mask, cache=memory_cache),
+                lambda h: cross(h, around.memory, mask=around.memory_mask, bias=around.memory_bias, cache=memory_cache),
             )
         x = self._add(x, self.feed_forward_norm, self.feed_forward)
         return see("resid_out", x)

@@ -14,7 +14,21 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clearhead.attention import Cache, Causal, Learned, Mask, MemoryCache, Padding, Rotary, Sinusoidal, Tree
+from clearhead.attention import (
+    ALiBi,
+    Bias,
+    Cache,
+    Causal,
+    Learned,
+    Mask,
+    MemoryCache,
+    OfPass,
+    Padding,
+    Relative,
+    Rotary,
+    Sinusoidal,
+    Tree,
+)
 from clearhead.attention.dropout import dropout
 from clearhead.look import see
 from clearhead.models.architecture import EncoderDecoderConfig
@@ -74,6 +88,7 @@ class Stack(nn.Module):
         kinds = {"sinusoidal": Sinusoidal, "learned": Learned}
         self.positions = kinds[config.positions](d, config.max_len) if config.positions in kinds else None
         self.rotary = Rotary(d // config.heads) if config.positions == "rotary" else None
+        self.bias = _distances(config, ahead=not cross)
         self.blocks = nn.ModuleList(Block(config, cross=cross) for _ in range(layers))
         # A post-norm block ends with a norm of its own.
         self.norm = make_norm(config.norm, d) if config.norm_order == "pre" else nn.Identity()
@@ -95,13 +110,21 @@ class Stack(nn.Module):
         x = see("embedded", dropout(x, self.dropout, self.training))
         rotation = None if self.rotary is None else self.rotary(together, start=start)
         states, memory_mask = (None, None) if memory is None else (memory.states, memory.mask)
-        around = Surroundings(mask=mask, rotation=rotation, memory=states, memory_mask=memory_mask)
+        bias = None if self.bias is None else OfPass(self.bias, mask if isinstance(mask, Tree) else None)
+        around = Surroundings(mask=mask, bias=bias, rotation=rotation, memory=states, memory_mask=memory_mask)
         for i, block in enumerate(self.blocks):
             if cache is None:
                 x = block(x, around)
             else:
                 x = block(x, around, cache=cache.tokens[i], memory_cache=cache.memory[i])
         return see("out", self.norm(x))
+
+
+def _distances(config: EncoderDecoderConfig, *, ahead: bool) -> Bias | None:
+    """The bias of positions that are told by distances."""
+    if config.positions == "alibi":
+        return ALiBi(config.heads)
+    return Relative(config.heads, ahead=ahead) if config.positions == "relative" else None
 
 
 class EncoderDecoder(nn.Module):

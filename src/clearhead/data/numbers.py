@@ -1,0 +1,165 @@
+"""A person's own numbers for the arithmetic of attention, as data, without torch; from YAML, JSON or CSV.
+
+    title: Write a poem                      tokens, then what is known of: encodings, weights (or a seed to draw them),
+    tokens: [Write, a, poem]                 q, k, v themselves, percentages; heads, score, mask, memory, o, residual,
+    encodings: [[1.16, 0.23], ...]           norm. What is left out is not done: without weights q = k = v = encodings.
+    weights: {seed: 42}
+    mask: causal
+
+CSV holds a token and its encoding a line.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from clearhead.errors import ClearheadError, DataError
+
+__all__ = ["AttentionNumbers", "Memory", "Weights", "read_numbers"]
+
+
+def _even(rows: list[list[float]]) -> list[list[float]]:
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]):
+            raise ValueError(f"row 1 has {len(rows[0])} numbers, row {number} has {len(row)}")
+    if not rows or not rows[0]:
+        raise ValueError("there are no numbers")
+    return rows
+
+
+Matrix = Annotated[list[list[float]], AfterValidator(_even)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Weights(_Part):
+    """The matrices that tokens are multiplied with, [width of the encoding, width of the result]."""
+
+    q: Matrix | None = Field(None, description="gives the queries")
+    k: Matrix | None = Field(None, description="gives the keys")
+    v: Matrix | None = Field(None, description="gives the values")
+    o: Matrix | None = Field(None, description="joins the heads")
+    q_bias: list[float] | None = Field(None, description="added to the queries")
+    k_bias: list[float] | None = Field(None, description="added to the keys")
+    v_bias: list[float] | None = Field(None, description="added to the values")
+    o_bias: list[float] | None = Field(None, description="added to the joined heads")
+    bilinear: Matrix | None = Field(None, description="of the bilinear score, [width of q, width of k]")
+    additive_q: Matrix | None = Field(None, description="of the additive score, [width of q, hidden]")
+    additive_k: Matrix | None = Field(None, description="of the additive score, [width of k, hidden]")
+    additive_v: list[float] | None = Field(None, description="of the additive score, [hidden]")
+    seed: int | None = Field(
+        None, description="draw q, k, v in this order as nn.Linear(width, width, bias=False) after this seed"
+    )
+
+
+class Memory(_Part):
+    """Who is asked, where it is somebody else: cross-attention."""
+
+    tokens: list[str] = Field(description="one word each")
+    encodings: Matrix = Field(description="one row a token")
+
+
+class AttentionNumbers(_Part):
+    """Everything that an arithmetic of attention begins with."""
+
+    title: str = Field("Attention", description="what stands above")
+    tokens: list[str] = Field(min_length=1, description="one word each")
+    encodings: Matrix | None = Field(None, description="one row a token")
+    positions: bool = Field(False, description="add sinusoidal positions to the encodings")
+    memory: Memory | None = Field(None, description="who is asked, in cross-attention")
+    weights: Weights = Field(default_factory=lambda: Weights(), description="what q, k, v and the output come from")
+    q: Matrix | None = Field(None, description="the queries themselves")
+    k: Matrix | None = Field(None, description="the keys themselves")
+    v: Matrix | None = Field(None, description="the values themselves")
+    percentages: Matrix | None = Field(None, description="the attention itself, rows of shares that sum to 1")
+    heads: int = Field(1, gt=0, description="into how many heads the columns of q, k and v are split")
+    score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] = Field(
+        "scaled-dot", description="how a query and a key are compared"
+    )
+    mask: Literal["none", "causal"] | list[list[bool]] = Field("none", description="who may look where (1 = may look)")
+    residual: bool = Field(False, description="add the encodings to the output")
+    norm: bool = Field(False, description="layer norm of the output")
+
+    @model_validator(mode="after")
+    def _fits(self) -> AttentionNumbers:
+        asked = self.tokens if self.memory is None else self.memory.tokens
+        for name, rows, tokens in (
+            ("encodings", self.encodings, self.tokens),
+            ("memory.encodings", None if self.memory is None else self.memory.encodings, asked),
+            ("q", self.q, self.tokens),
+            ("k", self.k, asked),
+            ("v", self.v, asked),
+            ("percentages", self.percentages, self.tokens),
+        ):
+            if rows is not None and len(rows) != len(tokens):
+                raise ValueError(f"{name} has {len(rows)} rows for {len(tokens)} tokens")
+        if self.percentages is None and self.q is None and self.encodings is None:
+            raise ValueError("give encodings, or q, k and v, or percentages and v")
+        if self.percentages is not None and self.v is None and self.encodings is None:
+            raise ValueError("percentages weigh values: give v, or encodings")
+        return self
+
+
+def read_numbers(path: str | Path) -> AttentionNumbers:
+    """The numbers of a file: .yaml, .yml, .json or .csv.
+
+    Raises:
+        DataError: the file cannot be read or understood; the message names line or field and the mend.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read: {error}", "name a file of numbers in UTF-8", file=path) from error
+    readers = {".yaml": _yaml, ".yml": _yaml, ".json": _json, ".csv": _csv}
+    if path.suffix.lower() not in readers:
+        raise DataError(f"{path.suffix or 'no'} suffix", f"name it {', '.join(readers)}", file=path)
+    found = readers[path.suffix.lower()](text, path)
+    try:
+        return AttentionNumbers.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        known = ", ".join(AttentionNumbers.model_fields)
+        mend = f"the fields are {known}" if first["type"] == "extra_forbidden" else f"correct {where or 'it'}"
+        raise DataError(f"{where}: {message}" if where else message, mend, file=path) from error
+
+
+def _yaml(text: str, path: Path) -> Any:
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise ClearheadError("YAML needs PyYAML", 'pip install "clearhead[worksheet]"') from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = None if error.problem_mark is None else error.problem_mark.line + 1
+        raise DataError(f"not valid YAML: {error.problem}", "mend it there", file=path, line=line) from error
+
+
+def _json(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"not valid JSON: {error.msg}", "mend it there", file=path, line=error.lineno) from error
+
+
+def _csv(text: str, path: Path) -> Any:
+    tokens, encodings = [], []
+    for line, row in enumerate(csv.reader(text.splitlines()), 1):
+        if not row:
+            continue
+        try:
+            encodings.append([float(x) for x in row[1:]])
+        except ValueError as error:
+            raise DataError(f"{error}", "write a token, then its numbers", file=path, line=line) from error
+        tokens.append(row[0])
+    return {"title": path.stem, "tokens": tokens, "encodings": encodings}

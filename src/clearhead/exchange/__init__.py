@@ -1,0 +1,1 @@
+"""Other people's forms, there and back."""

@@ -1,0 +1,48 @@
+"""A paper in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from clearhead.views.terminal import visible
+from clearhead.views.worksheet.paper import Paper
+from clearhead.views.worksheet.tables import Table
+from clearhead.views.worksheet.text import grid, in_full, proof
+
+__all__ = ["show"]
+
+
+def show(paper: Paper, console: Console | None = None) -> None:
+    """Print a paper."""
+    console = console or Console()
+    console.print(Text(visible(paper.title), style="bold underline"))
+    for number, section in enumerate(paper.sections, 1):
+        console.print()
+        console.print(Text(f"{number}. {section.title}", style="bold"))
+        console.print(Text(section.text, style="dim"))
+        for table in section.tables:
+            console.print()
+            console.print(Padding(_block(table), (0, 0, 0, 2)))
+    console.print()
+    console.print(Text(proof(paper), style="italic"))
+
+
+def _block(table: Table) -> Group:
+    rows, columns = table.values.shape
+    head = Text.assemble(
+        (visible(table.name), "bold cyan"),
+        "" if table.given else f" = {visible(table.op.text)}",
+        (f"   {visible(table.title)} [{rows} x {columns}]", "dim"),
+    )
+    headings, cells = grid(table)
+    body = Grid(box=None, show_header=True, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for i, heading in enumerate(headings):
+        body.add_column(Text(visible(heading) if heading else ""), justify="left" if i == 0 else "right", no_wrap=True)
+    for row in cells:
+        body.add_row(*(Text(visible(x)) for x in row))
+    if table.given:
+        return Group(head, body)
+    return Group(head, body, Text(visible(in_full(table)), style="dim"))
