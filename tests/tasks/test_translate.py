@@ -16,6 +16,7 @@ from clearhead.generation.precision import Precision
 from clearhead.look import Edit
 from clearhead.tasks.pair_model import Written
 from clearhead.tasks.translate import Translator
+from clearhead.views.worksheet import attention_paper
 
 ARCH = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 48}
 TEXTS = [s.english for s in sentences("train", 12)]
@@ -286,6 +287,16 @@ def test_validation_files_and_a_remark_on_what_stands_in_both(
     assert "30 pairs to train on, 30 for validation" in said.err
     assert "30 validation sources stand in the training pairs too" in said.err
     assert trained.describe()["data"]["valid"] == [file]
+
+
+def test_a_head_on_paper(loaded: Translator) -> None:
+    numbers = loaded.arithmetic(SOURCE, "El perro", part="decoder", layer=0, head=1)
+    assert numbers.tokens[0] == "<bos>" and numbers.memory is None
+    across = loaded.arithmetic(SOURCE, "El perro")
+    assert across.memory is not None and across.memory.tokens[-1] == "<eos>"
+    assert attention_paper(across).gap < 1e-5
+    with pytest.raises(ConfigError, match="both count from 0"):
+        loaded.arithmetic(SOURCE, part="encoder", layer=9)
 
 
 # How text is cut

@@ -68,6 +68,10 @@ def by_score(score: str) -> Paper:
 
 PAPERS = {name: lambda make=make: attention_paper(make()) for name, make in WORKSHEETS.items()}
 PAPERS |= {f"{score} across": lambda score=score: by_score(score) for score in SCORES}
+WIDE = [[0.1 * ((3 * i + j) % 7) - 0.3 for j in range(40)] for i in range(2)]
+PAPERS["wide"] = lambda: paper(
+    tokens=["a", "b"], encodings=WIDE, weights={"v": [list(c) for c in zip(*WIDE, strict=True)]}
+)
 every_paper = pytest.mark.parametrize("name", PAPERS)
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from clearhead.errors import DataError
+from clearhead.errors import ConfigError, DataError
 
 __all__ = ["worksheet"]
 
 
-def worksheet(source: str = "poem", *, cell: tuple[str, str, str] | None = None, out: list[Path] | None = None) -> None:
+def worksheet(
+    source: str = "poem",
+    text: str | None = None,
+    *,
+    target: str | None = None,
+    part: Literal["encoder", "decoder", "cross"] = "cross",
+    layer: int = 0,
+    head: int = 0,
+    cell: tuple[str, str, str] | None = None,
+    out: list[Path] | None = None,
+) -> None:
     """The arithmetic of attention as a person would write it on paper, every step with its numbers.
 
     Example: clearhead worksheet
@@ -18,10 +29,20 @@ def worksheet(source: str = "poem", *, cell: tuple[str, str, str] | None = None,
 
     As a spreadsheet with live formulas: clearhead worksheet poem --out poem.xlsx
 
+    A head of a trained model: clearhead worksheet models/demo "The red house is big." --layer 1 --head 2
+
     Parameters
     ----------
     source
-        poem, poem-masked, car, two-heads, or a file of your own numbers (.yaml, .json, .csv)
+        poem, poem-masked, car, two-heads, a file of your own numbers (.yaml, .json, .csv), or a model folder
+    text
+        the sentence that the model reads
+    target
+        what it is to write (default: its own translation)
+    part
+        the encoder's or the decoder's self-attention, or the attention across
+    layer, head
+        which, from 0
     cell
         only this number, written out: a table, a row and a column, by label or number from 1
     out
@@ -32,9 +53,18 @@ def worksheet(source: str = "poem", *, cell: tuple[str, str, str] | None = None,
     from clearhead.views.worksheet import attention_paper, save, show
     from clearhead.views.worksheet.text import in_full, place
 
-    if source not in WORKSHEETS and not Path(source).exists():
+    if text is not None:
+        from clearhead.tasks.load import load
+
+        numbers = load(source).arithmetic(text, target, part=part, layer=layer, head=head)
+    elif source in WORKSHEETS:
+        numbers = WORKSHEETS[source]()
+    elif Path(source).is_dir():
+        raise ConfigError("a model needs something to read", f'write clearhead worksheet {source} "A sentence."')
+    elif not Path(source).exists():
         raise DataError(f"there is no worksheet or file {source!r}", f"take {', '.join(WORKSHEETS)}, or name a file")
-    numbers = WORKSHEETS[source]() if source in WORKSHEETS else read_numbers(source)
+    else:
+        numbers = read_numbers(source)
     paper = attention_paper(numbers)
     if cell is not None:
         table = paper.table(cell[0])

@@ -63,7 +63,7 @@ class Memory(_Part):
     """Who is asked, where it is somebody else: cross-attention."""
 
     tokens: list[str] = Field(description="one word each")
-    encodings: Matrix = Field(description="one row a token")
+    encodings: Matrix | None = Field(None, description="one row a token; not needed where k and v are given")
 
 
 class AttentionNumbers(_Part):
@@ -84,6 +84,8 @@ class AttentionNumbers(_Part):
         "scaled-dot", description="how a query and a key are compared"
     )
     mask: Literal["none", "causal"] | list[list[bool]] = Field("none", description="who may look where (1 = may look)")
+    bias: Matrix | None = Field(None, description="added to the similarities, one row a query")
+    context: Matrix | None = Field(None, description="what it came to elsewhere (one head), to be compared")
     residual: bool = Field(False, description="add the encodings to the output")
     norm: bool = Field(False, description="layer norm of the output")
 
@@ -97,6 +99,7 @@ class AttentionNumbers(_Part):
             ("k", self.k, asked),
             ("v", self.v, asked),
             ("percentages", self.percentages, self.tokens),
+            ("bias", self.bias, self.tokens),
         ):
             if rows is not None and len(rows) != len(tokens):
                 raise ValueError(f"{name} has {len(rows)} rows for {len(tokens)} tokens")

@@ -10,13 +10,14 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import torch
 from torch import Tensor
 
 from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
+from clearhead.data.numbers import AttentionNumbers
 from clearhead.data.pairs import Pair, clean, read_pairs
 from clearhead.data.preview import Preview
 from clearhead.data.tokenizers import BOS, EOS, PAD, UNK
@@ -36,6 +37,7 @@ from clearhead.insight.alignment import (
     find_links,
     word_weights,
 )
+from clearhead.insight.arithmetic import head_numbers, inputs_of
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
@@ -44,7 +46,7 @@ from clearhead.tasks.metrics import Score
 from clearhead.tasks.pairs import preview_pairs, train_pairs
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
-__all__ = ["CutWarning", "PairModel", "Written"]
+__all__ = ["CutWarning", "PairModel", "Part", "Written"]
 
 _ROW_TOKENS = 4096  # beams * source tokens that are decoded together
 _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
@@ -69,6 +71,10 @@ class Written:
 
     text: str
     score: float
+
+
+Part: TypeAlias = Literal["encoder", "decoder", "cross"]
+_ATTENTIONS = {"encoder": "self_attention", "decoder": "self_attention", "cross": "cross_attention"}
 
 
 class PairModel(ABC):
@@ -264,6 +270,40 @@ class PairModel(ABC):
         words = self.tokenizers.source.tokens(source)[2], self.tokenizers.target.tokens(target)[2]
         weights = word_weights(cross_weights(trace), *words, where)
         return Alignment(source.split(), target.split(), weights, where, act.gap(context), trace)
+
+    def arithmetic(
+        self, source: str, target: str | None = None, *, part: Part = "cross", layer: int = 0, head: int = 0
+    ) -> AttentionNumbers:
+        """The numbers that one head's attention to a sentence begins with, for a worksheet.
+
+        Args:
+            part: the encoder's or the decoder's self-attention, or the decoder's "cross" attention to the source.
+            layer, head: from 0.
+
+        Raises:
+            ConfigError: there is no such layer or head.
+        """
+        stack = self.module.encoder if part == "encoder" else self.module.decoder
+        if not (0 <= layer < len(stack.blocks) and 0 <= head < self.module.config.heads):
+            raise ConfigError(
+                f"there is no layer {layer}, head {head}: there are {len(stack.blocks)} layers of "
+                f"{self.module.config.heads} heads",
+                "both count from 0",
+            )
+        source, target = clean(source), clean(target) if target is not None else self.write([source])[0]
+        path = f"{'encoder' if part == 'encoder' else 'decoder'}.blocks.{layer}.{_ATTENTIONS[part]}"
+        with inputs_of(self.module.get_submodule(path)) as given:
+            trace = self.trace(source, target)
+        asks, asked = ("source" if part == "encoder" else "target"), ("target" if part == "decoder" else "source")
+        return head_numbers(
+            self.module.get_submodule(path),
+            trace[f"{path}.attention"],
+            given,
+            head,
+            title=f"{' '.join(target.split())}: {path}, head {head}",
+            tokens=trace.labels[asks],
+            memory=trace.labels[asked] if part == "cross" else None,
+        )
 
     def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[Links]:
         """Word links {(source word, target word)} of each pair, from one forced pass; words are split at spaces."""

@@ -6,7 +6,7 @@ from html import escape
 
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table
-from clearhead.views.worksheet.text import cell, in_full, proof
+from clearhead.views.worksheet.text import TERMS, cell, in_full, proof
 
 __all__ = ["html"]
 
@@ -48,7 +48,7 @@ def _block(table: Table) -> str:
     caption = f"<b>{escape(table.name)}{escape(formula)}</b> <span>{escape(table.title)}, {rows} × {columns}</span>"
     head = "".join(f'<th scope="col">{escape(label)}</th>' for label in ("", *table.columns))
     body = "".join(_row(table, row) for row in range(rows))
-    first = "" if table.given else f'<div class="cell">{escape(in_full(table))}</div>'
+    first = "" if table.given else f'<div class="cell">{escape(in_full(table, terms=TERMS))}</div>'
     return f"<figure><figcaption>{caption}</figcaption><table><tr>{head}</tr>{body}</table>{first}</figure>"
 
 
@@ -58,6 +58,6 @@ def _row(table: Table, row: int) -> str:
         kind = ' class="given"' if table.given else ""
         if table.percent:
             kind = f' class="share" style="--share: {float(table.values[row, column]):.3f}"'
-        said = escape(in_full(table, row, column), quote=True)
+        said = escape(in_full(table, row, column, terms=TERMS), quote=True)
         cells.append(f'<td{kind} tabindex="0" title="{said}">{escape(cell(table, row, column))}</td>')
     return f'<tr><th scope="row">{escape(table.rows[row])}</th>{"".join(cells)}</tr>'

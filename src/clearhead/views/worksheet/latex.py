@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table, symbol
-from clearhead.views.worksheet.text import MISSING, grid, in_full, proof
+from clearhead.views.worksheet.text import MISSING, TERMS, grid, in_full, proof
 
 __all__ = ["latex"]
 
@@ -40,7 +40,7 @@ def _block(table: Table) -> list[str]:
         f"\\noindent {escaped(table.title)} (${rows} \\times {columns}$):",
         f"\\[ {formula} = \\begin{{bmatrix}} {body} \\end{{bmatrix}} \\]",
     ]
-    return lines if table.given else [*lines, f"{{\\small {escaped(in_full(table))}}}"]
+    return lines if table.given else [*lines, f"{{\\small {escaped(in_full(table, terms=TERMS))}}}"]
 
 
 def _entry(x: str) -> str:

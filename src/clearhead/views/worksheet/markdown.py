@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table, symbol
-from clearhead.views.worksheet.text import grid, in_full, proof
+from clearhead.views.worksheet.text import TERMS, grid, in_full, proof
 
 __all__ = ["markdown"]
 
@@ -25,7 +25,7 @@ def _block(table: Table) -> list[str]:
     headings, cells = grid(table)
     lines = [f"${formula}$ - {table.title} ({rows} × {columns})", ""]
     lines += [_row(headings), _row(["---", *["---:"] * (len(headings) - 1)]), *(_row(row) for row in cells)]
-    return lines if table.given else [*lines, "", f"`{in_full(table)}`"]
+    return lines if table.given else [*lines, "", f"`{in_full(table, terms=TERMS)}`"]
 
 
 def _row(cells: list[str]) -> str:

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clearhead.attention import Added, Attention, Bilinear, Causal, Mask, Matrix, Score, make_score
 from clearhead.attention import Additive as AdditiveScore
-from clearhead.attention import Attention, Bilinear, Causal, Mask, Matrix, Score, make_score
 from clearhead.data.numbers import AttentionNumbers, Weights
 from clearhead.errors import ConfigError
 from clearhead.views.worksheet.tables import (
@@ -57,7 +57,7 @@ class Paper:
     """A whole worksheet.
 
     Args:
-        gap: the largest difference between these numbers and clearhead's own attention on them.
+        gap: the largest difference to clearhead's own attention on these numbers, or in the model they are from.
     """
 
     title: str
@@ -92,7 +92,7 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
     opening = _encodings(numbers)
     x = opening[-1] if opening else None
     asked = _memory(numbers)
-    memory = asked[-1] if asked else x
+    memory = asked[-1] if asked else x if numbers.memory is None else None
     if opening or asked:
         sections.append(Section("Encodings", "Each token is a row of numbers.", (*opening, *asked)))
     parts = {}
@@ -127,6 +127,9 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
         contexts.append(context)
         if "q" in cut:
             gap = max(gap, _gap(cut, context, numbers, weights))
+    if numbers.context is not None:
+        elsewhere = _given("context", contexts[0].rows, numbers.context, "elsewhere", contexts[0].columns)
+        gap = max(gap, float(np.abs(elsewhere.values - contexts[0].values).max()))
     closing = _closing(contexts, x, numbers, weights)
     if closing:
         sections.append(Section("Output", "What the heads bring, and what is made of it.", tuple(closing)))
@@ -148,7 +151,7 @@ def _encodings(numbers: AttentionNumbers) -> list[Table]:
 
 
 def _memory(numbers: AttentionNumbers) -> list[Table]:
-    if numbers.memory is None:
+    if numbers.memory is None or numbers.memory.encodings is None:
         return []
     return [_given("m", tuple(numbers.memory.tokens), numbers.memory.encodings, "encodings of the memory")]
 
@@ -210,6 +213,9 @@ def _shares(q: Table, k: Table, numbers: AttentionNumbers, weights: Weights, tai
     if numbers.score == "scaled-dot":
         scaled = Times(made[-1], math.sqrt(len(k.columns)), under=True, root=True)
         made.append(Table(f"scaled{tail}", rows, columns, scaled, "similarities, so that wide heads stay calm"))
+    if numbers.bias is not None:
+        added = _given(f"bias{tail}", rows, numbers.bias, "by distance", columns)
+        made += [added, Table(f"biased{tail}", rows, columns, Plus(made[-1], added), "similarities with the bias")]
     if numbers.mask != "none":
         allowed = _allowed(numbers, len(rows), len(columns))
         closed = _given(f"mask{tail}", rows, np.where(allowed, 0.0, -math.inf), "0 where a token may look", columns)
@@ -322,7 +328,9 @@ def _drawn(numbers: AttentionNumbers) -> Weights:
         return weights
     if numbers.encodings is None:
         raise ConfigError("weights.seed draws matrices for encodings, and there are none", "give encodings")
-    asked = numbers.encodings if numbers.memory is None else numbers.memory.encodings
+    asked = (
+        numbers.encodings if numbers.memory is None or numbers.memory.encodings is None else numbers.memory.encodings
+    )
     width = len(numbers.encodings[0])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
@@ -341,7 +349,8 @@ def _gap(cut: dict[str, Table], context: Table, numbers: AttentionNumbers, weigh
         mask = Causal()
     elif numbers.mask != "none":
         mask = Matrix(torch.tensor(numbers.mask))
-    act = Attention(q, k, v, mask=mask, score=_score(q, k, numbers, weights))
+    bias = None if numbers.bias is None else Added(torch.tensor(numbers.bias, dtype=torch.float64)[None, None])
+    act = Attention(q, k, v, mask=mask, bias=bias, score=_score(q, k, numbers, weights))
     return float((act.context()[0, 0] - torch.from_numpy(context.values)).abs().max())
 
 

@@ -154,7 +154,7 @@ class Product(Op):
 
     def live(self, row: int, column: int, at: Places) -> str:
         if len(self.w.rows) > _WRITTEN_OUT:
-            return f"SUMPRODUCT({at.row(self.x, row)},TRANSPOSE({at.column(self.w, column)}))"
+            return f"MMULT({at.row(self.x, row)},{at.column(self.w, column)})"
         terms = (f"{at.cell(self.x, row, k)}*{at.cell(self.w, k, column)}" for k in range(len(self.w.rows)))
         return "+".join(terms)
 

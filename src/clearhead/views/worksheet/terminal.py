@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table as Grid
@@ -10,7 +11,7 @@ from rich.text import Text
 from clearhead.views.terminal import visible
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table
-from clearhead.views.worksheet.text import grid, in_full, proof
+from clearhead.views.worksheet.text import TERMS, grid, in_full, proof
 
 __all__ = ["show"]
 
@@ -25,19 +26,19 @@ def show(paper: Paper, console: Console | None = None) -> None:
         console.print(Text(section.text, style="dim"))
         for table in section.tables:
             console.print()
-            console.print(Padding(_block(table), (0, 0, 0, 2)))
+            console.print(Padding(_block(table, console.width - 4), (0, 0, 0, 2)))
     console.print()
     console.print(Text(proof(paper), style="italic"))
 
 
-def _block(table: Table) -> Group:
+def _block(table: Table, width: int) -> Group:
     rows, columns = table.values.shape
     head = Text.assemble(
         (visible(table.name), "bold cyan"),
         "" if table.given else f" = {visible(table.op.text)}",
         (f"   {visible(table.title)} [{rows} x {columns}]", "dim"),
     )
-    headings, cells = grid(table)
+    headings, cells = _fitting(table, width)
     body = Grid(box=None, show_header=True, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for i, heading in enumerate(headings):
         body.add_column(Text(visible(heading) if heading else ""), justify="left" if i == 0 else "right", no_wrap=True)
@@ -45,4 +46,14 @@ def _block(table: Table) -> Group:
         body.add_row(*(Text(visible(x)) for x in row))
     if table.given:
         return Group(head, body)
-    return Group(head, body, Text(visible(in_full(table)), style="dim"))
+    return Group(head, body, Text(visible(in_full(table, terms=TERMS)), style="dim"))
+
+
+def _fitting(table: Table, width: int) -> tuple[list[str], list[list[str]]]:
+    """As many columns as there is room for, but four at least."""
+    for most in range(12, 4, -1):
+        found = grid(table, most=most)
+        columns = zip(found[0], *found[1], strict=True)
+        if sum(max(cell_len(x) for x in column) + 2 for column in columns) <= width:
+            return found
+    return grid(table, most=4)

@@ -8,10 +8,10 @@ from clearhead.errors import ConfigError
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table, number
 
-__all__ = ["MISSING", "cell", "grid", "in_full", "place", "proof"]
+__all__ = ["MISSING", "TERMS", "cell", "grid", "in_full", "place", "proof"]
 
 MISSING = "…"
-_MOST, _FIRST, _LAST = 12, 6, 4  # columns; of more, the first and last are shown
+TERMS = 8  # of an example's sum that are written
 
 
 def cell(table: Table, row: int, column: int, *, digits: int | None = None) -> str:
@@ -22,26 +22,44 @@ def cell(table: Table, row: int, column: int, *, digits: int | None = None) -> s
     return number(x) if digits is None or math.isinf(x) else f"{x:.{digits}f}"
 
 
-def grid(table: Table) -> tuple[list[str], list[list[str]]]:
-    """(headings, rows), labels first, points below one another; of too many columns the middle ones are left out."""
-    n = len(table.columns)
-    shown: list[int | None] = list(range(n))
-    if n > _MOST:
-        shown = [*range(_FIRST), None, *range(n - _LAST, n)]
+def grid(table: Table, *, most: int = 12) -> tuple[list[str], list[list[str]]]:
+    """(headings, rows), labels first, points below one another; of a large table the middle is left out.
+
+    Args:
+        most: columns to show.
+    """
+    rows, columns = _shown(len(table.rows), 24), _shown(len(table.columns), most)
     digits = max(len(number(float(x)).partition(".")[2]) for x in table.values.flat)
-    headings = ["", *(MISSING if c is None else table.columns[c] for c in shown)]
-    rows = [
-        [label, *(MISSING if c is None else cell(table, row, c, digits=digits) for c in shown)]
-        for row, label in enumerate(table.rows)
-    ]
-    return headings, rows
+    headings = ["", *(MISSING if c is None else table.columns[c] for c in columns)]
+    cells = [[MISSING if r is None else table.rows[r], *(_one(table, r, c, digits) for c in columns)] for r in rows]
+    return headings, cells
 
 
-def in_full(table: Table, row: int = 0, column: int = 0) -> str:
-    """One cell with its arithmetic: "q[Write, 1] = 1.16 × 0.5406 + 0.23 × 0.5869 = 0.7621"."""
+def _shown(count: int, most: int) -> list[int | None]:
+    """Which of so many rows or columns: all, or some of the first, None and some of the last."""
+    last = min(4, most // 3)
+    return [*range(count)] if count <= most else [*range(min(6, most - last - 1)), None, *range(count - last, count)]
+
+
+def _one(table: Table, row: int | None, column: int | None, digits: int) -> str:
+    return MISSING if row is None or column is None else cell(table, row, column, digits=digits)
+
+
+def in_full(table: Table, row: int = 0, column: int = 0, *, terms: int | None = None) -> str:
+    """One cell with its arithmetic: "q[Write, 1] = 1.16 × 0.5406 + 0.23 × 0.5869 = 0.7621".
+
+    Args:
+        terms: of a longer sum, only so many are written (default: all).
+    """
     place = f"{table.name}[{table.rows[row]}, {table.columns[column]}]"
     value = cell(table, row, column)
-    return f"{place} = {value}" if table.given else f"{place} = {table.op.written(row, column)} = {value}"
+    if table.given:
+        return f"{place} = {value}"
+    written = table.op.written(row, column)
+    parts = written.split(" + ")
+    if terms is not None and len(parts) > terms:
+        written = " + ".join([*parts[: terms - 1], MISSING, parts[-1]]) + f" ({len(parts)} terms)"
+    return f"{place} = {written} = {value}"
 
 
 def proof(paper: Paper) -> str:
