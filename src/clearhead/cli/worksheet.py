@@ -34,7 +34,7 @@ def worksheet(
     Parameters
     ----------
     source
-        poem, poem-masked, car, two-heads, a file of your own numbers (.yaml, .json, .csv), or a model folder
+        poem, poem-masked, car, two-heads, translator; a file of your own numbers (.yaml, .json, .csv); a model folder
     text
         the sentence that the model reads
     target
@@ -49,23 +49,25 @@ def worksheet(
         save it here instead of printing it: .md, .tex, .html or .xlsx (several times if need be)
     """
     from clearhead.data.numbers import read_numbers
-    from clearhead.data.samples.worksheets import WORKSHEETS
-    from clearhead.views.worksheet import attention_paper, save, show
+    from clearhead.data.samples.worksheets import TRANSLATOR, WORKSHEETS
+    from clearhead.views.worksheet import attention_paper, save, show, translator_paper
     from clearhead.views.worksheet.text import in_full, place
 
     if text is not None:
         from clearhead.tasks.load import load
 
-        numbers = load(source).arithmetic(text, target, part=part, layer=layer, head=head)
+        paper = attention_paper(load(source).arithmetic(text, target, part=part, layer=layer, head=head))
+    elif source == "translator":
+        paper = translator_paper(TRANSLATOR, ["let's", "go"])
     elif source in WORKSHEETS:
-        numbers = WORKSHEETS[source]()
+        paper = attention_paper(WORKSHEETS[source]())
     elif Path(source).is_dir():
         raise ConfigError("a model needs something to read", f'write clearhead worksheet {source} "A sentence."')
     elif not Path(source).exists():
-        raise DataError(f"there is no worksheet or file {source!r}", f"take {', '.join(WORKSHEETS)}, or name a file")
+        known = ", ".join([*WORKSHEETS, "translator"])
+        raise DataError(f"there is no worksheet or file {source!r}", f"take {known}, or name a file")
     else:
-        numbers = read_numbers(source)
-    paper = attention_paper(numbers)
+        paper = attention_paper(read_numbers(source))
     if cell is not None:
         table = paper.table(cell[0])
         print(in_full(table, *place(table, *cell[1:])))

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from clearhead.data.numbers import AttentionNumbers, Weights
 
-__all__ = ["WORKSHEETS"]
+__all__ = ["TRANSLATOR", "WORKSHEETS", "ToyTranslator"]
+
+Rows = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ToyTranslator:
+    """Words and weights of a translator that is small enough for paper: [words, 2], [2, 2], [2, words]."""
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    source_embedding: Rows
+    target_embedding: Rows
+    encoder: Weights
+    decoder: Weights
+    cross: Weights
+    output: Rows
+    output_bias: tuple[float, ...]
 
 
 def _poem(masked: bool) -> AttentionNumbers:
@@ -53,3 +71,18 @@ WORKSHEETS: dict[str, Callable[[], AttentionNumbers]] = {
     "car": _car,
     "two-heads": _two_heads,
 }
+
+# Trained on "let's go" and "to go", then rounded to what fits on paper; it still translates both.
+TRANSLATOR = ToyTranslator(
+    source=("let's", "to", "go", "<EOS>"),
+    target=("ir", "vamos", "y", "<EOS>"),
+    source_embedding=((0.94, 0.6), (-1.3, 0.24), (1.21, -1.99), (0.0, 0.0)),
+    target_embedding=((-0.48, 0.26), (-0.28, 0.73), (0.0, 0.0), (0.46, -1.26)),
+    encoder=Weights(q=[[0.18, -0.08], [-0.81, 0.34]], k=[[-0.38, 0.16], [0.74, -0.31]], v=[[0.41, -1.2], [0.97, 1.51]]),
+    decoder=Weights(
+        q=[[0.44, 1.68], [-2.97, -0.11]], k=[[-1.43, -0.75], [-0.74, 1.52]], v=[[-0.03, -0.16], [-0.59, 0.16]]
+    ),
+    cross=Weights(q=[[-0.24, 0.49], [0.32, -0.63]], k=[[0.26, -0.51], [0.3, -0.6]], v=[[-1.94, 0.43], [0.04, 1.33]]),
+    output=((1.53, -0.68, 0.43, -0.9), (-0.61, -0.94, 0.36, 1.11)),
+    output_bias=(-0.03, 0.34, -0.23, -0.04),
+)

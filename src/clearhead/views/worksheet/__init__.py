@@ -13,8 +13,9 @@ from clearhead.views.worksheet.markdown import markdown
 from clearhead.views.worksheet.paper import Paper, Section, attention_paper
 from clearhead.views.worksheet.spreadsheet import spreadsheet
 from clearhead.views.worksheet.terminal import show
+from clearhead.views.worksheet.translator import translator_paper
 
-__all__ = ["Paper", "Section", "attention_paper", "save", "show"]
+__all__ = ["Paper", "Section", "attention_paper", "save", "show", "translator_paper"]
 
 _FORMS: dict[str, Callable[[Paper], str | bytes]] = {
     ".md": markdown,

@@ -38,7 +38,7 @@ from clearhead.views.worksheet.tables import (
     Waves,
 )
 
-__all__ = ["Paper", "Section", "attention_paper"]
+__all__ = ["Paper", "Section", "attention_paper", "given_table", "linear", "projected", "shares"]
 
 _TITLES = {"q": "queries", "k": "keys", "v": "values"}
 
@@ -98,7 +98,7 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
     parts = {}
     for name, source in (("q", x), ("k", memory), ("v", memory)):
         if name == "v" or numbers.percentages is None:
-            parts[name] = _projected(name, source, numbers, weights)
+            parts[name] = projected(name, source, numbers, weights)
     sections.append(
         Section(
             "Queries, keys and values" if "q" in parts else "Values",
@@ -110,7 +110,7 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
     for h in range(numbers.heads):
         tail = f"_{h + 1}" if numbers.heads > 1 else ""
         cut = {name: _columns(tables[-1], h, numbers.heads, tail) for name, tables in parts.items()}
-        tables = _shares(cut["q"], cut["k"], numbers, weights, tail) if "q" in cut else [_given_shares(numbers)]
+        tables = shares(cut["q"], cut["k"], numbers, weights, tail) if "q" in cut else [_given_shares(numbers)]
         context = Table(
             f"context{tail}",
             tuple(numbers.tokens),
@@ -128,7 +128,7 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
         if "q" in cut:
             gap = max(gap, _gap(cut, context, numbers, weights))
     if numbers.context is not None:
-        elsewhere = _given("context", contexts[0].rows, numbers.context, "elsewhere", contexts[0].columns)
+        elsewhere = given_table("context", contexts[0].rows, numbers.context, "elsewhere", contexts[0].columns)
         gap = max(gap, float(np.abs(elsewhere.values - contexts[0].values).max()))
     closing = _closing(contexts, x, numbers, weights)
     if closing:
@@ -143,7 +143,7 @@ def _encodings(numbers: AttentionNumbers) -> list[Table]:
     if numbers.encodings is None:
         return []
     tokens = tuple(numbers.tokens)
-    x = _given("x", tokens, numbers.encodings, "encodings")
+    x = given_table("x", tokens, numbers.encodings, "encodings")
     if not numbers.positions:
         return [x]
     waves = Table("p", tokens, x.columns, Waves(len(tokens), len(x.columns)), "positions")
@@ -153,24 +153,29 @@ def _encodings(numbers: AttentionNumbers) -> list[Table]:
 def _memory(numbers: AttentionNumbers) -> list[Table]:
     if numbers.memory is None or numbers.memory.encodings is None:
         return []
-    return [_given("m", tuple(numbers.memory.tokens), numbers.memory.encodings, "encodings of the memory")]
+    return [given_table("m", tuple(numbers.memory.tokens), numbers.memory.encodings, "encodings of the memory")]
 
 
-def _projected(name: str, x: Table | None, numbers: AttentionNumbers, weights: Weights) -> list[Table]:
-    """q, k or v: given, multiplied out of the encodings, or the encodings themselves."""
+def projected(name: str, x: Table | None, numbers: AttentionNumbers, weights: Weights, tail: str = "") -> list[Table]:
+    """q, k or v: given, multiplied out of the encodings, or the encodings themselves; the result stands last."""
     rows = tuple(numbers.tokens) if name == "q" or numbers.memory is None else tuple(numbers.memory.tokens)
     if (given := getattr(numbers, name)) is not None:
-        return [_given(name, rows, given, _TITLES[name])]
+        return [given_table(name + tail, rows, given, _TITLES[name])]
     if x is None:
         raise ConfigError(f"{name} comes from encodings, and there are none", f"give encodings, or {name} itself")
     weight, bias = getattr(weights, name), getattr(weights, f"{name}_bias")
     if weight is None:
-        return [Table(name, rows, x.columns, Same(x), f"{_TITLES[name]}: the encodings themselves")]
-    return _linear(name, x, weight, bias, _TITLES[name])
+        return [Table(name + tail, rows, x.columns, Same(x), f"{_TITLES[name]}: the encodings themselves")]
+    return linear(name + tail, x, weight, bias, _TITLES[name])
 
 
-def _linear(
-    name: str, x: Table, weight: Sequence[Sequence[float]], bias: Sequence[float] | None, title: str
+def linear(
+    name: str,
+    x: Table,
+    weight: Sequence[Sequence[float]],
+    bias: Sequence[float] | None,
+    title: str,
+    columns: Sequence[str] | None = None,
 ) -> list[Table]:
     """x times a matrix, plus a bias; the tables that this takes, the result last."""
     if len(weight) != len(x.columns):
@@ -178,12 +183,13 @@ def _linear(
             f"weights.{name} has {len(weight)} rows, {x.name} has {len(x.columns)} columns",
             f"its shape is [columns of {x.name}, columns of the result]",
         )
-    w = _given(f"W_{name}", x.columns, weight, f"weights of the {title}")
+    labels = None if columns is None else tuple(columns)
+    w = given_table(f"W_{name}", x.columns, weight, f"weights of the {title}", labels)
     if bias is None:
         return [w, Table(name, x.rows, w.columns, Product(x, w), title)]
     if len(bias) != len(w.columns):
         raise ConfigError(f"weights.{name}_bias has {len(bias)} numbers", f"give {len(w.columns)}")
-    b = _given(f"b_{name}", ("bias",), [bias], "its bias")
+    b = given_table(f"b_{name}", ("bias",), [bias], "its bias", w.columns)
     product = Table(f"{name}'", x.rows, w.columns, Product(x, w), f"{title}, before the bias")
     return [w, b, product, Table(name, x.rows, w.columns, Plus(product, b), title)]
 
@@ -206,7 +212,7 @@ def _columns(table: Table, head: int, heads: int, tail: str) -> Table:
     )
 
 
-def _shares(q: Table, k: Table, numbers: AttentionNumbers, weights: Weights, tail: str) -> list[Table]:
+def shares(q: Table, k: Table, numbers: AttentionNumbers, weights: Weights, tail: str) -> list[Table]:
     """From queries and keys to the percentages."""
     made = _similarities(q, k, numbers, weights, tail)
     rows, columns = q.rows, k.rows
@@ -214,11 +220,12 @@ def _shares(q: Table, k: Table, numbers: AttentionNumbers, weights: Weights, tai
         scaled = Times(made[-1], math.sqrt(len(k.columns)), under=True, root=True)
         made.append(Table(f"scaled{tail}", rows, columns, scaled, "similarities, so that wide heads stay calm"))
     if numbers.bias is not None:
-        added = _given(f"bias{tail}", rows, numbers.bias, "by distance", columns)
+        added = given_table(f"bias{tail}", rows, numbers.bias, "by distance", columns)
         made += [added, Table(f"biased{tail}", rows, columns, Plus(made[-1], added), "similarities with the bias")]
     if numbers.mask != "none":
         allowed = _allowed(numbers, len(rows), len(columns))
-        closed = _given(f"mask{tail}", rows, np.where(allowed, 0.0, -math.inf), "0 where a token may look", columns)
+        zeros = np.where(allowed, 0.0, -math.inf)
+        closed = given_table(f"mask{tail}", rows, zeros, "0 where a token may look", columns)
         made += [
             closed,
             Table(f"masked{tail}", rows, columns, Plus(made[-1], closed), "what may not be looked at is -inf"),
@@ -235,17 +242,17 @@ def _similarities(q: Table, k: Table, numbers: AttentionNumbers, weights: Weight
     if numbers.score == "additive":
         hidden = []
         for side, weight in ((q, weights.additive_q), (k, weights.additive_k)):
-            w = _given(
+            w = given_table(
                 f"U_{side.name}", side.columns, _needed(weight, "additive_q and weights.additive_k"), "of the score"
             )
             hidden += [
                 w,
                 Table(f"h_{side.name}", side.rows, w.columns, Product(side, w), "what the small network sees"),
             ]
-        v = _given(f"u{tail}", ("u",), [_needed(weights.additive_v, "additive_v")], "of the score")
+        v = given_table(f"u{tail}", ("u",), [_needed(weights.additive_v, "additive_v")], "of the score")
         return [*hidden, v, Table(name, rows, columns, Additive(hidden[1], hidden[3], v), title)]
     if numbers.score == "bilinear":
-        w = _given(f"W{tail}", q.columns, _needed(weights.bilinear, "bilinear"), "of the score")
+        w = given_table(f"W{tail}", q.columns, _needed(weights.bilinear, "bilinear"), "of the score")
         turned = Table(f"qW{tail}", rows, w.columns, Product(q, w), "the queries in the keys' terms")
         return [w, turned, Table(name, rows, columns, Like(turned, k), title)]
     if numbers.score == "cosine":
@@ -262,7 +269,7 @@ def _similarities(q: Table, k: Table, numbers: AttentionNumbers, weights: Weight
 def _given_shares(numbers: AttentionNumbers) -> Table:
     assert numbers.percentages is not None
     asked = numbers.tokens if numbers.memory is None else numbers.memory.tokens
-    return _given("percentages", tuple(numbers.tokens), numbers.percentages, "given", tuple(asked), percent=True)
+    return given_table("percentages", tuple(numbers.tokens), numbers.percentages, "given", tuple(asked), percent=True)
 
 
 def _closing(contexts: list[Table], x: Table | None, numbers: AttentionNumbers, weights: Weights) -> list[Table]:
@@ -273,7 +280,7 @@ def _closing(contexts: list[Table], x: Table | None, numbers: AttentionNumbers, 
         columns = tuple(column for context in contexts for column in context.columns)
         made.append(Table("joined", out.rows, columns, Joined(tuple(contexts)), "the heads side by side"))
     if weights.o is not None:
-        made += _linear("o", made[-1] if made else out, weights.o, weights.o_bias, "output")
+        made += linear("o", made[-1] if made else out, weights.o, weights.o_bias, "output")
     if numbers.residual:
         last = made[-1] if made else out
         if x is None or len(x.columns) != len(last.columns):
@@ -281,8 +288,8 @@ def _closing(contexts: list[Table], x: Table | None, numbers: AttentionNumbers, 
         made.append(Table("r", out.rows, last.columns, Plus(last, x), "with the residual connection"))
     if numbers.norm:
         last = made[-1] if made else out
-        ones = _given("g", ("scale",), [[1.0] * len(last.columns)], "scale of the norm", last.columns)
-        zeros = _given("b", ("shift",), [[0.0] * len(last.columns)], "shift of the norm", last.columns)
+        ones = given_table("g", ("scale",), [[1.0] * len(last.columns)], "scale of the norm", last.columns)
+        zeros = given_table("b", ("shift",), [[0.0] * len(last.columns)], "shift of the norm", last.columns)
         made += [ones, zeros, Table("n", out.rows, last.columns, Normed(last, ones, zeros), "layer norm")]
     return made
 
@@ -290,7 +297,7 @@ def _closing(contexts: list[Table], x: Table | None, numbers: AttentionNumbers, 
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def _given(
+def given_table(
     name: str,
     rows: tuple[str, ...],
     values: object,
