@@ -217,6 +217,30 @@ def test_a_model_of_others_is_looked_into() -> None:
     assert drop_in(model) == 0
 
 
+class OwnLayer(nn.TransformerEncoderLayer):
+    """Another layer under PyTorch's name: twice as much comes out."""
+
+    def forward(self, *given: Any, **options: Any) -> Tensor:
+        return 2 * super().forward(*given, **options)
+
+
+def test_layers_of_others_are_never_taken_for_pytorchs() -> None:
+    own = OwnLayer(D, HEADS, 10, batch_first=True).eval()
+    model = nn.Sequential(own)
+    x = numbers(BATCH, 5, D, seed=0, dtype=torch.float32)
+    wanted = model(x)
+    assert drop_in(model) == 0
+    assert model(x).equal(wanted)
+    with pytest.raises(ConfigError, match="a layer is a OwnLayer"):
+        from_torch(nn.TransformerEncoder(own, 2, enable_nested_tensor=False))
+
+
+def test_what_stands_alone_is_not_replaced_in_parts() -> None:
+    layer = nn.TransformerEncoderLayer(D, HEADS, 10, batch_first=True)
+    with pytest.raises(ConfigError, match=r"take from_torch\(model\)"):
+        drop_in(nn.TransformerEncoder(layer, 2, enable_nested_tensor=False))
+
+
 def test_our_own_stack_becomes_theirs() -> None:
     stack = Stack(EncoderDecoderConfig(d_model=D, heads=HEADS, d_ff=10, layers=2, positions="none"), 2, cross=False)
     ours = TransformerEncoder(stack.blocks, stack.norm, batch_first=True).eval()  # type: ignore[arg-type]

@@ -53,13 +53,21 @@ def from_torch(module: nn.Module) -> nn.Module:
 
 
 def drop_in(model: nn.Module) -> int:
-    """Replace every attention module of PyTorch in `model` by ours, where it stands; returns how many."""
+    """Replace every attention module of PyTorch in `model` by ours, where it stands; returns how many.
+
+    Other people's subclasses of them stay as they are: what these do with their parts, only they know.
+
+    Raises:
+        ConfigError: `model` is such a module itself, or one in it has a part that ours have not.
+    """
+    if isinstance(model, tuple(_FROM)):
+        raise ConfigError(f"a {type(model).__name__} cannot be replaced where it stands", "take from_torch(model)")
     count = 0
     for name, child in list(model.named_children()):
         if type(child) in _FROM:
             setattr(model, name, from_torch(child))
             count += 1
-        else:
+        elif not isinstance(child, tuple(_FROM)):
             count += drop_in(child)
     return count
 
@@ -283,6 +291,8 @@ def _pairs(ours: MultiHead, theirs: Any) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _block_from(theirs: Any) -> Block:
+    if type(theirs) not in (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer):
+        raise ConfigError(f"a layer is a {type(theirs).__name__}", "only PyTorch's own layers have a counterpart")
     cross = isinstance(theirs, nn.TransformerDecoderLayer)
     config = EncoderDecoderConfig(
         d_model=theirs.self_attn.embed_dim,

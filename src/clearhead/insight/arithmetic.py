@@ -1,6 +1,8 @@
 """From one head of a watched pass to the numbers that its arithmetic begins with, for a worksheet.
 
-x, W_q, W_k, W_v, biases, mask  ->  the head's act, number for number
+    x, W_q, W_k, W_v, biases, mask  ->  the head's act, number for number
+
+Where positions were turned into q and k, these stand themselves instead of x and their matrices.
 """
 
 from __future__ import annotations

@@ -57,12 +57,13 @@ class Paper:
     """A whole worksheet.
 
     Args:
-        gap: the largest difference to clearhead's own attention on these numbers, or in the model they are from.
+        gap: the largest difference to clearhead's own attention on these numbers, or in the model they are from; None
+            where the shares were given, so that there is nothing to compare.
     """
 
     title: str
     sections: tuple[Section, ...]
-    gap: float
+    gap: float | None
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -106,7 +107,7 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
             tuple(table for tables in parts.values() for table in tables),
         )
     )
-    contexts, gap = [], 0.0
+    contexts, gaps = [], []
     for h in range(numbers.heads):
         tail = f"_{h + 1}" if numbers.heads > 1 else ""
         cut = {name: _columns(tables[-1], h, numbers.heads, tail) for name, tables in parts.items()}
@@ -126,14 +127,14 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
         sections.append(Section(title, told, (*shown, *tables, context)))
         contexts.append(context)
         if "q" in cut:
-            gap = max(gap, _gap(cut, context, numbers, weights))
+            gaps.append(_gap(cut, context, numbers, weights))
     if numbers.context is not None:
         elsewhere = given_table("context", contexts[0].rows, numbers.context, "elsewhere", contexts[0].columns)
-        gap = max(gap, float(np.abs(elsewhere.values - contexts[0].values).max()))
+        gaps.append(float(np.abs(elsewhere.values - contexts[0].values).max()))
     closing = _closing(contexts, x, numbers, weights)
     if closing:
         sections.append(Section("Output", "What the heads bring, and what is made of it.", tuple(closing)))
-    return Paper(numbers.title, tuple(sections), gap)
+    return Paper(numbers.title, tuple(sections), max(gaps, default=None))
 
 
 # The steps -----------------------------------------------------------------------------------------------------------
@@ -306,6 +307,11 @@ def given_table(
     *,
     percent: bool = False,
 ) -> Table:
+    """Numbers that were put in; columns are numbered from 1 where they have no labels.
+
+    Raises:
+        ConfigError: there are not as many as labels.
+    """
     array = np.asarray(values, dtype=np.float64)
     columns = columns or tuple(str(n) for n in range(1, array.shape[1] + 1))
     if array.shape != (len(rows), len(columns)):

@@ -26,7 +26,6 @@ __all__ = [
     "Places",
     "Plus",
     "Product",
-    "Relu",
     "Same",
     "Softmax",
     "Table",
@@ -471,30 +470,6 @@ class Waves(Op):
     @staticmethod
     def _wave(column: int) -> Callable[[float], float]:
         return math.cos if column % 2 else math.sin
-
-
-@dataclass(frozen=True, eq=False)
-class Relu(Op):
-    """What is negative becomes 0."""
-
-    x: Table
-
-    @property
-    def text(self) -> str:
-        return f"max(0, {self.x.name})"
-
-    @property
-    def latex(self) -> str:
-        return f"\\max(0, {symbol(self.x)})"
-
-    def values(self) -> np.ndarray:
-        return np.maximum(self.x.values, 0.0)
-
-    def written(self, row: int, column: int) -> str:
-        return f"max(0, {number(self.x.values[row, column])})"
-
-    def live(self, row: int, column: int, at: Places) -> str:
-        return f"MAX(0,{at.cell(self.x, row, column)})"
 
 
 @dataclass(frozen=True, eq=False)

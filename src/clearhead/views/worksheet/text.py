@@ -51,19 +51,21 @@ def in_full(table: Table, row: int = 0, column: int = 0, *, terms: int | None = 
     Args:
         terms: of a longer sum, only so many are written (default: all).
     """
-    place = f"{table.name}[{table.rows[row]}, {table.columns[column]}]"
+    where = f"{table.name}[{table.rows[row]}, {table.columns[column]}]"
     value = cell(table, row, column)
     if table.given:
-        return f"{place} = {value}"
+        return f"{where} = {value}"
     written = table.op.written(row, column)
     parts = written.split(" + ")
     if terms is not None and len(parts) > terms:
         written = " + ".join([*parts[: terms - 1], MISSING, parts[-1]]) + f" ({len(parts)} terms)"
-    return f"{place} = {written} = {value}"
+    return f"{where} = {written} = {value}"
 
 
 def proof(paper: Paper) -> str:
     """The last line of a paper."""
+    if paper.gap is None:
+        return "the shares were given: there is no attention to compare with"
     return f"max |this paper - clearhead's own attention| = {paper.gap:.1e}"
 
 

@@ -1,8 +1,10 @@
 """A whole translator on paper: two numbers a token, one head each, no norms; from the words of a sentence to the next.
 
-source -> embedding + position -> self-attention + residual                       -> memory
-<EOS>  -> embedding + position -> masked self-attention + residual
-       -> cross-attention to the memory + residual -> fully connected -> softmax  -> the most likely word, read again
+    source -> embedding + position -> self-attention + residual -> memory
+    <EOS>  -> embedding + position -> masked self-attention + residual -> cross-attention to the memory + residual
+           -> fully connected -> softmax -> the most likely word, which is read again
+
+Everything is computed once more by clearhead's own attention, and the difference stands under the paper.
 """
 
 from __future__ import annotations
