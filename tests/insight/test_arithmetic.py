@@ -43,7 +43,7 @@ def paper(config: dict[str, Any], path: str, head: int) -> Paper:
     tokens = labels[0] if path.startswith("encoder") else labels[1]
     memory = labels[0] if "cross" in path else None
     act = trace[f"{path}.attention"]
-    found = attention_paper(head_numbers(module, act, given, head, title="a", tokens=tokens, memory=memory))
+    found = attention_paper(head_numbers(module, [act], given, head, title="a", tokens=tokens, memory=memory))
     torch.testing.assert_close(torch.from_numpy(found.table("percentages").values), act.weights()[0, head])
     torch.testing.assert_close(torch.from_numpy(found.table("context").values), trace[f"{path}.context"][0, head])
     return found
@@ -71,4 +71,4 @@ def test_a_temperature_is_refused() -> None:
     torch.manual_seed(0)
     heads, x = MultiHead(4, 2, score=Cosine(0.1)), torch.randn(1, 3, 4)
     with pytest.raises(ConfigError, match="without a temperature"):
-        head_numbers(heads, heads.act(x), [x], 0, title="a", tokens=["a", "b", "c"])
+        head_numbers(heads, [heads.act(x)], [[x]], 0, title="a", tokens=["a", "b", "c"])

@@ -130,6 +130,10 @@ class Padding(Mask):
         lengths = self.lengths[:, None, None, None]
         return keys < lengths if self.left is None else (keys >= self.left - lengths)
 
+    def select(self, rows: Tensor) -> Padding:
+        """The padding of these rows."""
+        return Padding(self.lengths.index_select(0, rows), self.left)
+
 
 @dataclass(frozen=True, eq=False)
 class Window(Mask):

@@ -100,20 +100,27 @@ class Bilinear(Score, nn.Module):
 
 
 class Additive(Score, nn.Module):
-    """v . tanh(W_q q + W_k k): a small network compares the two; the widths may differ (Bahdanau et al., 2015)."""
+    """v . tanh(W_q q + W_k k): a small network compares the two; the widths may differ (Bahdanau et al., 2015).
 
-    def __init__(self, q_dim: int, k_dim: int, hidden: int):
+    Without `hidden` there are no W_q and W_k: q and k, of one width, come projected (for a recurrent decoder, which
+    asks the same keys at every step).
+    """
+
+    def __init__(self, q_dim: int, k_dim: int, hidden: int | None = None):
         nn.Module.__init__(self)
-        self.q_weight = nn.Parameter(torch.empty(q_dim, hidden))
-        self.k_weight = nn.Parameter(torch.empty(k_dim, hidden))
-        self.v_weight = nn.Parameter(torch.empty(hidden, 1))
-        for weight in (self.q_weight, self.k_weight, self.v_weight):
+        self.q_weight = None if hidden is None else nn.Parameter(torch.empty(q_dim, hidden))
+        self.k_weight = None if hidden is None else nn.Parameter(torch.empty(k_dim, hidden))
+        self.v_weight = nn.Parameter(torch.empty(hidden or q_dim, 1))
+        for weight in self.parameters():
             nn.init.xavier_uniform_(weight)
 
     def similarities(self, q: Tensor, k: Tensor) -> Tensor:
+        if self.q_weight is not None and self.k_weight is not None:
+            q, k = q @ self.q_weight, k @ self.k_weight
+        q, k = _same_width(q, k, "plain additive")
         groups = q.size(1) // k.size(1)
-        hidden_q = (q @ self.q_weight).unflatten(1, (k.size(1), groups)).unsqueeze(-2)  # [B, KV, G, Q, 1, hidden]
-        hidden_k = (k @ self.k_weight)[:, :, None, None]  # [B, KV, 1, 1, K, hidden]
+        hidden_q = q.unflatten(1, (k.size(1), groups)).unsqueeze(-2)  # [B, KV, G, Q, 1, hidden]
+        hidden_k = k[:, :, None, None]  # [B, KV, 1, 1, K, hidden]
         return ((hidden_q + hidden_k).tanh() @ self.v_weight).squeeze(-1).flatten(1, 2)
 
     def cost(self, q: Tensor, k: Tensor) -> int:

@@ -3,31 +3,61 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, Optional
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin
 
 from cyclopts import Parameter
 from pydantic import BaseModel
 
+from clearhead.models.architecture import models_in
+
 __all__ = ["given", "optional"]
 
 
-def optional(defaults: BaseModel, *, without: tuple[str, ...] = ()) -> type:
+def optional(defaults: BaseModel, *, without: tuple[str, ...] = (), others: Sequence[type[BaseModel]] = ()) -> type:
     """A dataclass with the fields of `defaults`, none required, their defaults told in the help.
+
+    Where a section may be of another kind (`others`), it has the fields of all of them.
 
     A dataclass and no pydantic model: cyclopts would read the sources of pydantic itself in search of help texts, which
     takes longer than all the rest of `--help`.
     """
+    kinds = [type(defaults), *others]
     fields: list[tuple[str, Any, Any]] = []
-    for name, field in type(defaults).model_fields.items():
-        if name in without:
-            continue
-        value = getattr(defaults, name)
-        kind: Any = optional(value) if isinstance(value, BaseModel) else field.annotation
-        shown = "" if value is None or isinstance(value, BaseModel) else f" [default: {value}]"
-        help_ = Parameter(help=f"{field.description}{shown}")
-        fields.append((name, Annotated[Optional[kind], help_], dataclasses.field(default=None)))  # noqa: UP045
+    for name in dict.fromkeys(name for kind in kinds for name in kind.model_fields if name not in without):
+        owners = [kind for kind in kinds if name in kind.model_fields]
+        value = getattr(defaults, name, owners[0].model_fields[name].default)
+        if isinstance(value, BaseModel):
+            also = [m for m in models_in(owners[0].model_fields[name].annotation) if m is not type(value)]
+            annotation: Any = optional(value, others=also)
+        else:
+            annotation = _either([kind.model_fields[name].annotation for kind in owners])
+        help_ = Parameter(help=_help(name, value, owners, kinds))
+        fields.append((name, Annotated[Optional[annotation], help_], dataclasses.field(default=None)))  # noqa: UP045
     # A module that does not exist: there is no source to look into.
     return dataclasses.make_dataclass(type(defaults).__name__, fields, namespace={"__module__": "clearhead.cli.made"})
+
+
+def _help(name: str, value: Any, owners: Sequence[type[BaseModel]], kinds: Sequence[type[BaseModel]]) -> str:
+    """What a field says, which kinds of model have it where not all do, and its default, told for each kind."""
+    field = owners[0].model_fields[name]
+    whose = f" ({_families(owners)})" if len(owners) < len(kinds) else ""
+    if value is None or isinstance(value, BaseModel):
+        return f"{field.description}{whose}"
+    others = [(kind, kind.model_fields[name].default) for kind in owners if kind is not kinds[0]]
+    differ = "".join(f"; {_families([k])}: {d}" for k, d in others if d != value and d is not None and name != "family")
+    return f"{field.description}{whose} [default: {value}{differ}]"
+
+
+def _either(annotations: Sequence[Any]) -> Any:
+    """A type of all that each of these allows."""
+    if all(get_origin(a) is Literal for a in annotations):
+        return Literal[tuple(choice for a in annotations for choice in get_args(a))]
+    return Union[tuple(annotations)]  # noqa: UP007
+
+
+def _families(kinds: Sequence[type[BaseModel]]) -> str:
+    return ", ".join(family for kind in kinds for family in get_args(kind.model_fields["family"].annotation))
 
 
 def given(options: Any) -> dict[str, Any]:

@@ -94,7 +94,12 @@ class Alignment:
 
 def cross_weights(trace: Trace, sentence: int = 0) -> Tensor:
     """[layers, heads, rows, keys]: the cross-attention weights of one sentence of a forced pass."""
-    return torch.stack([trace[path].weights()[sentence] for path in trace.find("cross_attention.attention")])
+    return torch.stack(
+        [
+            torch.cat([act.weights()[sentence] for act in trace.calls(path)], dim=-2)  # a recurrent decoder's steps
+            for path in trace.find("cross_attention.attention")
+        ]
+    )
 
 
 def word_weights(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,12 +25,12 @@ _EXACT = 1e-4  # q and k further from the projections than this had positions tu
 
 
 @contextmanager
-def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collects the tensors that a module is given while the block runs: an attention's x and its memory."""
-    found: list[Tensor] = []
+def inputs_of(module: nn.Module) -> Iterator[list[list[Tensor]]]:
+    """Collects the tensors of each call to a module while the block runs: an attention's x and its memory."""
+    found: list[list[Tensor]] = []
 
     def note(_: nn.Module, given: tuple[Any, ...]) -> None:
-        found[:] = [x.detach() for x in given if isinstance(x, Tensor)]
+        found.append([x.detach() for x in given if isinstance(x, Tensor)])
 
     handle = module.register_forward_pre_hook(note)
     try:
@@ -41,8 +42,8 @@ def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
 @torch.no_grad()
 def head_numbers(
     module: Any,
-    act: Attention,
-    given: Sequence[Tensor],
+    acts: Sequence[Attention],
+    given: Sequence[Sequence[Tensor]],
     head: int,
     *,
     title: str,
@@ -53,13 +54,14 @@ def head_numbers(
 
     Args:
         module: the attention.
-        act: what it showed, of one text.
-        given: its x [1, tokens, d_model] and, across, its memory.
+        acts: what it showed, of one text: one act, or a recurrent decoder's one for each step.
+        given: for each act x [1, tokens, d_model] and, across, its memory.
         tokens: labels of the queries.
         memory: labels of the keys, where they are others.
     """
     kv_head = head // (module.n_heads // module.n_kv_heads)
-    x, asked = given[0][0], given[-1][0]
+    act = replace(acts[0], q=torch.cat([a.q for a in acts], dim=2))  # the steps ask the same keys
+    x, asked = torch.cat([one[0] for one in given], dim=1)[0], given[0][-1][0]
     weights: dict[str, Any] = {}
     themselves: dict[str, Any] = {}
     for name, source, number in (("q", x, head), ("k", asked, kv_head), ("v", asked, kv_head)):
@@ -110,5 +112,7 @@ def _score_weights(act: Attention) -> dict[str, Any]:
         return {"bilinear": act.score.weight.tolist()}
     if isinstance(act.score, Additive):
         names = {"additive_q": act.score.q_weight, "additive_k": act.score.k_weight}
-        return {**{n: w.tolist() for n, w in names.items()}, "additive_v": act.score.v_weight[:, 0].tolist()}
+        plain = torch.eye(act.q.size(-1))  # q and k come projected
+        matrices = {n: (plain if w is None else w).tolist() for n, w in names.items()}
+        return {**matrices, "additive_v": act.score.v_weight[:, 0].tolist()}
     return {}

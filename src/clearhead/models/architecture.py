@@ -5,11 +5,12 @@ One object is a section of a TOML file, the `--arch.*` flags and a part of a mod
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-__all__ = ["EncoderDecoderConfig"]
+__all__ = ["SEQ2SEQ", "EncoderDecoderConfig", "RecurrentConfig", "Seq2SeqConfig", "models_in", "seq2seq_family"]
 
 
 class EncoderDecoderConfig(BaseModel):
@@ -50,3 +51,64 @@ class EncoderDecoderConfig(BaseModel):
         if self.positions == "rotary" and (self.d_model // self.heads) % 2:
             raise ValueError(f"rotary positions need an even head width, not {self.d_model // self.heads}")
         return self
+
+
+class RecurrentConfig(BaseModel):
+    """A recurrent encoder-decoder, with attention (Bahdanau et al., 2015; Luong et al., 2015) or without."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: Literal["lstm", "gru"] = Field("lstm", description="which kind of model")
+    d_model: int = Field(256, gt=0, description="width of embeddings, states and what is read off them")
+    layers: int = Field(1, gt=0, description="recurrent layers of the encoder (from both ends), and of the decoder")
+    attention: Literal["bahdanau", "luong", "none"] = Field(
+        "bahdanau", description="look at the source before each step, after it, or have one fixed vector of it"
+    )
+    heads: int = Field(1, gt=0, description="heads of the attention")
+    score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] | None = Field(
+        None,
+        description="how a state and a source token are compared (default: additive before a step, bilinear after)",
+    )
+    input_feeding: bool = Field(True, description="a step is told what the one before has read (luong)")
+    tied: Literal["all", "target", "none"] = Field(
+        "all", description="share one matrix among source and target embeddings and output, or target and output"
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped in training")
+    max_len: int = Field(256, gt=1, description="most tokens of a sentence")
+
+    @model_validator(mode="after")
+    def _divides(self) -> RecurrentConfig:
+        if self.d_model % self.heads:
+            good = [str(n) for n in range(1, 33) if self.d_model % n == 0]
+            raise ValueError(f"d_model {self.d_model} does not divide into {self.heads} heads; take {', '.join(good)}")
+        if self.attention == "none" and (self.score is not None or self.heads != 1):
+            raise ValueError("attention none has no score and no heads; leave them out, or take bahdanau or luong")
+        return self
+
+
+SEQ2SEQ: dict[str, type[EncoderDecoderConfig | RecurrentConfig]] = {
+    "encoder-decoder": EncoderDecoderConfig,
+    "lstm": RecurrentConfig,
+    "gru": RecurrentConfig,
+}
+
+
+def seq2seq_family(arch: Any) -> str:
+    """The family that a configuration, or the values of one, is of: the transformer where nothing is said."""
+    family: str = arch.get("family", "encoder-decoder") if isinstance(arch, Mapping) else getattr(arch, "family", "")
+    return family
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The configurations that a field may hold: one, or one for each kind of model; [] for a plain value."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return list(dict.fromkeys(model for part in get_args(annotation) for model in models_in(part)))
+
+
+Seq2SeqConfig: TypeAlias = Annotated[
+    Annotated[EncoderDecoderConfig, Tag("encoder-decoder")]
+    | Annotated[RecurrentConfig, Tag("lstm")]
+    | Annotated[RecurrentConfig, Tag("gru")],
+    Discriminator(seq2seq_family),
+]

@@ -22,6 +22,7 @@ from clearhead.attention import (
     Learned,
     Mask,
     MemoryCache,
+    MultiHead,
     OfPass,
     Padding,
     Relative,
@@ -43,13 +44,11 @@ class Memory:
     """What the encoder leaves for the decoder: its output and which of it is real (None = all)."""
 
     states: Float[Tensor, "batch src_tokens d_model"]
-    mask: Mask | None
+    mask: Padding | None
 
     def select(self, rows: Tensor) -> Memory:
         """The memory of these sentences only."""
-        mask = self.mask
-        if isinstance(mask, Padding):
-            mask = Padding(mask.lengths.index_select(0, rows))
+        mask = None if self.mask is None else self.mask.select(rows)
         return Memory(self.states.index_select(0, rows), mask)
 
 
@@ -150,6 +149,18 @@ class EncoderDecoder(nn.Module):
         _initialise(self)
         if config.tied != "none":
             self.head.weight = self.tgt_embedding.weight
+
+    @property
+    def cross_attentions(self) -> list[MultiHead]:
+        """The decoder's attentions to the source, the first block's first."""
+        return [m for block in self.decoder.blocks if isinstance(m := block.cross_attention, MultiHead)]
+
+    @property
+    def remembered(self) -> tuple[int, int]:
+        """How many numbers decoding keeps for each token written, and for each token of the source."""
+        config = self.config
+        kv = 2 * (config.kv_heads or config.heads) * (config.d_model // config.heads) * len(self.decoder.blocks)
+        return kv, kv
 
     def encode(self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None) -> Memory:
         """The memory of source sentences; `lengths` where they are padded (behind)."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from clearhead.errors import ConfigError, nearest
 from clearhead.folder import Folder
+from clearhead.models.architecture import SEQ2SEQ, models_in
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
 
@@ -102,8 +103,14 @@ def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     for layer in layers:
         for key, value in layer.items():
             both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-            merged[key] = _merge(merged[key], value) if both else value
+            merged[key] = _merge(merged[key], value) if both and not _other_kind(merged[key], value) else value
     return merged
+
+
+def _other_kind(section: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    """Whether a section changes to another kind of model: what was chosen for the one says nothing of the other."""
+    before = str(section.get("family"))
+    return SEQ2SEQ.get(before) is not SEQ2SEQ.get(str(changed.get("family", before)))
 
 
 def _saved(path: Path) -> dict[str, Any]:
@@ -122,9 +129,17 @@ def _saved(path: Path) -> dict[str, Any]:
 def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> ConfigError:
     """The first thing that is wrong, in words."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    family = next((str(part) for part in first["loc"] if part in SEQ2SEQ), None)  # no part of the option's name
+    where = ".".join(str(part) for part in first["loc"] if part != family)
+    if first["type"] == "union_tag_invalid":
+        given = first["input"].get("family")
+        return ConfigError(
+            f"there is no family {given!r}", nearest(str(given), SEQ2SEQ) or f"the families are {', '.join(SEQ2SEQ)}"
+        )
     if first["type"] == "extra_forbidden":
-        known = _fields(kind)
+        known = _fields(kind, family)
+        if family and where in _fields(kind, None):
+            return ConfigError(f"a model of family {family} has no {where}", "leave it out, or choose another family")
         mend = nearest(where, known) or nearest(where.split(".")[-1], [k.split(".")[-1] for k in known])
         return ConfigError(f"there is no option {where!r}", mend or f"the options are {', '.join(known)}")
     message = first["msg"].removeprefix("Value error, ")
@@ -132,15 +147,16 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> C
     return ConfigError(f"{where or 'the configuration'}{given}: {message}", f"correct {where or 'it'}")
 
 
-def _fields(kind: type[BaseModel], prefix: str = "") -> list[str]:
+def _fields(kind: type[BaseModel], family: str | None, prefix: str = "") -> list[str]:
+    """The names of all options, of a model of one family, or (None) of any."""
     names = []
     for name, field in kind.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            names += _fields(inner, f"{prefix}{name}.")
-        else:
-            names.append(prefix + name)
-    return names
+        inner = models_in(field.annotation)
+        if family and SEQ2SEQ[family] in inner:
+            inner = [SEQ2SEQ[family]]
+        names += [option for model in inner for option in _fields(model, family, f"{prefix}{name}.")]
+        names += [] if inner else [prefix + name]
+    return list(dict.fromkeys(names))
 
 
 def _names(files: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[str]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearhead.data.config import DataConfig
 from clearhead.data.tokenizers import TokenizerConfig
-from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.architecture import EncoderDecoderConfig, Seq2SeqConfig
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 __all__ = ["PairConfig", "SummarizeConfig", "TranslateConfig"]
@@ -30,7 +30,7 @@ class PairConfig(BaseModel):
     )
     data: DataConfig = Field(default_factory=lambda: DataConfig(), description="which columns, what is left out")
     tokenizer: TokenizerConfig = Field(default_factory=lambda: TokenizerConfig(), description="how text is cut")
-    arch: EncoderDecoderConfig = Field(default_factory=lambda: EncoderDecoderConfig(), description="the model")
+    arch: Seq2SeqConfig = Field(default_factory=lambda: EncoderDecoderConfig(), description="the model")
     optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="how weights are changed")
     schedule: ScheduleConfig = Field(
         default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
@@ -62,6 +62,4 @@ class SummarizeConfig(PairConfig):
     data: DataConfig = Field(
         default_factory=lambda: DataConfig(max_chars=20_000), description="which columns, what is left out"
     )
-    arch: EncoderDecoderConfig = Field(
-        default_factory=lambda: EncoderDecoderConfig(max_len=512), description="the model"
-    )
+    arch: Seq2SeqConfig = Field(default_factory=lambda: EncoderDecoderConfig(max_len=512), description="the model")

@@ -5,6 +5,7 @@ Axes: written words, source words.
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from clearhead.data.batches import pad
@@ -39,8 +41,8 @@ from clearhead.insight.alignment import (
 )
 from clearhead.insight.arithmetic import head_numbers, inputs_of
 from clearhead.look import Trace, watch
-from clearhead.models.architecture import EncoderDecoderConfig
-from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.models.architecture import Seq2SeqConfig
+from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pairs import preview_pairs, train_pairs
@@ -74,14 +76,18 @@ class Written:
 
 
 Part: TypeAlias = Literal["encoder", "decoder", "cross"]
-_ATTENTIONS = {"encoder": "self_attention", "decoder": "self_attention", "cross": "cross_attention"}
+_ATTENTIONS = {
+    "encoder": ("encoder", "self_attention"),
+    "decoder": ("decoder", "self_attention"),
+    "cross": ("decoder", "cross_attention"),
+}
 
 
 class PairModel(ABC):
     """What the tasks on pairs of texts share; a task is a subclass that nobody subclasses further.
 
     Args:
-        module: the encoder-decoder.
+        module: an encoder-decoder of any family.
         tokenizers: of the sources and of what is written.
         head: where alignments are read; by default chosen by rule.
         folder: where it was loaded from or trained into.
@@ -93,14 +99,14 @@ class PairModel(ABC):
 
     def __init__(
         self,
-        module: EncoderDecoder,
+        module: Seq2Seq,
         tokenizers: TokenizerPair,
         head: AlignmentHead | None = None,
         folder: Folder | None = None,
     ):
         self.module, self.tokenizers, self.folder = module.eval(), tokenizers, folder
-        self.head = head or AlignmentHead.by_rule(len(module.decoder.blocks))
-        self._ready: dict[str, tuple[object, EncoderDecoder]] = {}
+        self.head = head or AlignmentHead.by_rule(len(module.cross_attentions))
+        self._ready: dict[str, tuple[object, Seq2Seq]] = {}
 
     # What a task adds -------------------------------------------------------------------------------------------------
 
@@ -140,7 +146,7 @@ class PairModel(ABC):
         )
         trained = cls(module, tokenizers, folder=folder)
         gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
-        if gold:
+        if gold and module.cross_attentions:
             trained.head = trained._choose_head(gold)
             say(f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)")
         small = tokenizers.target.lowercase
@@ -169,9 +175,9 @@ class PairModel(ABC):
         """
         config = folder.config()
         try:
-            arch = EncoderDecoderConfig.model_validate(config["arch"])
+            arch: Seq2SeqConfig = TypeAdapter(Seq2SeqConfig).validate_python(config["arch"])
             size = config["vocab_size"]
-            module = EncoderDecoder(arch, config.get("source_vocab_size", size), size)
+            module = make_seq2seq(arch, config.get("source_vocab_size", size), size)
             head = AlignmentHead(**config["alignment"]) if "alignment" in config else None
         except (KeyError, ValueError, TypeError, ConfigError) as error:
             raise FolderError(
@@ -265,11 +271,12 @@ class PairModel(ABC):
         source, target = clean(source), clean(target) if target is not None else self.write([source])[0]
         where = self._where(layer, head)
         trace = self.trace(source, target)
-        act = trace[f"decoder.blocks.{where.layer}.cross_attention.attention"]
-        context = trace[f"decoder.blocks.{where.layer}.cross_attention.context"]
+        path = trace.find("cross_attention.attention")[where.layer]
+        contexts = trace.calls(path.removesuffix("attention") + "context")
         words = self.tokenizers.source.tokens(source)[2], self.tokenizers.target.tokens(target)[2]
         weights = word_weights(cross_weights(trace), *words, where)
-        return Alignment(source.split(), target.split(), weights, where, act.gap(context), trace)
+        gap = max(act.gap(context) for act, context in zip(trace.calls(path), contexts, strict=True))
+        return Alignment(source.split(), target.split(), weights, where, gap, trace)
 
     def arithmetic(
         self, source: str, target: str | None = None, *, part: Part = "cross", layer: int = 0, head: int = 0
@@ -281,23 +288,26 @@ class PairModel(ABC):
             layer, head: from 0.
 
         Raises:
-            ConfigError: there is no such layer or head.
+            ConfigError: there is no such attention, layer or head.
         """
-        stack = self.module.encoder if part == "encoder" else self.module.decoder
-        if not (0 <= layer < len(stack.blocks) and 0 <= head < self.module.config.heads):
+        stack, kind = _ATTENTIONS[part]
+        attentions = [name for name, _ in self.module.named_modules() if re.fullmatch(rf"{stack}\.(.+\.)?{kind}", name)]
+        if not (0 <= layer < len(attentions) and 0 <= head < self.module.config.heads):
+            there = (
+                f"{len(attentions)} layers of {self.module.config.heads} heads" if attentions else "no such attention"
+            )
             raise ConfigError(
-                f"there is no layer {layer}, head {head}: there are {len(stack.blocks)} layers of "
-                f"{self.module.config.heads} heads",
-                "both count from 0",
+                f"there is no layer {layer}, head {head} of {part}: there are {there}",
+                "both count from 0; the parts are encoder, decoder and cross",
             )
         source, target = clean(source), clean(target) if target is not None else self.write([source])[0]
-        path = f"{'encoder' if part == 'encoder' else 'decoder'}.blocks.{layer}.{_ATTENTIONS[part]}"
+        path = attentions[layer]
         with inputs_of(self.module.get_submodule(path)) as given:
             trace = self.trace(source, target)
         asks, asked = ("source" if part == "encoder" else "target"), ("target" if part == "decoder" else "source")
         return head_numbers(
             self.module.get_submodule(path),
-            trace[f"{path}.attention"],
+            trace.calls(f"{path}.attention"),
             given,
             head,
             title=f"{' '.join(target.split())}: {path}, head {head}",
@@ -306,9 +316,14 @@ class PairModel(ABC):
         )
 
     def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[Links]:
-        """Word links {(source word, target word)} of each pair, from one forced pass; words are split at spaces."""
+        """Word links {(source word, target word)} of each pair, from one forced pass; words are split at spaces.
+
+        Raises:
+            ConfigError: the model has no attention.
+        """
+        where = self._where(None, None)
         return [
-            find_links(word_weights(weights, source, target, self.head))
+            find_links(word_weights(weights, source, target, where))
             for weights, source, target in self._forced(sources, targets)
         ]
 
@@ -338,7 +353,7 @@ class PairModel(ABC):
             )
             scores |= judged if arithmetic == precision else {f"{k}, {arithmetic}": v for k, v in judged.items()}
         gold = [p for p in pairs if p.sure is not None]
-        if gold:
+        if gold and self.module.cross_attentions:
             found = self.align([p.source for p in gold], [p.target for p in gold])
             rate = 100 * error_rate(found, [_gold(p) for p in gold])
             scores["alignment error rate"] = Score(rate, f"{len(gold)} sentences, forced pass, {self.head}")
@@ -348,8 +363,7 @@ class PairModel(ABC):
         """What is in the model."""
         config = self.module.config
         parameters = sum(p.numel() for p in self.module.parameters())
-        kv = 2 * (config.kv_heads or config.heads) * (config.d_model // config.heads)
-        layers = len(self.module.decoder.blocks)
+        written, source = (4 * n / 1e3 for n in self.module.remembered)
         saved = {} if self.folder is None else self.folder.config()
         return {
             "task": self.name,
@@ -358,8 +372,8 @@ class PairModel(ABC):
             "writes": "lower case only" if self.tokenizers.target.lowercase else "case as in training",
             "parameters": parameters,
             "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
-            "cache of a token (float32)": f"{kv * layers * 4 / 1e3:.1f} kB written, as much for each source token",
-            "alignments": str(self.head),
+            "cache of a token (float32)": f"{written:.1f} kB if written, {source:.1f} kB if of the source",
+            "alignments": str(self.head) if self.module.cross_attentions else "none: the model has no attention",
             "training": saved.get("results", "not finished"),
             "data": saved.get("data", {}),
         }
@@ -382,7 +396,7 @@ class PairModel(ABC):
         outputs = self.write(list(references), beam=beam, length_penalty=length_penalty, precision=precision)
         return self.metrics(outputs, list(references.values()), lowercase=lowercase)
 
-    def _in(self, precision: Precision) -> EncoderDecoder:
+    def _in(self, precision: Precision) -> Seq2Seq:
         """The module made ready for writing, anew when its weights have changed; itself while hooks look at it."""
         if any(part._forward_hooks or part._forward_pre_hooks for part in self.module.modules()):
             return self.module
@@ -414,9 +428,14 @@ class PairModel(ABC):
         return choose_head(weights, sources, targets, [_gold(p) for p in pairs])
 
     def _where(self, layer: int | None, head: int | None) -> AlignmentHead:
+        if not self.module.cross_attentions:
+            raise ConfigError(
+                "this model has one fixed vector of the source and no attention: there is nowhere it looked",
+                "train one with --arch.attention bahdanau or luong",
+            )
         if layer is None and head is None:
             return self.head
-        layers, heads = len(self.module.decoder.blocks), self.module.config.heads
+        layers, heads = len(self.module.cross_attentions), self.module.config.heads
         where = replace(self.head, layer=self.head.layer if layer is None else layer, head=head, error_rate=None)
         if not 0 <= where.layer < layers or not (head is None or 0 <= head < heads):
             raise ConfigError(

@@ -24,7 +24,7 @@ from clearhead.data.subword_dropout import recut_pairs
 from clearhead.data.tokenizers import PAD
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import FORMAT, Folder
-from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.cross_entropy import cross_entropy
@@ -38,7 +38,7 @@ class PairJob:
 
     def __init__(
         self,
-        module: EncoderDecoder,
+        module: Seq2Seq,
         train: PairSet,
         valid: PairSet,
         *,
@@ -58,13 +58,13 @@ class PairJob:
         """The tensors of a batch."""
         return self._train.batch(key)
 
-    def loss(self, module: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, int]:
+    def loss(self, module: Seq2Seq, batch: PairBatch) -> tuple[Tensor, int]:
         """(sum of the smoothed losses in nats, predictions)."""
         x, labels = _predictions(module, batch)
         return cross_entropy(x, module.head.weight, labels, self._smoothing), len(labels)
 
     @torch.inference_mode()
-    def validate(self, module: EncoderDecoder) -> dict[str, float]:
+    def validate(self, module: Seq2Seq) -> dict[str, float]:
         """ "loss" (nats per token, without smoothing) and "accuracy" (per cent of tokens) on the validation part."""
         loss = hits = count = 0.0
         for key in self._valid.in_order(self._budget):
@@ -84,9 +84,10 @@ class PairJob:
         return f"shuffled anew each epoch from seed {self._seed}, sentences of like length together"
 
 
-def _predictions(module: EncoderDecoder, batch: PairBatch) -> tuple[Tensor, Tensor]:
+def _predictions(module: Seq2Seq, batch: PairBatch) -> tuple[Tensor, Tensor]:
     """(the decoder's outputs, labels) of the real tokens only: padding costs nothing over the vocabulary."""
-    x = module.decode(batch.tgt, module.encode(batch.src, batch.lengths))
+    memory: Any = module.encode(batch.src, batch.lengths)  # of the module's own kind
+    x = module.decode(batch.tgt, memory)
     real = batch.labels != PAD
     return x[real], batch.labels[real]
 
@@ -117,7 +118,7 @@ def train_pairs(
     resume: bool,
     quiet: bool,
     say: Callable[[str], None],
-) -> tuple[EncoderDecoder, TokenizerPair, list[Pair]]:
+) -> tuple[Seq2Seq, TokenizerPair, list[Pair]]:
     """Train, or go on, into a folder; returns the model, the tokenizers and the validation pairs.
 
     config.json is written before the first step (so that a killed run can be resumed) and again with the results.
@@ -154,7 +155,7 @@ def train_pairs(
         folder.write_json("config.json", content)
     torch.manual_seed(config.seed)
     sizes = tokenizers.source.vocab_size, tokenizers.target.vocab_size
-    module = EncoderDecoder(config.arch, *sizes)
+    module = make_seq2seq(config.arch, *sizes)
     parameters = sum(p.numel() for p in module.parameters())
     words = f"vocabulary of {sizes[1]:,}" if tokenizers.joint else f"vocabularies of {sizes[0]:,} and {sizes[1]:,}"
     say(f"{parameters / 1e6:.2f} M parameters, {words}")
@@ -195,7 +196,7 @@ def _read(
 
 
 def _job(
-    module: EncoderDecoder,
+    module: Seq2Seq,
     tokenizers: TokenizerPair,
     train: Sequence[Pair],
     valid: Sequence[Pair],

@@ -372,9 +372,8 @@ def _score(q: Tensor, k: Tensor, numbers: AttentionNumbers, weights: Weights) ->
     if numbers.score == "additive":
         assert weights.additive_q is not None and weights.additive_v is not None
         score = AdditiveScore(q.size(-1), k.size(-1), len(weights.additive_v)).double().requires_grad_(False)
-        score.q_weight.copy_(torch.tensor(weights.additive_q, dtype=torch.float64))
-        score.k_weight.copy_(torch.tensor(weights.additive_k, dtype=torch.float64))
-        score.v_weight.copy_(torch.tensor(weights.additive_v, dtype=torch.float64)[:, None])
+        given = {"q": weights.additive_q, "k": weights.additive_k, "v": [[x] for x in weights.additive_v]}
+        score.load_state_dict({f"{n}_weight": torch.tensor(w, dtype=torch.float64) for n, w in given.items()})
         return score
     if numbers.score == "bilinear":
         turned = Bilinear(q.size(-1), k.size(-1)).double().requires_grad_(False)

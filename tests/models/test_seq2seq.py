@@ -1,4 +1,4 @@
-"""The encoder-decoder: what can be seen of it, and what must not move its output."""
+"""Encoder-decoders of every family: what can be seen of them, and what must not move their output."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from torch.nn.functional import cross_entropy
 
 from clearhead.attention import Tree
 from clearhead.look import atlas, watch
-from clearhead.models.architecture import EncoderDecoderConfig
-from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.models.architecture import SEQ2SEQ, EncoderDecoderConfig, RecurrentConfig
+from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 
-SMALL = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 16}
+TRANSFORMER: dict[str, Any] = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 16}
+RECURRENT: dict[str, Any] = {"d_model": 16, "max_len": 16}
 
 # Every option appears with every value at least once, beside different others.
 CONFIGS: list[dict[str, Any]] = [
@@ -30,6 +31,14 @@ CONFIGS: list[dict[str, Any]] = [
     {"positions": "alibi", "activation": "swiglu", "norm_order": "post", "score": "bilinear"},
     {"positions": "rotary", "score": "cosine", "decoder_layers": 1},
     {"score": "dot", "kv_heads": 1},
+    {"family": "lstm"},
+    {"family": "gru", "layers": 2, "heads": 2, "tied": "target"},
+    {"family": "lstm", "attention": "none", "layers": 2},
+    {"family": "gru", "attention": "none", "tied": "none"},
+    {"family": "lstm", "attention": "luong", "layers": 2},
+    {"family": "gru", "attention": "luong", "score": "additive", "heads": 4},
+    {"family": "lstm", "attention": "luong", "input_feeding": False, "score": "dot", "layers": 2},
+    {"family": "gru", "attention": "luong", "input_feeding": False, "score": "cosine"},
 ]
 every_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda c: "-".join(str(v) for v in c.values()) or "plain")
 
@@ -38,9 +47,11 @@ SRC, TGT = torch.randint(3, 20, (3, 7), generator=GENERATOR), torch.randint(3, 2
 LENGTHS = torch.tensor([7, 4, 1])
 
 
-def make(config: dict[str, Any], vocab: int = 20) -> EncoderDecoder:
+def make(config: dict[str, Any], vocab: int = 20) -> Any:
     torch.manual_seed(0)
-    return EncoderDecoder(EncoderDecoderConfig(**{**SMALL, **config}), vocab, vocab).double().eval()
+    kind = SEQ2SEQ[config.get("family", "encoder-decoder")]
+    small = TRANSFORMER if kind is EncoderDecoderConfig else RECURRENT
+    return make_seq2seq(kind(**{**small, **config}), vocab, vocab).double().eval()
 
 
 def assert_same(found: Tensor, wanted: Tensor) -> None:
@@ -77,12 +88,24 @@ ATLAS = {  # public: a name that changes here breaks what people have written
 }
 
 
-def test_the_frozen_atlas() -> None:
-    model = make({"layers": 1})
-    assert {path: " ".join(axes) for path, axes in atlas(model).items()} == ATLAS
+RECURRENT_ATLAS = {
+    "encoder.embedded": "batch tokens d_model",
+    "encoder.blocks.0.states": "batch tokens d_memory",
+    "decoder.embedded": "batch tokens d_model",
+    **{f"decoder.cross_attention.{name}": axes for name, axes in HEADS.items()},
+    "decoder.states": "batch tokens d_model",
+    "decoder.out": "batch tokens d_model",
+    "logits": "batch tgt_tokens vocab",
+}
+
+
+@pytest.mark.parametrize(("config", "wanted"), [({"layers": 1}, ATLAS), ({"family": "lstm"}, RECURRENT_ATLAS)])
+def test_the_frozen_atlas(config: dict[str, Any], wanted: dict[str, str]) -> None:
+    model = make(config)
+    assert {path: " ".join(axes) for path, axes in atlas(model).items()} == wanted
     with watch(model) as trace:
         model(SRC, TGT)
-    assert list(trace) == list(ATLAS)  # in the order of the pass
+    assert list(trace) == list(wanted)  # in the order of the pass
 
 
 @every_config
@@ -93,9 +116,12 @@ def test_what_is_seen_is_the_atlas(config: dict[str, Any]) -> None:
         assert torch.equal(model(SRC, TGT, LENGTHS), before)
     assert {path: trace.axes(path) for path in trace} == atlas(model)
     for path in trace:
-        assert len(trace.axes(path)) == len(trace[path].shape), path
+        assert len(trace.axes(path)) == len(trace.calls(path)[0].shape), path
     for path in trace.find("attention"):
-        assert trace[path].gap(trace[path.removesuffix("attention") + "context"]) < 1e-12
+        for act, context in zip(
+            trace.calls(path), trace.calls(path.removesuffix("attention") + "context"), strict=True
+        ):
+            assert act.gap(context) < 1e-12
 
 
 # What must not move the output
@@ -163,7 +189,7 @@ def test_a_tree_is_its_lines(config: dict[str, Any]) -> None:
     assert_same(model.decode(tokens, memory.select(rows), cache=cache, tree=tree), last_of(model, lines, rows.tolist()))
 
 
-def last_of(model: EncoderDecoder, lines: Tensor, sentences: Iterable[int]) -> Tensor:
+def last_of(model: Any, lines: Tensor, sentences: Iterable[int]) -> Tensor:
     """The decoder's output for the last token of each line, every line decoded by itself without a cache."""
     rows = []
     for i, row in zip(sentences, lines, strict=True):
@@ -196,10 +222,18 @@ def test_a_state_dict_goes_round(config: dict[str, Any]) -> None:
     assert torch.equal(fresh(SRC, TGT), model(SRC, TGT))
 
 
-def test_it_learns_to_copy() -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        EncoderDecoderConfig(d_model=32, d_ff=64, heads=2, layers=1, dropout=0.0),
+        RecurrentConfig(family="gru", d_model=32, dropout=0.0),
+        RecurrentConfig(family="lstm", d_model=32, dropout=0.0, attention="luong"),
+    ],
+    ids=lambda c: c.family,
+)
+def test_it_learns_to_copy(config: Any) -> None:
     torch.manual_seed(0)
-    sizes = {"d_model": 32, "d_ff": 64, "heads": 2, "layers": 1, "dropout": 0.0}
-    model = EncoderDecoder(EncoderDecoderConfig(**sizes), 12, 12)  # type: ignore[arg-type]
+    model: Seq2Seq = make_seq2seq(config, 12, 12)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     src = torch.randint(3, 12, (8, 5))
     tgt = torch.cat([torch.ones(8, 1, dtype=torch.long), src], dim=1)
@@ -219,8 +253,11 @@ def test_it_learns_to_copy() -> None:
         ({"kv_heads": 3}, "4 heads do not divide into groups for 3"),
         ({"positions": "rotary", "d_model": 12}, "even head width, not 3"),
         ({"layer": 2}, "layer"),
+        ({"family": "lstm", "heads": 3}, "take 1, 2, 4, 8, 16"),
+        ({"family": "gru", "attention": "none", "score": "dot"}, "attention none has no score"),
+        ({"family": "gru", "positions": "rotary"}, "positions"),
     ],
 )
 def test_nonsense_is_refused(config: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        EncoderDecoderConfig(**{**SMALL, **config})
+        make(config)

@@ -1,0 +1,360 @@
+"""The recurrent encoder-decoder: what attention was invented for, and what it has replaced.
+
+    encoder     a recurrent network from each end, side by side                   (Schuster and Paliwal, 1997)
+    none        s_t = rnn([y_t; c], s_t-1), c one fixed vector of the source      (Cho et al., 2014)
+    bahdanau    c_t = attend(s_t-1) before the step;  s_t = rnn([y_t; c_t], s_t-1)     (Bahdanau et al., 2015)
+    luong       s_t = rnn([y_t; out_t-1], s_t-1);  c_t = attend(s_t) after it             (Luong et al., 2015)
+                out_t = tanh(W [s_t; c_t]), and y_t beside them where c_t came before the step
+
+It attends through the transformer's own `MultiHead`, one act a step. Token ids in, logits out; never text.
+Axes: batch, src_tokens, tgt_tokens, d_model, d_memory (2 d_model: both directions), layers, vocab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from clearhead.attention import Additive, MemoryCache, MultiHead, Padding, Score, Tree, make_score
+from clearhead.attention.dropout import dropout
+from clearhead.look import see
+from clearhead.models.architecture import RecurrentConfig
+from clearhead.models.layers import TokenEmbedding
+
+__all__ = ["RecurrentCache", "RecurrentDecoder", "RecurrentEncoder", "RecurrentEncoderDecoder", "RecurrentMemory"]
+
+
+@dataclass(frozen=True, eq=False)
+class RecurrentMemory:
+    """What the encoder leaves: its states, which of them are real (None = all), and the source in one vector."""
+
+    states: Float[Tensor, "batch src_tokens d_memory"]
+    mask: Padding | None
+    summary: Float[Tensor, "batch d_memory"]
+
+    def select(self, rows: Tensor) -> RecurrentMemory:
+        """The memory of these sentences only."""
+        mask = None if self.mask is None else self.mask.select(rows)
+        return RecurrentMemory(self.states.index_select(0, rows), mask, self.summary.index_select(0, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a decoder remembers behind each token; `cells` is an LSTM's long memory, `out` what it gave last."""
+
+    hidden: Float[Tensor, "batch tokens layers d_model"]
+    cells: Float[Tensor, "batch tokens layers d_model"] | None
+    out: Float[Tensor, "batch tokens d_model"]
+
+    @classmethod
+    def joined(cls, states: Sequence[State]) -> State:
+        """States one behind the other."""
+        cells = [s.cells for s in states if s.cells is not None]
+        hidden = torch.cat([s.hidden for s in states], dim=1)
+        return cls(hidden, torch.cat(cells, dim=1) if cells else None, torch.cat([s.out for s in states], dim=1))
+
+    def at(self, places: Int[Tensor, "batch kept"]) -> State:
+        """The states behind these tokens of each row."""
+        rows = torch.arange(len(places), device=places.device)[:, None]
+        return self._of(lambda x: x[rows, places])
+
+    def select(self, rows: Int[Tensor, " kept"]) -> State:
+        """The states of these rows."""
+        return self._of(lambda x: x.index_select(0, rows))
+
+    def _of(self, change: Callable[[Tensor], Tensor]) -> State:
+        cells = None if self.cells is None else change(self.cells)
+        return State(change(self.hidden), cells, change(self.out))
+
+
+class RecurrentCache:
+    """The state behind every token written so far, and the memory as keys and values."""
+
+    def __init__(self) -> None:
+        self.memory = MemoryCache()
+        self.states: State | None = None
+
+    @property
+    def length(self) -> int:
+        """How many tokens a row holds so far."""
+        return 0 if self.states is None else self.states.out.size(1)
+
+    def append(self, states: State) -> None:
+        """The states behind further tokens."""
+        self.states = states if self.states is None else State.joined([self.states, states])
+
+    def before(self, tree: Tree | None) -> State | None:
+        """The state each newest token goes on from: its parent's in a tree, else the last one; None at the start."""
+        if self.states is None:
+            return None
+        if tree is None:
+            return self.states.at(torch.full((len(self.states.out), 1), self.length - 1))
+        older = tree.ancestors[:, :, : self.length]
+        return self.states.at((older * torch.arange(self.length)).amax(-1))  # the nearest ancestor stands last
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch, in this order."""
+        self.memory.select(rows)
+        if self.states is not None:
+            self.states = self.states.select(rows)
+
+    def keep(self, places: Tensor) -> None:
+        """Go on with these of each row's tokens [batch, kept], in this order."""
+        if self.states is not None:
+            self.states = self.states.at(places)
+
+
+class RecurrentEncoder(nn.Module):
+    """Layers of two recurrent networks each, one from each end. Vectors in, vectors out."""
+
+    sees = {"embedded": "batch tokens d_model"}
+
+    def __init__(self, config: RecurrentConfig):
+        super().__init__()
+        self.dropout = config.dropout
+        widths = [config.d_model] + [2 * config.d_model] * (config.layers - 1)
+        self.blocks = nn.ModuleList(BothEnds(config, width) for width in widths)
+
+    def forward(
+        self, x: Float[Tensor, "batch tokens d_model"], lengths: Int[Tensor, " batch"] | None
+    ) -> tuple[Float[Tensor, "batch tokens d_memory"], Float[Tensor, "batch d_memory"]]:
+        """(the states of the last layer, the last state of each of its directions); padding stands behind."""
+        x = see("embedded", dropout(x, self.dropout, self.training))
+        back, last = _turned(x, lengths)
+        for i, block in enumerate(self.blocks):
+            x = block(dropout(x, self.dropout, self.training) if i else x, back)
+        half = x.size(2) // 2
+        return x, torch.cat([x[torch.arange(len(x)), last, :half], x[:, 0, half:]], dim=1)
+
+
+class BothEnds(nn.Module):
+    """One layer: a network that reads from the first token, and one that reads from the last."""
+
+    sees = {"states": "batch tokens d_memory"}
+
+    def __init__(self, config: RecurrentConfig, width: int):
+        super().__init__()
+        self.forwards, self.backwards = _network(config, width, 1), _network(config, width, 1)
+
+    def forward(self, x: Float[Tensor, "batch tokens width"], back: Tensor) -> Float[Tensor, "batch tokens d_memory"]:
+        """Both directions' states side by side; `back` [batch, tokens] reads each row from its last real token."""
+        rows = torch.arange(len(x), device=x.device)[:, None]
+        return see("states", torch.cat([self.forwards(x)[0], self.backwards(x[rows, back])[0][rows, back]], dim=-1))
+
+
+class RecurrentDecoder(nn.Module):
+    """Writes a token a step, and looks at the memory before or behind it."""
+
+    sees = {"embedded": "batch tokens d_model", "states": "batch tokens d_model", "out": "batch tokens d_model"}
+
+    def __init__(self, config: RecurrentConfig):
+        super().__init__()
+        d, self.attention, self.dropout = config.d_model, config.attention, config.dropout
+        self.input_feeding = config.attention == "luong" and config.input_feeding
+        self.lstm = config.family == "lstm"
+        self.start = nn.Linear(2 * d, config.layers * d)
+        self.cross_attention = None
+        if config.attention != "none":
+            self.cross_attention = MultiHead(
+                d, config.heads, memory_dim=2 * d, o_proj=False, score=_score(config), projections_bias=False
+            )
+        beside = 2 * d if config.attention == "none" else d if self._waits else 0
+        self.network = _network(config, d + beside, config.layers)
+        self.readout = nn.Linear(2 * d if config.attention == "luong" else 2 * d + beside, d)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch tokens d_model"],
+        memory: RecurrentMemory,
+        *,
+        cache: RecurrentCache | None = None,
+        tree: Tree | None = None,
+    ) -> Float[Tensor, "batch tokens d_model"]:
+        """What is read off behind each token; with a cache, x holds only the new tokens (of a tree: one a branch)."""
+        x = see("embedded", dropout(x, self.dropout, self.training))
+        keys = MemoryCache() if cache is None else cache.memory
+        state = None if cache is None else cache.before(tree)
+        if state is None:
+            state = self._begin(memory)
+        if tree is not None or (cache is None and not self._waits):  # branches abreast, or all tokens as one
+            out, behind = self._step(x, state, memory, keys, abreast=tree is not None)
+        else:
+            out, behind = self._steps(x, state, memory, keys)
+        if cache is not None:
+            cache.append(behind)
+        return see("out", dropout(out, self.dropout, self.training))
+
+    @property
+    def _waits(self) -> bool:
+        """Whether a step needs what the one before has read."""
+        return self.attention == "bahdanau" or self.input_feeding
+
+    def _begin(self, memory: RecurrentMemory) -> State:
+        """Every layer begins with what it makes of the source in one vector."""
+        first = self.start(memory.summary).tanh().unflatten(1, (1, self.network.num_layers, -1))
+        return State(first, torch.zeros_like(first) if self.lstm else None, torch.zeros_like(first[:, :, 0]))
+
+    def _steps(self, x: Tensor, state: State, memory: RecurrentMemory, keys: MemoryCache) -> tuple[Tensor, State]:
+        states = []
+        for token in x.split(1, dim=1):
+            _, state = self._step(token, state, memory, keys)
+            states.append(state)
+        behind = State.joined(states)
+        return behind.out, behind
+
+    def _step(
+        self, x: Tensor, state: State, memory: RecurrentMemory, keys: MemoryCache, *, abreast: bool = False
+    ) -> tuple[Tensor, State]:
+        """(what is read off behind tokens x, the state behind the last of them).
+
+        Tokens follow one another after `state`; or stand abreast, each after a state of its own and with one behind it.
+        """
+        if self.attention == "bahdanau":
+            beside = [self._attend(state.hidden[:, :, -1], memory, keys)]
+        elif self.attention == "none":
+            beside = [memory.summary[:, None].expand(-1, x.size(1), -1)]
+        else:
+            beside = [state.out] if self.input_feeding else []
+        given = torch.cat([x, *beside], dim=-1)
+        top, hidden, cells = self._recur(given, state, abreast=abreast)
+        read = [top, self._attend(top, memory, keys)] if self.attention == "luong" else [top, *beside, x]
+        out = self.readout(torch.cat(read, dim=-1)).tanh()
+        return out, State(hidden, cells, out[:, -hidden.size(1) :])
+
+    def _attend(self, x: Tensor, memory: RecurrentMemory, keys: MemoryCache) -> Tensor:
+        assert self.cross_attention is not None, "only called where there is one"
+        context: Tensor = self.cross_attention(x, memory.states, mask=memory.mask, cache=keys)
+        return context
+
+    def _recur(self, x: Tensor, state: State, *, abreast: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(the last layer's states, all layers' behind the last token, an LSTM's cells there)."""
+        batch = len(x)
+        first = [s.flatten(0, 1).transpose(0, 1).contiguous() for s in (state.hidden, state.cells) if s is not None]
+        rows = x.flatten(0, 1)[:, None] if abreast else x
+        top, last = self.network(rows, tuple(first) if self.lstm else first[0])
+        behind = [s.transpose(0, 1).unflatten(0, (batch, -1)) for s in (last if self.lstm else (last,))]
+        top = see("states", top.reshape(batch, -1, top.size(-1)))
+        # What was shown may come back changed, and the next step goes on from there.
+        hidden = torch.cat([behind[0][:, :, :-1], top[:, -behind[0].size(1) :, None]], dim=2)
+        return top, hidden, behind[1] if self.lstm else None
+
+
+class RecurrentEncoderDecoder(nn.Module):
+    """Encoder, decoder and the embeddings and output matrix between tokens and vectors.
+
+    Args:
+        config: sizes and choices.
+        src_vocab_size, tgt_vocab_size: sizes of the vocabularies (equal where all matrices are tied).
+    """
+
+    sees = {"logits": "batch tgt_tokens vocab"}
+
+    def __init__(self, config: RecurrentConfig, src_vocab_size: int, tgt_vocab_size: int):
+        super().__init__()
+        self.config = config
+        self.tgt_embedding = TokenEmbedding(tgt_vocab_size, config.d_model)
+        self.src_embedding = (
+            self.tgt_embedding if config.tied == "all" else TokenEmbedding(src_vocab_size, config.d_model)
+        )
+        self.encoder = RecurrentEncoder(config)
+        self.decoder = RecurrentDecoder(config)
+        self.head = nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        _initialise(self)
+        if config.tied != "none":
+            self.head.weight = self.tgt_embedding.weight
+
+    @property
+    def cross_attentions(self) -> list[MultiHead]:
+        """The decoder's attention to the source, if it has one."""
+        attention = self.decoder.cross_attention
+        return [] if attention is None else [attention]
+
+    @property
+    def remembered(self) -> tuple[int, int]:
+        """How many numbers decoding keeps for each token written, and for each token of the source."""
+        config = self.config
+        states = config.layers * (2 if config.family == "lstm" else 1) + 1
+        return states * config.d_model, 2 * config.d_model * len(self.cross_attentions)
+
+    def encode(
+        self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> RecurrentMemory:
+        """The memory of source sentences; `lengths` where they are padded (behind)."""
+        states, summary = self.encoder(self.src_embedding(src), lengths)
+        return RecurrentMemory(states, None if lengths is None else Padding(lengths), summary)
+
+    def decode(
+        self,
+        tgt: Int[Tensor, "rows tgt_tokens"],
+        memory: RecurrentMemory,
+        *,
+        cache: RecurrentCache | None = None,
+        tree: Tree | None = None,
+    ) -> Float[Tensor, "rows tgt_tokens d_model"]:
+        """The decoder's output for target tokens, before the head.
+
+        With a cache, for the new tokens only; with a tree, these are its newest, one on each branch.
+        """
+        out: Tensor = self.decoder(self.tgt_embedding(tgt), memory, cache=cache, tree=tree)
+        return out
+
+    def logits(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
+        """Scores of the next token."""
+        return see("logits", self.head(x))
+
+    def forward(
+        self,
+        src: Int[Tensor, "batch src_tokens"],
+        tgt: Int[Tensor, "batch tgt_tokens"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch tgt_tokens vocab"]:
+        """Teacher forcing: logits[b, t] scores the token that follows tgt[b, : t + 1]."""
+        return self.logits(self.decode(tgt, self.encode(src, lengths)))
+
+    def new_cache(self) -> RecurrentCache:
+        """An empty cache for `decode`."""
+        return RecurrentCache()
+
+
+def _network(config: RecurrentConfig, width: int, layers: int) -> nn.LSTM | nn.GRU:
+    """Hochreiter and Schmidhuber (1997), or Cho et al. (2014)."""
+    kind = nn.LSTM if config.family == "lstm" else nn.GRU
+    return kind(width, config.d_model, layers, batch_first=True, dropout=config.dropout if layers > 1 else 0.0)
+
+
+def _score(config: RecurrentConfig) -> Score:
+    """How a state and a source token are compared; each is projected by the heads already."""
+    width = config.d_model // config.heads
+    name = config.score or ("additive" if config.attention == "bahdanau" else "bilinear")
+    return Additive(width, width) if name == "additive" else make_score(name, width, width)
+
+
+def _turned(x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(which token stands where when each row is read from its end, the place of its last token); padding stays."""
+    tokens = torch.arange(x.size(1), device=x.device)
+    last = torch.full((len(x),), x.size(1) - 1, device=x.device) if lengths is None else lengths - 1
+    turned = last[:, None] - tokens
+    return torch.where(turned >= 0, turned, tokens), last
+
+
+def _initialise(model: nn.Module) -> None:
+    """Xavier-uniform matrices (Glorot and Bengio, 2010), orthogonal recurrent ones (Saxe et al., 2014), zero biases but
+    an LSTM's forget gates', which begin open (Jozefowicz et al., 2015)."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LSTM | nn.GRU):
+            for name, weight in module.named_parameters():
+                parts = weight.chunk(weight.size(0) // module.hidden_size)
+                for number, part in enumerate(parts):  # one a gate
+                    if "bias" in name:
+                        forgets = isinstance(module, nn.LSTM) and number == 1 and "bias_ih" in name
+                        nn.init.constant_(part, float(forgets))
+                    else:
+                        (nn.init.orthogonal_ if "weight_hh" in name else nn.init.xavier_uniform_)(part)
