@@ -19,7 +19,7 @@ from clearhead.tasks import TASKS, config_class
 from clearhead.training.loop import read_metrics
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
-COMMANDS = ["train", "translate", "summarize", "evaluate", "show", "info", "worksheet", "demo"]
+COMMANDS = ["train", "translate", "summarize", "evaluate", "show", "info", "nearest", "export", "worksheet", "demo"]
 PAIRS = [f"{s.english}\t{s.spanish}" for s in sentences("train", 120)]
 TINY = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "64"]
 STEPS = [*["--max-steps", "3", "--training.precision", "float32"], *TINY]
@@ -195,6 +195,28 @@ def test_worksheet(desk: Path) -> None:
     (desk / "mine.csv").write_text("a,1,0\nb,0,1\n", encoding="utf-8")
     assert "percentages" in works("worksheet", "mine.csv", cwd=desk).stdout
     assert "poem, poem-masked, car, two-heads" in mended("worksheet", "pome", cwd=desk)
+
+
+def test_words_from_a_text_to_their_neighbours(tmp_path: Path) -> None:
+    text = "\n".join(f"the {a} sat on the {b}" for a in ("cat", "dog") for b in ("mat", "rug", "bed")) + "\n"
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    done = works("train", "words", "text.txt", "--out", "w", "--recipe", "plane", "--training.epochs", 20, cwd=tmp_path)
+    assert "6 kinds" in done.stderr or "words of" in done.stderr
+    assert "try: clearhead nearest w WORD" in done.stderr
+    assert (tmp_path / "w/words.png").read_bytes().startswith(b"\x89PNG")
+    lines = works("nearest", "w", "cat", "cat - dog + mat", "--n", 2, "--picture", "near.svg", cwd=tmp_path).stdout
+    assert re.fullmatch(r"cat\t\S+ -?\d\.\d\d  \S+ -?\d\.\d\d\ncat - dog \+ mat\t.+\n", lines)
+    assert "cat" in (tmp_path / "near.svg").read_text(encoding="utf-8")
+    assert json.loads(works("nearest", "w", "cat", "--json", cwd=tmp_path).stdout)[0]["query"] == "cat"
+    assert works("nearest", "w", stdin=b"cat\n\ndog\n", cwd=tmp_path).stdout.count("\n") == 2
+    works("export", "w", "--to", "word2vec", "--out", "v.txt", cwd=tmp_path)
+    assert works("nearest", "v.txt", "cat", cwd=tmp_path).stdout == works("nearest", "w", "cat", cwd=tmp_path).stdout
+    (tmp_path / "pairs.tsv").write_text("cat\tdog\t9\nmat\trug\t8\ncat\tmat\t2\n", encoding="utf-8")
+    assert "Spearman, 3 of 3 pairs" in works("evaluate", "w", "pairs.tsv", cwd=tmp_path).stdout
+    assert "without beam" in mended("evaluate", "w", "pairs.tsv", "--beam", 2, cwd=tmp_path)
+    assert "no vector of 'cats'" in mended("nearest", "w", "cats", cwd=tmp_path)
+    assert "does not translate" in mended("translate", "w", "cat", cwd=tmp_path)
+    assert "words" in works("info", "w", cwd=tmp_path).stdout
 
 
 def test_info(desk: Path) -> None:

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from clearhead.errors import ClearheadError, ConfigError, DataError, FolderError
-from clearhead.views.figure import attention_figure, loss_figure, save_figure
+from clearhead.views.canvas import save_figure
+from clearhead.views.figure import attention_figure, loss_figure
 
 SRC = ["I", "know", "$x^2$", "</s>"]
 OUT = ["je", "sais"]

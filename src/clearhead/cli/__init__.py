@@ -34,6 +34,8 @@ _COMMANDS = {
     "evaluate": ("clearhead.cli.translate:evaluate", "Measure a model on a file, with signatures."),
     "show": ("clearhead.cli.look:show", "See where a model looked, in the terminal or as a figure."),
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
+    "nearest": ("clearhead.cli.words:nearest", "Find words near a word, or near a sum of words."),
+    "export": ("clearhead.cli.export:export", "Write a model in the form of other libraries."),
     "worksheet": ("clearhead.cli.worksheet:worksheet", "See the arithmetic of attention as on paper."),
     "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it."),
 }

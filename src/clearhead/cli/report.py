@@ -10,7 +10,9 @@ from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
 from clearhead.training.loop import read_metrics
 
-__all__ = ["finished", "loss_picture", "scores"]
+__all__ = ["finished", "loss_picture", "scores", "words_picture"]
+
+_COMMON, _SHOWN = 150, 60  # words of a picture, behind those that stand everywhere
 
 
 def finished(folder: Path) -> None:
@@ -27,19 +29,45 @@ def finished(folder: Path) -> None:
     say(f"validation, {results['weights']} weights: {numbers}")
     if picture := loss_picture(folder):
         say(f"loss curve: {picture}")
+    if config["task"] == "words":
+        if picture := words_picture(folder):
+            say(f"words: {picture}")
+        say(f"model: {folder}\n  try: clearhead nearest {folder} WORD")
+        return
     say(f'model: {folder}\n  try: clearhead {config["task"]} {folder} "your sentence"')
     say(f'       clearhead show {folder} "your sentence"')
 
 
 def loss_picture(folder: Path) -> Path | None:
     """Draw metrics.jsonl as loss.png in the folder; None (and a remark) where figures cannot be drawn."""
-    from clearhead.views.figure import loss_figure, save_figure
+    from clearhead.views.canvas import save_figure
+    from clearhead.views.figure import loss_figure
 
     picture = folder / "loss.png"
     try:
         save_figure(loss_figure(read_metrics(Folder(folder)), title=folder.name), picture)
     except ClearheadError as error:
         print(f"remark: no loss curve: {error}", file=sys.stderr)
+        return None
+    return picture
+
+
+def words_picture(folder: Path) -> Path | None:
+    """Draw frequent words in a plane, before the training too where that moment was kept."""
+    from clearhead.tasks.load import load
+    from clearhead.views.canvas import save_figure
+    from clearhead.views.words import words_figure
+
+    model, picture = load(folder), folder / "words.png"
+    first = _COMMON if len(model.words) > _COMMON + _SHOWN else 0
+    shown = model.words[first : first + _SHOWN]
+    panels = {"after training": model.stacked(shown)}
+    if any(moment["step"] == 0 for moment in model.folder.checkpoints()):
+        panels = {"before training": model.at_step(0).stacked(shown), **panels}
+    try:
+        save_figure(words_figure(shown, panels, title=folder.name), picture)
+    except ClearheadError as error:
+        print(f"remark: no picture: {error}", file=sys.stderr)
         return None
     return picture
 

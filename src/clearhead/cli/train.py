@@ -20,9 +20,31 @@ train = App(
     Example: clearhead train translate pairs.tsv --out models/mine
     """,
 )
-_ABOUT = {
-    "translate": ("Train a translator on sentence pairs.", "source sentence", "target sentence", "english", "spanish"),
-    "summarize": ("Train a summarizer on pairs of a text and its summary.", "text", "summary", "article", "highlights"),
+_PAIRS = """Files hold one pair a line: TSV ({}, TAB, {}), CSV, JSONL or Parquet; two parallel text files; PO or TMX
+    translation memories; text may be packed as .gz or .xz. hub:NAME is a data set of the Hugging Face hub.
+
+    Example: clearhead train {task} pairs.tsv --out models/mine --max-steps 2000
+
+    What would the model see? clearhead train {task} pairs.tsv --dry-run
+
+    Columns by name: clearhead train {task} pairs.csv --data.source {} --data.target {} --out FOLDER"""
+_TEXT = """Files hold running text, which may be packed as .gz or .xz; each line is a text of its own.
+
+    Example: clearhead train words book.txt --out models/words
+
+    Vectors of two numbers, drawn before and after: clearhead train words story.txt --out models/plane --recipe plane"""
+_ABOUT = {  # task: what it does, what its files are, more
+    "translate": (
+        "Train a translator on sentence pairs.",
+        "files of pairs, or sample:english-spanish",
+        _PAIRS.format("source sentence", "target sentence", "english", "spanish", task="translate"),
+    ),
+    "summarize": (
+        "Train a summarizer on pairs of a text and its summary.",
+        "files of pairs",
+        _PAIRS.format("text", "summary", "article", "highlights", task="summarize"),
+    ),
+    "words": ("Train word vectors on running text.", "files of text", _TEXT),
 }
 for _task, (_line, *_) in _ABOUT.items():
     train.command(f"clearhead.cli.train:{_task}", name=_task, help=None if sys.argv[2:3] == [_task] else _line)
@@ -51,23 +73,16 @@ def _command(task: str) -> Callable[..., None]:
     ) -> None:
         _run(task, list(files), out, valid or [], recipe, config, resume, dry_run, given(options))
 
-    line, source, target, *names = _ABOUT[task]
+    line, about_files, more = _ABOUT[task]
     command.__name__ = task
     command.__doc__ = f"""{line}
 
-    Files hold one pair a line: TSV ({source}, TAB, {target}), CSV, JSONL or Parquet; two parallel text files; PO or TMX
-    translation memories; text may be packed as .gz or .xz. hub:NAME is a data set of the Hugging Face hub.
-
-    Example: clearhead train {task} pairs.tsv --out models/mine --max-steps 2000
-
-    What would the model see? clearhead train {task} pairs.tsv --dry-run
-
-    Columns by name: clearhead train {task} pairs.csv --data.source {names[0]} --data.target {names[1]} --out FOLDER
+    {more}
 
     Parameters
     ----------
     files
-        files of pairs{", or sample:english-spanish" if task == "translate" else ""}
+        {about_files}
     out
         the model folder to make
     valid

@@ -167,7 +167,8 @@ def evaluate(
 ) -> None:
     """BLEU, chrF, exact match (of summaries ROUGE), with signatures, and alignment errors where there are gold links.
 
-    Rows with the same source are several references of one translation.
+    Rows with the same source are several references of one translation. Word vectors are measured on files of two words
+    and how alike people find them (rank correlation), or of four words, "man king woman queen" (analogies solved).
 
     Example: clearhead evaluate models/demo sample:english-spanish/test
 
@@ -178,7 +179,7 @@ def evaluate(
     model
         a model folder
     files
-        files of sentence pairs
+        files of sentence pairs, or of words
     beam
         hypotheses followed at once; 1 is greedy
     length_penalty
@@ -195,18 +196,17 @@ def evaluate(
 
     if not files:
         raise DataError("no file to evaluate on", f"name one: clearhead evaluate {model} test.tsv")
-    translator = load(model)
+    loaded = load(model)
     columns = {name: value for name, value in (("source", source), ("target", target), ("links", links)) if value}
-    found = translator.evaluate(
-        list(files),
-        beam=beam,
-        length_penalty=length_penalty,
-        lowercase=lowercase,
-        precision=precision,
-        columns=columns,
-    )
+    asked = {"beam": beam, "length_penalty": length_penalty, "lowercase": lowercase, "precision": precision}
+    usual = {"beam": 4, "length_penalty": 1.0, "lowercase": False, "precision": "float32"}
+    options: dict[str, Any] = {name: value for name, value in asked.items() if value != usual[name]}
+    options |= {"columns": columns} if columns else {}
+    if loaded.name == "words" and options:
+        raise ConfigError(f"word vectors are measured without {next(iter(options))}", "leave that option out")
+    found = loaded.evaluate(list(files), **options)
     print("\n".join(scores(found)))
-    if "BLEU" in found and translator.tokenizers.target.lowercase and not lowercase:
+    if "BLEU" in found and loaded.tokenizers.target.lowercase and not lowercase:
         print("note: this model writes lower case only; --lowercase compares so", file=sys.stderr)
 
 

@@ -1,10 +1,10 @@
-"""What the pair tasks may be told about their files. Each description is the option's line in `--help`."""
+"""What tasks may be told about their files. Each description is the option's line in `--help`."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["DataConfig"]
+__all__ = ["DataConfig", "VocabularyConfig"]
 
 
 class DataConfig(BaseModel):
@@ -47,3 +47,15 @@ class DataConfig(BaseModel):
         if isinstance(value, bool) or value == "" or (isinstance(value, int) and value < 1):
             raise ValueError(f"{value!r} is no column: give a position (counted from 1), a header name or a JSON key")
         return value
+
+
+class VocabularyConfig(BaseModel):
+    """Which words get a vector."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vocab_size: int = Field(100_000, ge=2, description="most words of the vocabulary")
+    min_count: int = Field(5, ge=1, description="rarer words get no vector")
+    lowercase: bool = Field(True, description="read small letters only")
+    sample: float = Field(1e-3, ge=0, description="share above which a word is dropped now and then (0 = never)")
+    valid_share: float = Field(0.01, gt=0, lt=1, description="share of lines held out when no validation file is given")

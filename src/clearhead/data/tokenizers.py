@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
     from tokenizers import Tokenizer as Backend
 
-__all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerConfig", "train_tokenizer", "train_tokenizers"]
+__all__ = [
+    "BOS",
+    "EOS",
+    "PAD",
+    "UNK",
+    "Tokenizer",
+    "TokenizerConfig",
+    "listed_words",
+    "train_tokenizer",
+    "train_tokenizers",
+    "word_tokenizer",
+]
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 _SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
@@ -162,6 +173,39 @@ def train_tokenizers(
         joint = train_tokenizer([*sources, *targets], config)
         return joint, joint
     return train_tokenizer(sources, config), train_tokenizer(targets, config)
+
+
+def word_tokenizer(texts: Iterable[str], *, vocab_size: int, min_count: int, lowercase: bool) -> Tokenizer:
+    """Words alone, without what stands between them: letters and digits, with apostrophes inside; for word vectors.
+
+    Raises:
+        DataError: no word is frequent enough.
+    """
+    from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import Tokenizer as Backend
+
+    backend = Backend(models.WordLevel(unk_token=_SPECIALS[UNK]))
+    backend.normalizer = normalizers.Sequence([*([normalizers.Lowercase()] if lowercase else []), normalizers.NFC()])
+    words = Regex(r"[\p{L}\p{M}\p{N}]+(?:['\u2019][\p{L}\p{M}\p{N}]+)*")
+    backend.pre_tokenizer = pre_tokenizers.Split(words, "removed", invert=True)
+    trainer = trainers.WordLevelTrainer(
+        special_tokens=_SPECIALS, vocab_size=vocab_size + len(_SPECIALS), min_frequency=min_count, show_progress=False
+    )
+    backend.train_from_iterator(texts, trainer)
+    if backend.get_vocab_size() <= len(_SPECIALS):
+        raise DataError(f"no word stands in the text {min_count} times", "bring more text, or lower the least count")
+    return Tokenizer.from_json(backend.to_str())
+
+
+def listed_words(words: Sequence[str]) -> Tokenizer:
+    """The tokenizer of a list of words, which cuts at spaces; words keep their order."""
+    from tokenizers import Tokenizer as Backend
+    from tokenizers import models, pre_tokenizers
+
+    vocabulary = {word: i for i, word in enumerate(dict.fromkeys([*_SPECIALS, *words]))}
+    backend = Backend(models.WordLevel(vocabulary, unk_token=_SPECIALS[UNK]))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return Tokenizer.from_json(backend.to_str())
 
 
 def _untrained(config: TokenizerConfig) -> Backend:

@@ -10,7 +10,15 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-__all__ = ["SEQ2SEQ", "EncoderDecoderConfig", "RecurrentConfig", "Seq2SeqConfig", "models_in", "seq2seq_family"]
+__all__ = [
+    "SEQ2SEQ",
+    "EncoderDecoderConfig",
+    "RecurrentConfig",
+    "Seq2SeqConfig",
+    "WordVectorsConfig",
+    "models_in",
+    "seq2seq_family",
+]
 
 
 class EncoderDecoderConfig(BaseModel):
@@ -84,6 +92,19 @@ class RecurrentConfig(BaseModel):
         if self.attention == "none" and (self.score is not None or self.heads != 1):
             raise ValueError("attention none has no score and no heads; leave them out, or take bahdanau or luong")
         return self
+
+
+class WordVectorsConfig(BaseModel):
+    """A small network whose weights are word vectors (Mikolov et al., 2013)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    objective: Literal["skip-gram", "cbow", "next"] = Field(
+        "skip-gram",
+        description="a word predicts each word around it, those around it predict a word, or it predicts the next one",
+    )
+    d_model: int = Field(100, gt=0, description="numbers of a word's vector")
+    window: int = Field(5, gt=0, le=64, description="how far around a word is looked, on either side (not: next)")
 
 
 SEQ2SEQ: dict[str, type[EncoderDecoderConfig | RecurrentConfig]] = {

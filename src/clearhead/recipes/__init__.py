@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clearhead.errors import ConfigError, nearest
-from clearhead.recipes import summarize, translate
-from clearhead.tasks.config import PairConfig
+from clearhead.recipes import summarize, translate, words
+from clearhead.tasks.config import PairConfig, WordsConfig
 
-RECIPES: dict[str, dict[str, Callable[[], PairConfig]]] = {
+RECIPES: dict[str, dict[str, Callable[[], PairConfig | WordsConfig]]] = {
     "translate": {
         "translator": translate.translator,
         "demo": translate.demo,
         "multi30k-de-en": translate.multi30k_de_en,
         "multi30k-en-de": translate.multi30k_en_de,
+        "tatoeba-en-es": translate.tatoeba_en_es,
     },
     "summarize": {"summarizer": summarize.summarizer},
+    "words": {"words": words.words, "plane": words.plane},
 }
 
 
-def recipe(task: str, name: str | None = None) -> PairConfig:
+def recipe(task: str, name: str | None = None) -> PairConfig | WordsConfig:
     """The configuration of a recipe (default: the task's first).
 
     Raises:

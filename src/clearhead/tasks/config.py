@@ -9,12 +9,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clearhead.data.config import DataConfig
+from clearhead.data.config import DataConfig, VocabularyConfig
 from clearhead.data.tokenizers import TokenizerConfig
-from clearhead.models.architecture import EncoderDecoderConfig, Seq2SeqConfig
+from clearhead.models.architecture import EncoderDecoderConfig, Seq2SeqConfig, WordVectorsConfig
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["PairConfig", "SummarizeConfig", "TranslateConfig"]
+__all__ = ["PairConfig", "SummarizeConfig", "TranslateConfig", "WordsConfig"]
 
 
 class PairConfig(BaseModel):
@@ -63,3 +63,49 @@ class SummarizeConfig(PairConfig):
         default_factory=lambda: DataConfig(max_chars=20_000), description="which columns, what is left out"
     )
     arch: Seq2SeqConfig = Field(default_factory=lambda: EncoderDecoderConfig(max_len=512), description="the model")
+
+
+class WordsConfig(BaseModel):
+    """Everything that makes word vectors what they are, their text apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Literal["words"] = Field("words", description="the task")
+    recipe: str = Field("words", description="the recipe this began with")
+    seed: int = Field(0, description="of everything that is drawn: weights, order, words dropped and drawn")
+    max_steps: int | None = Field(None, gt=0, description="optimizer steps (default: training.epochs decide)")
+    keep_checkpoints: int = Field(
+        0, ge=0, description="moments of the run to keep, spread evenly, the first and last too"
+    )
+    negatives: int = Field(
+        5,
+        ge=0,
+        description="words drawn by chance for each pair (0: the softmax over all words, for small vocabularies)",
+    )
+    vocabulary: VocabularyConfig = Field(default_factory=lambda: VocabularyConfig(), description="which words")
+    arch: WordVectorsConfig = Field(default_factory=lambda: WordVectorsConfig(), description="the network")
+    optimizer: OptimizerConfig = Field(
+        default_factory=lambda: OptimizerConfig(kind="adamw", lr=1e-2, weight_decay=0.0),
+        description="how weights are changed",
+    )
+    schedule: ScheduleConfig = Field(
+        default_factory=lambda: ScheduleConfig(warmup=0, decay=1.0), description="the learning rate over time"
+    )
+    training: TrainingConfig = Field(
+        default_factory=lambda: TrainingConfig(
+            epochs=5,
+            batch_tokens=16_384,
+            label_smoothing=0.0,
+            precision="float32",
+            evaluations=10,
+            patience=0,
+            average=0,
+        ),
+        description="how long, in which batches",
+    )
+
+    @model_validator(mode="after")
+    def _is_told_apart(self) -> WordsConfig:
+        if self.training.label_smoothing and self.negatives:
+            raise ValueError("training.label_smoothing smooths a softmax; take negatives 0, or label_smoothing 0")
+        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from clearhead.errors import ConfigError
@@ -15,9 +16,15 @@ __all__ = ["load", "load_for"]
 def load(model: str | os.PathLike[str]) -> Any:
     """Open a model folder; the object is of its task's class, with its verbs (`.translate([...])`) and `.module`.
 
+    A file is taken for word vectors in word2vec's text form.
+
     Raises:
         FolderError: there is no model, or it is damaged or of another library.
     """
+    if Path(model).is_file():
+        from clearhead.tasks.words import Words
+
+        return Words.of_file(model)
     folder = Folder(model)
     return task_class(folder.config().get("task", "")).load(folder)
 

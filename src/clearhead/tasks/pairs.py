@@ -28,7 +28,7 @@ from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.cross_entropy import cross_entropy
-from clearhead.training.loop import Outcome, Plan, run
+from clearhead.training.loop import Plan, run
 
 __all__ = ["PairJob", "preview_pairs", "train_pairs"]
 
@@ -161,7 +161,7 @@ def train_pairs(
     say(f"{parameters / 1e6:.2f} M parameters, {words}")
     job = _job(module, tokenizers, train, held_out, config, say)
     outcome = run(job, _plan(config), folder, resume=resume, quiet=quiet)
-    folder.write_json("config.json", {**folder.config(), "results": _results(outcome)})
+    folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
     return module, tokenizers, held_out
 
 
@@ -231,17 +231,6 @@ def _plan(config: PairConfig) -> Plan:
     return Plan(
         config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
     )
-
-
-def _results(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "steps": outcome.steps,
-        "seconds": round(outcome.seconds, 1),
-        "precision": outcome.precision,
-        "weights": outcome.kind,
-        "best step": outcome.best_step,
-        "validation": {name: round(value, 4) for name, value in outcome.numbers.items()},
-    }
 
 
 def _digest(*parts: Sequence[Pair]) -> str:

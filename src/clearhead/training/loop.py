@@ -96,6 +96,17 @@ class Outcome:
     numbers: dict[str, float]
     precision: str
 
+    def to_json(self) -> dict[str, Any]:
+        """As config.json has it."""
+        return {
+            "steps": self.steps,
+            "seconds": round(self.seconds, 1),
+            "precision": self.precision,
+            "weights": self.kind,
+            "best step": self.best_step,
+            "validation": {name: round(value, 4) for name, value in self.numbers.items()},
+        }
+
 
 class _Run:
     """One run of the loop, from its first or a saved step to the end."""

@@ -2,25 +2,19 @@
 
     row = a query (the word being written), column = a key (a source word), colour and number = weight in percent
 
-Only matplotlib's objects are used, never pyplot: no window, no global state, and the user's own style stays untouched.
 The attention figure is laid out in inches from the measured sizes of its words, so nothing overlaps or is cut.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from os import PathLike
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clearhead.errors import ClearheadError, ConfigError, DataError
-from clearhead.folder import replacing
+from clearhead.errors import ClearheadError, DataError
+from clearhead.views.canvas import FAINT, INK, LIGHT, LINE, STRONG, new_figure, style
 from clearhead.views.terminal import ACROSS, DOWN, percent, visible, weight_rows
 
 if TYPE_CHECKING:
@@ -30,19 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
-__all__ = ["attention_figure", "loss_figure", "save_figure"]
+__all__ = ["attention_figure", "loss_figure"]
 
-_FORMATS = (".svg", ".png", ".pdf")
 _PALETTE = "Blues"  # one hue, light to dark: an order also for the colour-blind and in grey print; white paper = 0
 _NUMBERS_UP_TO = 400  # cells; in more, the numbers would be too small to read
 _SHAPES_UP_TO = 40_000  # cells; in more, the map is an image inside an SVG or PDF, to keep the file small
-_LIGHT, _STRONG, _INK, _LINE, _FLOOR = "#9ecae1", "#08519c", "#222222", "#bbbbbb", "#777777"
 _EDGE, _GAP, _BAR = 0.12, 0.15, 0.13  # inches: margin of the figure, between its parts, the colour bar's width
-# For words that the first font lacks: those of these that the machine has, tried in this order, a character at a time.
-_FONTS = (
-    *("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Arabic"),
-    *("WenQuanYi Zen Hei", "Arial Unicode MS", "PingFang SC", "Microsoft YaHei", "Segoe UI Symbol", "STIXGeneral"),
-)
 
 
 def attention_figure(
@@ -63,8 +50,8 @@ def attention_figure(
     table = weight_rows(weights, len(rows), len(columns))
     if not rows or not columns:
         raise ClearheadError("an attention figure needs at least one row and one column", "give it a sentence")
-    with _style():
-        figure = _new_figure()
+    with style():
+        figure = new_figure()
         cell, size = _sizes(max(len(rows), len(columns)), len(rows) * len(columns))
         axes = figure.add_axes((0.3, 0.1, 0.5, 0.5))
         cells = _heat(axes, table)
@@ -97,13 +84,13 @@ def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> 
             f"a loss figure wants rows with a step, a kind (train or valid) and a loss, given {len(metrics)} without",
             "give it the rows of a run's metrics.jsonl",
         )
-    with _style():
-        figure = _new_figure(6.4, 3.8, constrained=True)
+    with style():
+        figure = new_figure(6.4, 3.8, constrained=True)
         axes = figure.add_subplot()
         if train:
-            axes.plot(*zip(*train, strict=True), color=_LIGHT, linewidth=1.2, marker=_dot(train), label="training")
+            axes.plot(*zip(*train, strict=True), color=LIGHT, linewidth=1.2, marker=_dot(train), label="training")
         if valid:
-            axes.plot(*zip(*valid, strict=True), color=_STRONG, linewidth=2.0, marker=_dot(valid), label="validation")
+            axes.plot(*zip(*valid, strict=True), color=STRONG, linewidth=2.0, marker=_dot(valid), label="validation")
             _mark_best(axes, valid)
         _draw_floors(axes, _floors(metrics))
         axes.set_xlabel("step (optimizer updates)")
@@ -116,28 +103,6 @@ def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> 
         if title:
             axes.set_title(visible(title), loc="left", fontweight="bold", fontsize=11, parse_math=False)
     return figure
-
-
-def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
-    """Write the figure in the form that the path's end names; the same figure gives the same bytes.
-
-    The file is written aside, fsynced and renamed: whoever looks sees the old one or the new one. The text of an SVG
-    stays text, so that it can be searched, read aloud and restyled.
-
-    Raises:
-        ConfigError: the path ends in none of .svg, .png, .pdf.
-        FolderError: the place cannot be written.
-    """
-    path = Path(path)
-    form = path.suffix.lower()
-    if form not in _FORMATS:
-        raise ConfigError(
-            f"a figure is saved as {', '.join(_FORMATS)}, not as {path.suffix or 'a file without an ending'!r}: {path}",
-            f"end the name in one of the three, for example {path.stem}.svg",
-        )
-    undated: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
-    with _style(), replacing(path) as aside:
-        figure.savefig(aside, format=form[1:], metadata=undated[form])
 
 
 # The parts of an attention figure -------------------------------------------------------------------------------------
@@ -171,7 +136,7 @@ def _heat(axes: Axes, table: list[list[float]]) -> QuadMesh:
     axes.invert_yaxis()
     axes.tick_params(length=0)
     for spine in axes.spines.values():
-        spine.set(color=_LINE, linewidth=0.8)
+        spine.set(color=LINE, linewidth=0.8)
     return cells
 
 
@@ -193,7 +158,7 @@ def _write_numbers(axes: Axes, cells: QuadMesh, table: list[list[float]], size: 
     style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": size - 1}
     for y, row in enumerate(table):
         for x, weight in enumerate(row):
-            axes.text(x, y, percent(weight), color="white" if dark[y, x] else _INK, **style)
+            axes.text(x, y, percent(weight), color="white" if dark[y, x] else INK, **style)
 
 
 def _colour_bar(figure: Figure, cells: QuadMesh) -> Axes:
@@ -202,7 +167,7 @@ def _colour_bar(figure: Figure, cells: QuadMesh) -> Axes:
     bar = figure.colorbar(cells, cax=axes, ticks=ends, drawedges=False)
     axes.set_yticklabels([f"{100 * end:.0f} %" for end in ends])
     axes.tick_params(length=0, labelsize=8)
-    bar.outline.set(edgecolor=_LINE, linewidth=0.8)
+    bar.outline.set(edgecolor=LINE, linewidth=0.8)
     return axes
 
 
@@ -259,7 +224,7 @@ def _losses(metrics: Sequence[Mapping[str, object]], kind: str) -> list[tuple[fl
 
 def _mark_best(axes: Axes, valid: list[tuple[float, float]]) -> None:
     step, loss = min(valid, key=lambda point: point[1])
-    axes.plot([step], [loss], marker="o", markersize=9, markerfacecolor="white", markeredgecolor=_STRONG,
+    axes.plot([step], [loss], marker="o", markersize=9, markerfacecolor="white", markeredgecolor=STRONG,
               markeredgewidth=2, linestyle="none", label=f"best: {loss:.3f} at step {step:,.0f}")  # fmt: skip
 
 
@@ -274,67 +239,15 @@ def _floors(metrics: Sequence[Mapping[str, object]]) -> dict[str, float]:
 def _draw_floors(axes: Axes, floors: dict[str, float]) -> None:
     """A thin line a floor; the names stand right of the axes, from below, each with room for itself."""
     for floor in floors.values():
-        axes.axhline(floor, color=_FLOOR, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        axes.axhline(floor, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     low, high = axes.get_ylim()
     free = low
     for name, floor in sorted(floors.items(), key=lambda item: item[1]):
         y = max(floor, free)
         axes.text(1.01, y, f"{name} {floor:.2f}", transform=axes.get_yaxis_transform(),
-                  ha="left", va="center", fontsize=8, color=_FLOOR)  # fmt: skip
+                  ha="left", va="center", fontsize=8, color=FAINT)  # fmt: skip
         free = y + 0.05 * (high - low)
 
 
 def _dot(points: list[tuple[float, float]]) -> str:
     return "o" if len(points) == 1 else ""
-
-
-# matplotlib -----------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """matplotlib's own defaults and our few, whatever the user's style; its remarks on fonts and caches are not errors.
-
-    Raises:
-        ClearheadError: matplotlib is not installed.
-    """
-    logger = logging.getLogger("matplotlib")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it remarks on a cache folder that it cannot write, and makes another
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                import matplotlib.style
-                from matplotlib.font_manager import fontManager
-            except ImportError as missing:
-                raise ClearheadError(
-                    f"figures need matplotlib, which cannot be imported ({missing})", 'pip install "clearhead[plot]"'
-                ) from None
-            here = set(fontManager.get_font_names())
-            ours = {
-                "font.family": [font for font in _FONTS if font in here] or ["sans-serif"],
-                "text.parse_math": False,
-                "text.hinting": "none",  # else a word's width depends on the resolution
-                "text.color": _INK,
-                "axes.labelcolor": _INK,
-                "axes.unicode_minus": False,
-                "svg.fonttype": "none",
-                "svg.hashsalt": "clearhead",
-                "pdf.fonttype": 42,
-            }
-            with matplotlib.style.context(["default", ours]):
-                yield
-    finally:
-        logger.setLevel(level)
-
-
-def _new_figure(width: float = 4.0, height: float = 4.0, *, constrained: bool = False) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08) if constrained else None
-    figure = Figure(figsize=(width, height), dpi=200, layout=layout)
-    FigureCanvasAgg(figure)
-    return figure

@@ -25,7 +25,8 @@ def show(alignment: Alignment, *, console: Console | None = None) -> None:
 
 def save(alignment: Alignment, path: str | PathLike[str]) -> None:
     """Save the figure of an alignment; the suffix (.svg .png .pdf) says in which form."""
-    from clearhead.views.figure import attention_figure, save_figure
+    from clearhead.views.canvas import save_figure
+    from clearhead.views.figure import attention_figure
 
     figure = attention_figure(
         alignment.weights,

@@ -1,0 +1,430 @@
+"""Words: vectors of words from running text; their neighbours, and analogies ("king - man + woman")."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import ValidationError
+from torch import Tensor
+
+from clearhead.data.files import open_file, read_lines
+from clearhead.data.tokenizers import UNK, Tokenizer, listed_words, word_tokenizer
+from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
+from clearhead.errors import ConfigError, DataError, FolderError, nearest
+from clearhead.exchange.word2vec import read_vectors
+from clearhead.folder import FORMAT, Folder
+from clearhead.models.architecture import WordVectorsConfig
+from clearhead.models.word_vectors import WordVectors
+from clearhead.tasks.config import WordsConfig
+from clearhead.tasks.metrics import Score
+from clearhead.training.cross_entropy import cross_entropy
+from clearhead.training.loop import Plan, run
+from clearhead.training.negative_sampling import against_drawn, together
+
+__all__ = ["Neighbour", "WordJob", "Words"]
+
+_DRAWN = 256  # words drawn by chance that a stretch shares
+_FIRST = UNK + 1  # the entries before are no words
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A word and the cosine of the angle between its vector and the one asked for."""
+
+    word: str
+    cosine: float
+
+
+class WordJob:
+    """What the training loop asks of word vectors; see `clearhead.training.loop.Job`."""
+
+    def __init__(self, module: WordVectors, train: WordSet, valid: WordSet, *, negatives: int, size: int):
+        self.module = module
+        self._train, self._valid, self._negatives, self._size = train, valid, negatives, size
+
+    def epoch(self, epoch: int) -> Sequence[Key]:
+        """The stretches of an epoch."""
+        return self._train.epoch(epoch, self._size)
+
+    def batch(self, key: Key) -> Stretch:
+        """The tensors of a stretch."""
+        return self._train.stretch(key, self._size)
+
+    def loss(self, module: WordVectors, batch: Stretch) -> tuple[Tensor, int]:
+        """(sum of the losses in nats, predictions): pairs of words, or windows that predict their middle."""
+        counts = batch.pairs.sum(-1)  # [blocks, words]
+        if module.config.objective == "cbow":
+            vectors = module.reads(batch.around)
+            share = batch.pairs.to(vectors.dtype) / counts.clamp(min=1)[:, :, None]
+            hidden, counts = torch.bmm(share, vectors), (counts > 0).long()
+            return self._predicted(module, hidden, counts, batch), int(counts.sum())
+        vectors = module.reads(batch.words)
+        if not self._negatives:
+            block, word, other = batch.pairs.nonzero().unbind(1)
+            labels = batch.around[block, other].long()
+            return cross_entropy(vectors[block, word], module.writes.weight, labels), len(labels)
+        loss = together(vectors, F.embedding(batch.around, module.writes.weight), batch.pairs)
+        return loss + self._drawn(module, vectors, counts, batch), int(counts.sum())
+
+    def _predicted(self, module: WordVectors, hidden: Tensor, counts: Tensor, batch: Stretch) -> Tensor:
+        """The loss of the words in the middle, given what is read off their windows."""
+        if not self._negatives:
+            return cross_entropy(hidden[counts > 0], module.writes.weight, batch.words[counts > 0].long())
+        scores = (hidden * F.embedding(batch.words, module.writes.weight)).sum(-1)
+        return F.softplus(-scores).mul(counts).sum() + self._drawn(module, hidden, counts, batch)
+
+    def _drawn(self, module: WordVectors, vectors: Tensor, counts: Tensor, batch: Stretch) -> Tensor:
+        drawn = F.embedding(batch.drawn, module.writes.weight)
+        return against_drawn(vectors.flatten(0, 1), drawn, counts.flatten().float(), self._negatives)
+
+    @torch.inference_mode()
+    def validate(self, module: WordVectors) -> dict[str, float]:
+        """ "loss" (nats a prediction) on the validation part, against the same words drawn every time."""
+        total, count = 0.0, 0
+        for key in self._valid.in_order(self._size):
+            loss, n = self.loss(module, self._valid.stretch(key, self._size))
+            total, count = total + loss.item(), count + n
+        return {"loss": total / max(1, count)}
+
+    def floors(self) -> dict[str, float]:
+        """None: what plain models reach depends on what is drawn."""
+        return {}
+
+    def order(self) -> str:
+        """How batches are made."""
+        return f"stretches of about {self._size:,} words, shuffled anew each epoch"
+
+
+class Words:
+    """Trained word vectors.
+
+    Args:
+        module: the network.
+        tokenizer: of its words.
+        folder: where it was loaded from or trained into.
+    """
+
+    name: ClassVar[str] = "words"
+    config: ClassVar[type[WordsConfig]] = WordsConfig
+    verbs: ClassVar[tuple[str, ...]] = ("nearest",)
+
+    def __init__(self, module: WordVectors, tokenizer: Tokenizer, folder: Folder | None = None):
+        self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
+
+    # Training and loading --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def train(
+        cls,
+        files: Sequence[str],
+        config: WordsConfig,
+        folder: Folder,
+        *,
+        valid: Sequence[str] = (),
+        resume: bool = False,
+        quiet: bool = False,
+        say: Callable[[str], None] = _say,
+    ) -> Self:
+        """Train on files of running text into a folder, or go on with what the folder holds.
+
+        Raises:
+            DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
+        """
+        started = (folder.path / "config.json").exists()
+        if started and not resume:
+            raise FolderError(
+                "this folder holds a model already",
+                "add --resume to go on with it, or choose another --out",
+                file=folder.path,
+            )
+        folder.check_place()
+        lines = read_text(files)
+        train, held = (lines, read_text(valid)) if valid else split_lines(lines, config.vocabulary.valid_share)
+        digest = hashlib.sha256("\n".join([*train, "", *held]).encode()).hexdigest()
+        if started:
+            _same_run(folder, config, digest)
+            tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
+        else:
+            vocabulary = config.vocabulary.model_dump(include={"vocab_size", "min_count", "lowercase"})
+            tokenizer = word_tokenizer(train, **vocabulary)
+            folder.write_text("tokenizer.json", tokenizer.to_json())
+            content = {
+                "format": FORMAT,
+                "clearhead": version("clearhead"),
+                "task": cls.name,
+                "arch": config.arch.model_dump(mode="json"),
+                "vocab_size": tokenizer.vocab_size,
+                "run": config.model_dump(mode="json"),
+                "data": {"files": list(files), "valid": list(valid), "digest": digest},
+            }
+            folder.write_json("config.json", content)
+        torch.manual_seed(config.seed)
+        module = WordVectors(config.arch, tokenizer.vocab_size)
+        job = _job(module, tokenizer, train, held, config, say)
+        moments = max(
+            config.keep_checkpoints, 2 if config.arch.d_model <= 2 else 0
+        )  # a plane is shown before and after
+        plan = Plan(config.seed, config.max_steps, moments, config.optimizer, config.schedule, config.training)
+        outcome = run(job, plan, folder, resume=resume, quiet=quiet)
+        folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
+        return cls(module, tokenizer, folder)
+
+    @classmethod
+    def preview(cls, files: Sequence[str], config: WordsConfig, *, valid: Sequence[str] = ()) -> Any:
+        """Not there for running text.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("--dry-run shows sentence pairs; running text has none", "leave it out")
+
+    @classmethod
+    def load(cls, folder: Folder) -> Self:
+        """Open trained word vectors.
+
+        Raises:
+            FolderError: a file of the folder is missing, damaged or of another model.
+        """
+        config = folder.config()
+        try:
+            module = WordVectors(WordVectorsConfig.model_validate(config["arch"]), int(config["vocab_size"]))
+        except (KeyError, ValueError, TypeError) as error:
+            raise FolderError(
+                f"this is no configuration of word vectors: {error}",
+                "take it from an intact copy",
+                file=folder.path / "config.json",
+            ) from error
+        tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
+        folder.load_into(module)
+        return cls(module, tokenizer, folder)
+
+    @classmethod
+    def of_file(cls, file: str | os.PathLike[str]) -> Self:
+        """Vectors in word2vec's text form, from wherever they come; they are read and not predicted with.
+
+        Raises:
+            DataError: the file cannot be read, or holds a word twice.
+        """
+        words, vectors = read_vectors(file)
+        tokenizer = listed_words(words)
+        if tokenizer.vocab_size != len(words) + _FIRST:
+            raise DataError("a word stands in the file twice", "leave one of its vectors out", file=file)
+        module = WordVectors(WordVectorsConfig(d_model=vectors.size(1)), tokenizer.vocab_size)
+        with torch.no_grad():
+            module.reads.weight.zero_()[_FIRST:] = vectors
+        return cls(module, tokenizer)
+
+    def at_step(self, step: int) -> Self:
+        """The vectors at a moment of the training that was kept.
+
+        Raises:
+            FolderError: it was not.
+        """
+        if self.folder is None:
+            raise ConfigError("these vectors have no folder, and so no history", "load them from a model folder")
+        module = copy.deepcopy(self.module)
+        self.folder.load_into(module, f"checkpoints/step-{step:06d}.safetensors")
+        return type(self)(module, self.tokenizer, self.folder)
+
+    # Asking ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def words(self) -> list[str]:
+        """All words that have a vector, the most frequent first."""
+        backend = self.tokenizer.backend
+        return [str(backend.id_to_token(i)) for i in range(_FIRST, self.tokenizer.vocab_size)]
+
+    @property
+    def vectors(self) -> Tensor:
+        """[words, d_model], in the order of `words`."""
+        return self.module.reads.weight.detach()[_FIRST:]
+
+    def stacked(self, words: Sequence[str]) -> Tensor:
+        """[words, d_model]: the vectors of these words.
+
+        Raises:
+            ConfigError: one has none.
+        """
+        return self.vectors[[self._place(word) for word in words]]
+
+    def nearest(self, queries: Sequence[str], *, n: int = 10) -> list[list[Neighbour]]:
+        """The `n` words whose vectors point most nearly the same way as each query, those of the query left out.
+
+        A query is a word or a sum of words: "king - man + woman" (Mikolov et al., 2013).
+
+        Raises:
+            ConfigError: a word has no vector.
+        """
+        if isinstance(queries, str):
+            raise ConfigError("nearest takes a list of words, not one string", 'write .nearest(["..."])')
+        names, unit = self.words, F.normalize(self.vectors, dim=-1)
+        found = []
+        for query in queries:
+            terms = [(sign, self._place(word)) for sign, word in _terms(query)]
+            wanted = F.normalize(torch.stack([sign * unit[place] for sign, place in terms]).sum(0), dim=-1)
+            cosines = unit @ wanted
+            cosines[[place for _, place in terms]] = float("-inf")
+            best = cosines.topk(min(n, len(names) - len(terms)))
+            found.append(
+                [Neighbour(names[i], c) for c, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+            )
+        return found
+
+    # Measuring -------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, files: Sequence[str]) -> dict[str, Any]:
+        """Agreement with people, or analogies solved.
+
+        A file holds, on each line, two words and how alike people find them (TAB or comma between them: Spearman's rank
+        correlation), or four words of which the last is to be found ("man king woman queen": per cent right).
+
+        Raises:
+            DataError: a file holds neither, or no word of it has a vector.
+        """
+        scores: dict[str, Any] = {}
+        for file in files:
+            rows = list(_rows(file))
+            if all(len(row) == 3 for _, row in rows):
+                scores[f"{Path(file).name}: rank correlation"] = self._similarity(rows, file)
+            else:
+                scores[f"{Path(file).name}: analogies"] = self._analogies(rows, file)
+        return scores
+
+    def describe(self) -> dict[str, Any]:
+        """What is in the model."""
+        saved = {} if self.folder is None else self.folder.config()
+        parameters = sum(p.numel() for p in self.module.parameters())
+        return {
+            "task": self.name,
+            "architecture": self.module.config.model_dump(mode="json"),
+            "words": len(self.words),
+            "parameters": parameters,
+            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
+            "training": saved.get("results", "not finished"),
+            "data": saved.get("data", {}),
+        }
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _known(self, word: str) -> int | None:
+        place = self.tokenizer.backend.token_to_id(self.tokenizer.normalized(word))
+        return None if place is None or place < _FIRST else place - _FIRST
+
+    def _place(self, word: str) -> int:
+        place = self._known(word)
+        if place is None:
+            raise ConfigError(
+                f"there is no vector of {word!r}", nearest(word, self.words) or "it is too rare in the text"
+            )
+        return place
+
+    def _similarity(self, rows: list[tuple[int, list[str]]], file: str) -> Score:
+        pairs = []
+        for number, (one, other, value) in rows:
+            places = self._known(one), self._known(other)
+            if places[0] is not None and places[1] is not None:
+                pairs.append((places, _number(value, file, number)))
+        if len(pairs) < 2:
+            raise DataError("fewer than two of its pairs have vectors of both words", "take another file", file=file)
+        unit = F.normalize(self.vectors, dim=-1)
+        ours = [float(unit[a] @ unit[b]) for (a, b), _ in pairs]
+        theirs = [value for _, value in pairs]
+        correlation = float(np.corrcoef(_ranks(ours), _ranks(theirs))[0, 1])
+        return Score(100 * correlation, f"Spearman, {len(pairs)} of {len(rows)} pairs have vectors")
+
+    def _analogies(self, rows: list[tuple[int, list[str]]], file: str) -> Score:
+        asked, right = 0, 0
+        for number, row in rows:
+            if len(row) != 4:
+                raise DataError(f"{len(row)} words, not 4", "write: man king woman queen", file=file, line=number)
+            if all(self._known(word) is not None for word in row):
+                one, other, third, wanted = row
+                best = self.nearest([f"{other} - {one} + {third}"], n=1)[0][0]
+                asked, right = asked + 1, right + (best.word == self.tokenizer.normalized(wanted))
+        if not asked:
+            raise DataError("of none of its analogies all words have vectors", "take another file", file=file)
+        return Score(100 * right / asked, f"{asked} of {len(rows)} analogies have vectors, the nearest word counts")
+
+
+def _same_run(folder: Folder, config: WordsConfig, digest: str) -> None:
+    saved = folder.config()
+    try:
+        begun = WordsConfig.model_validate(saved.get("run"))
+    except ValidationError:
+        begun = None
+    if begun != config or saved.get("data", {}).get("digest") != digest:
+        raise ConfigError(
+            f"the {'text' if begun == config else 'options'} differ from those {folder} was begun with",
+            "resume with the same files and options, or train into another folder",
+        )
+
+
+def _job(
+    module: WordVectors,
+    tokenizer: Tokenizer,
+    train: Sequence[str],
+    valid: Sequence[str],
+    config: WordsConfig,
+    say: Callable[[str], None],
+) -> WordJob:
+    def corpus(lines: Sequence[str], seed: int) -> WordSet:
+        window = 0 if config.arch.objective == "next" else config.arch.window
+        rows = list(encode_words(tokenizer, lines))
+        return WordSet(
+            rows, tokenizer.vocab_size, window=window, sample=config.vocabulary.sample, drawn=_DRAWN, seed=seed
+        )
+
+    sets = corpus(train, config.seed), corpus(valid, config.seed + 1)
+    words = tokenizer.vocab_size - _FIRST
+    say(f"{len(train):,} lines, {len(sets[0].ids):,} words of {words:,} kinds; {len(valid):,} lines for validation")
+    return WordJob(module, *sets, negatives=config.negatives, size=config.training.batch_tokens)
+
+
+def _terms(query: str) -> Iterator[tuple[float, str]]:
+    """(1 or -1, word) of "king - man + woman"."""
+    sign = 1.0
+    for part in re.findall(r"(?<!\S)[+-](?!\S)|[^\s]+", query):
+        if part in "+-":
+            sign = 1.0 if part == "+" else -1.0
+        else:
+            yield sign, part
+
+
+def _rows(file: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, its fields): cut at TABs, else at commas, else at spaces; ": section" and "# comment" are left out."""
+    with open_file(Path(file)) as stream:
+        for number, text in read_lines(stream, Path(file)):
+            if text.strip() and not text.startswith((":", "#")):
+                cut = "\t" if "\t" in text else "," if "," in text else None
+                yield number, [field.strip() for field in text.split(cut)]
+
+
+def _number(text: str, file: str, line: int) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(
+            f"{text!r} is no number", "write two words and how alike they are", file=file, line=line
+        ) from None
+
+
+def _ranks(values: Sequence[float]) -> np.ndarray:
+    """From 0; equal values share the mean of their ranks."""
+    _, places, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts + 1) / 2)[places]
