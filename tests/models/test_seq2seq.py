@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from clearhead.attention import Tree
+from clearhead.attention import Causal, Tree
 from clearhead.look import atlas, watch
 from clearhead.models.architecture import SEQ2SEQ, EncoderDecoderConfig, RecurrentConfig
+from clearhead.models.encoder_decoder import Memory, Stack
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 
 TRANSFORMER: dict[str, Any] = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 16}
@@ -31,6 +32,8 @@ CONFIGS: list[dict[str, Any]] = [
     {"positions": "alibi", "activation": "swiglu", "norm_order": "post", "score": "bilinear"},
     {"positions": "rotary", "score": "cosine", "decoder_layers": 1},
     {"score": "dot", "kv_heads": 1},
+    {"head_dim": 16, "heads": 3, "positions": "rotary"},
+    {"head_dim": 8, "v_head_dim": 4, "o_proj": False, "kv_heads": 2},
     {"family": "lstm"},
     {"family": "gru", "layers": 2, "heads": 2, "tied": "target"},
     {"family": "lstm", "attention": "none", "layers": 2},
@@ -198,6 +201,26 @@ def last_of(model: Any, lines: Tensor, sentences: Iterable[int]) -> Tensor:
     return torch.cat(rows)
 
 
+@pytest.mark.parametrize("positions", ["sinusoidal", "rotary", "alibi"])
+@torch.no_grad()
+def test_an_encoder_with_a_causal_mask_is_a_decoder_without_cross_attention(positions: str) -> None:
+    config = EncoderDecoderConfig(**{**TRANSFORMER, "positions": positions})
+    torch.manual_seed(0)
+    decoder = Stack(config, 2, cross=True).double().eval()
+    encoder = Stack(config, 2, cross=False).double().eval()
+    encoder.load_state_dict({n: w for n, w in decoder.state_dict().items() if "cross_attention" not in n})
+    for block in decoder.blocks:  # nothing is brought home from the memory
+        block.cross_attention.o_proj.weight.zero_()
+        block.cross_attention.o_proj.bias.zero_()
+    x, memory = torch.randn(2, 5, 16, dtype=torch.double), Memory(torch.randn(2, 3, 16, dtype=torch.double), None)
+    found = encoder(x, mask=Causal())
+    assert_same(found, decoder(x, mask=Causal(), memory=memory))
+    other = x.clone()
+    other[:, 3:] *= -1  # a norm would not notice a number added to all
+    assert_same(encoder(other, mask=Causal())[:, :3], found[:, :3])
+    assert not torch.allclose(encoder(other, mask=None)[:, :3], encoder(x, mask=None)[:, :3])
+
+
 # Weights
 
 
@@ -250,6 +273,7 @@ def test_it_learns_to_copy(config: Any) -> None:
     ("config", "words"),
     [
         ({"d_model": 10, "heads": 4}, "take 1, 2, 5, 10"),
+        ({"v_head_dim": 8, "o_proj": False}, "4 of 8 are not d_model 16; take v_head_dim 4"),
         ({"kv_heads": 3}, "4 heads do not divide into groups for 3"),
         ({"positions": "rotary", "d_model": 12}, "even head width, not 3"),
         ({"layer": 2}, "layer"),

@@ -31,6 +31,13 @@ class EncoderDecoderConfig(BaseModel):
     d_ff: int = Field(1024, gt=0, description="width inside the feed-forward layers")
     heads: int = Field(8, gt=0, description="heads of each attention")
     kv_heads: int | None = Field(None, gt=0, description="key/value heads (fewer than heads: grouped or multi-query)")
+    head_dim: int | None = Field(
+        None,
+        gt=0,
+        description="width of a head's queries and keys (default: d_model / heads; d_model: full-width heads)",
+    )
+    v_head_dim: int | None = Field(None, gt=0, description="width of a head's values (default: head_dim)")
+    o_proj: bool = Field(True, description="project the joined heads; without it they simply stand side by side")
     score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] = Field(
         "scaled-dot", description="how a query and a key are compared"
     )
@@ -51,14 +58,26 @@ class EncoderDecoderConfig(BaseModel):
 
     @model_validator(mode="after")
     def _divides(self) -> EncoderDecoderConfig:
-        if self.d_model % self.heads:
+        if self.head_dim is None and self.d_model % self.heads:
             good = [str(n) for n in range(1, 33) if self.d_model % n == 0]
             raise ValueError(f"d_model {self.d_model} does not divide into {self.heads} heads; take {', '.join(good)}")
+        width, values = self.head_widths
+        if not self.o_proj and self.heads * values != self.d_model:
+            raise ValueError(
+                f"without o_proj the heads stand side by side, and {self.heads} of {values} are not d_model "
+                f"{self.d_model}; take v_head_dim {max(1, self.d_model // self.heads)}"
+            )
         if self.kv_heads is not None and self.heads % self.kv_heads:
             raise ValueError(f"{self.heads} heads do not divide into groups for {self.kv_heads} key/value heads")
-        if self.positions == "rotary" and (self.d_model // self.heads) % 2:
-            raise ValueError(f"rotary positions need an even head width, not {self.d_model // self.heads}")
+        if self.positions == "rotary" and width % 2:
+            raise ValueError(f"rotary positions need an even head width, not {width}")
         return self
+
+    @property
+    def head_widths(self) -> tuple[int, int]:
+        """(width of a head's queries and keys, width of its values)."""
+        width = self.head_dim or self.d_model // self.heads
+        return width, self.v_head_dim or width
 
 
 class RecurrentConfig(BaseModel):

@@ -57,8 +57,17 @@ class Block(nn.Module):
         d, self.dropout, self.pre = config.d_model, config.dropout, config.norm_order == "pre"
 
         def attention() -> MultiHead:
-            score = make_score(config.score, d // config.heads, d // config.heads)
-            return MultiHead(d, config.heads, n_kv_heads=config.kv_heads, score=score, dropout=config.attention_dropout)
+            width, values = config.head_widths
+            return MultiHead(
+                d,
+                config.heads,
+                n_kv_heads=config.kv_heads,
+                head_dim=width,
+                v_head_dim=values,
+                o_proj=config.o_proj,
+                score=make_score(config.score, width, width),
+                dropout=config.attention_dropout,
+            )
 
         self.self_attention = attention()
         self.self_attention_norm = make_norm(config.norm, d)

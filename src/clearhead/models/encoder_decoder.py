@@ -86,7 +86,7 @@ class Stack(nn.Module):
         self.dropout, d = config.dropout, config.d_model
         kinds = {"sinusoidal": Sinusoidal, "learned": Learned}
         self.positions = kinds[config.positions](d, config.max_len) if config.positions in kinds else None
-        self.rotary = Rotary(d // config.heads) if config.positions == "rotary" else None
+        self.rotary = Rotary(config.head_widths[0]) if config.positions == "rotary" else None
         self.bias = _distances(config, ahead=not cross)
         self.blocks = nn.ModuleList(Block(config, cross=cross) for _ in range(layers))
         # A post-norm block ends with a norm of its own.
@@ -159,7 +159,7 @@ class EncoderDecoder(nn.Module):
     def remembered(self) -> tuple[int, int]:
         """How many numbers decoding keeps for each token written, and for each token of the source."""
         config = self.config
-        kv = 2 * (config.kv_heads or config.heads) * (config.d_model // config.heads) * len(self.decoder.blocks)
+        kv = sum(config.head_widths) * (config.kv_heads or config.heads) * len(self.decoder.blocks)
         return kv, kv
 
     def encode(self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None) -> Memory:
