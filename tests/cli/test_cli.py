@@ -19,7 +19,8 @@ from clearhead.tasks import TASKS, config_class
 from clearhead.training.loop import read_metrics
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
-COMMANDS = ["train", "translate", "summarize", "evaluate", "show", "info", "nearest", "export", "worksheet", "demo"]
+USE = ["translate", "summarize", "evaluate", "show", "info", "nearest", "export"]
+COMMANDS = ["train", *USE, "study", "worksheet", "demo"]
 PAIRS = [f"{s.english}\t{s.spanish}" for s in sentences("train", 120)]
 TINY = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "64"]
 STEPS = [*["--max-steps", "3", "--training.precision", "float32"], *TINY]

@@ -192,7 +192,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.M
 
 def test_no_pyplot_no_torch_and_quiet_without_a_writable_cache(tmp_path: Path) -> None:
     code = (
-        "import sys; from clearhead.views.figure import *\n"
+        "import sys; from clearhead.views.canvas import *; from clearhead.views.figure import *\n"
         "assert 'matplotlib' not in sys.modules\n"
         f"save_figure(attention_figure([[1.0]], ['a'], ['b']), {str(tmp_path / 'a.svg')!r})\n"
         "assert not {'matplotlib.pyplot', 'torch'} & set(sys.modules)"

@@ -36,6 +36,7 @@ _COMMANDS = {
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
     "nearest": ("clearhead.cli.words:nearest", "Find words near a word, or near a sum of words."),
     "export": ("clearhead.cli.export:export", "Write a model in the form of other libraries."),
+    "study": ("clearhead.cli.study:study", "Measure why things are as they are."),
     "worksheet": ("clearhead.cli.worksheet:worksheet", "See the arithmetic of attention as on paper."),
     "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it."),
 }

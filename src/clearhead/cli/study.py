@@ -1,0 +1,36 @@
+"""`clearhead study NAME`: small measured experiments that show why things are as they are."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["study"]
+
+
+def study(name: str, *, out: Path = Path("studies")) -> None:
+    """Run a small honest experiment and leave its table and figure.
+
+    Example: clearhead study scaling
+
+    Parameters
+    ----------
+    name
+        scaling, order, positions, residual
+    out
+        the folder for NAME.md, NAME.svg, NAME.png and NAME.json (every number)
+    """
+    from rich.console import Console
+
+    from clearhead.studies import study as run_study
+    from clearhead.views.findings import print_findings, save_findings
+
+    start = time.monotonic()
+    progress = Console(stderr=True)
+    with progress.status(name) as status:
+        findings = run_study(name, lambda line: status.update(f"{name}: {line}  {time.monotonic() - start:.0f} s"))
+    print_findings(findings, Console())
+    for path in save_findings(findings, out):
+        print(f"saved {path}")
+    print(f"{time.monotonic() - start:.0f} s", file=sys.stderr)
