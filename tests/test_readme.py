@@ -28,6 +28,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (numbers,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     (desk / "numbers.yaml").write_text(numbers, encoding="utf-8")
     (desk / "input.txt").write_text("The house is red.\nThe dog sleeps.\n", encoding="utf-8")
+    story = "the ship of the king and the man and the woman\n" * 9
+    (desk / "book.txt").write_text(story, encoding="utf-8")
+    (desk / "story.txt").write_text(story, encoding="utf-8")
     arch = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 64}
     clearhead.train("translate", desk / "pairs.tsv", out=desk / "models/demo", max_steps=2, arch=arch, quiet=True)
     return desk

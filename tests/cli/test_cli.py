@@ -196,6 +196,7 @@ def test_worksheet(desk: Path) -> None:
     (desk / "mine.csv").write_text("a,1,0\nb,0,1\n", encoding="utf-8")
     assert "percentages" in works("worksheet", "mine.csv", cwd=desk).stdout
     assert "poem, poem-masked, car, two-heads" in mended("worksheet", "pome", cwd=desk)
+    assert "there is no sentence" in mended("worksheet", "poem", "--head", 1, cwd=desk)
 
 
 def test_words_from_a_text_to_their_neighbours(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ def worksheet(
     text: str | None = None,
     *,
     target: str | None = None,
-    part: Literal["encoder", "decoder", "cross"] = "cross",
-    layer: int = 0,
-    head: int = 0,
+    part: Literal["encoder", "decoder", "cross"] | None = None,
+    layer: int | None = None,
+    head: int | None = None,
     cell: tuple[str, str, str] | None = None,
     out: list[Path] | None = None,
 ) -> None:
@@ -40,9 +40,9 @@ def worksheet(
     target
         what it is to write (default: its own translation)
     part
-        the encoder's or the decoder's self-attention, or the attention across
+        of a model: the encoder's or the decoder's self-attention, or the attention across (the default)
     layer, head
-        which, from 0
+        of a model: which, from 0
     cell
         only this number, written out: a table, a row and a column, by label or number from 1
     out
@@ -53,10 +53,18 @@ def worksheet(
     from clearhead.views.worksheet import attention_paper, save, show, translator_paper
     from clearhead.views.worksheet.text import in_full, place
 
+    about_model = {"--target": target, "--part": part, "--layer": layer, "--head": head}
+    given = [option for option, value in about_model.items() if value is not None]
+    if given and text is None:
+        raise ConfigError(
+            f"{given[0]} asks for a part of a model that reads a sentence, and there is no sentence",
+            f'write clearhead worksheet {source} "A sentence." {given[0]} ..., or leave it out',
+        )
     if text is not None:
         from clearhead.tasks.load import load
 
-        paper = attention_paper(load(source).arithmetic(text, target, part=part, layer=layer, head=head))
+        where = {"part": part or "cross", "layer": layer or 0, "head": head or 0}
+        paper = attention_paper(load(source).arithmetic(text, target, **where))
     elif source == "translator":
         paper = translator_paper(TRANSLATOR, ["let's", "go"])
     elif source in WORKSHEETS:

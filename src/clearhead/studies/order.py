@@ -85,7 +85,7 @@ def _and(names: list[str]) -> str:
 
 def _moved(kind: str, words: torch.Tensor, mask: Mask | None) -> list[float]:
     torch.manual_seed(_SEED)
-    config = EncoderDecoderConfig(d_model=64, d_ff=128, heads=4, layers=2, max_len=8, positions=kind)  # type: ignore[arg-type]
+    config = EncoderDecoderConfig(d_model=64, d_ff=128, heads=4, layers=2, max_len=8, positions=kind)
     stack = Stack(config, 2, cross=False).double().eval()
     if isinstance(stack.bias, Relative):
         torch.nn.init.normal_(stack.bias.weight)  # a trained table is not all zeros

@@ -120,7 +120,7 @@ def _gradients(kind: str, seed: int) -> Tensor:
 def _connected(kind: str, x: Tensor, part: nn.Module, norm: nn.Module) -> Tensor:
     inner: Tensor = part(norm(x) if kind in ("norm", "pre") else x)
     out = x + inner if kind in ("residual", "post", "pre") else inner
-    return norm(out) if kind == "post" else out  # type: ignore[no-any-return]
+    return norm(out) if kind == "post" else out
 
 
 @torch.no_grad()
