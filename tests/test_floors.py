@@ -25,7 +25,7 @@ FLOORS = (
     ("training", "generation", "exchange", "insight"),
     ("tasks",),
     ("recipes", "studies", "views"),
-    ("serve",),
+    ("check", "serve"),
     ("cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -38,7 +38,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_readme_shows_commands_and_python() -> None:
     assert len(COMMANDS) >= 5
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
 
 
 def test_its_commands_run_in_their_order(desk: Path) -> None:

@@ -26,9 +26,12 @@ _WHERE = {
     "watch": "clearhead.look",
 }
 
-__all__ = ["ClearheadError", "Edit", "Trace", "__version__", "load", "see", "show", "train", "watch"]
+_ROOMS = ("check",)  # reached whole, as clearhead.check.softmax
+
+__all__ = ["ClearheadError", "Edit", "Trace", "__version__", "check", "load", "see", "show", "train", "watch"]
 
 if TYPE_CHECKING:
+    from clearhead import check
     from clearhead.edits import Edit
     from clearhead.errors import ClearheadError
     from clearhead.look import Trace, see, watch
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'clearhead' has no attribute {name!r}")
     return getattr(import_module(_WHERE[name]), name)

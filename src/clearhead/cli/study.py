@@ -17,7 +17,7 @@ def study(name: str, *, out: Path = Path("studies")) -> None:
     Parameters
     ----------
     name
-        scaling, order, positions, residual
+        scaling, order, positions, scores, heads, residual, size, context, lstm
     out
         the folder for NAME.md, NAME.svg, NAME.png and NAME.json (every number)
     """

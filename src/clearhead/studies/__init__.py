@@ -18,7 +18,12 @@ STUDIES = {
     "scaling": "why similarities are divided by the square root of head_dim",
     "order": "what attention knows of the order of words, with and without positions",
     "positions": "what positions look like, and how alike they are at a distance",
+    "scores": "whether it matters how a query and a key are compared",
+    "heads": "how many heads, how wide, and how many keys and values",
     "residual": "what residual connections and norms do for gradients and for numbers of any size",
+    "size": "wide or deep, with the same compute",
+    "context": "when a word becomes the word of its sentence",
+    "lstm": "what attention replaced, and what for",
 }
 
 
