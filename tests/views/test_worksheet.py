@@ -6,6 +6,8 @@ import io
 import json
 import math
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -199,12 +201,9 @@ def recalculated(paper: Paper, path: Path) -> dict[str, float]:
     return found
 
 
-@pytest.mark.filterwarnings("ignore")  # of the evaluator's own
-@every_paper
-def test_a_spreadsheet_comes_to_the_same_numbers(name: str, tmp_path: Path) -> None:
-    made = PAPERS[name]()
-    cells = recalculated(made, tmp_path / "sheet.xlsx")
-    sheet = openpyxl.load_workbook(tmp_path / "sheet.xlsx").active
+def compare(made: Paper, path: Path, cells: dict[str, float]) -> None:
+    """Every number of the paper stands in its cell, whoever computed it."""
+    sheet = openpyxl.load_workbook(path).active
     starts = [row for row in range(1, sheet.max_row + 1) if sheet.cell(row, 1).value and sheet.cell(row, 1).font.bold]
     named = {sheet.cell(row, 1).value: row + 2 for row in starts}
     live = 0
@@ -219,6 +218,46 @@ def test_a_spreadsheet_comes_to_the_same_numbers(name: str, tmp_path: Path) -> N
                     assert abs(float(cells.get(where, sheet[where].value)) - wanted) < 1e-6, (table.name, where)
                 live += str(sheet[where].value).startswith("=")
     assert live > 5
+
+
+@pytest.mark.filterwarnings("ignore")  # of the evaluator's own
+@every_paper
+def test_a_spreadsheet_comes_to_the_same_numbers(name: str, tmp_path: Path) -> None:
+    made = PAPERS[name]()
+    compare(made, tmp_path / "sheet.xlsx", recalculated(made, tmp_path / "sheet.xlsx"))
+
+
+@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
+def test_libreoffice_comes_to_the_same_numbers(tmp_path: Path) -> None:
+    """All sheets, opened and computed anew by LibreOffice, which saves what it found."""
+    for i, make in enumerate(PAPERS.values()):
+        save(make(), tmp_path / f"{i}.xlsx")
+    home = f"-env:UserInstallation={(tmp_path / 'home').as_uri()}"
+    files = sorted(map(str, tmp_path.glob("*.xlsx")))
+    form = "xlsx:Calc MS Excel 2007 XML"
+    command = ["soffice", home, "--headless", "--convert-to", form, "--outdir", str(tmp_path / "computed"), *files]
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    for i, make in enumerate(PAPERS.values()):
+        sheet = openpyxl.load_workbook(tmp_path / f"computed/{i}.xlsx", data_only=True).active
+        cells = {cell.coordinate: cell.value for row in sheet.iter_rows() for cell in row if cell.value is not None}
+        compare(make(), tmp_path / f"{i}.xlsx", cells)
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="LaTeX is not installed")
+@every_paper
+def test_latex_compiles(name: str, tmp_path: Path) -> None:
+    save(PAPERS[name](), tmp_path / "paper.tex")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-1500:]
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+@every_paper
+def test_latex_has_no_second_subscript(name: str, tmp_path: Path) -> None:
+    """What LaTeX refuses, also where it is not installed."""
+    save(PAPERS[name](), tmp_path / "paper.tex")
+    assert not re.search(r"[^{}]_\{[^{}]*\}_", (tmp_path / "paper.tex").read_text(encoding="utf-8"))
 
 
 @pytest.mark.filterwarnings("ignore")

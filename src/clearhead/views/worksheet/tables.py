@@ -377,7 +377,7 @@ class Columns(Op):
 
     @property
     def latex(self) -> str:
-        return f"{symbol(self.x)}_{{[{self.start + 1}..{self.stop}]}}"
+        return f"{{{symbol(self.x)}}}_{{[{self.start + 1}..{self.stop}]}}"
 
     def values(self) -> np.ndarray:
         return self.x.values[:, self.start : self.stop]
@@ -426,7 +426,7 @@ class Picked(Op):
 
     @property
     def latex(self) -> str:
-        return f"{symbol(self.x)}_{{\\text{{tokens}}}}"
+        return f"{{{symbol(self.x)}}}_{{\\text{{tokens}}}}"
 
     def values(self) -> np.ndarray:
         return self.x.values[list(self.places)]
