@@ -35,7 +35,8 @@ def finished(folder: Path) -> None:
         say(f"model: {folder}\n  try: clearhead nearest {folder} WORD")
         return
     say(f'model: {folder}\n  try: clearhead {config["task"]} {folder} "your sentence"')
-    say(f'       clearhead show {folder} "your sentence"')
+    if config["arch"].get("attention") != "none":
+        say(f'       clearhead show {folder} "your sentence"')
 
 
 def loss_picture(folder: Path) -> Path | None:
