@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 from torch import Tensor
 
 from clearhead.data.batches import PairBatch, PairSet
@@ -22,10 +20,11 @@ from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
 from clearhead.data.preview import Preview, describe_pairs
 from clearhead.data.subword_dropout import recut_pairs
 from clearhead.data.tokenizers import PAD
-from clearhead.errors import ConfigError, DataError, FolderError
-from clearhead.folder import FORMAT, Folder
+from clearhead.errors import DataError
+from clearhead.folder import Folder
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
+from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan, run
@@ -126,33 +125,17 @@ def train_pairs(
     Raises:
         DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
     """
-    started = (folder.path / "config.json").exists()
-    if started and not resume:
-        raise FolderError(
-            "this folder holds a model already",
-            "add --resume to go on with it, or choose another --out",
-            file=folder.path,
-        )
-    folder.check_place()
+    started = begun(folder, resume=resume)
     train, held_out = _read(files, valid, config, say)
     digest = _digest(train, held_out)
     if started:
-        _same_run(folder, config, digest)
+        same_run(folder, config, digest, "sentence pairs")
         tokenizers = TokenizerPair.load(folder)
     else:
         tokenizers = TokenizerPair.train(train, config.tokenizer)
         tokenizers.save(folder)
-    content = {
-        "format": FORMAT,
-        "clearhead": version("clearhead"),
-        "task": task,
-        "arch": config.arch.model_dump(mode="json"),
-        **tokenizers.sizes,
-        "run": config.model_dump(mode="json"),
-        "data": {"files": list(files), "valid": list(valid), "digest": digest},
-    }
     if not started:
-        folder.write_json("config.json", content)
+        folder.write_json("config.json", described(task, config, tokenizers.sizes, files, valid, digest))
     torch.manual_seed(config.seed)
     sizes = tokenizers.source.vocab_size, tokenizers.target.vocab_size
     module = make_seq2seq(config.arch, *sizes)
@@ -163,19 +146,6 @@ def train_pairs(
     outcome = run(job, _plan(config), folder, resume=resume, quiet=quiet)
     folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
     return module, tokenizers, held_out
-
-
-def _same_run(folder: Folder, config: PairConfig, digest: str) -> None:
-    saved = folder.config()
-    try:
-        begun = type(config).model_validate(saved.get("run"))  # options that are newer than the folder have defaults
-    except ValidationError:
-        begun = None
-    if begun != config or saved.get("data", {}).get("digest") != digest:
-        raise ConfigError(
-            f"the {'sentence pairs' if begun == config else 'options'} differ from those {folder} was begun with",
-            "resume with the same files and options, or train into another folder",
-        )
 
 
 def _read(

@@ -9,14 +9,12 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 from torch import Tensor
 
 from clearhead.data.files import open_file, read_lines
@@ -24,11 +22,12 @@ from clearhead.data.tokenizers import UNK, Tokenizer, listed_words, word_tokeniz
 from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
 from clearhead.errors import ConfigError, DataError, FolderError, nearest
 from clearhead.exchange.word2vec import read_vectors
-from clearhead.folder import FORMAT, Folder
+from clearhead.folder import Folder
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan, run
 from clearhead.training.negative_sampling import against_drawn, together
@@ -146,34 +145,19 @@ class Words:
         Raises:
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
-        started = (folder.path / "config.json").exists()
-        if started and not resume:
-            raise FolderError(
-                "this folder holds a model already",
-                "add --resume to go on with it, or choose another --out",
-                file=folder.path,
-            )
-        folder.check_place()
+        started = begun(folder, resume=resume)
         lines = read_text(files)
         train, held = (lines, read_text(valid)) if valid else split_lines(lines, config.vocabulary.valid_share)
         digest = hashlib.sha256("\n".join([*train, "", *held]).encode()).hexdigest()
         if started:
-            _same_run(folder, config, digest)
+            same_run(folder, config, digest, "text")
             tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
         else:
             vocabulary = config.vocabulary.model_dump(include={"vocab_size", "min_count", "lowercase"})
             tokenizer = word_tokenizer(train, **vocabulary)
             folder.write_text("tokenizer.json", tokenizer.to_json())
-            content = {
-                "format": FORMAT,
-                "clearhead": version("clearhead"),
-                "task": cls.name,
-                "arch": config.arch.model_dump(mode="json"),
-                "vocab_size": tokenizer.vocab_size,
-                "run": config.model_dump(mode="json"),
-                "data": {"files": list(files), "valid": list(valid), "digest": digest},
-            }
-            folder.write_json("config.json", content)
+            sizes = {"vocab_size": tokenizer.vocab_size}
+            folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
         torch.manual_seed(config.seed)
         module = WordVectors(config.arch, tokenizer.vocab_size)
         job = _job(module, tokenizer, train, held, config, say)
@@ -360,19 +344,6 @@ class Words:
         if not asked:
             raise DataError("of none of its analogies all words have vectors", "take another file", file=file)
         return Score(100 * right / asked, f"{asked} of {len(rows)} analogies have vectors, the nearest word counts")
-
-
-def _same_run(folder: Folder, config: WordsConfig, digest: str) -> None:
-    saved = folder.config()
-    try:
-        begun = WordsConfig.model_validate(saved.get("run"))
-    except ValidationError:
-        begun = None
-    if begun != config or saved.get("data", {}).get("digest") != digest:
-        raise ConfigError(
-            f"the {'text' if begun == config else 'options'} differ from those {folder} was begun with",
-            "resume with the same files and options, or train into another folder",
-        )
 
 
 def _job(

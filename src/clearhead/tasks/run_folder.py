@@ -1,0 +1,64 @@
+"""The folder of a run, as every task's training meets it: new, or begun by the very same run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from clearhead.errors import ConfigError, FolderError
+from clearhead.folder import FORMAT, Folder
+
+__all__ = ["begun", "described", "same_run"]
+
+
+def begun(folder: Folder, *, resume: bool) -> bool:
+    """Whether the folder holds a run that is to go on.
+
+    Raises:
+        FolderError: it holds a model and nobody asked to go on, or it cannot be written.
+    """
+    started = (folder.path / "config.json").exists()
+    if started and not resume:
+        raise FolderError(
+            "this folder holds a model already",
+            "add --resume to go on with it, or choose another --out",
+            file=folder.path,
+        )
+    folder.check_place()
+    return started
+
+
+def described(
+    task: str, config: Any, sizes: Mapping[str, int], files: Sequence[str], valid: Sequence[str], digest: str
+) -> dict[str, Any]:
+    """What config.json says before the first step, so that a killed run can be resumed."""
+    return {
+        "format": FORMAT,
+        "clearhead": version("clearhead"),
+        "task": task,
+        "arch": config.arch.model_dump(mode="json"),
+        **sizes,
+        "run": config.model_dump(mode="json"),
+        "data": {"files": list(files), "valid": list(valid), "digest": digest},
+    }
+
+
+def same_run(folder: Folder, config: BaseModel, digest: str, data: str) -> None:
+    """Refuse to go on with other options or other data ("sentence pairs") than the folder was begun with.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    saved = folder.config()
+    try:
+        first = type(config).model_validate(saved.get("run"))  # options that are newer than the folder have defaults
+    except ValidationError:
+        first = None
+    if first != config or saved.get("data", {}).get("digest") != digest:
+        raise ConfigError(
+            f"the {data if first == config else 'options'} differ from those {folder} was begun with",
+            "resume with the same files and options, or train into another folder",
+        )
