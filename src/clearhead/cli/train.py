@@ -86,7 +86,7 @@ def _command(task: str) -> Callable[..., None]:
     out
         the model folder to make
     valid
-        files of validation pairs (default: a fixed share is held out)
+        files of validation data (default: a fixed share is held out)
     recipe
         named configuration to begin with: {", ".join(RECIPES[task])} (the first is the default)
     config

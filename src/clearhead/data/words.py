@@ -54,7 +54,7 @@ def read_text(files: Sequence[str]) -> list[str]:
 
 
 def split_lines(lines: Sequence[str], share: float) -> tuple[list[str], list[str]]:
-    """(training, validation): every so-manieth line is held out."""
+    """(training, validation): one line of each 1 / share is held out; of fewer, the last is trained on too."""
     every = max(2, round(1 / share))
     held = [line for i, line in enumerate(lines) if i % every == every - 1]
     return [line for i, line in enumerate(lines) if i % every != every - 1], held or list(lines[-1:])

@@ -37,10 +37,10 @@ def train(
     """Train a model on one's own files and return it: `train("translate", "pairs.tsv", out="models/mine")`.
 
     Args:
-        task: what the model is for: "translate" or "summarize"; the task's class is what is returned.
-        files: pairs as TSV, CSV or JSONL (also .gz, .xz), or "sample:english-spanish".
+        task: what the model is for: "translate", "summarize" or "words"; the task's class is what is returned.
+        files: pairs as TSV, CSV or JSONL (also .gz, .xz), or "sample:english-spanish"; for words, running text.
         out: the model folder that is made.
-        valid: files of validation pairs; without, a fixed share of the pairs is held out.
+        valid: files of validation data; without, a fixed share is held out.
         recipe: the named configuration to begin with.
         config: a TOML file, or a trained model's folder (run it again); its values override the recipe's.
         resume: go on with what `out` holds.

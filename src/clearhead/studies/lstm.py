@@ -150,7 +150,7 @@ def _speed(say: Callable[[str], None]) -> dict[str, list[float]]:
         for length in _LENGTHS:
             say(f"speed: {kind}, {length} tokens")
             rows = torch.randint(4, vocab, (max(1, _TOKENS // length), length))
-            found[kind].append(median(_seconds(model, rows) for _ in range(4 if length <= 64 else 3)))
+            found[kind].append(median(_seconds(model, rows) for _ in range(3)))
     return found
 
 
