@@ -37,7 +37,8 @@ from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, re
 from clearhead.attention import Tree
 from clearhead.generation.precision import Precision, prepared
 from clearhead.generation.search import search
-from clearhead.models.encoder_decoder import EncoderDecoder, Memory
+from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.models.stack import Memory
 
 Written = list[list[int]]
 _SRC, _NEW = 32, 32

@@ -25,7 +25,8 @@ from gensim.models import Word2Vec
 from gensim.test.utils import datapath
 
 import clearhead
-from clearhead.data.words import read_text
+from clearhead.data.tokenizers import UNK
+from clearhead.data.words import encode_words, read_text
 from clearhead.tasks.words import Words
 
 ASKED = (
@@ -73,7 +74,7 @@ def train_ours(options: argparse.Namespace, folder: Path) -> tuple[Words, float]
     start = time.monotonic()
     model: Words = clearhead.train("words", options.text, out=folder, arch=arch, training=training, **more)
     config = model.folder.config() if model.folder else {}
-    words = sum(len(ids) for ids in model.tokenizer.encode(read_text([options.text])))
+    words = sum(len(row) for row in encode_words(model.tokenizer, read_text([options.text])))
     print(f"clearhead: {time.monotonic() - start:.0f} s all in all, {config['results']}")
     return model, words * options.epochs / config["results"]["seconds"]
 
@@ -83,8 +84,9 @@ def train_theirs(options: argparse.Namespace, ours: Words, corpus: Path) -> tupl
     backend, words = ours.tokenizer.backend, 0
     with corpus.open("w", encoding="utf-8") as file:
         for encoding in backend.encode_batch(read_text([options.text]), add_special_tokens=False):
-            words += len(encoding.tokens)
-            file.write(" ".join(encoding.tokens) + "\n")
+            known = [token for token, i in zip(encoding.tokens, encoding.ids, strict=True) if i != UNK]
+            words += len(known)
+            file.write(" ".join(known) + "\n")
     model = Word2Vec(
         sg=int(options.objective == "skip-gram"),
         vector_size=options.d_model,

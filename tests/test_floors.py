@@ -20,7 +20,7 @@ PACKAGE = SRC / "clearhead"
 
 FLOORS = (
     ("look", "edits", "errors"),
-    ("attention", "disk"),
+    ("attention", "disk", "progress"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
     ("tasks",),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import clearhead
-from clearhead.cli.progress import Bar
+from clearhead.progress import Bar
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 TRAIN = (
@@ -139,7 +139,7 @@ def test_standard_output_on_a_full_disk(model: Path) -> None:
 def test_the_bar_says_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     clock = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    with Bar(4000, to_terminal=False) as bar:
+    with Bar("translating", 4000, "lines") as bar:
         bar.advance(1000, skipped=True)
         assert bar._now() == ""
         clock[0] += 10

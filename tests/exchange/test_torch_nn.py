@@ -18,7 +18,7 @@ from clearhead.errors import ConfigError
 from clearhead.exchange.torch_nn import MultiheadAttention, TransformerEncoder, drop_in, from_torch, to_torch
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.block import Block
-from clearhead.models.encoder_decoder import Stack
+from clearhead.models.stack import Stack
 
 D, HEADS, BATCH = 12, 3, 2
 TOLERANCE = {torch.float64: {"atol": 1e-10, "rtol": 1e-10}, torch.float32: {"atol": 1e-5, "rtol": 1e-5}}

@@ -15,7 +15,8 @@ from clearhead.attention import Tree
 from clearhead.generation import search as module
 from clearhead.generation.search import Hypothesis, _best, search
 from clearhead.models.architecture import EncoderDecoderConfig
-from clearhead.models.encoder_decoder import EncoderDecoder, Memory
+from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.models.stack import Memory
 
 BOS, EOS, VOCAB = 0, 1, 4
 _PRUNED = Tree.pruned

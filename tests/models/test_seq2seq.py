@@ -14,8 +14,8 @@ from torch.nn.functional import cross_entropy
 from clearhead.attention import Causal, Tree
 from clearhead.look import atlas, watch
 from clearhead.models.architecture import SEQ2SEQ, EncoderDecoderConfig, RecurrentConfig
-from clearhead.models.encoder_decoder import Memory, Stack
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
+from clearhead.models.stack import Memory, Stack
 
 TRANSFORMER: dict[str, Any] = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 16}
 RECURRENT: dict[str, Any] = {"d_model": 16, "max_len": 16}

@@ -73,6 +73,9 @@ class Line:
     def floors(self) -> dict[str, float]:
         return {"uniform": 8.0, "bigram": 4.0}
 
+    def sample(self, module: nn.Module) -> str:
+        return ""
+
     def order(self) -> str:
         return "always the same"
 

@@ -4,7 +4,7 @@ from clearhead.attention.act import STEPS, Attention
 from clearhead.attention.biases import Added, ALiBi, Bias, OfPass, Relative
 from clearhead.attention.cache import Cache, MemoryCache
 from clearhead.attention.masks import And, Causal, Documents, Grid, Mask, Matrix, Or, Padding, Prefix, Tree, Window
-from clearhead.attention.multihead import MultiHead
+from clearhead.attention.multihead import FirstValues, MultiHead
 from clearhead.attention.positions import Learned, Rotary, Rotation, Sinusoidal, sinusoids
 from clearhead.attention.scores import Additive, Bilinear, Cosine, Dot, ScaledDot, Score, make_score
 
@@ -22,6 +22,7 @@ __all__ = [
     "Cosine",
     "Documents",
     "Dot",
+    "FirstValues",
     "Grid",
     "Learned",
     "Mask",

@@ -50,6 +50,7 @@ class Attention:
         score: how a query and a key are compared.
         dropout: share of the weights that `context()` drops; the steps show the weights before it.
         start: absolute position of the first query (with a cache, the number of keys seen before it).
+        first: absolute position of the first key (a cache of a window forgets those before it).
         edits: changes of single steps; see `clearhead.edits.Edit`.
     """
 
@@ -61,6 +62,7 @@ class Attention:
     score: Score = field(default_factory=ScaledDot)
     dropout: float = 0.0
     start: int = 0
+    first: int = 0
     edits: tuple[Edit, ...] = ()
 
     @property
@@ -237,7 +239,7 @@ class Attention:
 
     def _grid(self, rows: slice = slice(None)) -> Grid:
         start, stop, _ = rows.indices(self.q.size(2))
-        return Grid(self.start + start, self.start + stop, self.k.size(2), self.q.device)
+        return Grid(self.start + start, self.start + stop, self.k.size(2), self.q.device, self.first)
 
 
 def _at_least_float32(x: Tensor) -> torch.dtype:

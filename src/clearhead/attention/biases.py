@@ -31,7 +31,7 @@ class Bias:
     def dense(self, grid: Grid) -> Tensor:
         """The numbers to add, broadcastable to [batch, heads, queries, keys], for the rows of the grid."""
         queries = torch.arange(grid.start, grid.stop, device=grid.device)
-        return self.between(queries[None], torch.arange(grid.keys, device=grid.device)[None])
+        return self.between(queries[None], grid.places[None])
 
     def kept(self) -> Bias:
         """A copy that later optimizer steps cannot change."""
@@ -45,7 +45,8 @@ class Added(Bias):
     matrix: Tensor
 
     def dense(self, grid: Grid) -> Tensor:
-        return self.matrix if self.matrix.size(-2) == 1 else self.matrix[..., grid.start : grid.stop, :]
+        rows = self.matrix if self.matrix.size(-2) == 1 else self.matrix[..., grid.start : grid.stop, :]
+        return rows if rows.size(-1) == 1 else rows[..., grid.first : grid.first + grid.keys]
 
     def kept(self) -> Bias:
         return replace(self, matrix=self.matrix.detach().clone())
@@ -117,7 +118,8 @@ class OfPass(Bias):
     def _dense(self, grid: Grid) -> Tensor:
         if self.tree is None:
             return self.bias.dense(grid)
-        return self.bias.between(self.tree.positions[:, grid.start : grid.stop], self.tree.positions)
+        positions = self.tree.positions
+        return self.bias.between(positions[:, grid.start : grid.stop], positions[:, grid.first :])
 
     def kept(self) -> Bias:
         return OfPass(self.bias.kept(), self.tree)

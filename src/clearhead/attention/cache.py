@@ -17,26 +17,39 @@ __all__ = ["Cache", "MemoryCache"]
 
 
 class Cache:
-    """Keys and values of the tokens so far; `length` is how many, which is the position of the next one."""
+    """Keys and values of the tokens so far; `length` is how many, which is the position of the next one.
 
-    def __init__(self) -> None:
-        self.length = 0
+    Args:
+        window: how many tokens a token sees, itself the last; those before are forgotten. None: all are kept.
+    """
+
+    def __init__(self, window: int | None = None) -> None:
+        self.length, self.window = 0, window
+        self._first = 0  # position of the first token in the buffers
         self._k: Tensor | None = None
         self._v: Tensor | None = None
 
     def update(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Append the new tokens' k and v; returns all of them, the new ones last."""
-        self._k, self._v = self._appended(self._k, k), self._appended(self._v, v)
+        """Append the new tokens' k and v; returns those of all tokens that a new one may see, the new ones last."""
+        seen = 0 if self.window is None else max(0, self.length + 1 - self.window)  # by the first of the new tokens
+        start, stop = self.length - self._first, self.length - self._first + k.size(2)
+        if self._k is None or self._v is None or stop > self._k.size(2):
+            forgotten = seen - self._first
+            self._k, self._v = (self._roomier(x, new, forgotten) for x, new in ((self._k, k), (self._v, v)))
+            start, stop, self._first = start - forgotten, stop - forgotten, seen
+        self._k[:, :, start:stop], self._v[:, :, start:stop] = k, v
         self.length += k.size(2)
-        return self._k[:, :, : self.length], self._v[:, :, : self.length]
+        return self._k[:, :, seen - self._first : stop], self._v[:, :, seen - self._first : stop]
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows of the batch, in this order (a row may be taken several times)."""
         if self._k is not None and self._v is not None:
-            self._k, self._v = (x[:, :, : self.length].index_select(0, rows) for x in (self._k, self._v))
+            held = self.length - self._first
+            self._k, self._v = (x[:, :, :held].index_select(0, rows) for x in (self._k, self._v))
 
     def keep(self, places: Tensor) -> None:
-        """Go on with these of each row's tokens [batch, kept], in this order."""
+        """Go on with these of each row's tokens [batch, kept], in this order; not for a cache of a window."""
+        assert self.window is None, "what a window has forgotten cannot be picked"
         if self._k is not None and self._v is not None:
             self._k, self._v = (self._picked(x, places) for x in (self._k, self._v))
             self.length = places.size(1)
@@ -48,16 +61,14 @@ class Cache:
         rows = (first + places[:, None]).flatten()  # whole rows are copied, many times faster than gather
         return x.view(-1, width).index_select(0, rows).view(batch, heads, -1, width)
 
-    def _appended(self, old: Tensor | None, new: Tensor) -> Tensor:
-        stop = self.length + new.size(2)
-        if old is None or stop > old.size(2):
-            batch, heads, _, width = new.shape
-            room = new.new_empty(batch, heads, max(16, 2 * stop), width)
-            if old is not None:
-                room[:, :, : self.length] = old[:, :, : self.length]
-            old = room
-        old[:, :, self.length : stop] = new
-        return old
+    def _roomier(self, old: Tensor | None, new: Tensor, forgotten: int) -> Tensor:
+        """A buffer with what is held of `old`, the first `forgotten` left out, and room for `new` and as much again."""
+        batch, heads, tokens, width = new.shape
+        held = self.length - self._first - forgotten
+        room = new.new_empty(batch, heads, max(16, 2 * (held + tokens)), width)
+        if old is not None:
+            room[:, :, :held] = old[:, :, forgotten : forgotten + held]
+        return room
 
 
 class MemoryCache:

@@ -23,12 +23,18 @@ __all__ = ["And", "Causal", "Documents", "Grid", "Mask", "Matrix", "Or", "Paddin
 
 
 class Grid(NamedTuple):
-    """Which queries ask which keys: queries [start, stop), keys [0, keys), on a device."""
+    """Which queries ask which keys: queries [start, stop), keys [first, first + keys), on a device."""
 
     start: int
     stop: int
     keys: int
     device: torch.device
+    first: int = 0
+
+    @property
+    def places(self) -> Tensor:
+        """The absolute positions of the keys."""
+        return torch.arange(self.first, self.first + self.keys, device=self.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +58,7 @@ class Mask:
     def dense(self, grid: Grid) -> Tensor:
         """The formula as a bool tensor, broadcastable to [batch, heads, queries, keys]."""
         queries = torch.arange(grid.start, grid.stop, device=grid.device)[:, None]
-        keys = torch.arange(grid.keys, device=grid.device)[None, :]
-        x = self.allowed(queries, keys)
+        x = self.allowed(queries, grid.places[None, :])
         return x.reshape((1,) * (4 - x.ndim) + x.shape)
 
     def opened(self, grid: Grid) -> tuple[Tensor, Tensor | None]:
@@ -108,10 +113,10 @@ class Causal(Mask):
         return keys <= queries
 
     def is_causal(self, grid: Grid) -> bool:
-        return grid.start == 0 and grid.stop == grid.keys
+        return grid.start == grid.first == 0 and grid.stop == grid.keys
 
     def allows_all(self, grid: Grid) -> bool:
-        return grid.start >= grid.keys - 1
+        return grid.start >= grid.first + grid.keys - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +142,23 @@ class Padding(Mask):
 
 @dataclass(frozen=True, eq=False)
 class Window(Mask):
-    """Only keys less than `size` positions away, on either side (combine with Causal for one side)."""
+    """Only keys less than `size` positions away, on either side (combine with Causal for one side).
+
+    Args:
+        positions: [batch, tokens], where each token stands, where that is not its place in the row (in a tree).
+    """
 
     size: int
+    positions: Tensor | None = None
 
     def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
-        return (queries - keys).abs() < self.size
+        if self.positions is None:
+            return (queries - keys).abs() < self.size
+        asks, asked = self.positions[:, queries[:, 0]], self.positions[:, keys[0]]
+        return ((asks[:, :, None] - asked[:, None]).abs() < self.size)[:, None]
+
+    def allows_all(self, grid: Grid) -> bool:
+        return self.positions is None and grid.stop - grid.first <= self.size and grid.start >= grid.first
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,12 +211,12 @@ class Tree(Mask):
     Args:
         ancestors: [batch, newest, tokens], bool: whom the newest tokens of the row, which are its last, descend from.
         positions: [batch, tokens], integers: where each token stands in its text.
-        depth: where the newest tokens stand.
+        depth: where the newest tokens stand; [batch, 1] where that differs between rows.
     """
 
     ancestors: Tensor
     positions: Tensor
-    depth: int
+    depth: int | Tensor
 
     @classmethod
     def root(cls, batch: int, device: torch.device | None = None) -> Tree:
@@ -208,16 +224,23 @@ class Tree(Mask):
         ancestors = torch.ones(batch, 1, 1, dtype=torch.bool, device=device)
         return cls(ancestors, torch.zeros(batch, 1, dtype=torch.long, device=device), 0)
 
+    @classmethod
+    def of_texts(cls, lengths: Tensor, width: int) -> Tree:
+        """In each row one text of so many tokens without a branch, padded in front to `width`."""
+        positions = torch.arange(width, device=lengths.device) - (width - lengths[:, None])
+        return cls((positions >= 0)[:, None], positions.clamp(min=0), positions[:, -1:])
+
     def grown(self, parents: Tensor) -> Tree:
         """The tree with one token more on each of these branches [batch, newest]; a branch may grow several."""
         lines = self.ancestors.gather(1, parents[:, :, None].expand(-1, -1, self.ancestors.size(2)))
         itself = torch.eye(parents.size(1), dtype=torch.bool, device=parents.device).expand(len(parents), -1, -1)
-        positions = torch.cat([self.positions, torch.full_like(parents, self.depth + 1)], dim=1)
+        positions = torch.cat([self.positions, torch.zeros_like(parents) + (self.depth + 1)], dim=1)
         return Tree(torch.cat([lines, itself], dim=2), positions, self.depth + 1)
 
     def select(self, rows: Tensor) -> Tree:
         """The trees of these rows."""
-        return Tree(self.ancestors.index_select(0, rows), self.positions.index_select(0, rows), self.depth)
+        depth = self.depth if isinstance(self.depth, int) else self.depth.index_select(0, rows)
+        return Tree(self.ancestors.index_select(0, rows), self.positions.index_select(0, rows), depth)
 
     def pruned(self, share: float = 1.0) -> tuple[Tree, Tensor] | None:
         """(the tree without dead branches, the places of the older tokens that are left [batch, kept], in order).
@@ -242,7 +265,7 @@ class Tree(Mask):
         return self.ancestors[:, newest][:, None, :, keys[0]]
 
     def allows_all(self, grid: Grid) -> bool:
-        return self.ancestors.size(1) == 1  # a tree without branches is a line
+        return self.ancestors.size(1) == 1 and isinstance(self.depth, int)  # a line, without padding before it
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ d_model. Axes as in act.py.
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ from clearhead.attention.scores import ScaledDot, Score
 from clearhead.errors import ConfigError
 from clearhead.look import see
 
-__all__ = ["MultiHead"]
+__all__ = ["FirstValues", "MultiHead"]
 
 
 class MultiHead(nn.Module):
@@ -37,6 +38,10 @@ class MultiHead(nn.Module):
         values_dim: width of what the memory answers with, where that is something else (default: memory_dim).
         projections_bias: whether the projections add a bias.
         o_proj: whether the joined heads are projected; without it they simply stand side by side.
+        qk_norm: whether each head's queries and keys are normalised (by their root mean square) before positions turn
+            them (Henry et al., 2020).
+        norm_eps: what these norms add below their root.
+        value_residual: whether the values are mixed with an earlier layer's, in a share that is learned.
         score: how queries and keys are compared.
         dropout: share of the weights dropped in training.
 
@@ -65,6 +70,9 @@ class MultiHead(nn.Module):
         values_dim: int | None = None,
         projections_bias: bool = True,
         o_proj: bool = True,
+        qk_norm: bool = False,
+        norm_eps: float = 1e-6,
+        value_residual: bool = False,
         score: Score | None = None,
         dropout: float = 0.0,
     ):
@@ -87,6 +95,9 @@ class MultiHead(nn.Module):
         self.k_proj = nn.Linear(memory_dim, n_kv_heads * head_dim, bias=projections_bias)
         self.v_proj = nn.Linear(values_dim or memory_dim, n_kv_heads * v_head_dim, bias=projections_bias)
         self.o_proj = nn.Linear(n_heads * v_head_dim, d_model, bias=projections_bias) if o_proj else None
+        self.q_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else None
+        self.k_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else None
+        self.value_share = nn.Parameter(torch.tensor(0.5)) if value_residual else None
         self.score = score or ScaledDot()
 
     def forward(
@@ -98,9 +109,11 @@ class MultiHead(nn.Module):
         bias: Bias | None = None,
         rotation: Rotation | None = None,
         cache: Cache | MemoryCache | None = None,
+        values: FirstValues | None = None,
     ) -> Float[Tensor, "batch tokens out"]:
-        """x attends to itself, or to `memory`."""
-        return self.join(self.act(x, memory, mask=mask, bias=bias, rotation=rotation, cache=cache))
+        """x attends to itself, or to `memory`; `values` are an earlier layer's, for a layer with a value residual."""
+        act = self.act(x, memory, mask=mask, bias=bias, rotation=rotation, cache=cache, first_values=values)
+        return self.join(act)
 
     def act(
         self,
@@ -112,23 +125,28 @@ class MultiHead(nn.Module):
         bias: Bias | None = None,
         rotation: Rotation | None = None,
         cache: Cache | MemoryCache | None = None,
+        first_values: FirstValues | None = None,
     ) -> Attention:
         """The act of x attending to itself, or to `memory`, which may answer with other `values`."""
-        q = see("q", self._heads(self.q_proj(x), self.n_heads))
-        start = 0
+        q = self._heads(self.q_proj(x), self.n_heads)
+        q = see("q", q if self.q_norm is None else self.q_norm(q))
+        start = first = 0
         if memory is None:
             k, v = self._keys_values(x, x)
+            if first_values is not None:
+                v = first_values.mixed(v, self.value_share)
             if rotation is not None:
                 q, k = rotation(q), rotation(k)
             if isinstance(cache, Cache):
                 start = cache.length
                 k, v = cache.update(k, v)
+                first = start + x.size(1) - k.size(2)
         elif isinstance(cache, MemoryCache):
             k, v = cache.once(lambda: self._keys_values(memory, memory))
         else:
             k, v = self._keys_values(memory, memory if values is None else values)
         dropout = self.dropout if self.training else 0.0
-        act = Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, start=start)
+        act = Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, start=start, first=first)
         return see("attention", act)
 
     def join(self, act: Attention) -> Float[Tensor, "batch tokens out"]:
@@ -137,13 +155,32 @@ class MultiHead(nn.Module):
         return see("out", joined if self.o_proj is None else self.o_proj(joined))
 
     def _keys_values(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        k = see("k", self._heads(self.k_proj(keys), self.n_kv_heads))
+        k = self._heads(self.k_proj(keys), self.n_kv_heads)
+        k = see("k", k if self.k_norm is None else self.k_norm(k))
         v = see("v", self._heads(self.v_proj(values), self.n_kv_heads))
         return k, v
 
     @staticmethod
     def _heads(x: Tensor, n: int) -> Tensor:
         return x.unflatten(-1, (n, -1)).transpose(1, 2)  # [B, H, T, D]
+
+
+class FirstValues:
+    """One pass's values of the first layer, which later layers mix into theirs: the value residual (Zhou et al., 2024).
+
+    v_l <- (1 - share_l) v_l + share_l v_1
+    """
+
+    def __init__(self) -> None:
+        self._v: Tensor | None = None
+
+    def mixed(self, v: Tensor, share: Tensor | None) -> Tensor:
+        """The values of a layer; one without a share is the first."""
+        if share is None:
+            self._v = v
+            return v
+        assert self._v is not None, "a layer with a value residual comes after one without"
+        return torch.lerp(v, self._v, share.to(v.dtype))
 
 
 def _divisors(n: int) -> str:

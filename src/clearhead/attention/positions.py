@@ -5,18 +5,23 @@
     rotary      each pair (x_i, x_{i+d/2}) of q and k is turned by p / base^(2i/d)   (Su et al., 2021); q . k then
                 depends on positions only through their difference
 
-Axes: tokens, d_model; for rotary batch, heads, tokens, head_dim.
+Positions are those from `start` on, the same in each row; or `at` tells each row's own, [batch, tokens] (documents in
+one row, texts that are padded in front). Axes: tokens, d_model; for rotary batch, heads, tokens, head_dim.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clearhead.errors import ConfigError
+
+Places: TypeAlias = Int[Tensor, "batch tokens"]
 
 __all__ = ["Learned", "Rotary", "Rotation", "Sinusoidal", "sinusoids"]
 
@@ -39,12 +44,12 @@ class Sinusoidal(nn.Module):
         self.register_buffer("table", sinusoids(max_len, d_model), persistent=False)
 
     def forward(
-        self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0
+        self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0, at: Places | None = None
     ) -> Float[Tensor, "batch tokens d_model"]:
-        stop = start + x.size(1)
+        stop = start + x.size(1) if at is None else int(at.max()) + 1
         if stop > self.table.size(0):  # waves need no training: a longer text simply has more of them
             self.table = sinusoids(2 * stop, x.size(2)).to(self.table)
-        return x + self.table[start:stop].to(x.dtype)
+        return x + (self.table[start:stop] if at is None else self.table[at]).to(x.dtype)
 
 
 class Learned(nn.Module):
@@ -55,20 +60,20 @@ class Learned(nn.Module):
         self.weight = nn.Parameter(torch.randn(max_len, d_model) * d_model**-0.5)
 
     def forward(
-        self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0
+        self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0, at: Places | None = None
     ) -> Float[Tensor, "batch tokens d_model"]:
-        stop = start + x.size(1)
+        stop = start + x.size(1) if at is None else int(at.max()) + 1
         if stop > self.weight.size(0):
             raise ConfigError(
                 f"{stop} tokens are more than the {self.weight.size(0)} positions this model has learned",
                 "shorten the text, or train with a larger max_len or with sinusoidal or rotary positions",
             )
-        return x + self.weight[start:stop]
+        return x + (self.weight[start:stop] if at is None else F.embedding(at, self.weight))
 
 
 @dataclass(frozen=True, eq=False)
 class Rotation:
-    """The turns of one stretch of positions, made once per pass: cos and sin of [tokens, head_dim / 2]."""
+    """The turns of one stretch of positions, made once per pass: cos and sin of [(batch, 1,) tokens, head_dim / 2]."""
 
     cos: Tensor
     sin: Tensor
@@ -92,7 +97,7 @@ class Rotary(nn.Module):
         frequency = base ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
         self.register_buffer("frequency", frequency.float(), persistent=False)
 
-    def forward(self, length: int, *, start: int = 0) -> Rotation:
-        position = torch.arange(start, start + length, device=self.frequency.device, dtype=torch.float32)
-        angle = position[:, None] * self.frequency
+    def forward(self, length: int, *, start: int = 0, at: Places | None = None) -> Rotation:
+        position = torch.arange(start, start + length, device=self.frequency.device) if at is None else at[:, None]
+        angle = position[..., None].float() * self.frequency
         return Rotation(angle.cos(), angle.sin())

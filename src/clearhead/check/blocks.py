@@ -25,8 +25,8 @@ from clearhead.check.weights import (
     stack_of,
 )
 from clearhead.models.block import Block, Surroundings
-from clearhead.models.encoder_decoder import Memory
 from clearhead.models.layers import TokenEmbedding
+from clearhead.models.stack import Memory
 from clearhead.views.worksheet.tables import Picked, Plus, Product, Table, Times, Waves
 
 __all__ = ["decoder", "decoder_block", "encoder_block"]

@@ -14,7 +14,7 @@ from clearhead.attention import MultiHead
 from clearhead.check.bricks import fill, filled
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.block import Block
-from clearhead.models.encoder_decoder import Stack
+from clearhead.models.stack import Stack
 
 __all__ = [
     "AttentionWeights",

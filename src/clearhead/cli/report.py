@@ -34,6 +34,9 @@ def finished(folder: Path) -> None:
             say(f"words: {picture}")
         say(f"model: {folder}\n  try: clearhead nearest {folder} WORD")
         return
+    if config["task"] == "language":
+        say(f'model: {folder}\n  try: clearhead generate {folder} "Once upon a time"')
+        return
     say(f'model: {folder}\n  try: clearhead {config["task"]} {folder} "your sentence"')
     if config["arch"].get("attention") != "none":
         say(f'       clearhead show {folder} "your sentence"')

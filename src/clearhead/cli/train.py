@@ -33,6 +33,15 @@ _TEXT = """Files hold running text, which may be packed as .gz or .xz; each line
     Example: clearhead train words book.txt --out models/words
 
     Vectors of two numbers, drawn before and after: clearhead train words story.txt --out models/plane --recipe plane"""
+_LANGUAGE = """Files are texts, or tables with a column of texts (JSONL, Parquet, CSV, TSV), or folders of such files;
+    they may be packed as .gz or .xz. hub:NAME is a data set of the Hugging Face hub, sample:python the documentation
+    inside Python's own standard library. The text is tokenised once, into FOLDER/tokens, and may be larger than memory.
+
+    Example: clearhead train language book.txt --out models/mine
+
+    By characters, as small as it gets: clearhead train language book.txt --recipe shakespeare --out models/small
+
+    Another architecture: clearhead train language books/ --arch.preset llama --arch.layers 8 --out models/llama"""
 _ABOUT = {  # task: what it does, what its files are, more
     "translate": (
         "Train a translator on sentence pairs.",
@@ -44,6 +53,7 @@ _ABOUT = {  # task: what it does, what its files are, more
         "files of pairs",
         _PAIRS.format("text", "summary", "article", "highlights", task="summarize"),
     ),
+    "language": ("Train a language model on running text.", "texts, tables, folders, or sample:python", _LANGUAGE),
     "words": ("Train word vectors on running text.", "files of text", _TEXT),
 }
 for _task, (_line, *_) in _ABOUT.items():

@@ -13,8 +13,8 @@ from cyclopts import Parameter
 
 from clearhead.cli.inputs import Line, Source, count, lines, sources
 from clearhead.cli.outputs import Output, OutputFile, StandardOutput
-from clearhead.cli.progress import Bar
 from clearhead.errors import ConfigError, DataError, FolderError
+from clearhead.progress import Bar
 
 if TYPE_CHECKING:
     from clearhead.tasks.pair_model import PairModel, Written
@@ -144,7 +144,9 @@ def _write(
         return written
 
     typed = None in wanted and sys.stdin.isatty()
-    bar = Bar(total if any(isinstance(s, Path) for s in wanted) else None, to_terminal=not out and sys.stdout.isatty())
+    # On a terminal the lines themselves show how far the work is.
+    known = total if any(isinstance(s, Path) for s in wanted) else None
+    bar = Bar("translating", known, "lines", quiet=not out and sys.stdout.isatty())
     try:
         with output, bar:
             _work(lines(wanted), rows, output, bar, size=1 if typed else _CHUNK, n_best=n_best)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["DataConfig", "VocabularyConfig"]
+__all__ = ["DataConfig", "TextConfig", "VocabularyConfig"]
 
 
 class DataConfig(BaseModel):
@@ -42,11 +42,38 @@ class DataConfig(BaseModel):
     @field_validator("source", "target", "links", mode="before")
     @classmethod
     def _column(cls, value: object) -> object:
-        if isinstance(value, str) and value.isascii() and value.isdigit():
-            value = int(value)
-        if isinstance(value, bool) or value == "" or (isinstance(value, int) and value < 1):
-            raise ValueError(f"{value!r} is no column: give a position (counted from 1), a header name or a JSON key")
-        return value
+        return _position_or_name(value)
+
+
+def _position_or_name(value: object) -> object:
+    """A column as it was given: digits are a position."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or value == "" or (isinstance(value, int) and value < 1):
+        raise ValueError(f"{value!r} is no column: give a position (counted from 1), a header name or a JSON key")
+    return value
+
+
+class TextConfig(BaseModel):
+    """How running text is read from files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: int | str | None = Field(
+        default=None, description='Column of the text in tables: position (from 1), header name or key (else: "text").'
+    )
+    separator: str = Field(
+        default="<|endoftext|>", description='A line of a text file that stands between documents ("": none does).'
+    )
+    apart: bool = Field(default=False, description="Documents in one row do not see each other, and count from 0 each.")
+    valid_share: float = Field(
+        default=0.1, gt=0, lt=1, description="Share of the text held out when no validation file is given."
+    )
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _column(cls, value: object) -> object:
+        return _position_or_name(value)
 
 
 class VocabularyConfig(BaseModel):

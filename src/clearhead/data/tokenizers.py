@@ -31,10 +31,13 @@ __all__ = [
     "BOS",
     "EOS",
     "PAD",
+    "ROLES",
     "UNK",
+    "TextTokenizerConfig",
     "Tokenizer",
     "TokenizerConfig",
     "listed_words",
+    "text_tokenizer",
     "train_tokenizer",
     "train_tokenizers",
     "word_tokenizer",
@@ -42,6 +45,7 @@ __all__ = [
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 _SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
+ROLES = ["<system>", "<user>", "<assistant>", "<end>"]  # the marks of a chat, in tokenizers of running text
 _LONGEST_WORD = 100  # bytes: the time of longest-piece-first grows with the cube of a word's length
 
 
@@ -68,6 +72,16 @@ class TokenizerConfig(BaseModel):
         if self.dropout and self.kind != "bpe":
             raise ValueError(f"dropout {self.dropout} skips merges, {self.kind} has none; take kind bpe or dropout 0")
         return self
+
+
+class TextTokenizerConfig(BaseModel):
+    """How running text is cut into tokens; every character of it is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["bpe", "byte", "character"] = Field("bpe", description="byte-pair encoding, bytes or characters")
+    vocab_size: int = Field(8000, ge=300, description="most entries of a vocabulary (bpe, character)")
+    min_count: int = Field(2, ge=1, description="rarer pairs or characters get no entry of their own")
 
 
 class Tokenizer:
@@ -98,6 +112,10 @@ class Tokenizer:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without special tokens; what a text says never becomes a special token."""
         return [e.ids for e in self.backend.encode_batch(list(texts), add_special_tokens=False)]
+
+    def exactly(self, ids: Sequence[int]) -> str:
+        """The text of token ids with every character in its place; special tokens are left out."""
+        return str(self.backend.decode(list(ids), skip_special_tokens=True))
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
         """The texts of token ids, one line each, single spaces; special tokens are left out."""
@@ -194,6 +212,36 @@ def word_tokenizer(texts: Iterable[str], *, vocab_size: int, min_count: int, low
     backend.train_from_iterator(texts, trainer)
     if backend.get_vocab_size() <= len(_SPECIALS):
         raise DataError(f"no word stands in the text {min_count} times", "bring more text, or lower the least count")
+    return Tokenizer.from_json(backend.to_str())
+
+
+def text_tokenizer(texts: Iterable[str], config: TextTokenizerConfig) -> Tokenizer:
+    """A tokenizer of running text, which gives every character back; it knows the marks of a chat (`ROLES`) too.
+
+    Raises:
+        DataError: the texts hold nothing to learn from.
+    """
+    from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer as Backend
+
+    specials = [*_SPECIALS, *ROLES]
+    common: dict[str, Any] = {"special_tokens": specials, "show_progress": False, "min_frequency": config.min_count}
+    if config.kind == "character":
+        backend = Backend(models.WordLevel(unk_token=_SPECIALS[UNK]))
+        backend.pre_tokenizer, backend.decoder = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated"), decoders.Fuse()
+        trainer: Any = trainers.WordLevelTrainer(vocab_size=config.vocab_size, **common)
+    else:
+        backend = Backend(models.BPE())
+        backend.pre_tokenizer, backend.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        size = config.vocab_size if config.kind == "bpe" else len(specials) + len(alphabet)
+        trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, **common)
+    backend.train_from_iterator(texts, trainer)
+    if backend.get_vocab_size() <= len(specials):
+        raise DataError(
+            f"no character stands in the text {config.min_count} times",
+            "bring more text, or set --tokenizer.min-count 1",
+        )
     return Tokenizer.from_json(backend.to_str())
 
 

@@ -68,21 +68,24 @@ def search(
     memory: SelectableMemory,
     limits: Sequence[int],
     *,
-    bos: int,
+    bos: int | Tensor,
     eos: int,
     forbidden: Sequence[int] = (),
     beam: int = 1,
     length_penalty: float = 1.0,
+    tree: Tree | None = None,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each sentence, best first; as many as `beam`.
 
     Args:
         memory: of all sentences, one row each.
         limits: most tokens of each sentence (at least 1), EOS counted.
+        bos: the token that each sentence begins with, or that it goes on from [sentences].
         forbidden: tokens that are never written; with `eos` among them, exactly as many tokens as the limit are.
         length_penalty: 0 prefers short, 1 compares the mean log-probability of a token.
+        tree: what stands in the cache already, and `bos` behind it; None: nothing.
     """
-    cache, beams = model.new_cache(), _Beams(limits, beam, bos, eos, length_penalty)
+    cache, beams = model.new_cache(), _Beams(limits, beam, bos, eos, length_penalty, tree)
     while beams.sentences:
         x = model.decode(beams.ids[:, :, -1], memory, cache=cache, tree=beams.tree)
         going = beams.advance(model.logits(x).float(), forbidden)
@@ -128,13 +131,21 @@ class _Beams:
     An ended sentence keeps its rows until there are enough of them to be worth a copy of the caches.
     """
 
-    def __init__(self, limits: Sequence[int], beam: int, bos: int, eos: int, length_penalty: float):
+    def __init__(
+        self,
+        limits: Sequence[int],
+        beam: int,
+        bos: int | Tensor,
+        eos: int,
+        length_penalty: float,
+        tree: Tree | None = None,
+    ):
         self.limits, self.beam, self.eos, self.length_penalty = limits, beam, eos, length_penalty
         self.ended: list[list[Hypothesis]] = [[] for _ in limits]
         self.sentences = list(range(len(limits)))
-        self.ids = torch.full((len(limits), 1, 1), bos)
+        self.ids = torch.as_tensor(bos).expand(len(limits)).reshape(-1, 1, 1)
         self.log_p = torch.zeros(len(limits), 1)
-        self.tree = Tree.root(len(limits))
+        self.tree = Tree.root(len(limits)) if tree is None else tree
 
     def advance(self, logits: Tensor, forbidden: Sequence[int]) -> Tensor | None:
         """Append one token, given its scores [sentences, beams, vocab], which are used up.

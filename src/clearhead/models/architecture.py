@@ -11,22 +11,26 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 __all__ = [
+    "PRESETS",
     "SEQ2SEQ",
+    "DecoderConfig",
     "EncoderDecoderConfig",
     "RecurrentConfig",
     "Seq2SeqConfig",
+    "TransformerConfig",
     "WordVectorsConfig",
     "models_in",
     "seq2seq_family",
+    "still_holds",
 ]
 
 
-class EncoderDecoderConfig(BaseModel):
-    """An encoder-decoder transformer (Vaswani et al., 2017)."""
+class TransformerConfig(BaseModel):
+    """What every transformer has (Vaswani et al., 2017)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Literal["encoder-decoder"] = Field("encoder-decoder", description="which kind of model")
+    family: Literal["encoder-decoder", "decoder"] = Field(description="which kind of model")
     d_model: int = Field(256, gt=0, description="width of the residual stream")
     d_ff: int = Field(1024, gt=0, description="width inside the feed-forward layers")
     heads: int = Field(8, gt=0, description="heads of each attention")
@@ -41,23 +45,26 @@ class EncoderDecoderConfig(BaseModel):
     score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] = Field(
         "scaled-dot", description="how a query and a key are compared"
     )
-    layers: int = Field(3, gt=0, description="blocks of the encoder, and of the decoder unless decoder_layers is given")
-    decoder_layers: int | None = Field(None, gt=0, description="blocks of the decoder")
+    qk_norm: bool = Field(False, description="normalise each head's queries and keys before they are compared")
+    biases: bool = Field(True, description="projections add a bias")
     norm: Literal["layer", "rms"] = Field("layer", description="which normalisation")
+    norm_eps: float | None = Field(None, gt=0, description="what a norm adds below its root (default: 1e-5, rms 1e-6)")
     norm_order: Literal["pre", "post"] = Field("pre", description="normalise before each part, or after its residual")
-    activation: Literal["relu", "relu2", "gelu", "swiglu"] = Field("relu", description="of the feed-forward layers")
+    activation: Literal["relu", "relu2", "gelu", "gelu-tanh", "swiglu"] = Field(
+        "relu", description="of the feed-forward layers"
+    )
     positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = Field(
         "sinusoidal", description="kind of positions"
     )
-    tied: Literal["all", "target", "none"] = Field(
-        "all", description="share one matrix among source and target embeddings and output, or target and output"
+    rotary_base: float = Field(
+        1e4, gt=1, description="rotary positions: about how long the slowest pair takes to turn once"
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="share of activations dropped in training")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="share of attention weights dropped in training")
-    max_len: int = Field(256, gt=1, description="most tokens of a sentence")
+    max_len: int = Field(256, gt=1, description="most tokens of a text")
 
     @model_validator(mode="after")
-    def _divides(self) -> EncoderDecoderConfig:
+    def _divides(self) -> TransformerConfig:
         if self.head_dim is None and self.d_model % self.heads:
             good = [str(n) for n in range(1, 33) if self.d_model % n == 0]
             raise ValueError(f"d_model {self.d_model} does not divide into {self.heads} heads; take {', '.join(good)}")
@@ -78,6 +85,82 @@ class EncoderDecoderConfig(BaseModel):
         """(width of a head's queries and keys, width of its values)."""
         width = self.head_dim or self.d_model // self.heads
         return width, self.v_head_dim or width
+
+
+class EncoderDecoderConfig(TransformerConfig):
+    """An encoder-decoder transformer (Vaswani et al., 2017)."""
+
+    family: Literal["encoder-decoder"] = Field("encoder-decoder", description="which kind of model")
+    layers: int = Field(3, gt=0, description="blocks of the encoder, and of the decoder unless decoder_layers is given")
+    decoder_layers: int | None = Field(None, gt=0, description="blocks of the decoder")
+    tied: Literal["all", "target", "none"] = Field(
+        "all", description="share one matrix among source and target embeddings and output, or target and output"
+    )
+
+
+# What known families chose; the sizes are everybody's own. In `modern`, all from embedding_norm on is in no family of
+# the ecosystem: it cannot be exported.
+PRESETS: dict[str, dict[str, Any]] = {
+    "modern": {
+        "norm": "rms",
+        "activation": "relu2",
+        "positions": "rotary",
+        "biases": False,
+        "qk_norm": True,
+        "tied": False,
+        "embedding_norm": True,
+        "x0_shortcut": True,
+        "value_residual": True,
+        "soft_cap": 15.0,
+        "zero_init": True,
+    },
+    "gpt2": {"norm": "layer", "activation": "gelu-tanh", "positions": "learned", "biases": True, "tied": True},
+    "llama": {"norm": "rms", "activation": "swiglu", "positions": "rotary", "biases": False, "tied": False},
+    "qwen3": {
+        "norm": "rms",
+        "activation": "swiglu",
+        "positions": "rotary",
+        "rotary_base": 1e6,
+        "biases": False,
+        "qk_norm": True,
+        "tied": True,
+    },
+}
+
+
+class DecoderConfig(TransformerConfig):
+    """A decoder-only transformer: it continues a text (Radford et al., 2018)."""
+
+    family: Literal["decoder"] = Field("decoder", description="which kind of model")
+    preset: Literal["modern", "gpt2", "llama", "qwen3"] = Field(
+        "modern", description="whose choices hold where nothing else is said (sizes are not among them)"
+    )
+    layers: int = Field(6, gt=0, description="blocks")
+    tied: bool = Field(True, description="embeddings and output share one matrix")
+    window: int | None = Field(None, gt=0, description="how many tokens a token sees, itself the last (default: all)")
+    full_every: int | None = Field(None, gt=1, description="with a window: every so manieth block sees all")
+    embedding_norm: bool = Field(False, description="normalise the embeddings")
+    x0_shortcut: bool = Field(False, description="each block is also given the embeddings, in a learned mix")
+    value_residual: bool = Field(
+        False, description="later blocks mix the first one's values into theirs (Zhou et al., 2024)"
+    )
+    soft_cap: float | None = Field(None, gt=0, description="logits stay between minus and plus this, by a tanh")
+    zero_init: bool = Field(False, description="what a block adds begins at zero, and all tokens equally likely")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _chooses(cls, values: Any) -> Any:
+        return {**PRESETS.get(values.get("preset", "modern"), {}), **values} if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _has_a_window(self) -> DecoderConfig:
+        if self.full_every is not None and self.window is None:
+            raise ValueError("full_every tells which blocks see all in spite of a window; give window too")
+        return self
+
+    def window_of(self, block: int) -> int | None:
+        """How many tokens a token sees in a block; None: all."""
+        return None if self.full_every and (block + 1) % self.full_every == 0 else self.window
 
 
 class RecurrentConfig(BaseModel):
@@ -137,6 +220,20 @@ def seq2seq_family(arch: Any) -> str:
     """The family that a configuration, or the values of one, is of: the transformer where nothing is said."""
     family: str = arch.get("family", "encoder-decoder") if isinstance(arch, Mapping) else getattr(arch, "family", "")
     return family
+
+
+def still_holds(section: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+    """What was chosen in a section of a configuration that still says something once `changed` is laid over it.
+
+    Choices for one kind of model say nothing of another; of a decoder with another preset, only its sizes hold.
+    """
+    before = section.get("family")
+    if SEQ2SEQ.get(str(before)) is not SEQ2SEQ.get(str(changed.get("family", before))):
+        return {}
+    if changed.get("preset", section.get("preset")) == section.get("preset"):
+        return dict(section)
+    chosen = {name for choices in PRESETS.values() for name in choices}
+    return {name: value for name, value in section.items() if name not in chosen}
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from clearhead.attention import Bias, Cache, Mask, MemoryCache, MultiHead, Rotation, make_score
+from clearhead.attention import Bias, Cache, FirstValues, Mask, MemoryCache, MultiHead, Rotation, make_score
 from clearhead.attention.dropout import add_dropped
 from clearhead.look import see
-from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.architecture import TransformerConfig
 from clearhead.models.layers import FeedForward, make_norm
 
 __all__ = ["Block", "Surroundings"]
@@ -30,6 +30,7 @@ class Surroundings:
         mask: who of the tokens may look at whom.
         bias: what is added to their similarities.
         rotation: the turns of the tokens' positions, where positions are rotary.
+        values: the first block's values, where later ones mix them into theirs.
         memory: the encoder's output, [batch, keys, d_model].
         memory_mask: which of its tokens are real.
         memory_bias: what is added to the similarities with them.
@@ -38,13 +39,20 @@ class Surroundings:
     mask: Mask | None = None
     bias: Bias | None = None
     rotation: Rotation | None = None
+    values: FirstValues | None = None
     memory: Tensor | None = None
     memory_mask: Mask | None = None
     memory_bias: Bias | None = None
 
 
 class Block(nn.Module):
-    """One block of an encoder, or with `cross` of a decoder."""
+    """One block of an encoder or of a decoder-only model, or with `cross` of a decoder that reads a memory.
+
+    Args:
+        config: sizes and choices.
+        cross: whether it attends to a memory too.
+        value_residual: whether it mixes the first block's values into its own.
+    """
 
     sees = {
         "resid_in": "batch tokens d_model",
@@ -52,11 +60,11 @@ class Block(nn.Module):
         "resid_out": "batch tokens d_model",
     }
 
-    def __init__(self, config: EncoderDecoderConfig, *, cross: bool):
+    def __init__(self, config: TransformerConfig, *, cross: bool, value_residual: bool = False):
         super().__init__()
         d, self.dropout, self.pre = config.d_model, config.dropout, config.norm_order == "pre"
 
-        def attention() -> MultiHead:
+        def attention(*, value_residual: bool = False) -> MultiHead:
             width, values = config.head_widths
             return MultiHead(
                 d,
@@ -64,17 +72,21 @@ class Block(nn.Module):
                 n_kv_heads=config.kv_heads,
                 head_dim=width,
                 v_head_dim=values,
+                projections_bias=config.biases,
                 o_proj=config.o_proj,
+                qk_norm=config.qk_norm,
+                norm_eps=config.norm_eps or 1e-6,
+                value_residual=value_residual,
                 score=make_score(config.score, width, width),
                 dropout=config.attention_dropout,
             )
 
-        self.self_attention = attention()
-        self.self_attention_norm = make_norm(config.norm, d)
+        self.self_attention = attention(value_residual=value_residual)
+        self.self_attention_norm = make_norm(config.norm, d, config.norm_eps)
         self.cross_attention = attention() if cross else None
-        self.cross_attention_norm = make_norm(config.norm, d) if cross else None
-        self.feed_forward = FeedForward(d, config.d_ff, config.activation, config.dropout)
-        self.feed_forward_norm = make_norm(config.norm, d)
+        self.cross_attention_norm = make_norm(config.norm, d, config.norm_eps) if cross else None
+        self.feed_forward = FeedForward(d, config.d_ff, config.activation, config.dropout, biases=config.biases)
+        self.feed_forward_norm = make_norm(config.norm, d, config.norm_eps)
 
     def forward(
         self,
@@ -86,10 +98,11 @@ class Block(nn.Module):
     ) -> Float[Tensor, "batch tokens d_model"]:
         """x after this block."""
         x = see("resid_in", x)
+        mask, bias, rotation, values = around.mask, around.bias, around.rotation, around.values
         x = self._add(
             x,
             self.self_attention_norm,
-            lambda h: self.self_attention(h, mask=around.mask, bias=around.bias, rotation=around.rotation, cache=cache),
+            lambda h: self.self_attention(h, mask=mask, bias=bias, rotation=rotation, values=values, cache=cache),
         )
         x = see("resid_mid", x)
         if self.cross_attention is not None and self.cross_attention_norm is not None:

@@ -8,122 +8,18 @@ Token ids in, logits out; never text. Axes: batch, src_tokens, tgt_tokens, d_mod
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clearhead.attention import (
-    ALiBi,
-    Bias,
-    Cache,
-    Causal,
-    Learned,
-    Mask,
-    MemoryCache,
-    MultiHead,
-    OfPass,
-    Padding,
-    Relative,
-    Rotary,
-    Sinusoidal,
-    Tree,
-)
-from clearhead.attention.dropout import dropout
+from clearhead.attention import Causal, MultiHead, Padding, Tree
 from clearhead.look import see
 from clearhead.models.architecture import EncoderDecoderConfig
-from clearhead.models.block import Block, Surroundings
-from clearhead.models.layers import TokenEmbedding, make_norm
+from clearhead.models.layers import TokenEmbedding
+from clearhead.models.stack import DecoderCache, Memory, Stack
 
-__all__ = ["DecoderCache", "EncoderDecoder", "Memory", "Stack"]
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """What the encoder leaves for the decoder: its output and which of it is real (None = all)."""
-
-    states: Float[Tensor, "batch src_tokens d_model"]
-    mask: Padding | None
-
-    def select(self, rows: Tensor) -> Memory:
-        """The memory of these sentences only."""
-        mask = None if self.mask is None else self.mask.select(rows)
-        return Memory(self.states.index_select(0, rows), mask)
-
-
-class DecoderCache:
-    """One cache of each kind for every block of a decoder."""
-
-    def __init__(self, layers: int):
-        self.tokens = [Cache() for _ in range(layers)]
-        self.memory = [MemoryCache() for _ in range(layers)]
-
-    @property
-    def length(self) -> int:
-        """How many tokens a row holds so far."""
-        return self.tokens[0].length
-
-    def select(self, rows: Tensor) -> None:
-        """Go on with these rows of the batch, in this order."""
-        for tokens, memory in zip(self.tokens, self.memory, strict=True):
-            tokens.select(rows)
-            memory.select(rows)
-
-    def keep(self, places: Tensor) -> None:
-        """Go on with these of each row's tokens [batch, kept], in this order."""
-        for tokens in self.tokens:
-            tokens.keep(places)
-
-
-class Stack(nn.Module):
-    """Positions, blocks and the last norm: an encoder, or with `cross` a decoder. Vectors in, vectors out."""
-
-    sees = {"embedded": "batch tokens d_model", "out": "batch tokens d_model"}
-
-    def __init__(self, config: EncoderDecoderConfig, layers: int, *, cross: bool):
-        super().__init__()
-        self.dropout, d = config.dropout, config.d_model
-        kinds = {"sinusoidal": Sinusoidal, "learned": Learned}
-        self.positions = kinds[config.positions](d, config.max_len) if config.positions in kinds else None
-        self.rotary = Rotary(config.head_widths[0]) if config.positions == "rotary" else None
-        self.bias = _distances(config, ahead=not cross)
-        self.blocks = nn.ModuleList(Block(config, cross=cross) for _ in range(layers))
-        # A post-norm block ends with a norm of its own.
-        self.norm = make_norm(config.norm, d) if config.norm_order == "pre" else nn.Identity()
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch tokens d_model"],
-        *,
-        mask: Mask | None,
-        memory: Memory | None = None,
-        cache: DecoderCache | None = None,
-    ) -> Float[Tensor, "batch tokens d_model"]:
-        """x through all blocks; with a cache, x holds only the new tokens (of a tree: all at its depth)."""
-        start, together = 0 if cache is None else cache.length, x.size(1)
-        if isinstance(mask, Tree):
-            start, together = mask.depth, 1
-        if self.positions is not None:
-            x = self.positions(x.reshape(-1, together, x.size(2)), start=start).view_as(x)
-        x = see("embedded", dropout(x, self.dropout, self.training))
-        rotation = None if self.rotary is None else self.rotary(together, start=start)
-        states, memory_mask = (None, None) if memory is None else (memory.states, memory.mask)
-        bias = None if self.bias is None else OfPass(self.bias, mask if isinstance(mask, Tree) else None)
-        around = Surroundings(mask=mask, bias=bias, rotation=rotation, memory=states, memory_mask=memory_mask)
-        for i, block in enumerate(self.blocks):
-            if cache is None:
-                x = block(x, around)
-            else:
-                x = block(x, around, cache=cache.tokens[i], memory_cache=cache.memory[i])
-        return see("out", self.norm(x))
-
-
-def _distances(config: EncoderDecoderConfig, *, ahead: bool) -> Bias | None:
-    """The bias of positions that are told by distances."""
-    if config.positions == "alibi":
-        return ALiBi(config.heads)
-    return Relative(config.heads, ahead=ahead) if config.positions == "relative" else None
+__all__ = ["EncoderDecoder"]
 
 
 class EncoderDecoder(nn.Module):
@@ -197,7 +93,7 @@ class EncoderDecoder(nn.Module):
 
     def new_cache(self) -> DecoderCache:
         """An empty cache for `decode`."""
-        return DecoderCache(len(self.decoder.blocks))
+        return DecoderCache(self.decoder.windows)
 
 
 def _initialise(model: nn.Module) -> None:

@@ -19,24 +19,24 @@ class FeedForward(nn.Module):
     """Two projections with something bent between them, for each token alone.
 
     `relu`, `gelu`: down(f(up(x))); `relu2`: the square of relu (So et al., 2021); `swiglu`: down(silu(gate(x)) * up(x))
-    (Shazeer, 2020).
+    (Shazeer, 2020); `gelu-tanh` is GELU by the formula with a tanh, as GPT-2 has it.
     """
 
     sees = {"hidden": "batch tokens d_ff"}
 
-    def __init__(self, d_model: int, d_ff: int, activation: str = "relu", dropout: float = 0.0):
+    def __init__(self, d_model: int, d_ff: int, activation: str = "relu", dropout: float = 0.0, *, biases: bool = True):
         super().__init__()
         self.activation, self.dropout = activation, dropout
-        self.up = nn.Linear(d_model, d_ff)
-        self.down = nn.Linear(d_ff, d_model)
-        self.gate = nn.Linear(d_model, d_ff) if activation == "swiglu" else None
+        self.up = nn.Linear(d_model, d_ff, bias=biases)
+        self.down = nn.Linear(d_ff, d_model, bias=biases)
+        self.gate = nn.Linear(d_model, d_ff, bias=biases) if activation == "swiglu" else None
 
     def forward(self, x: Float[Tensor, "batch tokens d_model"]) -> Float[Tensor, "batch tokens d_model"]:
         hidden = self.up(x)
         if self.gate is not None:
             hidden = F.silu(self.gate(x)) * hidden
-        elif self.activation == "gelu":
-            hidden = F.gelu(hidden)
+        elif self.activation.startswith("gelu"):
+            hidden = F.gelu(hidden, approximate="tanh" if self.activation == "gelu-tanh" else "none")
         else:
             hidden = F.relu(hidden).square() if self.activation == "relu2" else F.relu(hidden)
         out: Tensor = self.down(dropout(see("hidden", hidden), self.dropout, self.training))
@@ -54,6 +54,6 @@ class TokenEmbedding(nn.Embedding):
         return super().forward(token_ids) * self.embedding_dim**0.5
 
 
-def make_norm(kind: str, d_model: int) -> nn.Module:
+def make_norm(kind: str, d_model: int, eps: float | None = None) -> nn.Module:
     """`layer` (Ba et al., 2016) or `rms` (Zhang and Sennrich, 2019)."""
-    return nn.RMSNorm(d_model, eps=1e-6) if kind == "rms" else nn.LayerNorm(d_model, eps=1e-5)
+    return nn.RMSNorm(d_model, eps=eps or 1e-6) if kind == "rms" else nn.LayerNorm(d_model, eps=eps or 1e-5)

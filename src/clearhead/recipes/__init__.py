@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clearhead.errors import ConfigError, nearest
-from clearhead.recipes import summarize, translate, words
-from clearhead.tasks.config import PairConfig, WordsConfig
+from clearhead.recipes import language, summarize, translate, words
+from clearhead.tasks.config import RunConfig
 
-RECIPES: dict[str, dict[str, Callable[[], PairConfig | WordsConfig]]] = {
+RECIPES: dict[str, dict[str, Callable[[], RunConfig]]] = {
     "translate": {
         "translator": translate.translator,
         "demo": translate.demo,
         "multi30k-de-en": translate.multi30k_de_en,
+        "multi30k-de-en-gru": translate.multi30k_de_en_gru,
         "multi30k-en-de": translate.multi30k_en_de,
         "tatoeba-en-es": translate.tatoeba_en_es,
     },
     "summarize": {"summarizer": summarize.summarizer},
+    "language": {"language": language.language, "shakespeare": language.shakespeare, "gpt-100m": language.gpt_100m},
     "words": {"words": words.words, "plane": words.plane},
 }
 
 
-def recipe(task: str, name: str | None = None) -> PairConfig | WordsConfig:
+def recipe(task: str, name: str | None = None) -> RunConfig:
     """The configuration of a recipe (default: the task's first).
 
     Raises:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from clearhead.errors import ConfigError, nearest
 from clearhead.folder import Folder
-from clearhead.models.architecture import SEQ2SEQ, models_in
+from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
 
@@ -103,14 +103,8 @@ def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     for layer in layers:
         for key, value in layer.items():
             both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-            merged[key] = _merge(merged[key], value) if both and not _other_kind(merged[key], value) else value
+            merged[key] = _merge(still_holds(merged[key], value), value) if both else value
     return merged
-
-
-def _other_kind(section: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
-    """Whether a section changes to another kind of model: what was chosen for the one says nothing of the other."""
-    before = str(section.get("family"))
-    return SEQ2SEQ.get(before) is not SEQ2SEQ.get(str(changed.get("family", before)))
 
 
 def _saved(path: Path) -> dict[str, Any]:

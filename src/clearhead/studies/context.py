@@ -105,7 +105,7 @@ def _distances(states: list[tuple[list[str], list[Tensor]]]) -> tuple[list[float
 
 
 def _far(x: Tensor, y: Tensor) -> Tensor:
-    return 1 - F.cosine_similarity(x, y, dim=-1)
+    return (1 - F.cosine_similarity(x, y, dim=-1)).clamp(min=0)  # equal vectors: not a rounding error below
 
 
 def _at(states: tuple[list[str], list[Tensor]], word: int) -> int:

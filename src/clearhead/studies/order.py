@@ -13,7 +13,7 @@ import torch
 from clearhead.attention import Causal, Mask, Relative
 from clearhead.insight.findings import Chart, Curve, Findings, Table
 from clearhead.models.architecture import EncoderDecoderConfig
-from clearhead.models.encoder_decoder import Stack
+from clearhead.models.stack import Stack
 
 __all__ = ["run"]
 

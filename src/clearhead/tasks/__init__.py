@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TASKS = {
     "translate": ("clearhead.tasks.translate", "Translator", "TranslateConfig"),
     "summarize": ("clearhead.tasks.summarize", "Summarizer", "SummarizeConfig"),
+    "language": ("clearhead.tasks.language", "LanguageModel", "LanguageConfig"),
     "words": ("clearhead.tasks.words", "Words", "WordsConfig"),
 }
 

@@ -9,16 +9,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clearhead.data.config import DataConfig, VocabularyConfig
-from clearhead.data.tokenizers import TokenizerConfig
-from clearhead.models.architecture import EncoderDecoderConfig, Seq2SeqConfig, WordVectorsConfig
+from clearhead.data.config import DataConfig, TextConfig, VocabularyConfig
+from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig
+from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, Seq2SeqConfig, WordVectorsConfig
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["PairConfig", "SummarizeConfig", "TranslateConfig", "WordsConfig"]
+__all__ = ["LanguageConfig", "PairConfig", "RunConfig", "SummarizeConfig", "TranslateConfig", "WordsConfig"]
 
 
-class PairConfig(BaseModel):
-    """Everything that makes a model on pairs of texts what it is, its data apart."""
+class RunConfig(BaseModel):
+    """What every run is told."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +28,11 @@ class PairConfig(BaseModel):
     keep_checkpoints: int = Field(
         0, ge=0, description="moments of the run to keep, spread evenly, the first and last too"
     )
+
+
+class PairConfig(RunConfig):
+    """Everything that makes a model on pairs of texts what it is, its data apart."""
+
     data: DataConfig = Field(default_factory=lambda: DataConfig(), description="which columns, what is left out")
     tokenizer: TokenizerConfig = Field(default_factory=lambda: TokenizerConfig(), description="how text is cut")
     arch: Seq2SeqConfig = Field(default_factory=lambda: EncoderDecoderConfig(), description="the model")
@@ -65,18 +70,11 @@ class SummarizeConfig(PairConfig):
     arch: Seq2SeqConfig = Field(default_factory=lambda: EncoderDecoderConfig(max_len=512), description="the model")
 
 
-class WordsConfig(BaseModel):
+class WordsConfig(RunConfig):
     """Everything that makes word vectors what they are, their text apart."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Literal["words"] = Field("words", description="the task")
     recipe: str = Field("words", description="the recipe this began with")
-    seed: int = Field(0, description="of everything that is drawn: weights, order, words dropped and drawn")
-    max_steps: int | None = Field(None, gt=0, description="optimizer steps (default: training.epochs decide)")
-    keep_checkpoints: int = Field(
-        0, ge=0, description="moments of the run to keep, spread evenly, the first and last too"
-    )
     negatives: int = Field(
         5,
         ge=0,
@@ -109,3 +107,25 @@ class WordsConfig(BaseModel):
         if self.training.label_smoothing and self.negatives:
             raise ValueError("training.label_smoothing smooths a softmax; take negatives 0, or label_smoothing 0")
         return self
+
+
+class LanguageConfig(RunConfig):
+    """Everything that makes a language model what it is, its text apart."""
+
+    task: Literal["language"] = Field("language", description="the task")
+    recipe: str = Field("language", description="the recipe this began with")
+    data: TextConfig = Field(default_factory=lambda: TextConfig(), description="which text, what is held out")
+    tokenizer: TextTokenizerConfig = Field(
+        default_factory=lambda: TextTokenizerConfig(), description="how text is cut into tokens"
+    )
+    arch: DecoderConfig = Field(default_factory=lambda: DecoderConfig(dropout=0.0), description="the model")
+    optimizer: OptimizerConfig = Field(
+        default_factory=lambda: OptimizerConfig(beta2=0.95), description="how weights are changed"
+    )
+    schedule: ScheduleConfig = Field(
+        default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
+    )
+    training: TrainingConfig = Field(
+        default_factory=lambda: TrainingConfig(epochs=4, batch_tokens=8192, label_smoothing=0.0, average=0),
+        description="how long, in which batches",
+    )

@@ -78,6 +78,10 @@ class PairJob:
         """What uniform, unigram and bigram models of the target side reach; see `clearhead.data.floors`."""
         return floors(self._train.tgt, self._valid.tgt, self.module.head.weight.size(0))
 
+    def sample(self, module: Any) -> str:
+        """Nothing: what is learned shows in the numbers."""
+        return ""
+
     def order(self) -> str:
         """How batches are made."""
         return f"shuffled anew each epoch from seed {self._seed}, sentences of like length together"

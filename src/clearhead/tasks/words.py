@@ -105,6 +105,10 @@ class WordJob:
         """None: what plain models reach depends on what is drawn."""
         return {}
 
+    def sample(self, module: Any) -> str:
+        """Nothing: what is learned shows in the numbers."""
+        return ""
+
     def order(self) -> str:
         """How batches are made."""
         return f"stretches of about {self._size:,} words, shuffled anew each epoch"

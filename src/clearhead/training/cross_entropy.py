@@ -2,7 +2,7 @@
 
     loss = - sum_n sum_v t[n, v] log p[n, v],   p = softmax(x W'),   t = (1 - s) onehot(label) + s / V
                                                                             (Szegedy et al., 2016, smooth the labels)
-    d loss / d logits = p - t
+    d loss / d logits = p - t;   capped: softmax(c tanh(x W' / c)), and (p - t) (1 - tanh^2)
 
 Logits of all tokens are most of a translator's numbers. Here they are turned into their own gradient where they stand,
 and both products with it are done at once: nothing as large is ever kept (benchmarks/parts.py).
@@ -29,15 +29,19 @@ def cross_entropy(
     weight: Float[Tensor, "vocab d_model"],
     labels: Int[Tensor, " tokens"],
     smoothing: float = 0.0,
+    cap: float | None = None,
 ) -> Float[Tensor, ""]:
-    """The sum over tokens of the smoothed cross-entropy of softmax(x W'), in nats and float32; once differentiable."""
-    loss: Tensor = _CrossEntropy.apply(x, weight, labels, smoothing)
+    """The sum over tokens of the smoothed cross-entropy of softmax(x W'), in nats and float32; once differentiable.
+
+    Logits stay between -cap and cap where that is given.
+    """
+    loss: Tensor = _CrossEntropy.apply(x, weight, labels, smoothing, cap)
     return loss
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, labels: Tensor, smoothing: float, cap: float | None) -> Tensor:
         vocab, wanted = weight.size(0), any(ctx.needs_input_grad)
         total = weight.sum(0, dtype=torch.float32)  # x total' = a token's logits summed
         loss = torch.zeros((), device=x.device)
@@ -45,17 +49,23 @@ class _CrossEntropy(torch.autograd.Function):
         weight_grad = torch.zeros((), device=x.device)
         block = max(1, _BLOCK // vocab)
         for part, label in zip(x.split(block), labels.split(block), strict=True):
-            logits = part @ weight.mT
+            logits, bent = part @ weight.mT, None
+            if cap is not None:
+                bent = (logits / cap).tanh_()
+                logits = bent * cap
             place = torch.arange(len(label), device=x.device), label
             at_label = logits[place].float()
             p = logits.softmax(-1)
             # The label's own two numbers give the sum of all exponentials: it need not be summed a second time.
             normaliser = at_label - p[place].float().clamp(min=torch.finfo(torch.float32).tiny).log()
-            smooth = (part.float() @ total).sum() * (smoothing / vocab)
+            summed = (part.float() @ total).sum() if bent is None else logits.sum(dtype=torch.float32)
+            smooth = summed * (smoothing / vocab)
             loss += normaliser.sum() - (1 - smoothing) * at_label.sum() - smooth
             if wanted:
                 p -= smoothing / vocab
                 p[place] -= 1 - smoothing
+                if bent is not None:
+                    p -= p * bent.square_()
                 x_grads.append(p @ weight)
                 grad = p.mT @ part
                 weight_grad = weight_grad.float() + grad if len(x_grads) > 1 else grad
@@ -65,6 +75,6 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x_grad, weight_grad = ctx.saved_tensors
-        return x_grad * grad, weight_grad * grad, None, None
+        return x_grad * grad, weight_grad * grad, None, None, None

@@ -64,6 +64,10 @@ class Job(Protocol):
         """How batches are made, in a few words."""
         ...
 
+    def sample(self, module: Any) -> str:
+        """Something that the model writes now, for people to follow; "" where it writes nothing."""
+        ...
+
 
 class StoppedError(ClearheadError):
     """The run was asked to stop (Ctrl-C, SIGTERM) by a signal of this number; its state is saved."""
@@ -285,6 +289,9 @@ class _Run:
         at.worse = 0 if best else at.worse + 1
         self._log(kind="valid", **numbers)
         self.reporter.evaluation(at.step, numbers, best, passed(at.health.floors, at.best_loss, numbers["loss"]))
+        if text := self.job.sample(self.weights.working):
+            self._log(kind="sample", text=text)
+            self.reporter.say(f"  it writes: {text!r}")
         if average > 1 or at.step in self.film or (self.film and self._enough()):
             self.folder.add_checkpoint(at.step, unshared(self.master), loss=numbers["loss"])
         if average > 1:

@@ -1,4 +1,4 @@
-"""A preview of training data for the terminal: pairs as read, bars of their lengths, one pair as the loss sees it."""
+"""A preview of training data for the terminal: what was read, how long it is, and a part of it as the loss sees it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from clearhead.data.pairs import Pair
 from clearhead.data.preview import Lengths, Preview, Seen
+from clearhead.data.text_preview import TextPreview
 from clearhead.views.terminal import visible
 
 __all__ = ["print_preview"]
@@ -24,8 +25,11 @@ _LONGEST = 160  # characters of a sentence before it is shortened
 _TOKENS = 40  # of a sentence as the loss sees it
 
 
-def print_preview(preview: Preview, console: Console) -> None:
+def print_preview(preview: Preview | TextPreview, console: Console) -> None:
     """Print a preview; the console says where (`Console(stderr=True)`) and how wide."""
+    if isinstance(preview, TextPreview):
+        _print_text(preview, console)
+        return
     dropped = [Text(visible(remark), style="dim") for remark in preview.remarks]
     console.print(Text(f"{preview.read:,} pairs read, {preview.kept:,} kept", style="bold"), *dropped, sep="\n")
     console.print(Text("\nas read", style="bold"), _pairs(preview.first), sep="\n")
@@ -34,6 +38,18 @@ def print_preview(preview: Preview, console: Console) -> None:
         console.print(
             Text("\nthe first pair as the loss sees it", style="bold"), _Strips(_strips(preview.seen)), sep="\n"
         )
+
+
+def _print_text(preview: TextPreview, console: Console) -> None:
+    count = f"{preview.documents:,} document{'s' * (preview.documents != 1)}, {preview.characters:,} characters"
+    console.print(Text(f"{count}, about {preview.tokens:,} tokens", style="bold"))
+    size = f"{preview.per_token:.2f} characters a token, vocabulary of {preview.vocabulary:,}"
+    console.print(Text(f"{size}, windows of {preview.length:,} tokens (max_len)", style="dim"))
+    console.print(Text("\nas read", style="bold"))
+    for number, text in enumerate(preview.first, 1):
+        console.print(Text(f"{number} ", style="dim"), _shortened(text), sep="")
+    console.print(Text("\nthe first window as the loss sees it", style="bold"))
+    console.print(_Strips([_strip(("model reads", "is to write"), ("", "green"), (preview.reads, preview.writes))]))
 
 
 def _pairs(pairs: Sequence[Pair]) -> Table:

@@ -1,4 +1,4 @@
-"""A bar for long work on lines: how many are done, how many a second, how long it will take. On standard error."""
+"""A bar for long work: how much is done, how much a second, how long it will take. On standard error."""
 
 from __future__ import annotations
 
@@ -11,27 +11,32 @@ __all__ = ["Bar"]
 
 
 class Bar:
-    """Shows work on `total` lines where a person looks on; elsewhere, and where the total is not known, nothing.
+    """Shows work where a person looks on; elsewhere, and where the total is not known, nothing.
 
-    Standard output is a terminal too where the lines themselves go there: they show the progress.
+    Args:
+        verb: what is done ("translating").
+        total: how much there is of it.
+        unit: of what ("lines").
+        quiet: show nothing.
     """
 
-    def __init__(self, total: int | None, *, to_terminal: bool):
-        self._total, self._done, self._here, self._start = total, 0, 0, time.monotonic()
+    def __init__(self, verb: str, total: int | None, unit: str, *, quiet: bool = False):
+        self._total, self._unit = total, unit
+        self._done, self._here, self._start = 0, 0, time.monotonic()
         self._bar = None
-        if total is None or not sys.stderr.isatty() or to_terminal:
+        if total is None or not sys.stderr.isatty() or quiet:
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._bar = Progress(
-            TextColumn("translating"),
+            TextColumn(verb),
             BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f} lines"),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit),
             TextColumn("{task.fields[now]}"),
             console=Console(stderr=True),
         )
-        self._task = self._bar.add_task("translate", total=total, now="")
+        self._task = self._bar.add_task(verb, total=total, now="")
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -42,13 +47,13 @@ class Bar:
         if self._bar is not None:
             self._bar.stop()
 
-    def advance(self, lines: int, *, skipped: bool = False) -> None:
-        """So many more lines are done; skipped ones have no say in the rate."""
-        self._done += lines
+    def advance(self, count: int, *, skipped: bool = False) -> None:
+        """So much more is done; what was skipped has no say in the rate."""
+        self._done += count
         if skipped:
             self._start = time.monotonic()
         else:
-            self._here += lines
+            self._here += count
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, now=self._now())
 
@@ -57,4 +62,4 @@ class Bar:
             return ""
         rate = self._here / max(1e-9, time.monotonic() - self._start)
         minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
-        return f"{rate:,.1f} lines/s  left {minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+        return f"{rate:,.1f} {self._unit}/s  left {minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

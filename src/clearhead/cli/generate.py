@@ -1,0 +1,127 @@
+"""`clearhead generate MODEL "prompt"`: how a text goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from json import dumps
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from cyclopts import Parameter
+
+from clearhead.cli.inputs import lines, sources
+from clearhead.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clearhead.tasks.language import Shown
+
+__all__ = ["generate"]
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
+
+_BETWEEN = "-" * 8  # stands between texts
+_ATONCE = 32  # prompts of a batch
+
+
+def generate(
+    model: str,
+    *prompts: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    max_tokens: int = 200,
+    seed: int = 0,
+    temperature: float = 0.8,
+    top_k: int = 0,
+    top_p: float = 0.95,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    stop: Annotated[list[str] | None, Parameter(negative=())] = None,
+    beam: int = 1,
+    precision: Precision = "float32",
+    show: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Continue texts: each prompt is printed and written on, as it comes.
+
+    Example: clearhead generate models/mine "Once upon a time" --max-tokens 100 --seed 1
+
+    Always the most probable token: clearhead generate models/mine "Once upon a time" --temperature 0
+
+    What else could have come, and where it looked: clearhead generate models/mine "Once upon" --max-tokens 8 --show
+
+    Parameters
+    ----------
+    model
+        a model folder
+    prompts
+        texts, or files of them (one a line), or - for standard input; without, a new text is begun
+    max_tokens
+        most tokens that are written
+    seed
+        of what is drawn; what one text becomes depends on no other
+    temperature
+        below 1 probable tokens become more so; 0 is greedy
+    top_k
+        draw from so many tokens only (0: all)
+    top_p
+        draw from the fewest tokens that together have this probability
+    min_p
+        draw from tokens only that have at least this share of the most probable one's probability
+    repetition_penalty
+        above 1 tokens of the text so far become less probable
+    stop
+        end before this text (may be given several times)
+    beam
+        above 1: follow so many texts at once and print the most probable; nothing is drawn
+    precision
+        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
+    show
+        print each token's candidates with their probabilities, and whom it attended to, on standard error
+    json
+        print one object {"prompt", "text"} a line; "text" is what was written
+    """
+    texts = [line.text for line in lines(sources(prompts))] if prompts else [""]
+    from clearhead.generation.continuation import Sampling
+    from clearhead.tasks.load import load_for
+
+    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
+    writer = load_for("generate", model)
+    common = {"max_tokens": max_tokens, "seed": seed, "sampling": sampling}
+    if show:
+        if len(texts) > 1 or beam > 1 or stop:
+            raise ConfigError("--show explains one text, written without beam and stop", "leave the others out")
+        steps = writer.shown(texts[0], **common)
+        print(texts[0] + "".join(step.text for step in steps))
+        _explain(steps)
+        return
+    if len(texts) == 1 and beam == 1 and not json:
+        print(texts[0], end="", flush=True)
+        for _, more in writer.stream(texts, stop=stop or (), precision=precision, **common):
+            print(more, end="", flush=True)
+        print()
+        return
+    for start in range(0, len(texts), _ATONCE):
+        some = texts[start : start + _ATONCE]
+        written = writer.generate(some, stop=stop or (), beam=beam, precision=precision, **common)
+        for number, (prompt, text) in enumerate(zip(some, written, strict=True), start):
+            if json:
+                print(dumps({"prompt": prompt, "text": text}, ensure_ascii=False))
+            else:
+                print(f"{_BETWEEN}\n{prompt}{text}" if number else prompt + text)
+
+
+def _explain(steps: Sequence[Shown]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from clearhead.views.terminal import visible
+
+    table = Table("token", "candidates: probability, after the cut", "attended to, mean of all heads", box=None)
+    for step in steps:
+        candidates = "  ".join(
+            f"{visible(name)!r} {before:.1%}" + (f" > {after:.1%}" if after else " > out")
+            for name, before, after in step.candidates
+        )
+        attended = "  ".join(f"{visible(name)!r} {share:.0%}" for name, share in step.attended)
+        table.add_row(Text(repr(visible(step.text)), style="bold"), Text(candidates), Text(attended, style="dim"))
+    Console(stderr=True).print(table)
+    print(f"{len(steps)} tokens; attention read from one forced pass over the whole text", file=sys.stderr)

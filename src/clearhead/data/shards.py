@@ -1,0 +1,237 @@
+"""A corpus tokenised once: files of token ids that are mapped into memory, so that it may be larger than that.
+
+    tokens/train-00000.bin ...   token ids, little-endian, of 16 bits (or 32); EOS ends a document
+    tokens/index.json            the shards of each part; how many pieces of the text stand in them, and whether all do
+
+The index is written after the shards that it names, whole: a killed run goes on behind them, and its shards are those
+of one that was not killed, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from clearhead.data.text import Piece
+from clearhead.data.tokenizers import EOS, Tokenizer
+from clearhead.disk import replacing, write_text
+from clearhead.errors import FolderError
+
+__all__ = ["Part", "Survey", "Tokens", "held_out", "open_tokens", "survey", "write_tokens"]
+
+PARTS = ("train", "valid")
+_SHARD = 2**24  # tokens of a shard, about
+_BATCH = 2**22  # characters that are tokenised at once
+_SAMPLE = 2**24  # characters that a tokenizer is trained on, at most
+_MANY = 100  # documents; of fewer, the end of the text is held out
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a first walk through a corpus tells: how much there is, what it hashes to, and a sample spread over it."""
+
+    documents: int
+    characters: int
+    digest: str
+    sample: list[str]
+
+
+def survey(pieces: Iterable[Piece]) -> Survey:
+    """Walk through a corpus once."""
+    documents = characters = 0
+    digest = hashlib.sha256()
+    sample: list[str] = []
+    held, every = 0, 1  # each `every`-th piece is in the sample
+    for number, piece in enumerate(pieces):
+        documents, characters = documents + piece.ends, characters + len(piece.text)
+        digest.update(piece.text.encode("utf-8") + (b"\0" if piece.ends else b""))
+        if number % every == 0:
+            sample.append(piece.text)
+            held += len(piece.text)
+            if held > _SAMPLE and len(sample) > 1:
+                sample, every = sample[::2], 2 * every
+                held = sum(map(len, sample))
+    return Survey(documents, characters, digest.hexdigest(), sample)
+
+
+def held_out(pieces: Iterable[Piece], about: Survey, share: float) -> Iterator[tuple[str, Piece]]:
+    """(part, piece): of a hundred documents and more each 1 / share-th is held out, else the last share of the text."""
+    documents = characters = 0
+    every, cut = max(2, round(1 / share)), int((1 - share) * about.characters)
+    for piece in pieces:
+        if about.documents >= _MANY:
+            yield ("valid" if documents % every == every - 1 else "train"), piece
+        elif characters < cut < characters + len(piece.text):
+            yield "train", Piece(piece.text[: cut - characters], True)
+            yield "valid", Piece(piece.text[cut - characters :], piece.ends)
+        else:
+            yield ("train" if characters < cut else "valid"), piece
+        documents, characters = documents + piece.ends, characters + len(piece.text)
+
+
+@dataclass
+class Part:
+    """What is known of one part; `shards` are (file, tokens)."""
+
+    shards: list[tuple[str, int]] = field(default_factory=list)
+    tokens: int = 0
+    documents: int = 0
+    bytes: int = 0  # of the text in UTF-8
+
+
+@dataclass
+class _Index:
+    digest: str
+    dtype: str
+    pieces: int = 0
+    done: bool = False
+    parts: dict[str, Part] = field(default_factory=lambda: {name: Part() for name in PARTS})
+
+
+class Tokens:
+    """The token ids of one part, wherever the shards begin and end.
+
+    Args:
+        folder: where the shards lie.
+        part: what is known of it.
+        dtype: of the ids.
+
+    Raises:
+        FolderError: a shard is missing or cut short.
+    """
+
+    def __init__(self, folder: Path, part: Part, dtype: str):
+        self.about, self._shards = part, []
+        for name, count in part.shards:
+            path = folder / name
+            size = path.stat().st_size if path.is_file() else -1
+            if size != count * np.dtype(dtype).itemsize:
+                raise FolderError(
+                    "the shard is missing" if size < 0 else f"it has {size:,} bytes and not those of {count:,} tokens",
+                    f"delete {folder} and give the same command again: it is made anew",
+                    file=path,
+                )
+            self._shards.append(np.memmap(path, dtype=dtype, mode="r") if count else np.zeros(0, dtype=dtype))
+        self._starts = np.concatenate([[0], np.cumsum([count for _, count in part.shards])]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, where: slice) -> np.ndarray:
+        """The ids of a stretch, as int64; what lies behind the end is not there."""
+        start, stop, _ = where.indices(len(self))
+        found = []
+        while start < stop:
+            shard = int(np.searchsorted(self._starts, start, side="right")) - 1
+            first, last = int(self._starts[shard]), int(self._starts[shard + 1])
+            found.append(self._shards[shard][start - first : min(stop, last) - first])
+            start = min(stop, last)
+        return np.concatenate(found).astype(np.int64) if found else np.zeros(0, dtype=np.int64)
+
+
+def open_tokens(folder: Path, digest: str) -> dict[str, Tokens] | None:
+    """The parts of a corpus, or None if it is not (all) there, or of another text.
+
+    Raises:
+        FolderError: a shard is missing or damaged.
+    """
+    index = _read_index(folder)
+    if index is None or index.digest != digest or not index.done:
+        return None
+    return {name: Tokens(folder, part, index.dtype) for name, part in index.parts.items()}
+
+
+def write_tokens(
+    folder: Path,
+    pieces: Iterable[tuple[str, Piece]],
+    tokenizer: Tokenizer,
+    digest: str,
+    *,
+    told: Callable[[int], None] = lambda characters: None,
+    shard: int = _SHARD,
+) -> None:
+    """Tokenise a corpus, or go on where a killed run of the same `digest` stopped.
+
+    Args:
+        pieces: (part, piece), the same at every call.
+        told: called with the characters of each stretch that is done, those of a former run with them.
+        shard: tokens of a shard, about.
+
+    Raises:
+        FolderError: the folder cannot be written.
+    """
+    dtype = "<u2" if tokenizer.vocab_size <= 2**16 else "<u4"
+    index = _read_index(folder)
+    if index is None or index.digest != digest:
+        index = _Index(digest, dtype)
+    following = iter(pieces)
+    told(sum(len(piece.text) for _, piece in islice(following, index.pieces)))
+    held: dict[str, list[np.ndarray]] = {name: [] for name in PARTS}
+    count = 0
+    while batch := _batch(following):
+        encoded = tokenizer.encode([piece.text for _, piece in batch])
+        for (name, piece), ids in zip(batch, encoded, strict=True):
+            held[name].append(np.array([*ids, EOS] if piece.ends else ids, dtype=dtype))
+            part = index.parts[name]
+            part.documents += piece.ends
+            part.bytes += len(piece.text.encode("utf-8"))
+            count += len(held[name][-1])
+        index.pieces += len(batch)
+        told(sum(len(piece.text) for _, piece in batch))
+        if count >= shard:
+            _flush(folder, index, held)
+            count = 0
+    index.done = True
+    _flush(folder, index, held)
+
+
+def _batch(pieces: Iterator[tuple[str, Piece]]) -> list[tuple[str, Piece]]:
+    batch: list[tuple[str, Piece]] = []
+    size = 0
+    for part, piece in pieces:
+        batch.append((part, piece))
+        size += len(piece.text)
+        if size >= _BATCH:
+            break
+    return batch
+
+
+def _flush(folder: Path, index: _Index, held: dict[str, list[np.ndarray]]) -> None:
+    """Write what is held of each part as its next shard, then the index."""
+    for name, stretches in held.items():
+        ids = np.concatenate(stretches) if stretches else np.zeros(0)
+        if not len(ids):
+            continue
+        part = index.parts[name]
+        file = f"{name}-{len(part.shards):05d}.bin"
+        with replacing(folder / file, wanted=ids.nbytes) as aside:
+            ids.tofile(aside)
+        part.shards.append((file, len(ids)))
+        part.tokens += len(ids)
+        stretches.clear()
+    write_text(folder / "index.json", json.dumps(asdict(index), indent=1) + "\n")
+
+
+def _read_index(folder: Path) -> _Index | None:
+    path = folder / "index.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        parts = {
+            name: Part(**{**part, "shards": [(str(file), int(count)) for file, count in part["shards"]]})
+            for name, part in data.pop("parts").items()
+        }
+        return _Index(**data, parts=parts)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FolderError(
+            f"this is no index of token shards ({error})",
+            f"delete {folder} and give the same command again: it is made anew",
+            file=path,
+        ) from error

@@ -1,0 +1,199 @@
+"""Decoder-only models in the form of the `transformers` library: GPT-2, Llama, Qwen3; names and configurations.
+
+A table for each family says which of their tensors is which of ours; it is read in both directions, and nothing of
+theirs is imported. GPT-2 keeps its matrices transposed, and queries, keys and values in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clearhead.errors import ConfigError
+from clearhead.folder import unshared
+from clearhead.models.architecture import DecoderConfig
+from clearhead.models.decoder import Decoder
+
+__all__ = ["from_huggingface", "to_huggingface"]
+
+_QKV = ("q_proj", "k_proj", "v_proj")
+_GPT2 = {
+    "transformer.wte": "embedding",
+    "transformer.wpe": "decoder.positions",
+    "transformer.ln_f": "decoder.norm",
+    "lm_head": "head",
+    "transformer.h.{}.ln_1": "decoder.blocks.{}.self_attention_norm",
+    "transformer.h.{}.ln_2": "decoder.blocks.{}.feed_forward_norm",
+    "transformer.h.{}.attn.c_attn": "decoder.blocks.{}.self_attention.qkv",
+    "transformer.h.{}.attn.c_proj": "decoder.blocks.{}.self_attention.o_proj",
+    "transformer.h.{}.mlp.c_fc": "decoder.blocks.{}.feed_forward.up",
+    "transformer.h.{}.mlp.c_proj": "decoder.blocks.{}.feed_forward.down",
+}
+_LLAMA = {
+    "model.embed_tokens": "embedding",
+    "model.norm": "decoder.norm",
+    "lm_head": "head",
+    "model.layers.{}.input_layernorm": "decoder.blocks.{}.self_attention_norm",
+    "model.layers.{}.post_attention_layernorm": "decoder.blocks.{}.feed_forward_norm",
+    **{f"model.layers.{{}}.self_attn.{p}": f"decoder.blocks.{{}}.self_attention.{p}" for p in (*_QKV, "o_proj")},
+    **{
+        f"model.layers.{{}}.mlp.{theirs}": f"decoder.blocks.{{}}.feed_forward.{ours}"
+        for theirs, ours in (("gate_proj", "gate"), ("up_proj", "up"), ("down_proj", "down"))
+    },
+}
+_QWEN3 = _LLAMA | {
+    f"model.layers.{{}}.self_attn.{norm}": f"decoder.blocks.{{}}.self_attention.{norm}" for norm in ("q_norm", "k_norm")
+}
+_TABLES = {"gpt2": _GPT2, "llama": _LLAMA, "qwen3": _QWEN3}
+_CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+
+
+def to_huggingface(module: Decoder) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """(their config.json, their tensors) of a model whose preset is one of their families.
+
+    Raises:
+        ConfigError: a part of the model is in no such family.
+    """
+    config = module.config
+    family = _family(config)
+    state = unshared(module)
+    tensors: dict[str, Tensor] = {}
+    for theirs, ours in _pairs(family, config.layers):
+        if ours.endswith(".qkv"):
+            weights, biases = ([state[f"{ours.removesuffix('qkv')}{p}.{k}"] for p in _QKV] for k in ("weight", "bias"))
+            tensors[f"{theirs}.weight"] = torch.cat(weights).T.contiguous()
+            tensors[f"{theirs}.bias"] = torch.cat(biases)
+            continue
+        for kind in ("weight", "bias"):
+            if (value := state.get(f"{ours}.{kind}")) is not None:
+                tensors[f"{theirs}.{kind}"] = value.T.contiguous() if _is_transposed(family, theirs, kind) else value
+    return _their_config(config, family, module.head.out_features), tensors
+
+
+def from_huggingface(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Decoder:
+    """Our model of their configuration and tensors.
+
+    Raises:
+        ConfigError: the family is another, or uses parts that we do not have.
+    """
+    family = str(config.get("model_type"))
+    if family not in _TABLES:
+        raise ConfigError(f"the family {family!r} is not known", f"the families are {', '.join(_TABLES)}")
+    ours = _our_config(config, family)
+    module = Decoder(ours, int(config["vocab_size"])).eval()
+    state: dict[str, Tensor] = {}
+    for theirs, name in _pairs(family, ours.layers):
+        for kind in ("weight", "bias"):
+            value = tensors.get(f"{theirs}.{kind}")
+            if value is None:
+                continue
+            value = value.T if _is_transposed(family, theirs, kind) else value
+            if name.endswith(".qkv"):
+                for part, piece in zip(_QKV, value.chunk(3), strict=True):
+                    state[f"{name.removesuffix('qkv')}{part}.{kind}"] = piece
+            else:
+                state[f"{name}.{kind}"] = value
+    missing = set(unshared(module)) - set(state)
+    if missing:
+        raise ConfigError(f"the file lacks {sorted(missing)[0]}", "take the whole model")
+    module.load_state_dict(state, strict=False)
+    return module
+
+
+def _pairs(family: str, layers: int) -> Iterator[tuple[str, str]]:
+    for theirs, ours in _TABLES[family].items():
+        for layer in range(layers if "{}" in theirs else 1):
+            yield theirs.format(layer), ours.format(layer)
+
+
+def _is_transposed(family: str, theirs: str, kind: str) -> bool:
+    return family == "gpt2" and kind == "weight" and (".attn." in theirs or ".mlp." in theirs)
+
+
+def _family(config: DecoderConfig) -> str:
+    """The family that a configuration is of, to the letter."""
+    family = config.preset
+    if family not in _TABLES:
+        raise ConfigError(f"no family of theirs has the parts of {family}", f"train with one of {', '.join(_TABLES)}")
+    plain = DecoderConfig(preset=family)
+    free = {"d_model", "d_ff", "heads", "kv_heads", "head_dim", "layers", "tied", "norm_eps", "rotary_base", "dropout"}
+    free |= {"attention_dropout", "max_len"}
+    for name in DecoderConfig.model_fields:
+        if name not in free and getattr(config, name) != getattr(plain, name):
+            raise ConfigError(
+                f"{name} is {getattr(config, name)}, in {family} it is {getattr(plain, name)}",
+                f"train with --arch.preset {family} and without {name}",
+            )
+    if family == "gpt2" and (config.kv_heads or config.head_dim):
+        raise ConfigError("GPT-2 has neither grouped heads nor heads of another width", "leave them out")
+    return family
+
+
+def _their_config(config: DecoderConfig, family: str, vocab: int) -> dict[str, Any]:
+    common = {"model_type": family, "architectures": [_CLASSES[family]], "vocab_size": vocab}
+    common |= {"tie_word_embeddings": config.tied, "bos_token_id": None, "eos_token_id": None}
+    if family == "gpt2":
+        return common | {
+            "n_embd": config.d_model,
+            "n_layer": config.layers,
+            "n_head": config.heads,
+            "n_inner": config.d_ff,
+            "n_positions": config.max_len,
+            "activation_function": "gelu_new",
+            "layer_norm_epsilon": config.norm_eps or 1e-5,
+        }
+    return common | {
+        "hidden_size": config.d_model,
+        "intermediate_size": config.d_ff,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads or config.heads,
+        "head_dim": config.head_widths[0],
+        "max_position_embeddings": config.max_len,
+        "rms_norm_eps": config.norm_eps or 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rotary_base},
+        "attention_bias": False,
+        "hidden_act": "silu",
+    }
+
+
+def _our_config(config: Mapping[str, Any], family: str) -> DecoderConfig:
+    if family == "gpt2":
+        if config.get("activation_function", "gelu_new") != "gelu_new":
+            raise ConfigError(f"the activation {config['activation_function']!r} is not known", "GPT-2 has gelu_new")
+        width = config["n_embd"]
+        return DecoderConfig(
+            preset="gpt2",
+            d_model=width,
+            d_ff=config.get("n_inner") or 4 * width,
+            heads=config["n_head"],
+            layers=config["n_layer"],
+            max_len=config["n_positions"],
+            norm_eps=config.get("layer_norm_epsilon", 1e-5),
+            tied=config.get("tie_word_embeddings", True),
+        )
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if rope.get("rope_type", "default") != "default":
+        raise ConfigError(f"rotary positions of kind {rope['rope_type']!r} are not known", "only the plain ones are")
+    for name in ("attention_bias", "mlp_bias", "use_sliding_window"):
+        if config.get(name):
+            raise ConfigError(f"{name} is on, which is not known here", "take a model without it")
+    return DecoderConfig.model_validate(
+        {
+            "preset": family,
+            "d_model": config["hidden_size"],
+            "d_ff": config["intermediate_size"],
+            "heads": config["num_attention_heads"],
+            "kv_heads": config.get("num_key_value_heads"),
+            "head_dim": config.get("head_dim"),
+            "layers": config["num_hidden_layers"],
+            "max_len": config["max_position_embeddings"],
+            "norm_eps": config.get("rms_norm_eps", 1e-6),
+            "rotary_base": rope.get("rope_theta") or config.get("rope_theta") or 1e4,
+            "tied": config.get("tie_word_embeddings", False),
+            "dropout": 0.0,
+        }
+    )

@@ -1,0 +1,280 @@
+"""Continuation: texts written on, token by token, greedy or drawn, in one batch, through the cache.
+
+    z = logits, those of tokens of the text so far over r where positive, times r elsewhere      (Keskar et al., 2019)
+    p = softmax(z / temperature), and 0 for all but
+        top_k   the k most probable tokens                                                         (Fan et al., 2018)
+        top_p   the fewest that together have this probability                                (Holtzman et al., 2020)
+        min_p   those with at least this share of the most probable one's probability           (Nguyen et al., 2025)
+
+Each text draws from a random stream of its own: what it becomes depends on no other text of the batch.
+Axes: rows, tokens, vocab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clearhead.attention import Padding, Tree
+from clearhead.errors import ConfigError
+from clearhead.generation.search import Hypothesis, search
+
+__all__ = ["Choice", "Continuer", "Sampling", "beams", "continued"]
+
+_ENDED = 0.2  # share of the rows that may be of ended texts before the caches are copied without them
+_LIKELY = 256  # tokens that hold the probability of top_p nearly always: sorting all takes longer than a small model
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    Args:
+        temperature: below 1 probable tokens become more so; 0 is greedy.
+        top_k: only so many tokens (0: all).
+        top_p: only the fewest that together have this probability.
+        min_p: only those with at least this share of the best one's.
+        repetition_penalty: above 1 tokens of the text so far become less probable.
+
+    Raises:
+        ConfigError: a number is out of its range.
+    """
+
+    temperature: float = 0.8
+    top_k: int = 0
+    top_p: float = 0.95
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "temperature": (self.temperature >= 0, "0 (greedy) or more"),
+            "top_k": (self.top_k >= 0, "0 (all) or more"),
+            "top_p": (0 < self.top_p <= 1, "more than 0 and at most 1"),
+            "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
+            "repetition_penalty": (self.repetition_penalty > 0, "more than 0; 1 is none"),
+        }
+        for name, (good, mend) in ranges.items():
+            if not good:
+                raise ConfigError(f"{name} {getattr(self, name)} is not possible", f"give {mend}")
+
+    def probabilities(self, logits: Tensor, seen: Tensor | None = None) -> Tensor:
+        """The probability of each token [rows, vocab] of being chosen.
+
+        Args:
+            logits: [rows, vocab], float32.
+            seen: [rows, vocab], bool: which tokens are in the text already.
+        """
+        if seen is not None and self.repetition_penalty != 1.0:
+            weaker = torch.where(logits > 0, logits / self.repetition_penalty, logits * self.repetition_penalty)
+            logits = torch.where(seen, weaker, logits)
+        if self.temperature == 0:
+            best = logits.argmax(-1, keepdim=True)
+            return torch.zeros_like(logits).scatter_(-1, best, 1.0)
+        p = (logits / self.temperature).softmax(-1)
+        least = torch.zeros_like(p[:, :1])
+        if 0 < self.top_k < p.size(1):
+            least = p.topk(self.top_k, dim=1).values[:, -1:]
+        if self.min_p:
+            least = least.maximum(self.min_p * p.amax(1, keepdim=True))
+        if least.any():
+            p = torch.where(p >= least, p, 0.0)
+            p = p / p.sum(1, keepdim=True)
+        if self.top_p < 1:
+            p = torch.where(p >= self._least_of_nucleus(p), p, 0.0)
+            p = p / p.sum(1, keepdim=True)
+        return p
+
+    def _least_of_nucleus(self, p: Tensor) -> Tensor:
+        ordered = p.topk(min(_LIKELY, p.size(1)), dim=1).values
+        if (ordered.sum(1) < self.top_p).any():
+            ordered = p.sort(dim=1, descending=True).values
+        before = ordered.cumsum(1) - ordered
+        needed = (before < self.top_p).sum(1, keepdim=True).clamp(min=1)
+        return ordered.gather(1, needed - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A token that was chosen, and each token's probability before and after the cut; [vocab]."""
+
+    token: int
+    before: Tensor
+    after: Tensor
+
+
+class Continuer(Protocol):
+    """What continuation asks of a model."""
+
+    def new_cache(self, *, forgets: bool = True) -> Any: ...
+
+    def decode(
+        self,
+        token_ids: Tensor,
+        *,
+        cache: Any = None,
+        tree: Tree | None = None,
+        padding: Padding | None = None,
+        at: Tensor | None = None,
+    ) -> Tensor: ...
+
+    def logits(self, x: Tensor) -> Tensor: ...
+
+
+@torch.inference_mode()
+def continued(
+    model: Continuer,
+    prompts: Sequence[Sequence[int]],
+    limits: Sequence[int],
+    sampling: Sampling,
+    *,
+    eos: int,
+    forbidden: Sequence[int] = (),
+    seed: int = 0,
+    told: Callable[[int, Choice], None] | None = None,
+) -> Generator[dict[int, int], set[int] | None, None]:
+    """Yields {number of the text: its next token}, once a step, until all texts have ended.
+
+    Args:
+        prompts: token ids of each text, at least one.
+        limits: most tokens that are written for each.
+        eos: ends a text; it is not among what is yielded.
+        forbidden: tokens that are never written.
+        seed: of what is drawn.
+        told: is given each choice with its probabilities.
+
+    A consumer ends a text early by sending its number: `steps.send({number})`.
+    """
+    rows = [i for i, limit in enumerate(limits) if limit > 0]
+    if not rows:
+        return
+    random = {i: np.random.default_rng([seed, i]) for i in rows}
+    left = {i: limits[i] for i in rows}
+    ids, padding, at = _padded([prompts[i] for i in rows])
+    cache, banned = model.new_cache(), list(forbidden)
+    seen: Tensor | None = None
+    x = model.decode(ids, cache=cache, padding=padding, at=at)[:, -1:]
+    at = None if at is None else at[:, -1:]
+    while True:
+        logits = model.logits(x)[:, 0].float()
+        if banned:
+            logits[:, banned] = float("-inf")
+        if sampling.repetition_penalty != 1.0:
+            if seen is None:
+                seen = torch.zeros_like(logits, dtype=torch.bool)
+                for row, i in enumerate(rows):
+                    seen[row, list(prompts[i])] = True
+            seen = seen.scatter(1, ids[:, -1:], True)
+        tokens = _chosen(logits, sampling, seen, [random[i] for i in rows], rows, told)
+        written = {i: t for i, t in zip(rows, tokens, strict=True) if t != eos and left[i] > 0}
+        for i in rows:
+            left[i] = left[i] - 1 if i in written else 0
+        stopped = yield written
+        for i in stopped or ():
+            left[i] = 0
+        going = [row for row, i in enumerate(rows) if left[i] > 0]
+        if not going:
+            return
+        ids = torch.tensor(tokens)[:, None]
+        if len(going) < (1 - _ENDED) * len(rows):
+            picked = torch.tensor(going)
+            rows = [rows[row] for row in going]
+            cache.select(picked)
+            ids, seen = ids[picked], None if seen is None else seen[picked]
+            padding, at = (None, None) if padding is None or at is None else (padding.select(picked), at[picked])
+        at = None if at is None else at + 1
+        x = model.decode(ids, cache=cache, padding=padding, at=at)
+
+
+def _padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Padding | None, Tensor | None]:
+    """(token ids of one width, padded in front; which are real; where they stand), the latter two if they differ."""
+    lengths = torch.tensor([len(p) for p in prompts])
+    width = int(lengths.max())
+    ids = torch.tensor([[*[0] * (width - len(p)), *p] for p in prompts])
+    if bool((lengths == width).all()):
+        return ids, None, None
+    tree = Tree.of_texts(lengths, width)
+    return ids, Padding(lengths, left=width), tree.positions
+
+
+def _chosen(
+    logits: Tensor,
+    sampling: Sampling,
+    seen: Tensor | None,
+    random: Sequence[np.random.Generator],
+    rows: Sequence[int],
+    told: Callable[[int, Choice], None] | None,
+) -> list[int]:
+    if sampling.temperature == 0 and seen is None and told is None:
+        greedy: list[int] = logits.argmax(-1).tolist()
+        return greedy
+    p = sampling.probabilities(logits, seen)
+    sums = p.double().cumsum(1)
+    draws = torch.tensor([[r.random()] for r in random], dtype=torch.float64) * sums[:, -1:]
+    tokens: list[int] = torch.searchsorted(sums, draws, right=True).clamp(max=p.size(1) - 1)[:, 0].tolist()
+    if told is not None:
+        before = logits.softmax(-1)
+        for row, (i, token) in enumerate(zip(rows, tokens, strict=True)):
+            told(i, Choice(token, before[row], p[row]))
+    return tokens
+
+
+def beams(
+    model: Continuer,
+    prompts: Sequence[Sequence[int]],
+    limits: Sequence[int],
+    *,
+    eos: int,
+    forbidden: Sequence[int] = (),
+    beam: int = 4,
+    length_penalty: float = 1.0,
+) -> list[list[Hypothesis]]:
+    """The best continuations of each text, best first; see `search`."""
+    lengths = torch.tensor([len(p) for p in prompts])
+    newest = torch.tensor([p[-1] for p in prompts])
+    return search(
+        _Prompted(model, prompts),
+        _Nothing(),
+        limits,
+        bos=newest,
+        eos=eos,
+        forbidden=forbidden,
+        beam=beam,
+        length_penalty=length_penalty,
+        tree=Tree.of_texts(lengths, int(lengths.max())),
+    )
+
+
+class _Nothing:
+    """The memory of a model that has none."""
+
+    def select(self, rows: Tensor) -> _Nothing:
+        return self
+
+
+class _Prompted:
+    """A model as search knows it, that has read the prompts but for their last tokens."""
+
+    def __init__(self, model: Continuer, prompts: Sequence[Sequence[int]]):
+        self._model, self._prompts = model, prompts
+
+    def new_cache(self) -> Any:
+        cache = self._model.new_cache(forgets=False)
+        if max(map(len, self._prompts)) > 1:
+            width = max(map(len, self._prompts))
+            ids, _, _ = _padded(self._prompts)
+            lengths = torch.tensor([len(p) for p in self._prompts])
+            at = Tree.of_texts(lengths, width).positions
+            self._model.decode(ids[:, :-1], cache=cache, padding=Padding(lengths, left=width), at=at[:, :-1])
+        return cache
+
+    def decode(self, tgt: Tensor, memory: Any, *, cache: Any = None, tree: Tree | None = None) -> Tensor:
+        return self._model.decode(tgt, cache=cache, tree=tree)
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self._model.logits(x)

@@ -1,0 +1,123 @@
+"""The decoder-only transformer: it continues a text (Radford et al., 2018).
+
+    logits[t] = decode(tokens[: t + 1])
+
+Token ids in, logits out; never text. Axes: batch, tokens, d_model, vocab.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from clearhead.attention import Causal, Documents, Learned, Mask, Padding, Tree
+from clearhead.look import see
+from clearhead.models.architecture import DecoderConfig
+from clearhead.models.layers import make_norm
+from clearhead.models.stack import DecoderCache, Stack
+
+__all__ = ["Decoder"]
+
+
+class Decoder(nn.Module):
+    """Embeddings, a causal stack, and the output matrix.
+
+    Args:
+        config: sizes and choices.
+        vocab_size: size of the vocabulary.
+    """
+
+    sees = {"logits": "batch tokens vocab"}
+
+    def __init__(self, config: DecoderConfig, vocab_size: int):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(vocab_size, config.d_model)
+        self.embedding_norm = make_norm(config.norm, config.d_model, config.norm_eps) if config.embedding_norm else None
+        self.decoder = Stack(
+            config,
+            config.layers,
+            cross=False,
+            causal=True,
+            windows=[config.window_of(i) for i in range(config.layers)],
+            x0_shortcut=config.x0_shortcut,
+            value_residual=config.value_residual,
+        )
+        self.head = nn.Linear(config.d_model, vocab_size, bias=False)
+        _initialise(self)
+        if config.tied:
+            self.head.weight = self.embedding.weight
+
+    @property
+    def remembered(self) -> int:
+        """How many numbers generation keeps for each token."""
+        config = self.config
+        return sum(config.head_widths) * (config.kv_heads or config.heads) * config.layers
+
+    def decode(
+        self,
+        token_ids: Int[Tensor, "rows tokens"],
+        *,
+        cache: DecoderCache | None = None,
+        tree: Tree | None = None,
+        padding: Padding | None = None,
+        documents: Int[Tensor, "rows tokens"] | None = None,
+        at: Int[Tensor, "rows tokens"] | None = None,
+    ) -> Float[Tensor, "rows tokens d_model"]:
+        """The stack's output for each token, before the head.
+
+        Args:
+            cache: what came before; `token_ids` are the new tokens only.
+            tree: these are its newest tokens, one on each branch.
+            padding: which tokens of the rows are real, those in the cache with them.
+            documents: in packed rows, the number of the document each token belongs to; nobody sees another's.
+            at: where each token stands in its text, where that is not its place in the row.
+        """
+        mask: Mask = tree if tree is not None else Causal()
+        for more in (padding, None if documents is None else Documents(documents)):
+            mask = mask if more is None else mask & more
+        x = self.embedding(token_ids)
+        x = x if self.embedding_norm is None else self.embedding_norm(x)
+        out: Tensor = self.decoder(x, mask=mask, cache=cache, at=at)
+        return out
+
+    def logits(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
+        """Scores of the next token."""
+        logits, cap = self.head(x), self.config.soft_cap
+        return see("logits", logits if cap is None else cap * (logits / cap).tanh())
+
+    def forward(
+        self,
+        token_ids: Int[Tensor, "batch tokens"],
+        documents: Int[Tensor, "batch tokens"] | None = None,
+        at: Int[Tensor, "batch tokens"] | None = None,
+    ) -> Float[Tensor, "batch tokens vocab"]:
+        """logits[b, t] scores the token that follows token_ids[b, : t + 1]."""
+        return self.logits(self.decode(token_ids, documents=documents, at=at))
+
+    def new_cache(self, *, forgets: bool = True) -> DecoderCache:
+        """An empty cache for `decode`; unless it `forgets`, also what layers with a window no longer see is kept."""
+        return DecoderCache(self.decoder.windows if forgets else [None] * self.config.layers)
+
+
+def _initialise(model: Decoder) -> None:
+    """Normal weights of 0.02, residual outputs scaled down by depth (Radford et al., 2019).
+
+    With `zero_init` residual outputs and an untied head are zero: a block begins by passing on what it is given; what
+    feeds it is uniform, with the variance that keeps its inputs' (He et al., 2015).
+    """
+    config = model.config
+    wide = (3 / config.d_model) ** 0.5
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding | Learned):
+            nn.init.normal_(module.weight, std=0.02)
+        elif isinstance(module, nn.Linear):
+            outward = name.endswith(("o_proj", "down"))
+            if config.zero_init and (outward or module is model.head):
+                nn.init.zeros_(module.weight)
+            elif config.zero_init:
+                nn.init.uniform_(module.weight, -wide, wide)
+            else:
+                nn.init.normal_(module.weight, std=0.02 / (2 * config.layers) ** 0.5 if outward else 0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,177 @@
+"""The stack: positions, blocks and the last norm, which every transformer here is made of. Vectors in, vectors out.
+
+Axes: batch, tokens, src_tokens, d_model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from clearhead.attention import (
+    ALiBi,
+    Bias,
+    Cache,
+    FirstValues,
+    Learned,
+    Mask,
+    MemoryCache,
+    OfPass,
+    Padding,
+    Relative,
+    Rotary,
+    Sinusoidal,
+    Tree,
+    Window,
+)
+from clearhead.attention.dropout import dropout
+from clearhead.look import see
+from clearhead.models.architecture import TransformerConfig
+from clearhead.models.block import Block, Surroundings
+from clearhead.models.layers import make_norm
+
+__all__ = ["DecoderCache", "Memory", "Stack"]
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What the encoder leaves for the decoder: its output and which of it is real (None = all)."""
+
+    states: Float[Tensor, "batch src_tokens d_model"]
+    mask: Padding | None
+
+    def select(self, rows: Tensor) -> Memory:
+        """The memory of these sentences only."""
+        mask = None if self.mask is None else self.mask.select(rows)
+        return Memory(self.states.index_select(0, rows), mask)
+
+
+class DecoderCache:
+    """One cache of each kind for every block of a decoder.
+
+    Args:
+        windows: for each block, how many tokens a token sees; None: all.
+    """
+
+    def __init__(self, windows: Sequence[int | None]):
+        self.tokens = [Cache(window) for window in windows]
+        self.memory = [MemoryCache() for _ in windows]
+
+    @property
+    def length(self) -> int:
+        """How many tokens a row holds so far."""
+        return self.tokens[0].length
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch, in this order."""
+        for tokens, memory in zip(self.tokens, self.memory, strict=True):
+            tokens.select(rows)
+            memory.select(rows)
+
+    def keep(self, places: Tensor) -> None:
+        """Go on with these of each row's tokens [batch, kept], in this order."""
+        for tokens in self.tokens:
+            tokens.keep(places)
+
+
+class Stack(nn.Module):
+    """An encoder; with `cross` a decoder that reads a memory; with `causal` one that reads nothing but its own text.
+
+    Args:
+        config: sizes and choices.
+        layers: how many blocks.
+        cross: whether its blocks attend to a memory too.
+        causal: whether no token ever sees one behind it: no distance ahead needs a bias of its own.
+        windows: for each block, how many tokens a token sees, itself the last (None: all); default: all.
+        x0_shortcut: whether each block is also given the embeddings, in a learned mix.
+        value_residual: whether later blocks mix the first one's values into theirs.
+    """
+
+    sees = {"embedded": "batch tokens d_model", "out": "batch tokens d_model"}
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        layers: int,
+        *,
+        cross: bool,
+        causal: bool = False,
+        windows: Sequence[int | None] = (),
+        x0_shortcut: bool = False,
+        value_residual: bool = False,
+    ):
+        super().__init__()
+        self.dropout, d = config.dropout, config.d_model
+        kinds = {"sinusoidal": Sinusoidal, "learned": Learned}
+        self.positions = kinds[config.positions](d, config.max_len) if config.positions in kinds else None
+        self.rotary = Rotary(config.head_widths[0], config.rotary_base) if config.positions == "rotary" else None
+        self.bias = _distances(config, ahead=not (cross or causal))
+        self.windows = list(windows) or [None] * layers
+        self.blocks = nn.ModuleList(
+            Block(config, cross=cross, value_residual=value_residual and i > 0) for i in range(layers)
+        )
+        self.mix = nn.Parameter(torch.tensor([[1.0, 0.0]]).repeat(layers, 1)) if x0_shortcut else None
+        self.value_residual = value_residual
+        self.checkpointing = False  # compute activations again in the backward pass instead of keeping them
+        # A post-norm block ends with a norm of its own.
+        self.norm = make_norm(config.norm, d, config.norm_eps) if config.norm_order == "pre" else nn.Identity()
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch tokens d_model"],
+        *,
+        mask: Mask | None,
+        memory: Memory | None = None,
+        cache: DecoderCache | None = None,
+        at: Int[Tensor, "batch tokens"] | None = None,
+    ) -> Float[Tensor, "batch tokens d_model"]:
+        """x through all blocks; with a cache, x holds only the new tokens (of a tree: all at its depth).
+
+        `at` tells where each token stands in its text, where that is not its place in the row.
+        """
+        tree = mask if isinstance(mask, Tree) else None
+        start, together = 0 if cache is None else cache.length, x.size(1)
+        if tree is not None and isinstance(tree.depth, int):
+            start, together = tree.depth, 1
+        elif tree is not None:
+            at = tree.positions[:, -x.size(1) :]
+        if self.positions is not None and at is None:
+            x = self.positions(x.reshape(-1, together, x.size(2)), start=start).view_as(x)
+        elif self.positions is not None:
+            x = self.positions(x, at=at)
+        x = see("embedded", dropout(x, self.dropout, self.training))
+        rotation = None if self.rotary is None else self.rotary(together, start=start, at=at)
+        states, memory_mask = (None, None) if memory is None else (memory.states, memory.mask)
+        bias = None if self.bias is None else OfPass(self.bias, tree)
+        values = FirstValues() if self.value_residual else None
+        whole = Surroundings(mask, bias, rotation, values, memory=states, memory_mask=memory_mask)
+        around = {None: whole} | {w: replace(whole, mask=_within(w, mask, tree)) for w in set(self.windows) if w}
+        first = x
+        for i, (block, window) in enumerate(zip(self.blocks, self.windows, strict=True)):
+            if self.mix is not None:
+                own, shortcut = self.mix[i].to(x.dtype)
+                x = own * x + shortcut * first
+            if cache is not None:
+                x = block(x, around[window], cache=cache.tokens[i], memory_cache=cache.memory[i])
+            elif self.checkpointing and self.training:
+                x = checkpoint(block, x, around[window], use_reentrant=False)
+            else:
+                x = block(x, around[window])
+        return see("out", self.norm(x))
+
+
+def _within(window: int, mask: Mask | None, tree: Tree | None) -> Mask:
+    near = Window(window, None if tree is None else tree.positions)
+    return near if mask is None else mask & near
+
+
+def _distances(config: TransformerConfig, *, ahead: bool) -> Bias | None:
+    """The bias of positions that are told by distances."""
+    if config.positions == "alibi":
+        return ALiBi(config.heads)
+    return Relative(config.heads, ahead=ahead) if config.positions == "relative" else None

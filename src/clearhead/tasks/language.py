@@ -1,0 +1,474 @@
+"""Language: a text is continued, token by token. Bits per byte, perplexity."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clearhead.data.floors import floors
+from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
+from clearhead.data.text import Piece, read_pieces
+from clearhead.data.text_preview import TextPreview, describe_text
+from clearhead.data.tokenizers import BOS, EOS, PAD, ROLES, UNK, Tokenizer, text_tokenizer
+from clearhead.data.windows import TextBatch, Windows
+from clearhead.edits import Edit
+from clearhead.errors import ConfigError, DataError, FolderError
+from clearhead.folder import Folder
+from clearhead.generation.continuation import Choice, Sampling, beams, continued
+from clearhead.generation.precision import Precision, fingerprint, prepared
+from clearhead.generation.streaming import TextStream
+from clearhead.look import Trace, watch
+from clearhead.models.architecture import DecoderConfig
+from clearhead.models.decoder import Decoder
+from clearhead.progress import Bar
+from clearhead.tasks.config import LanguageConfig
+from clearhead.tasks.metrics import Score
+from clearhead.tasks.run_folder import begun, described, same_run
+from clearhead.training.cross_entropy import cross_entropy
+from clearhead.training.loop import Plan, run
+
+__all__ = ["LanguageJob", "LanguageModel", "Shown", "forbidden", "judged", "text_loss"]
+
+_VALID_TOKENS = 4096  # of a batch that is only judged
+_COUNTED = 2**22  # tokens that floors are counted on
+_PROMPT, _SAMPLE = 8, 48  # tokens of a sample that is shown during training
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+class LanguageJob:
+    """What the training loop asks of a language model; see `clearhead.training.loop.Job`."""
+
+    def __init__(self, module: Decoder, train: Windows, valid: Windows, tokenizer: Tokenizer):
+        self.module, self._train, self._valid, self._tokenizer = module, train, valid, tokenizer
+
+    def epoch(self, epoch: int) -> Sequence[Any]:
+        """The batches of an epoch."""
+        return self._train.epoch(epoch)
+
+    def batch(self, key: Any) -> TextBatch:
+        """The tensors of a batch."""
+        return self._train.batch(key)
+
+    def loss(self, module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
+        """(sum of the losses in nats, tokens that are predicted)."""
+        return text_loss(module, batch)
+
+    @torch.inference_mode()
+    def validate(self, module: Decoder) -> dict[str, float]:
+        """ "loss" (nats a token) over the whole validation part, and the same as bits for a byte of its text."""
+        total, count = judged(module, self._valid)
+        about = self._valid.tokens.about
+        return {"loss": total / max(1, count), "bits per byte": total / math.log(2) / max(1, about.bytes)}
+
+    def floors(self) -> dict[str, float]:
+        """What models reach which know less, counted on the first tokens of both parts."""
+        train, valid = (windows.tokens[:_COUNTED] for windows in (self._train, self._valid))
+        return floors([train], [valid], self.module.head.out_features) if len(valid) > 1 else {}
+
+    def sample(self, module: Decoder) -> str:
+        """How the validation part goes on behind its first tokens, as the model would have it."""
+        prompt = self._valid.tokens[:_PROMPT].tolist()
+        steps = continued(module, [prompt], [_SAMPLE], Sampling(), eos=EOS, forbidden=forbidden(self._tokenizer))
+        return self._tokenizer.exactly([token for step in steps for token in step.values()])
+
+    def order(self) -> str:
+        """How batches are made."""
+        windows = self._train
+        return f"{windows.rows} windows of {windows.length} tokens a batch, begun elsewhere and shuffled in each epoch"
+
+
+def text_loss(module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
+    """(sum of the losses in nats, tokens that are predicted) of a batch."""
+    x, labels = module.decode(batch.ids, documents=batch.documents, at=batch.at).flatten(0, 1), batch.labels.flatten()
+    wanted = labels != PAD
+    if not wanted.all():
+        x, labels = x[wanted], labels[wanted]
+    return cross_entropy(x, module.head.weight, labels, cap=module.config.soft_cap), len(labels)
+
+
+def forbidden(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The special tokens, which no text is continued with."""
+    marks = (tokenizer.backend.token_to_id(role) for role in ROLES)
+    return (PAD, BOS, UNK, *(mark for mark in marks if mark is not None))
+
+
+def judged(module: Decoder, windows: Windows) -> tuple[float, int]:
+    """(sum of the losses in nats, tokens) over a whole corpus, in windows that do not overlap."""
+    total, count = 0.0, 0
+    for start in windows.in_order():
+        loss, n = text_loss(module, windows.whole(start))
+        total, count = total + loss.item(), count + n
+    return total, count
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One token that was written: its candidates (text, probability before, after the cut), and whom it attended to."""
+
+    text: str
+    candidates: list[tuple[str, float, float]]
+    attended: list[tuple[str, float]]
+
+
+class LanguageModel:
+    """A trained language model.
+
+    Args:
+        module: a decoder-only transformer.
+        tokenizer: of its text.
+        folder: where it was loaded from or trained into.
+    """
+
+    name: ClassVar[str] = "language"
+    config: ClassVar[type[LanguageConfig]] = LanguageConfig
+    verbs: ClassVar[tuple[str, ...]] = ("generate",)
+
+    def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
+        self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
+        self._ready: dict[str, tuple[object, Decoder]] = {}
+
+    # Training and loading --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def train(
+        cls,
+        files: Sequence[str],
+        config: LanguageConfig,
+        folder: Folder,
+        *,
+        valid: Sequence[str] = (),
+        resume: bool = False,
+        quiet: bool = False,
+        say: Callable[[str], None] = _say,
+    ) -> Self:
+        """Train on running text into a folder, or go on with what the folder holds.
+
+        The text is tokenised once, into FOLDER/tokens.
+
+        Raises:
+            DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
+        """
+        started = begun(folder, resume=resume)
+        corpus = _Corpus(files, valid, config)
+        about = corpus.survey()
+        if started:
+            same_run(folder, config, about.digest, "text")
+            tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
+        else:
+            say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
+            tokenizer = text_tokenizer(about.sample, config.tokenizer)
+            folder.write_text("tokenizer.json", tokenizer.to_json())
+            sizes = {"vocab_size": tokenizer.vocab_size}
+            folder.write_json("config.json", described(cls.name, config, sizes, files, valid, about.digest))
+        parts = corpus.tokens(folder, tokenizer, about, quiet=quiet)
+        for name, tokens in parts.items():
+            if not len(tokens):
+                raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
+        torch.manual_seed(config.seed)
+        module = Decoder(config.arch, tokenizer.vocab_size)
+        parameters = sum(p.numel() for p in module.parameters())
+        say(
+            f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}; "
+            f"{len(parts['train']):,} tokens to train on, {len(parts['valid']):,} for validation"
+        )
+        job = _job(module, tokenizer, parts, config)
+        plan = Plan(
+            config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
+        )
+        outcome = run(job, plan, folder, resume=resume, quiet=quiet)
+        folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
+        return cls(module, tokenizer, folder)
+
+    @classmethod
+    def preview(cls, files: Sequence[str], config: LanguageConfig, *, valid: Sequence[str] = ()) -> TextPreview:
+        """What a training on these files would be given; a tokenizer is trained to tell, and nothing is written.
+
+        Raises:
+            DataError: the files cannot be used.
+        """
+        corpus = _Corpus(files, valid, config)
+        about = corpus.survey()
+        tokenizer = text_tokenizer(about.sample, config.tokenizer)
+        return describe_text(corpus.pieces(), about, tokenizer, config.arch.max_len)
+
+    @classmethod
+    def load(cls, folder: Folder) -> Self:
+        """Open a trained language model.
+
+        Raises:
+            FolderError: a file of the folder is missing, damaged or of another model.
+        """
+        config = folder.config()
+        try:
+            module = Decoder(DecoderConfig.model_validate(config["arch"]), int(config["vocab_size"]))
+        except (KeyError, ValueError, TypeError, ConfigError) as error:
+            raise FolderError(
+                f"this is no configuration of a language model: {error}",
+                "take it from an intact copy",
+                file=folder.path / "config.json",
+            ) from error
+        tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
+        folder.load_into(module)
+        return cls(module, tokenizer, folder)
+
+    # Writing ---------------------------------------------------------------------------------------------------------
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        beam: int = 1,
+        precision: Precision = "float32",
+    ) -> list[str]:
+        """How each text goes on, the prompt not repeated. An empty prompt begins a new document.
+
+        Args:
+            max_tokens: most tokens that are written.
+            sampling: how tokens are chosen; temperature 0 is greedy.
+            seed: of what is drawn; what one text becomes depends on no other.
+            stop: the text ends before one of these.
+            beam: above 1, the most probable continuation found by beam search; nothing is drawn.
+            precision: of the arithmetic.
+
+        Raises:
+            ConfigError: a number is impossible.
+        """
+        if isinstance(prompts, str):
+            raise ConfigError("generate takes a list of texts, not one string", 'write .generate(["..."])')
+        if beam > 1:
+            return self._searched(prompts, max_tokens, beam, stop, precision)
+        texts = [""] * len(prompts)
+        for number, more in self.stream(
+            prompts, max_tokens=max_tokens, sampling=sampling, seed=seed, stop=stop, precision=precision
+        ):
+            texts[number] += more
+        return texts
+
+    def stream(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        precision: Precision = "float32",
+        told: Callable[[int, Choice], None] | None = None,
+    ) -> Iterator[tuple[int, str]]:
+        """(number of the text, what is written next of it), whole characters, as they come; see `generate`."""
+        ids, limits = self._read(prompts, max_tokens)
+        streams = [TextStream(self.tokenizer, stop) for _ in prompts]
+        steps = continued(
+            self._in(precision),
+            ids,
+            limits,
+            sampling or Sampling(),
+            eos=EOS,
+            forbidden=forbidden(self.tokenizer),
+            seed=seed,
+            told=told,
+        )
+        written = next(steps, None)
+        while written is not None:
+            for number, token in written.items():
+                if more := streams[number].add(token):
+                    yield number, more
+            try:
+                written = steps.send({number for number in written if streams[number].stopped})
+            except StopIteration:
+                written = None
+        for number, stream in enumerate(streams):
+            if more := stream.rest():
+                yield number, more
+
+    def shown(
+        self, prompt: str, *, max_tokens: int = 20, sampling: Sampling | None = None, seed: int = 0, n: int = 5
+    ) -> list[Shown]:
+        """What `generate` writes, token by token: the `n` best candidates, and whom it looked at in one forced pass."""
+        choices: list[Choice] = []
+
+        def note(_: int, choice: Choice) -> None:
+            choices.append(choice)
+
+        list(self.stream([prompt], max_tokens=max_tokens, sampling=sampling, seed=seed, told=note))
+        choices = [choice for choice in choices if choice.token != EOS]
+        before = self._read([prompt], max_tokens)[0][0]
+        ids = [*before, *(choice.token for choice in choices)]
+        names, weights = [self._named(token) for token in ids], self._attended(ids)
+        shown = []
+        for place, choice in enumerate(choices, len(before)):
+            best = choice.before.topk(min(n, len(choice.before))).indices.tolist()
+            most = weights[place - 1, :place].topk(min(n, place))
+            shown.append(
+                Shown(
+                    names[place],
+                    [(self._named(t), float(choice.before[t]), float(choice.after[t])) for t in best],
+                    [(names[i], w) for w, i in zip(most.values.tolist(), most.indices.tolist(), strict=True)],
+                )
+            )
+        return shown
+
+    # Looking inside --------------------------------------------------------------------------------------------------
+
+    def trace(self, text: str, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
+        """One pass over a text, watched; `trace.labels` names the tokens, `trace.again(edits)` repeats it edited."""
+        ids = self._read([text], 1)[0][0]
+        with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
+            self.module(torch.tensor([ids]))
+        trace.labels = {"tokens": [self._named(token) for token in ids]}
+        trace.again = lambda again: self.trace(text, edits=again, grad=grad)
+        return trace
+
+    # Measuring -------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
+        """Bits per byte and perplexity of whole files, each token predicted once, in windows that do not overlap.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        config = LanguageConfig.model_validate(self.folder.config()["run"]) if self.folder else LanguageConfig()
+        pieces = read_pieces(files, column=config.data.text, separator=config.data.separator)
+        total, tokens, size = 0.0, 0, 0
+        module, length = self._in(precision), self.module.config.max_len
+        with torch.inference_mode():
+            for text in _documents(pieces):
+                ids = [EOS, *self.tokenizer.encode([text])[0], EOS]
+                size += len(text.encode())
+                for start in range(0, len(ids) - 1, length):
+                    row = torch.tensor([ids[start : start + length + 1]])
+                    logits = module.logits(module.decode(row[:, :-1]))[0].float()
+                    total += float(F.cross_entropy(logits, row[0, 1:], reduction="sum"))
+                    tokens += row.size(1) - 1
+        how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
+        return {
+            "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}"),
+            "perplexity": Score(math.exp(total / max(1, tokens)), f"{tokens:,} tokens of this model's own; {how}"),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What is in the model."""
+        saved = {} if self.folder is None else self.folder.config()
+        parameters, config = sum(p.numel() for p in self.module.parameters()), self.module.config
+        return {
+            "task": self.name,
+            "architecture": config.model_dump(mode="json"),
+            "vocabulary": self.tokenizer.vocab_size,
+            "parameters": parameters,
+            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
+            f"memory of the cache at {config.max_len} tokens (float32)": (
+                f"{self.module.remembered * config.max_len * 4 / 1e6:.1f} MB"
+            ),
+            "training": saved.get("results", "not finished"),
+            "data": saved.get("data", {}),
+        }
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _named(self, token: int) -> str:
+        return "<eos>" if token == EOS else self.tokenizer.exactly([token])
+
+    def _read(self, prompts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], list[int]]:
+        """(token ids of each prompt, the most tokens that may be written behind it)."""
+        if max_tokens < 1:
+            raise ConfigError(f"max_tokens {max_tokens} is not possible", "give 1 or more")
+        room = self.module.config.max_len
+        ids = [(row or [EOS])[-room:] for row in self.tokenizer.encode(list(prompts))]
+        return ids, [min(max_tokens, max(1, room - len(row))) for row in ids]
+
+    def _searched(
+        self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
+    ) -> list[str]:
+        ids, limits = self._read(prompts, max_tokens)
+        found = beams(self._in(precision), ids, limits, eos=EOS, forbidden=forbidden(self.tokenizer), beam=beam)
+        texts = []
+        for best in found:
+            stream = TextStream(self.tokenizer, stop)
+            texts.append("".join(stream.add(token) for token in best[0].ids) + stream.rest())
+        return texts
+
+    def _attended(self, ids: list[int]) -> Tensor:
+        """[queries, keys]: the weights of one pass, the mean over all layers and heads."""
+        with torch.inference_mode(), watch(self.module) as trace:
+            self.module(torch.tensor([ids]))
+        acts = [trace[path] for path in trace.find("self_attention.attention")]
+        return torch.stack([act.weights()[0].mean(0) for act in acts]).mean(0)
+
+    def _in(self, precision: Precision) -> Decoder:
+        """The model, made ready for a precision, once for as long as its weights stay the same."""
+        now = fingerprint(self.module)
+        if precision not in self._ready or self._ready[precision][0] != now:
+            self._ready[precision] = now, prepared(self.module, precision)
+        return self._ready[precision][1]
+
+
+def _documents(pieces: Iterator[Piece]) -> Iterator[str]:
+    held: list[str] = []
+    for piece in pieces:
+        held.append(piece.text)
+        if piece.ends:
+            yield "".join(held)
+            held = []
+
+
+class _Corpus:
+    """The text of a run, walked through as often as need be."""
+
+    def __init__(self, files: Sequence[str], valid: Sequence[str], config: LanguageConfig):
+        self._files, self._valid, self._config = files, valid, config
+
+    def pieces(self) -> Iterator[Piece]:
+        """The text to train on."""
+        return self._pieces(self._files)
+
+    def survey(self) -> Survey:
+        """How much text there is; what it hashes to, the validation part's with it."""
+        about = survey(self.pieces())
+        if not self._valid:
+            return about
+        other = survey(self._pieces(self._valid))
+        both = hashlib.sha256(f"{about.digest} {other.digest}".encode()).hexdigest()
+        return Survey(about.documents, about.characters, both, about.sample)
+
+    def tokens(self, folder: Folder, tokenizer: Tokenizer, about: Survey, *, quiet: bool) -> dict[str, Tokens]:
+        """The parts, tokenised if they are not yet."""
+        place = folder.path / "tokens"
+        if (found := open_tokens(place, about.digest)) is None:
+            with Bar("tokenising", about.characters, "characters", quiet=quiet) as bar:
+                write_tokens(place, self._parted(about), tokenizer, about.digest, told=bar.advance)
+            found = open_tokens(place, about.digest)
+        assert found is not None, "the index was just written"
+        return found
+
+    def _parted(self, about: Survey) -> Iterator[tuple[str, Piece]]:
+        if not self._valid:
+            yield from held_out(self.pieces(), about, self._config.data.valid_share)
+            return
+        yield from (("train", piece) for piece in self.pieces())
+        yield from (("valid", piece) for piece in self._pieces(self._valid))
+
+    def _pieces(self, files: Sequence[str]) -> Iterator[Piece]:
+        return read_pieces(files, column=self._config.data.text, separator=self._config.data.separator)
+
+
+def _job(module: Decoder, tokenizer: Tokenizer, parts: dict[str, Tokens], config: LanguageConfig) -> LanguageJob:
+    length, apart = config.arch.max_len, config.data.apart
+    rows = max(1, config.training.batch_tokens // length)
+    train = Windows(parts["train"], length=length, rows=rows, apart=apart, seed=config.seed)
+    valid = Windows(parts["valid"], length=length, rows=max(1, _VALID_TOKENS // length), apart=apart)
+    return LanguageJob(module, train, valid, tokenizer)

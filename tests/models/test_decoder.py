@@ -1,0 +1,192 @@
+"""Decoder-only models of every kind: cached is uncached, padding and packing leak nothing, beams are plain texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from torch import Tensor
+
+from clearhead.attention import Padding, Tree
+from clearhead.data.tokenizers import EOS
+from clearhead.data.windows import told_apart
+from clearhead.look import atlas, watch
+from clearhead.models.architecture import PRESETS, DecoderConfig
+from clearhead.models.decoder import Decoder
+
+VOCAB, LAYERS = 23, 3
+
+configs = st.fixed_dictionaries(
+    {
+        "preset": st.sampled_from(sorted(PRESETS)),
+        "positions": st.sampled_from(["sinusoidal", "learned", "rotary", "alibi", "relative", "none"]),
+        "score": st.sampled_from(["scaled-dot", "dot", "cosine", "bilinear", "additive"]),
+        "kv_heads": st.sampled_from([None, 1, 2]),
+        "qk_norm": st.booleans(),
+        "window": st.sampled_from([None, 1, 3, 8]),
+        "x0_shortcut": st.booleans(),
+        "value_residual": st.booleans(),
+        "norm_order": st.sampled_from(["pre", "post"]),
+    }
+)
+
+
+def make(**config: Any) -> Decoder:
+    """A small model in float64 with weights large enough that everything in it is felt."""
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": LAYERS, "max_len": 64, "dropout": 0.0}
+    if config.get("window"):
+        config.setdefault("full_every", 3)
+    module = Decoder(DecoderConfig.model_validate({**sizes, **config}), VOCAB).double().eval()
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.normal_(std=0.4)
+    return module
+
+
+def texts(*lengths: int) -> list[Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return [torch.randint(4, VOCAB, (length,), generator=random) for length in lengths]
+
+
+def assert_same(found: Tensor, wanted: Tensor) -> None:
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+@given(config=configs, chunks=st.lists(st.sampled_from([1, 1, 1, 2, 5]), min_size=3, max_size=12))
+@example(config={"preset": "modern", "window": 3}, chunks=[1] * 40)
+@settings(max_examples=60)
+@torch.no_grad()
+def test_cached_is_uncached(config: dict[str, Any], chunks: list[int]) -> None:
+    """Whatever the kind of attention, positions and window, and however many tokens come at once."""
+    model = make(**config)
+    ids = torch.stack(texts(*[sum(chunks)] * 2))
+    cache = model.new_cache()
+    found = [model.logits(model.decode(part, cache=cache)) for part in ids.split(chunks, dim=1)]
+    assert_same(torch.cat(found, dim=1), model(ids))
+
+
+@given(config=configs, lengths=st.lists(st.integers(1, 7), min_size=2, max_size=4), left=st.booleans())
+@settings(max_examples=60)
+@torch.no_grad()
+def test_padded_rows_are_rows_alone(config: dict[str, Any], lengths: list[int], left: bool) -> None:
+    """Texts of unequal length in one batch, padded in front or behind, cached: each as if it were alone."""
+    model, more = make(**config), 5
+    rows = texts(*[length + more for length in lengths])
+    counts, width = torch.tensor(lengths), max(lengths)
+    ids = torch.full((len(rows), width), 0)
+    for row, text, length in zip(ids, rows, lengths, strict=True):
+        row[width - length :] = text[:length]
+    tree = Tree.of_texts(counts, width)
+    padding, at, cache = Padding(counts, left=width), tree.positions, model.new_cache()
+    found = [model.logits(model.decode(ids, cache=cache, padding=padding, at=at))[:, -1]]
+    for step in range(more):
+        new = torch.stack([text[length + step] for text, length in zip(rows, lengths, strict=True)])[:, None]
+        at = at[:, -1:] + 1
+        found.append(model.logits(model.decode(new, cache=cache, padding=padding, at=at))[:, -1])
+    for number, (text, length) in enumerate(zip(rows, lengths, strict=True)):
+        assert_same(torch.stack(found)[:, number], model(text[None])[0, length - 1 :])
+    if not left:  # padding behind, in one pass
+        together = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        real = torch.tensor([len(text) for text in rows])
+        out = model.logits(model.decode(together, padding=Padding(real)))
+        for row, text in zip(out, rows, strict=True):
+            assert_same(row[: len(text)], model(text[None])[0])
+
+
+@given(config=configs)
+@settings(max_examples=40)
+@torch.no_grad()
+def test_packed_documents_leak_nothing(config: dict[str, Any]) -> None:
+    """Told apart, a document in a row of several is what it is alone, wherever it stands."""
+    model = make(**config)
+    documents = [torch.cat([torch.tensor([EOS]), text]) for text in texts(6, 1, 9)]
+    row = torch.cat(documents)[None]
+    ids, at = told_apart(row)
+    packed = model(row, ids, at)[0].split([len(d) for d in documents])
+    for found, document in zip(packed, documents, strict=True):
+        assert_same(found, model(document[None])[0])
+
+
+def test_documents_see_each_other_unless_told_apart() -> None:
+    model = make(preset="llama")
+    first, second = (torch.cat([torch.tensor([EOS]), text]) for text in texts(6, 5))
+    with torch.no_grad():
+        together = model(torch.cat([first, second])[None])[0, len(first) :]
+        assert (together - model(second[None])[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("positions", ["rotary", "learned", "alibi", "relative"])
+@pytest.mark.parametrize("window", [None, 3])
+@torch.no_grad()
+def test_a_tree_of_unequal_prompts_is_plain_texts(positions: str, window: int | None) -> None:
+    """Two branches behind each of two prompts of unequal length, in one row a prompt."""
+    model = make(preset="llama", positions=positions, window=window, kv_heads=2)
+    prompts, branches = texts(6, 3), torch.tensor([[[5, 6], [7, 8]], [[9, 10], [11, 12]]])
+    lengths, width = torch.tensor([6, 3]), 6
+    ids = torch.stack([torch.cat([torch.zeros(width - len(p), dtype=torch.long), p]) for p in prompts])
+    tree, cache = Tree.of_texts(lengths, width), model.new_cache(forgets=False)
+    at = tree.positions
+    model.decode(ids[:, :-1], cache=cache, padding=Padding(lengths, left=width), at=at[:, :-1])
+    model.decode(ids[:, -1:], cache=cache, tree=tree)
+    tree = tree.grown(torch.zeros(2, 2, dtype=torch.long))
+    model.decode(branches[:, :, 0], cache=cache, tree=tree)
+    tree = tree.grown(torch.tensor([[1, 0], [0, 1]]))  # crossed over in the first row
+    out = model.logits(model.decode(branches[:, :, 1], cache=cache, tree=tree))
+    for row, parents in enumerate([[1, 0], [0, 1]]):
+        for branch, parent in enumerate(parents):
+            text = torch.cat([prompts[row], branches[row, parent, :1], branches[row, branch, 1:]])
+            assert_same(out[row, branch], model(text[None])[0, -1])
+
+
+def test_what_can_be_seen() -> None:
+    """The names are public: each is shown, with the axes that are stated."""
+    model = make(preset="modern")
+    with watch(model) as trace:
+        model(torch.stack(texts(5)))
+    assert set(trace) == set(atlas(model))
+    act = trace["decoder.blocks.1.self_attention.attention"]
+    context = trace["decoder.blocks.1.self_attention.context"]
+    assert act.gap(context) < 1e-12
+    assert trace["decoder.blocks.1.self_attention.k"].shape == (1, 4, 5, 4)
+
+
+def test_a_value_residual_mixes_the_first_values() -> None:
+    model = make(preset="modern")
+    with watch(model) as trace:
+        model(torch.stack(texts(5)))
+    share = model.decoder.blocks[2].self_attention.value_share
+    first, own = (trace[f"decoder.blocks.{i}.self_attention.v"] for i in (0, 2))
+    assert_same(trace["decoder.blocks.2.self_attention.attention"].v, (1 - share) * own + share * first)
+
+
+def test_checkpointing_changes_no_gradient() -> None:
+    model = make(preset="modern", window=3).train()
+    ids, grads = torch.stack(texts(8)), []
+    for checkpointing in (False, True):
+        model.decoder.checkpointing = checkpointing
+        model.zero_grad()
+        model(ids).square().sum().backward()
+        grads.append([w.grad.clone() for w in model.parameters() if w.grad is not None])
+    assert len(grads[0]) == len(list(model.parameters()))
+    for one, other in zip(*grads, strict=True):
+        assert_same(one, other)
+
+
+def test_presets_choose_and_sizes_do_not() -> None:
+    llama = DecoderConfig(preset="llama", d_model=64)
+    assert (llama.norm, llama.activation, llama.positions, llama.biases, llama.d_model) == (
+        "rms",
+        "swiglu",
+        "rotary",
+        False,
+        64,
+    )
+    assert DecoderConfig(preset="llama", norm="layer").norm == "layer"
+    assert DecoderConfig.model_validate(llama.model_dump()) == llama
+    with pytest.raises(ValidationError, match="give window too"):
+        DecoderConfig(full_every=2)

@@ -1,0 +1,281 @@
+"""A language model from text to continuation: trained, resumed, judged, asked, looked into."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import clearhead
+from clearhead.data.text_preview import TextPreview
+from clearhead.data.tokenizers import EOS
+from clearhead.errors import ConfigError, DataError, FolderError
+from clearhead.folder import Folder
+from clearhead.generation.continuation import Sampling
+from clearhead.recipes.train import configure, preview
+from clearhead.tasks.language import LanguageModel
+from clearhead.training.loop import read_metrics
+
+PROGRAM = str(Path(sys.executable).with_name("clearhead"))
+COLOURS = ("blue", "red", "red")
+TEXT = "".join(f"the {COLOURS[i % 3]} ship of king {i % 7} sails, and the sea is calm.\n" for i in range(400))
+ARCH = {"d_model": 32, "d_ff": 64, "heads": 2, "layers": 2, "max_len": 32}
+SMALL: dict[str, Any] = {
+    "arch": ARCH,
+    "tokenizer": {"vocab_size": 320},
+    "training": {"batch_tokens": 256, "precision": "float32", "evaluations": 2},
+    "schedule": {"warmup": 10},
+    "quiet": True,
+}
+GREEDY = Sampling(temperature=0)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("texts") / "text.txt"
+    file.write_text(TEXT, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def trained(text: Path) -> LanguageModel:
+    torch.set_num_threads(1)
+    model: LanguageModel = clearhead.train("language", text, out=text.parent / "m", max_steps=120, **SMALL)
+    return model
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_it_learns_the_text_and_says_so(trained: LanguageModel) -> None:
+    assert trained.folder is not None
+    results = trained.folder.config()["results"]["validation"]
+    assert results["bits per byte"] < 0.5
+    (text,) = trained.generate(["the red ship of king 3"], max_tokens=20, sampling=GREEDY)
+    assert text.startswith(" sails, and the sea")
+    metrics = read_metrics(trained.folder)
+    assert sum(m["kind"] == "sample" for m in metrics) == 2
+    floors = next(m for m in metrics if m["kind"] == "floors")
+    assert floors["untrained"] == pytest.approx(math.log(trained.tokenizer.vocab_size), abs=0.05)
+
+
+def test_bits_per_byte_by_hand(trained: LanguageModel, tmp_path: Path) -> None:
+    """Each token predicted once, the end of the document too, in windows that do not overlap."""
+    file = tmp_path / "a.txt"
+    text = TEXT[: TEXT.index("\n", 700) + 1]
+    file.write_text(text, encoding="utf-8")
+    ids = [EOS, *trained.tokenizer.encode([text])[0], EOS]
+    total, length = 0.0, ARCH["max_len"]
+    with torch.no_grad():
+        for start in range(0, len(ids) - 1, length):
+            window, following = ids[start : start + length], ids[start + 1 : start + length + 1]
+            log_p = trained.module(torch.tensor([window[: len(following)]]))[0].log_softmax(-1)
+            total -= sum(float(log_p[i, token]) for i, token in enumerate(following))
+    found = trained.evaluate([str(file)])
+    assert found["bits per byte"].value == pytest.approx(total / math.log(2) / len(text), rel=1e-4)
+    assert found["perplexity"].value == pytest.approx(math.exp(total / (len(ids) - 1)), rel=1e-4)
+    cheaper = trained.evaluate([str(file)], precision="int8")
+    assert cheaper["bits per byte"].value == pytest.approx(found["bits per byte"].value, abs=0.1)
+
+
+def test_the_validation_loss_is_of_the_whole_part(trained: LanguageModel) -> None:
+    """The loss of a token and the bits of a byte tell the same sum, over the tokens and the bytes of the part."""
+    assert trained.folder is not None
+    results = trained.folder.config()["results"]["validation"]
+    held = TEXT[int(0.9 * len(TEXT)) :]
+    count = len(trained.tokenizer.encode([held])[0]) + 1
+    assert results["bits per byte"] * math.log(2) * len(held.encode()) == pytest.approx(
+        results["loss"] * count, rel=1e-3
+    )
+
+
+def test_saved_and_loaded_it_is_the_same(trained: LanguageModel) -> None:
+    assert trained.folder is not None
+    again = clearhead.load(trained.folder.path)
+    assert isinstance(again, LanguageModel)
+    assert again.generate(["the", ""], max_tokens=12, seed=1) == trained.generate(["the", ""], max_tokens=12, seed=1)
+    assert again.describe()["parameters"] == sum(p.numel() for p in trained.module.parameters())
+
+
+@pytest.mark.parametrize("done", [0, 20, 35])
+def test_a_killed_training_repeats_every_bit(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    """Killed in tokenising, or after some steps: the same bytes as of a run that was not killed."""
+    options: dict[str, Any] = {**SMALL, "max_steps": 40, "training": {**SMALL["training"], "save_seconds": 1e-9}}
+    clearhead.train("language", text, out=tmp_path / "whole", **options)
+
+    class KilledError(Exception):
+        pass
+
+    from clearhead.data import shards
+    from clearhead.tasks.language import LanguageJob
+
+    real, count = LanguageJob.loss, 0
+
+    def loss(self: Any, *args: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > done:
+            raise KilledError
+        return real(self, *args)
+
+    with monkeypatch.context() as patch:
+        if done:
+            patch.setattr(LanguageJob, "loss", loss)
+        else:
+            patch.setattr(shards, "_flush", lambda *_: (_ for _ in ()).throw(KilledError))
+        with pytest.raises(KilledError):
+            clearhead.train("language", text, out=tmp_path / "killed", **options)
+    clearhead.train("language", text, out=tmp_path / "killed", resume=True, **options)
+    for name in ("model.safetensors", "tokens/train-00000.bin", "tokens/index.json", "tokenizer.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_other_text_or_options_are_refused(trained: LanguageModel, text: Path, tmp_path: Path) -> None:
+    assert trained.folder is not None
+    place, other = trained.folder.path, tmp_path / "other.txt"
+    other.write_text("something else entirely\n" * 50, encoding="utf-8")
+    with pytest.raises(FolderError, match="holds a model already"):
+        clearhead.train("language", text, out=place, max_steps=120, **SMALL)
+    with pytest.raises(ConfigError, match="the text differ"):
+        clearhead.train("language", other, out=place, max_steps=120, resume=True, **SMALL)
+    with pytest.raises(ConfigError, match="the options differ"):
+        clearhead.train("language", text, out=place, max_steps=60, resume=True, **SMALL)
+
+
+def test_a_validation_file_and_documents_told_apart(tmp_path: Path, text: Path) -> None:
+    documents = tmp_path / "d.jsonl"
+    lines = TEXT.splitlines()
+    documents.write_text("".join(json.dumps({"text": line}) + "\n" for line in lines[:300]), encoding="utf-8")
+    valid = tmp_path / "v.jsonl"
+    valid.write_text("".join(json.dumps({"text": line}) + "\n" for line in lines[300:]), encoding="utf-8")
+    model = clearhead.train(
+        "language", documents, valid=valid, out=tmp_path / "m", max_steps=60, data={"apart": True}, **SMALL
+    )
+    index = json.loads((tmp_path / "m/tokens/index.json").read_text())
+    assert (index["parts"]["train"]["documents"], index["parts"]["valid"]["documents"]) == (300, 100)
+    assert model.folder.config()["results"]["validation"]["bits per byte"] < 1.5
+
+
+def test_a_text_of_one_character_is_too_short(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "a"}\n', encoding="utf-8")
+    with pytest.raises(DataError, match="the train part is empty"):
+        clearhead.train("language", file, out=tmp_path / "m", max_steps=2, **SMALL)
+
+
+# Writing
+
+
+def test_stops_beams_and_streams(trained: LanguageModel) -> None:
+    text = trained.generate(["the red ship"], max_tokens=30, sampling=GREEDY)[0]
+    assert "\n" in text
+    (stopped,) = trained.generate(["the red ship"], max_tokens=30, sampling=GREEDY, stop=["sea is"])
+    assert stopped == text.partition("sea is")[0]
+    streamed = [more for _, more in trained.stream(["the red ship"], max_tokens=30, sampling=GREEDY)]
+    assert len(streamed) > 3
+    assert "".join(streamed) == text
+    assert trained.generate(["the red ship"], max_tokens=8, beam=4)[0]
+    assert trained.generate([], max_tokens=3) == []
+    with pytest.raises(ConfigError, match="max_tokens 0"):
+        trained.generate(["a"], max_tokens=0)
+    with pytest.raises(ConfigError, match="a list of texts"):
+        trained.generate("a")
+
+
+def test_a_prompt_longer_than_the_context_is_cut_in_front(trained: LanguageModel) -> None:
+    assert trained.generate([TEXT], max_tokens=5, sampling=GREEDY)[0]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_less_precision_writes_nearly_the_same(trained: LanguageModel, precision: Any) -> None:
+    wanted = trained.generate(["the red ship of"], max_tokens=12, sampling=GREEDY)
+    found = trained.generate(["the red ship of"], max_tokens=12, sampling=GREEDY, precision=precision)
+    assert found[0][:8] == wanted[0][:8]
+
+
+def test_what_is_shown_of_a_text(trained: LanguageModel) -> None:
+    shown = trained.shown("the red ship", max_tokens=6, sampling=Sampling(0.5, top_k=3), n=4)
+    assert (
+        "".join(step.text for step in shown)
+        == trained.generate(["the red ship"], max_tokens=6, sampling=Sampling(0.5, top_k=3))[0]
+    )
+    for step in shown:
+        assert [before for _, before, _ in step.candidates] == sorted((b for _, b, _ in step.candidates), reverse=True)
+        assert step.candidates[3][2] == 0.0, "only three are drawn from"
+        assert 0.99 < sum(after for _, _, after in step.candidates) < 1.01
+        assert all(0 <= share <= 1 for _, share in step.attended)
+    trace = trained.trace("the red ship")
+    assert trace.labels["tokens"][0] == "the"
+    assert trace.find("self_attention.attention")
+
+
+# Before training, and by command
+
+
+def test_a_preview_writes_nothing(text: Path, tmp_path: Path) -> None:
+    options = {k: v for k, v in SMALL.items() if k != "quiet"}
+    found = preview("language", text, **options)
+    assert isinstance(found, TextPreview)
+    assert (found.documents, found.characters) == (1, len(TEXT))
+    assert found.reads[1:] == found.writes[:-1]
+    assert "".join(found.writes) == TEXT[: len("".join(found.writes))]
+    assert found.tokens == pytest.approx(len(TEXT) / found.per_token, abs=1)
+
+
+def test_presets_from_options() -> None:
+    config: Any = configure("language", options={"arch": {"preset": "llama", "layers": 3}})
+    assert (config.arch.activation, config.arch.layers, config.arch.soft_cap) == ("swiglu", 3, None)
+    small: Any = configure("language", recipe="shakespeare", options={"arch": {"preset": "gpt2", "dropout": 0.1}})
+    assert (small.arch.positions, small.arch.d_model, small.arch.biases) == ("learned", 128, True)
+
+
+def run(*words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *map(str, words)], input=stdin, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def test_by_command(text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    options = ["--max-steps", 30, "--tokenizer.kind", "character", "--training.precision", "float32"]
+    sizes = [f"--arch.{name.replace('_', '-')}={value}" for name, value in ARCH.items()]
+    done = run("train", "language", text, "--out", out, *options, *sizes)
+    assert done.returncode == 0, done.stderr
+    assert "1 document, " in done.stderr
+    assert "it writes: " in done.stderr
+    assert f"clearhead generate {out}" in done.stderr
+    prompt = "the sea"
+    once = run("generate", out, prompt, "--max-tokens", 12, "--seed", 3)
+    assert once.returncode == 0, once.stderr
+    assert once.stdout.startswith(prompt)
+    assert run("generate", out, prompt, "--max-tokens", 12, "--seed", 3).stdout == once.stdout
+    both = run("generate", out, "-", "--max-tokens", 12, "--json", stdin="the\nking\n")
+    assert [json.loads(line)["prompt"] for line in both.stdout.splitlines()] == ["the", "king"]
+    shown = run("generate", out, prompt, "--max-tokens", 3, "--show")
+    assert shown.returncode == 0, shown.stderr
+    assert "candidates" in shown.stderr
+    judged = run("evaluate", out, text)
+    assert judged.stdout.startswith("bits per byte")
+    assert run("info", out).stdout.count("language")
+    assert "about" in run("train", "language", text, "--dry-run").stdout
+    for words, said in (
+        (["generate", out, prompt, "--top-p", 2], "top_p"),
+        (["translate", out, prompt], "its task is language"),
+        (["evaluate", out], "no file"),
+        (["train", "language", text, "--out", tmp_path / "n", "--arch.preset", "lama"], "lama"),
+        (["train", "language", text, "--out", tmp_path / "n", "--arch.full-every", 2], "give window too"),
+    ):
+        failed = run(*words)
+        assert failed.returncode != 0
+        assert said in failed.stderr
+        assert "Traceback" not in failed.stderr
+    assert not Folder(tmp_path / "n").path.exists()
