@@ -82,13 +82,13 @@ def test_context(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_recalled() -> None:
-    src, answer, ago = lstm._asked(torch.Generator().manual_seed(0), 50)
-    assert src.shape == (50, 2 * lstm._PAIRS + 1)
-    for row, value, distance in zip(src.tolist(), answer.tolist(), ago.tolist(), strict=True):
-        said = list(zip(row[:-1:2], row[1:-1:2], strict=True))
-        assert len({key for key, _ in said}) == len(said)
-        assert said[len(said) - distance] == (row[-1], value)
-    assert lstm._means(torch.tensor([True, False, True]), torch.tensor([1, 1, 2]))[:2] == [50.0, 100.0]
+    src, tgt, answers = lstm._reversed(torch.Generator().manual_seed(0), 50)
+    assert torch.equal(tgt[:, 1:], answers[:, :-1])
+    for row, wanted in zip(src.tolist(), answers.tolist(), strict=True):
+        assert wanted == row[::-1]
+        both = [*row, *wanted]
+        for place, distance in enumerate(lstm._distances()):
+            assert both[len(row) + place - distance] == wanted[place]
 
 
 def test_the_compared_networks_have_equal_parameters() -> None:
@@ -98,7 +98,7 @@ def test_the_compared_networks_have_equal_parameters() -> None:
 
 
 def test_lstm(monkeypatch: pytest.MonkeyPatch) -> None:
-    few(monkeypatch, lstm, _LENGTHS=(4, 8), _TOKENS=16, _STEPS=2, _RECALL_STEPS=2, _BATCH=4, _PAIRS=3)
+    few(monkeypatch, lstm, _LENGTHS=(4, 8), _TOKENS=16, _STEPS=2, _RECALL_STEPS=2, _BATCH=4, _SYMBOLS=3)
     monkeypatch.setattr(lstm, "sample", lambda split, count: sample(split, 60))
     monkeypatch.setattr(lstm, "_joined", lambda pairs, count, seed: list(pairs)[:60])
     found = study("lstm")

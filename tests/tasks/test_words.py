@@ -156,6 +156,22 @@ def test_the_loss_is_the_textbooks(objective: str, negatives: int) -> None:
 
 
 @pytest.mark.parametrize("objective", ["skip-gram", "cbow", "next"])
+def test_a_sparse_gradient_is_the_gradient(objective: str) -> None:
+    """It holds the rows of the words of a batch alone."""
+    work, module, words = job(objective, 3)
+    batch, found = words.stretch((0, 0), 1000), []
+    for sparse in (False, True):
+        work = WordJob(module, words, words, negatives=3, size=1000, sparse=sparse)
+        module.zero_grad()
+        work.loss(module, batch)[0].backward()
+        grads = [module.reads.weight.grad, module.writes.weight.grad]
+        assert all(g is not None and g.is_sparse == sparse for g in grads)
+        found.append([g.to_dense() for g in grads if g is not None])
+    for dense, rows in zip(*found, strict=True):
+        torch.testing.assert_close(rows, dense, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("objective", ["skip-gram", "cbow", "next"])
 @pytest.mark.parametrize("negatives", [0, 2])
 def test_words_in_the_same_places_come_together(objective: str, negatives: int, tmp_path: Path) -> None:
     """Drinks follow "drink" and food follows "eat": each is nearer to its own kind, whichever way it was learned."""
@@ -174,6 +190,7 @@ def test_words_in_the_same_places_come_together(objective: str, negatives: int, 
         arch={"objective": objective, "d_model": 12, "window": 2},
         negatives=negatives,
         training={"epochs": 60, "batch_tokens": 512, "evaluations": 2},
+        optimizer={"kind": "adamw", "lr": 0.01, "clip": 1.0},
         **SMALL,
     )
     things = [word for words in kinds.values() for word in words]
@@ -298,6 +315,7 @@ def test_agreement_with_people_and_analogies(trained: Words, tmp_path: Path) -> 
         ({"vocabulary": {"min_count": 99}}, "no word stands in the text 99 times"),
         ({"arch": {"objective": "skipgram"}}, "arch.objective = 'skipgram'"),
         ({"training": {"label_smoothing": 0.1}}, "smooths a softmax"),
+        ({"negatives": 0}, "takes optimizer.kind adamw"),
     ],
 )
 def test_wrong_options(text: Path, options: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -309,3 +327,8 @@ def test_no_text(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text(" \n\n", encoding="utf-8")
     with pytest.raises(DataError, match="no text"):
         clearhead.train("words", tmp_path / "empty.txt", out=tmp_path / "m", quiet=True)
+
+
+def test_rows_alone_have_gradients_nowhere_else(text: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="sgd is for word vectors"):
+        clearhead.train("language", text, out=tmp_path / "m", quiet=True, optimizer={"kind": "sgd"})

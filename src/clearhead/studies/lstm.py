@@ -4,15 +4,15 @@ Three questions on the networks of `models/recurrent.py` and the transformer, at
 
     speed    a recurrent network takes its steps one after the other, the transformer all at once
     length   one fixed vector must hold the whole source; attention looks at the part it needs   (Cho et al., 2014)
-    recall   pairs of a key and a value, then one of the keys: what was its value?              (Graves et al., 2014)
+    recall   symbols by chance, to be said again in reverse: each was said longer ago than the one before it
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from statistics import mean, median
+from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import torch
@@ -36,7 +36,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 _COMPARED = ("transformer", "LSTM, fixed vector", "LSTM, Bahdanau")
 _LENGTHS, _TOKENS = (16, 32, 64, 128, 256, 512), 1024
 _JOINED, _STEPS, _SEED = (1, 2, 3, 4), 600, 0
-_PAIRS, _KEYS, _RECALL_STEPS, _BATCH = 16, 24, 800, 64
+_SYMBOLS, _KINDS_OF, _RECALL_STEPS, _BATCH = 20, 24, 800, 64
 
 
 def run(say: Callable[[str], None]) -> Findings:
@@ -49,12 +49,10 @@ def run(say: Callable[[str], None]) -> Findings:
     return Findings(
         "lstm",
         "What did attention replace, and what for?",
-        f"speed: one training step of about {_TOKENS:,} tokens a side, vocabulary 1,000, median of three; length: "
-        "one to four "
-        f"sentences of the built-in grammar joined, {_STEPS} steps; recall: {_PAIRS} pairs out of {_KEYS} keys and "
-        "values, "
-        f"{_RECALL_STEPS} steps of {_BATCH}; equal parameters (within 3 %), seed {_SEED}, {torch.get_num_threads()} "
-        "threads",
+        f"speed: one training step of about {_TOKENS:,} tokens a side, vocabulary 1,000, median of three; length: one "
+        f"to four sentences of the built-in grammar joined, {_STEPS} steps; recall: {_SYMBOLS} symbols of {_KINDS_OF} "
+        f"kinds by chance, to be said again in reverse, {_RECALL_STEPS} steps of {_BATCH}; equal parameters (within "
+        f"3 %), seed {_SEED}, {torch.get_num_threads()} threads",
         [
             Table(
                 "Seconds of a training step, by tokens of a sentence",
@@ -67,8 +65,8 @@ def run(say: Callable[[str], None]) -> Findings:
                 [[kind, *right[kind]] for kind in _COMPARED],
             ),
             Table(
-                "Values recalled, %, by how many pairs ago they were said",
-                ["model", *(str(ago) for ago in range(1, _PAIRS + 1))],
+                "Symbols recalled, %, by how many tokens ago they were said",
+                ["model", *(str(ago) for ago in _distances())],
                 [[kind, *recalled[kind]] for kind in _COMPARED],
             ),
         ],
@@ -89,9 +87,9 @@ def run(say: Callable[[str], None]) -> Findings:
             ),
             Chart(
                 "What was said long ago",
-                "pairs ago",
-                "values recalled (%)",
-                [Curve(kind, [float(ago) for ago in range(1, _PAIRS + 1)], recalled[kind]) for kind in _COMPARED],
+                "tokens ago",
+                "symbols recalled (%)",
+                [Curve(kind, [float(ago) for ago in _distances()], recalled[kind]) for kind in _COMPARED],
             ),
         ],
         [
@@ -108,11 +106,10 @@ def run(say: Callable[[str], None]) -> Findings:
             f"attention {attended[0]:.0f} %; on the longest ({lengths[-1]}) {fixed[-1]:.0f} % and "
             f"{attended[-1]:.0f} % (the "
             f"transformer {right['transformer'][0]:.0f} % and {right['transformer'][-1]:.0f} %).",
-            f"The value said {_PAIRS} pairs ago is recalled in {recalled['LSTM, fixed vector'][-1]:.0f} % of cases "
-            "through a "
-            f"fixed vector, {recalled['LSTM, Bahdanau'][-1]:.0f} % with attention and "
-            f"{recalled['transformer'][-1]:.0f} % by "
-            f"the transformer (by chance {100 / _KEYS:.0f} %).",
+            f"What was said {_distances()[-1]} tokens ago is recalled in {recalled['LSTM, fixed vector'][-1]:.0f} % of "
+            f"cases through a fixed vector (what was said just now in {recalled['LSTM, fixed vector'][0]:.0f} %), in "
+            f"{recalled['LSTM, Bahdanau'][-1]:.0f} % with attention and {recalled['transformer'][-1]:.0f} % by the "
+            f"transformer (by chance {100 / _KINDS_OF:.0f} %).",
         ],
     )
 
@@ -209,7 +206,7 @@ def _in_place(trained: Made, pairs: Pairs) -> float:
 
 def _recall(say: Callable[[str], None]) -> dict[str, list[float]]:
     found = {}
-    vocab = 4 + 2 * _KEYS
+    vocab = 4 + _KINDS_OF
     for kind in _COMPARED:
         say(f"recall: {kind}")
         torch.manual_seed(_SEED)
@@ -217,10 +214,9 @@ def _recall(say: Callable[[str], None]) -> dict[str, list[float]]:
         optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=_RECALL_STEPS)
         generator = torch.Generator().manual_seed(_SEED)
-        begin = torch.ones(_BATCH, 1, dtype=torch.long)
         for _ in range(_RECALL_STEPS):
-            src, answer, _ = _asked(generator, _BATCH)
-            F.cross_entropy(model(src, begin)[:, 0], answer).backward()
+            src, tgt, answers = _reversed(generator, _BATCH)
+            F.cross_entropy(model(src, tgt).flatten(0, 1), answers.flatten()).backward()
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
@@ -228,24 +224,20 @@ def _recall(say: Callable[[str], None]) -> dict[str, list[float]]:
     return found
 
 
-def _asked(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(key value key value ... key [n, 2 pairs + 1], the value of that key, how many pairs ago it was said)."""
-    keys = torch.rand(n, _KEYS, generator=generator).argsort(1)[:, :_PAIRS]
-    values = torch.randint(_KEYS, (n, _PAIRS), generator=generator)
-    asked = torch.randint(_PAIRS, (n, 1), generator=generator)
-    told = torch.stack([4 + keys, 4 + _KEYS + values], dim=2).flatten(1)
-    src = torch.cat([told, 4 + keys.gather(1, asked)], dim=1)
-    return src, 4 + _KEYS + values.gather(1, asked)[:, 0], _PAIRS - asked[:, 0]
+def _reversed(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Symbols [n, symbols], what the decoder is given (a beginning, then what it was to say), what it is to say."""
+    src = torch.randint(4, 4 + _KINDS_OF, (n, _SYMBOLS), generator=generator)
+    answers = src.flip(1)
+    return src, torch.cat([torch.ones_like(src[:, :1]), answers[:, :-1]], dim=1), answers
 
 
 @torch.no_grad()
 def _by_distance(model: Seq2Seq, generator: torch.Generator) -> list[float]:
-    """Per cent of values recalled for each distance, of some 100 questions each."""
-    src, answer, ago = _asked(generator, 100 * _PAIRS)
-    right = model(src, torch.ones(len(src), 1, dtype=torch.long))[:, 0].argmax(-1) == answer
-    return _means(right, ago)
+    """Per cent of symbols said right for each distance, in 500 rows."""
+    src, tgt, answers = _reversed(generator, 500)
+    return (100.0 * (model(src, tgt).argmax(-1) == answers).float().mean(0)).tolist()
 
 
-def _means(right: Tensor, ago: Tensor) -> list[float]:
-    rows: Sequence[list[bool]] = [right[ago == distance].tolist() for distance in range(1, _PAIRS + 1)]
-    return [100 * mean(row) if row else float("nan") for row in rows]
+def _distances() -> list[int]:
+    """How many tokens ago each symbol was said when it is to be said again."""
+    return [2 * place + 1 for place in range(_SYMBOLS)]

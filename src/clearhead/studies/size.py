@@ -60,7 +60,7 @@ def run(say: Callable[[str], None]) -> Findings:
         ],
         [
             Chart("Whole sentences right, lowest to highest seed", "shape", "exact match (%)",
-                  [spread("exact match", [n.replace(", ", "\n") for n in names], right)], form="bars"),
+                  [spread("exact match", names, right)], form="bars"),
             Chart("What is right for the time it took", "time of a step (ms)", "exact match (%)",
                   [Curve(n, [float(r[7])], [float(r[3])]) for n, r in zip(names, rows, strict=True)], form="points"),
         ],

@@ -28,6 +28,13 @@ class RunConfig(BaseModel):
     keep_checkpoints: int = Field(
         0, ge=0, description="moments of the run to keep, spread evenly, the first and last too"
     )
+    optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="how weights are changed")
+
+    @model_validator(mode="after")
+    def _walks(self) -> RunConfig:
+        if self.optimizer.kind == "sgd" and not isinstance(self, WordsConfig):
+            raise ValueError("optimizer.kind sgd is for word vectors; take muon or adamw")
+        return self
 
 
 class PairConfig(RunConfig):
@@ -36,7 +43,6 @@ class PairConfig(RunConfig):
     data: DataConfig = Field(default_factory=lambda: DataConfig(), description="which columns, what is left out")
     tokenizer: TokenizerConfig = Field(default_factory=lambda: TokenizerConfig(), description="how text is cut")
     arch: Seq2SeqConfig = Field(default_factory=lambda: EncoderDecoderConfig(), description="the model")
-    optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="how weights are changed")
     schedule: ScheduleConfig = Field(
         default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
     )
@@ -83,7 +89,7 @@ class WordsConfig(RunConfig):
     vocabulary: VocabularyConfig = Field(default_factory=lambda: VocabularyConfig(), description="which words")
     arch: WordVectorsConfig = Field(default_factory=lambda: WordVectorsConfig(), description="the network")
     optimizer: OptimizerConfig = Field(
-        default_factory=lambda: OptimizerConfig(kind="adamw", lr=1e-2, weight_decay=0.0),
+        default_factory=lambda: OptimizerConfig(kind="sgd", lr=0.025, clip=0.2, weight_decay=0.0),
         description="how weights are changed",
     )
     schedule: ScheduleConfig = Field(
@@ -92,7 +98,7 @@ class WordsConfig(RunConfig):
     training: TrainingConfig = Field(
         default_factory=lambda: TrainingConfig(
             epochs=5,
-            batch_tokens=16_384,
+            batch_tokens=1024,
             label_smoothing=0.0,
             precision="float32",
             evaluations=10,
@@ -104,6 +110,8 @@ class WordsConfig(RunConfig):
 
     @model_validator(mode="after")
     def _is_told_apart(self) -> WordsConfig:
+        if self.optimizer.kind == "sgd" and not self.negatives:
+            raise ValueError("a softmax over all words (negatives 0) takes optimizer.kind adamw and optimizer.lr 0.01")
         if self.training.label_smoothing and self.negatives:
             raise ValueError("training.label_smoothing smooths a softmax; take negatives 0, or label_smoothing 0")
         return self

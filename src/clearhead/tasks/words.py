@@ -28,6 +28,7 @@ from clearhead.models.word_vectors import WordVectors
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
+from clearhead.training.config import OptimizerConfig
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan, run
 from clearhead.training.negative_sampling import against_drawn, together
@@ -53,8 +54,10 @@ class Neighbour:
 class WordJob:
     """What the training loop asks of word vectors; see `clearhead.training.loop.Job`."""
 
-    def __init__(self, module: WordVectors, train: WordSet, valid: WordSet, *, negatives: int, size: int):
-        self.module = module
+    def __init__(
+        self, module: WordVectors, train: WordSet, valid: WordSet, *, negatives: int, size: int, sparse: bool = False
+    ):
+        self.module, self._sparse = module, sparse
         self._train, self._valid, self._negatives, self._size = train, valid, negatives, size
 
     def epoch(self, epoch: int) -> Sequence[Key]:
@@ -69,28 +72,32 @@ class WordJob:
         """(sum of the losses in nats, predictions): pairs of words, or windows that predict their middle."""
         counts = batch.pairs.sum(-1)  # [blocks, words]
         if module.config.objective == "cbow":
-            vectors = module.reads(batch.around)
+            vectors = self._looked_up(batch.around, module.reads.weight)
             share = batch.pairs.to(vectors.dtype) / counts.clamp(min=1)[:, :, None]
             hidden, counts = torch.bmm(share, vectors), (counts > 0).long()
             return self._predicted(module, hidden, counts, batch), int(counts.sum())
-        vectors = module.reads(batch.words)
+        vectors = self._looked_up(batch.words, module.reads.weight)
         if not self._negatives:
             block, word, other = batch.pairs.nonzero().unbind(1)
             labels = batch.around[block, other].long()
             return cross_entropy(vectors[block, word], module.writes.weight, labels), len(labels)
-        loss = together(vectors, F.embedding(batch.around, module.writes.weight), batch.pairs)
+        loss = together(vectors, self._looked_up(batch.around, module.writes.weight), batch.pairs)
         return loss + self._drawn(module, vectors, counts, batch), int(counts.sum())
 
     def _predicted(self, module: WordVectors, hidden: Tensor, counts: Tensor, batch: Stretch) -> Tensor:
         """The loss of the words in the middle, given what is read off their windows."""
         if not self._negatives:
             return cross_entropy(hidden[counts > 0], module.writes.weight, batch.words[counts > 0].long())
-        scores = (hidden * F.embedding(batch.words, module.writes.weight)).sum(-1)
+        scores = (hidden * self._looked_up(batch.words, module.writes.weight)).sum(-1)
         return F.softplus(-scores).mul(counts).sum() + self._drawn(module, hidden, counts, batch)
 
     def _drawn(self, module: WordVectors, vectors: Tensor, counts: Tensor, batch: Stretch) -> Tensor:
-        drawn = F.embedding(batch.drawn, module.writes.weight)
+        drawn = self._looked_up(batch.drawn, module.writes.weight)
         return against_drawn(vectors.flatten(0, 1), drawn, counts.flatten().float(), self._negatives)
+
+    def _looked_up(self, words: Tensor, table: Tensor) -> Tensor:
+        """The vectors of words; their gradient, where few of all words have one, holds the rows of these words only."""
+        return F.embedding(words, table, sparse=self._sparse)
 
     @torch.inference_mode()
     def validate(self, module: WordVectors) -> dict[str, float]:
@@ -168,7 +175,7 @@ class Words:
         moments = max(
             config.keep_checkpoints, 2 if config.arch.d_model <= 2 else 0
         )  # a plane is shown before and after
-        plan = Plan(config.seed, config.max_steps, moments, config.optimizer, config.schedule, config.training)
+        plan = Plan(config.seed, config.max_steps, moments, _optimizer(config), config.schedule, config.training)
         outcome = run(job, plan, folder, resume=resume, quiet=quiet)
         folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
         return cls(module, tokenizer, folder)
@@ -368,7 +375,17 @@ def _job(
     sets = corpus(train, config.seed), corpus(valid, config.seed + 1)
     words = tokenizer.vocab_size - _FIRST
     say(f"{len(train):,} lines, {len(sets[0].ids):,} words of {words:,} kinds; {len(valid):,} lines for validation")
-    return WordJob(module, *sets, negatives=config.negatives, size=config.training.batch_tokens)
+    sparse = config.optimizer.kind == "sgd"
+    return WordJob(module, *sets, negatives=config.negatives, size=config.training.batch_tokens, sparse=sparse)
+
+
+def _optimizer(config: WordsConfig) -> OptimizerConfig:
+    """Plain steps are as long for a batch as those of all its predictions together, which pull at many vectors."""
+    if config.optimizer.kind != "sgd":
+        return config.optimizer
+    arch = config.arch
+    each = arch.window + 1 if arch.objective == "skip-gram" else 1  # predictions of a word: twice the mean reach
+    return config.optimizer.model_copy(update={"lr": config.optimizer.lr * config.training.batch_tokens * each})
 
 
 def _terms(query: str) -> Iterator[tuple[float, str]]:

@@ -14,8 +14,10 @@ class OptimizerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["muon", "adamw"] = Field(
-        "muon", description="muon: matrices inside the blocks by Muon, all else by AdamW; adamw: everything by AdamW"
+    kind: Literal["muon", "adamw", "sgd"] = Field(
+        "muon",
+        description="muon: matrices inside the blocks by Muon, all else by AdamW; adamw: everything by AdamW; "
+        "sgd: plain steps, for word vectors, whose lr is then that of one prediction",
     )
     lr: float = Field(5e-3, gt=0, description="peak learning rate of AdamW")
     muon_lr: float = Field(3e-3, gt=0, description="peak learning rate of Muon, scaled to AdamW's size of step")

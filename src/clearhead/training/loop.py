@@ -260,7 +260,7 @@ class _Run:
             loss.backward()
             total, count = total + loss.item(), count + n
         self.weights.gather()
-        grads = [w.grad for w in self.master.parameters() if w.grad is not None]
+        grads = [_numbers(w) for w in self.master.parameters() if w.grad is not None]
         norm = float(nn.utils.get_total_norm(grads)) / count  # of the mean gradient over all predictions
         lost = "loss" if not math.isfinite(total) else "gradient" if not math.isfinite(norm) else ""
         if not lost:
@@ -357,6 +357,15 @@ def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bo
                 )
         this.master.eval()
         return this.finish()
+
+
+def _numbers(weight: Tensor) -> Tensor:
+    """The numbers of a weight's gradient; of a sparse one, those of its rows, each row once."""
+    assert weight.grad is not None, "only called where there is one"
+    if not weight.grad.is_sparse:
+        return weight.grad
+    weight.grad = weight.grad.coalesce()
+    return weight.grad.values()
 
 
 def read_metrics(folder: Folder) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 Muon     momentum, orthogonalised by Newton-Schulz, for matrices inside the blocks   (Jordan et al., 2024)
 AdamW    for embeddings, output matrix, norms and biases, or for everything           (Loshchilov and Hutter, 2019)
+SGD      for word vectors: a plain step of the rows that have a gradient            (Robbins and Monro, 1951)
 WSD      warm-up, stable, decay                                                       (Hu et al., 2024)
 """
 
@@ -21,6 +22,8 @@ __all__ = ["make_optimizers", "make_schedule"]
 
 def make_optimizers(module: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
     """The optimizers that share the parameters of `module`; each group keeps its peak rate in `peak`."""
+    if config.kind == "sgd":
+        return [torch.optim.SGD([{"params": list(module.parameters()), "peak": config.lr}], lr=config.lr)]
     inside: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []

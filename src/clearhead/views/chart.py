@@ -23,6 +23,7 @@ _ACROSS = 2  # charts beside each other
 _DASHES = ("-", "--", "-.", ":")  # so that of two curves in one place both are seen
 _TITLE = 52  # characters of a line of a chart's title
 _MARKED_UP_TO = 40  # points of a curve; more would be one thick line
+_ABREAST = 40  # letters of names below bars that fit side by side
 
 
 def charts_figure(charts: Sequence[Chart], *, title: str = "") -> Figure:
@@ -91,7 +92,9 @@ def _bars(axes: Axes, chart: Chart) -> None:
             low = [y - a for y, (a, _) in zip(curve.ys, curve.spread, strict=True)]
             high = [b - y for y, (_, b) in zip(curve.ys, curve.spread, strict=True)]
             axes.errorbar(middles, curve.ys, [low, high], fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
-    axes.set_xticks(range(len(places)), [visible(str(p)) for p in places])
+    names = [visible(str(p)) for p in places]
+    long = sum(map(len, names)) > _ABREAST
+    axes.set_xticks(range(len(places)), names, rotation=20 if long else 0, ha="right" if long else "center")
     if chart.log_y:
         _log(axes)
 
