@@ -151,6 +151,15 @@ def test_other_text_or_options_are_refused(trained: LanguageModel, text: Path, t
         clearhead.train("language", text, out=place, max_steps=60, resume=True, **SMALL)
 
 
+def test_checkpointing_changes_no_bit(text: Path, tmp_path: Path) -> None:
+    """Dropout falls on the same numbers in the second computation."""
+    for checkpointing in (False, True):
+        options: dict[str, Any] = {**SMALL, "arch": {**ARCH, "dropout": 0.2}}
+        options["training"] = {**SMALL["training"], "checkpointing": checkpointing}
+        clearhead.train("language", text, out=tmp_path / str(checkpointing), max_steps=6, **options)
+    assert weights(tmp_path / "True") == weights(tmp_path / "False")
+
+
 def test_a_validation_file_and_documents_told_apart(tmp_path: Path, text: Path) -> None:
     documents = tmp_path / "d.jsonl"
     lines = TEXT.splitlines()

@@ -27,7 +27,7 @@ def run(say: Callable[[str], None]) -> Findings:
     """Cosine distances between the states of one word in two sentences, and of two words in one, layer by layer."""
     say("training a translator")
     with torch.enable_grad():
-        arch = {"d_model": 64, "d_ff": 128, "heads": 4, "layers": _LAYERS, "positions": "none", "norm_order": "post"}
+        arch = {"d_model": 64, "d_ff": 128, "heads": 4, "layers": _LAYERS, "positions": "none"}
         model = made(arch, sample("train", _TRAIN), seed=_SEED, steps=_STEPS).model
     say("looking")
     states = [_states(model, source) for source, _ in sample("test", _SENTENCES)]
@@ -49,7 +49,7 @@ def run(say: Callable[[str], None]) -> Findings:
         "context",
         "When does a word become the word of its sentence?",
         f"the encoder of an English-Spanish translator ({_LAYERS} + {_LAYERS} layers of d_model 64, {_STEPS} steps, "
-        f"seed {_SEED}, norms behind the residuals as in 2017, no positions, so that only the words around differ); "
+        f"seed {_SEED}, no positions, so that only the words around differ); "
         f'"{_EXAMPLE[0]}" and "{_EXAMPLE[1]}", and all words that stand in several of {_SENTENCES} test sentences',
         [table],
         [
@@ -60,9 +60,14 @@ def run(say: Callable[[str], None]) -> Findings:
                 [
                     Curve(f'"{_EXAMPLE[2]}" in the two sentences', names, pair),
                     Curve("one word, two sentences (mean)", names, same),
-                    Curve("two words, one sentence (mean)", names, other),
                 ],
-            )
+            ),
+            Chart(
+                "Two words of one sentence, on a scale of their own",
+                "after",
+                "cosine distance",
+                [Curve("two words, one sentence (mean)", names, other)],
+            ),
         ],
         [
             f'At the embedding "{_EXAMPLE[2]}" is one vector (distance {abs(pair[0]):.2f}), after {_LAYERS} layers its '

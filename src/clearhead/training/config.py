@@ -55,5 +55,8 @@ class TrainingConfig(BaseModel):
     evaluations: int = Field(20, ge=1, description="how often the validation part is looked at")
     patience: int = Field(6, ge=0, description="evaluations without a better loss before stopping (0 = never stop)")
     average: int = Field(5, ge=0, description="average the weights of the last evaluations if that is better (0 = no)")
+    checkpointing: bool = Field(
+        False, description="compute activations a second time in the backward pass instead of keeping them all"
+    )
     save_seconds: float = Field(30, gt=0, description="seconds between saved states")
     tensorboard: bool = Field(False, description="draw metrics.jsonl for TensorBoard too, in FOLDER/tensorboard")

@@ -118,6 +118,9 @@ class _Run:
     def __init__(self, job: Job, plan: Plan, folder: Folder, *, quiet: bool):
         self.job, self.plan, self.folder = job, plan, folder
         self.master = job.module
+        for part in self.master.modules():
+            if hasattr(part, "checkpointing"):
+                part.checkpointing = plan.training.checkpointing
         self.optimizers = make_optimizers(self.master, plan.optimizer)
         first_epoch = math.ceil(len(job.epoch(0)) / plan.training.accumulate)
         self.total = plan.max_steps or max(1, round(plan.training.epochs * first_epoch))
