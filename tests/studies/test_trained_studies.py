@@ -103,4 +103,4 @@ def test_lstm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lstm, "_joined", lambda pairs, count, seed: list(pairs)[:60])
     found = study("lstm")
     whole(found)
-    assert [table.columns[-1] for table in found.tables] == ["8 tokens", found.charts[1].curves[0].xs[-1], "3"]
+    assert [table.columns[-1] for table in found.tables] == ["8 tokens", found.charts[1].curves[0].xs[-1], "5"]
