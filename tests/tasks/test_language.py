@@ -116,7 +116,7 @@ def test_a_killed_training_repeats_every_bit(
         pass
 
     from clearhead.data import shards
-    from clearhead.tasks.language import LanguageJob
+    from clearhead.tasks.texts import LanguageJob
 
     real, count = LanguageJob.loss, 0
 

@@ -1,0 +1,144 @@
+"""What training on running text needs: the corpus, tokenised once, and what the loop asks of a language model."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clearhead.data.floors import floors
+from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
+from clearhead.data.text import Piece, read_pieces
+from clearhead.data.tokenizers import BOS, EOS, PAD, ROLES, UNK, Tokenizer
+from clearhead.data.windows import TextBatch, Windows
+from clearhead.folder import Folder
+from clearhead.generation.continuation import Sampling, continued
+from clearhead.models.decoder import Decoder
+from clearhead.progress import Bar
+from clearhead.tasks.config import LanguageConfig
+from clearhead.training.cross_entropy import cross_entropy
+
+__all__ = ["Corpus", "LanguageJob", "forbidden", "judged", "make_job", "text_loss"]
+
+_VALID_TOKENS = 4096  # of a batch that is only judged
+_COUNTED = 2**22  # tokens that floors are counted on
+_PROMPT, _SAMPLE = 8, 48  # tokens of a sample that is shown during training
+
+
+class Corpus:
+    """The text of a run, walked through as often as need be."""
+
+    def __init__(self, files: Sequence[str], valid: Sequence[str], config: LanguageConfig):
+        self._files, self._valid, self._config = files, valid, config
+
+    def pieces(self) -> Iterator[Piece]:
+        """The text to train on."""
+        return self._pieces(self._files)
+
+    def survey(self) -> Survey:
+        """How much text there is; what it hashes to, the validation part's with it."""
+        about = survey(self.pieces())
+        if not self._valid:
+            return about
+        other = survey(self._pieces(self._valid))
+        both = hashlib.sha256(f"{about.digest} {other.digest}".encode()).hexdigest()
+        return Survey(about.documents, about.characters, both, about.sample)
+
+    def tokens(self, folder: Folder, tokenizer: Tokenizer, about: Survey, *, quiet: bool) -> dict[str, Tokens]:
+        """The parts, tokenised if they are not yet."""
+        place = folder.path / "tokens"
+        if (found := open_tokens(place, about.digest)) is None:
+            with Bar("tokenising", about.characters, "characters", quiet=quiet) as bar:
+                write_tokens(place, self._parted(about), tokenizer, about.digest, told=bar.advance)
+            found = open_tokens(place, about.digest)
+        assert found is not None, "the index was just written"
+        return found
+
+    def _parted(self, about: Survey) -> Iterator[tuple[str, Piece]]:
+        if not self._valid:
+            yield from held_out(self.pieces(), about, self._config.data.valid_share)
+            return
+        yield from (("train", piece) for piece in self.pieces())
+        yield from (("valid", piece) for piece in self._pieces(self._valid))
+
+    def _pieces(self, files: Sequence[str]) -> Iterator[Piece]:
+        return read_pieces(files, column=self._config.data.text, separator=self._config.data.separator)
+
+
+class LanguageJob:
+    """What the training loop asks of a language model; see `clearhead.training.loop.Job`."""
+
+    def __init__(self, module: Decoder, train: Windows, valid: Windows, tokenizer: Tokenizer):
+        self.module, self._train, self._valid, self._tokenizer = module, train, valid, tokenizer
+
+    def epoch(self, epoch: int) -> Sequence[Any]:
+        """The batches of an epoch."""
+        return self._train.epoch(epoch)
+
+    def batch(self, key: Any) -> TextBatch:
+        """The tensors of a batch."""
+        return self._train.batch(key)
+
+    def loss(self, module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
+        """(sum of the losses in nats, tokens that are predicted)."""
+        return text_loss(module, batch)
+
+    @torch.inference_mode()
+    def validate(self, module: Decoder) -> dict[str, float]:
+        """ "loss" (nats a token) over the whole validation part, and the same as bits for a byte of its text."""
+        total, count = judged(module, self._valid)
+        about = self._valid.tokens.about
+        return {"loss": total / max(1, count), "bits per byte": total / math.log(2) / max(1, about.bytes)}
+
+    def floors(self) -> dict[str, float]:
+        """What models reach which know less, counted on the first tokens of both parts."""
+        train, valid = (windows.tokens[:_COUNTED] for windows in (self._train, self._valid))
+        return floors([train], [valid], self.module.head.out_features) if len(valid) > 1 else {}
+
+    def sample(self, module: Decoder) -> str:
+        """How the validation part goes on behind its first tokens, as the model would have it."""
+        prompt = self._valid.tokens[:_PROMPT].tolist()
+        steps = continued(module, [prompt], [_SAMPLE], Sampling(), eos=EOS, forbidden=forbidden(self._tokenizer))
+        return self._tokenizer.exactly([token for step in steps for token in step.values()])
+
+    def order(self) -> str:
+        """How batches are made."""
+        windows = self._train
+        return f"{windows.rows} windows of {windows.length} tokens a batch, begun elsewhere and shuffled in each epoch"
+
+
+def text_loss(module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
+    """(sum of the losses in nats, tokens that are predicted) of a batch."""
+    x, labels = module.decode(batch.ids, documents=batch.documents, at=batch.at).flatten(0, 1), batch.labels.flatten()
+    wanted = labels != PAD
+    if not wanted.all():
+        x, labels = x[wanted], labels[wanted]
+    return cross_entropy(x, module.head.weight, labels, cap=module.config.soft_cap), len(labels)
+
+
+def forbidden(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The special tokens, which no text is continued with."""
+    marks = (tokenizer.backend.token_to_id(role) for role in ROLES)
+    return (PAD, BOS, UNK, *(mark for mark in marks if mark is not None))
+
+
+def judged(module: Decoder, windows: Windows) -> tuple[float, int]:
+    """(sum of the losses in nats, tokens) over a whole corpus, in windows that do not overlap."""
+    total, count = 0.0, 0
+    for start in windows.in_order():
+        loss, n = text_loss(module, windows.whole(start))
+        total, count = total + loss.item(), count + n
+    return total, count
+
+
+def make_job(module: Decoder, tokenizer: Tokenizer, parts: dict[str, Tokens], config: LanguageConfig) -> LanguageJob:
+    """The training and the validation part as the loop asks for them."""
+    length, apart = config.arch.max_len, config.data.apart
+    rows = max(1, config.training.batch_tokens // length)
+    train = Windows(parts["train"], length=length, rows=rows, apart=apart, seed=config.seed)
+    valid = Windows(parts["valid"], length=length, rows=max(1, _VALID_TOKENS // length), apart=apart)
+    return LanguageJob(module, train, valid, tokenizer)
