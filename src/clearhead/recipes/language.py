@@ -30,10 +30,10 @@ def shakespeare() -> LanguageConfig:
 
 
 def gpt_100m() -> LanguageConfig:
-    """115 million parameters, for a GPU: books, some 50 MB of them and more."""
+    """116 million parameters, for a GPU: books, some 50 MB of them and more."""
     return LanguageConfig(
         recipe="gpt-100m",
-        tokenizer=TextTokenizerConfig(vocab_size=32_000),
+        tokenizer=TextTokenizerConfig(vocab_size=20_000),
         arch=DecoderConfig(d_model=768, d_ff=3072, heads=12, layers=12, max_len=1024, dropout=0.1),
         training=TrainingConfig(
             batch_tokens=65_536, accumulate=4, label_smoothing=0.0, epochs=4, average=0, precision="bfloat16"
