@@ -35,6 +35,7 @@ _COMMANDS = {
     "show": ("clearhead.cli.look:show", "See where a model looked, in the terminal or as a figure."),
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
     "generate": ("clearhead.cli.generate:generate", "Continue texts with a language model."),
+    "chat": ("clearhead.cli.chat:chat", "Talk with a chat model."),
     "nearest": ("clearhead.cli.words:nearest", "Find words near a word, or near a sum of words."),
     "export": ("clearhead.cli.export:export", "Write a model in the form of other libraries."),
     "study": ("clearhead.cli.study:study", "Measure why things are as they are."),

@@ -32,7 +32,8 @@ def optional(defaults: BaseModel, *, without: tuple[str, ...] = (), others: Sequ
             annotation: Any = optional(value, others=also)
         else:
             annotation = _either([kind.model_fields[name].annotation for kind in owners])
-        help_ = Parameter(help=_help(name, value, owners, kinds))
+        flag = owners[0].model_fields[name].title  # a name that Python keeps for itself
+        help_ = Parameter(name=f"--{flag}" if flag else None, help=_help(name, value, owners, kinds))
         fields.append((name, Annotated[Optional[annotation], help_], dataclasses.field(default=None)))  # noqa: UP045
     # A module that does not exist: there is no source to look into.
     return dataclasses.make_dataclass(type(defaults).__name__, fields, namespace={"__module__": "clearhead.cli.made"})

@@ -27,12 +27,17 @@ def finished(folder: Path) -> None:
 
     say(f"trained {results['steps']} steps in {minutes} min {seconds} s ({results['precision']})")
     say(f"validation, {results['weights']} weights: {numbers}")
+    if before := results.get("before"):
+        say(f"before: {'  '.join(f'{name} {value:.4g}' for name, value in before.items())}")
     if picture := loss_picture(folder):
         say(f"loss curve: {picture}")
     if config["task"] == "words":
         if picture := words_picture(folder):
             say(f"words: {picture}")
         say(f"model: {folder}\n  try: clearhead nearest {folder} WORD")
+        return
+    if config["task"] == "chat":
+        say(f"model: {folder}\n  try: clearhead chat {folder}")
         return
     if config["task"] == "language":
         say(f'model: {folder}\n  try: clearhead generate {folder} "Once upon a time"')

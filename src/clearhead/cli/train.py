@@ -42,6 +42,16 @@ _LANGUAGE = """Files are texts, or tables with a column of texts (JSONL, Parquet
     By characters, as small as it gets: clearhead train language book.txt --recipe shakespeare --out models/small
 
     Another architecture: clearhead train language books/ --arch.preset llama --arch.layers 8 --out models/llama"""
+_CHATS = """Files hold conversations: JSON lines with messages [{"role": "user", "content": "..."}, ...], or with prompt
+    and completion, or with instruction, input and output; lists of such in .json, tables with these columns (Parquet,
+    CSV, TSV), hub:NAME. They may be packed as .gz or .xz. Only what the assistant says is learned.
+
+    Example: clearhead train chat chats.jsonl --from models/mine --out models/chat
+
+    What is learned of a row of chats? clearhead train chat chats.jsonl --from models/mine --show-batch
+
+    Small matrices beside the model instead of all of it: clearhead train chat chats.jsonl --from models/mine
+    --lora.rank 8 --out models/chat"""
 _ABOUT = {  # task: what it does, what its files are, more
     "translate": (
         "Train a translator on sentence pairs.",
@@ -54,6 +64,7 @@ _ABOUT = {  # task: what it does, what its files are, more
         _PAIRS.format("text", "summary", "article", "highlights", task="summarize"),
     ),
     "language": ("Train a language model on running text.", "texts, tables, folders, or sample:python", _LANGUAGE),
+    "chat": ("Teach a language model to answer.", "conversations", _CHATS),
     "words": ("Train word vectors on running text.", "files of text", _TEXT),
 }
 for _task, (_line, *_) in _ABOUT.items():
@@ -78,7 +89,7 @@ def _command(task: str) -> Callable[..., None]:
         recipe: str | None = None,
         config: Path | None = None,
         resume: Annotated[bool, Parameter(negative=())] = False,
-        dry_run: Annotated[bool, Parameter(negative=())] = False,
+        dry_run: Annotated[bool, Parameter(name=["--dry-run", "--show-batch"], negative=())] = False,
         options: options_annotation = None,
     ) -> None:
         _run(task, list(files), out, valid or [], recipe, config, resume, dry_run, given(options))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["DataConfig", "TextConfig", "VocabularyConfig"]
+__all__ = ["ChatDataConfig", "DataConfig", "TextConfig", "VocabularyConfig"]
 
 
 class DataConfig(BaseModel):
@@ -74,6 +74,21 @@ class TextConfig(BaseModel):
     @classmethod
     def _column(cls, value: object) -> object:
         return _position_or_name(value)
+
+
+class ChatDataConfig(BaseModel):
+    """How conversations are read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template: str | None = Field(
+        default=None,
+        description="File of a chat template in the Hugging Face form (default: the base's, else our own).",
+    )
+    valid_share: float = Field(
+        default=0.05, gt=0, lt=1, description="Share of chats held out when no validation file is given."
+    )
+    valid_rows: int = Field(default=1000, ge=1, description="At most this many chats are held out for validation.")
 
 
 class VocabularyConfig(BaseModel):

@@ -23,7 +23,7 @@ from clearhead.data.keys import choose_keys, look_up, text_under
 from clearhead.data.records import Column, Record, listed
 from clearhead.errors import DataError, nearest
 
-__all__ = ["hub_records"]
+__all__ = ["hub_records", "hub_rows"]
 
 _FORM = "write hub:NAME,config=CONFIG,split=SPLIT,rows=COUNT; all but the name may be left out"
 _OPTIONS = ("config", "split", "rows")
@@ -45,14 +45,23 @@ def hub_records(spec: str, columns: Sequence[Column | None], wanted: Sequence[st
     Raises:
         DataError: no such data set, config, split or key, no network, a value that is no string, or no `datasets`.
     """
+    keys: list[str] | None = None
+    for line, row in enumerate(hub_rows(spec), 1):
+        if keys is None:
+            keys = choose_keys(row, columns, wanted, spec, line)
+        yield Record(spec, line, tuple([_text(row, key, spec, line) for key in keys]))
+
+
+def hub_rows(spec: str) -> Iterator[Mapping[str, object]]:
+    """The rows of a data set, with all that stands in them.
+
+    Raises:
+        DataError: no such data set, config or split, no network, or no `datasets`.
+    """
     library = extra("datasets", "data sets of the hub", spec)
     asked = _parsed(spec)
-    keys: list[str] | None = None
     with _quiet(library):
-        for line, row in enumerate(_rows(asked, library), 1):
-            if keys is None:
-                keys = choose_keys(row, columns, wanted, spec, line)
-            yield Record(spec, line, tuple([_text(row, key, spec, line) for key in keys]))
+        yield from _rows(asked, library)
 
 
 def _text(row: Mapping[str, object], key: str, spec: str, line: int) -> str:

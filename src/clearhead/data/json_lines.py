@@ -11,7 +11,7 @@ from clearhead.data.keys import Number, choose_keys, kind_of, text_under
 from clearhead.data.records import Column, Record
 from clearhead.errors import DataError
 
-__all__ = ["json_records"]
+__all__ = ["json_objects", "json_records"]
 
 _MEND = "write one JSON object a line (`jq -c .` makes lines of objects, `jq -c '.[]'` those of a list)"
 _decoder = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number)
@@ -23,13 +23,17 @@ def json_records(
     """The records of the objects; the first of them tells which keys are meant (see `choose_keys`)."""
     keys: list[str] | None = None
     name = str(path)
-    for line, text in lines:
-        if not text or text.isspace():
-            continue
-        given = _object(text, path, line)
+    for line, given in json_objects(lines, path):
         if keys is None:
             keys = choose_keys(given, columns, wanted, path, line)
         yield Record(name, line, tuple([text_under(given, key, path, line) for key in keys]))
+
+
+def json_objects(lines: Iterator[Line], path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """(line, object); blank lines are none. Numbers are text, as they are written."""
+    for line, text in lines:
+        if text and not text.isspace():
+            yield line, _object(text, path, line)
 
 
 def _object(text: str, path: Path, line: int) -> dict[str, object]:

@@ -11,7 +11,7 @@ from clearhead.data.keys import choose_keys, dotted, look_up, text_under
 from clearhead.data.records import Column, Record, listed
 from clearhead.errors import DataError, nearest
 
-__all__ = ["parquet_records"]
+__all__ = ["parquet_records", "parquet_rows"]
 
 _ROWS = 1024
 _MEND = "fetch or write it anew; a complete Parquet file begins and ends with PAR1"
@@ -25,28 +25,46 @@ def parquet_records(
     Raises:
         DataError: damaged, no such column, a column of something else than strings, a null, or no pyarrow.
     """
-    arrow, parquet = extra("pyarrow", "Parquet", path), extra("pyarrow.parquet", "Parquet", path)
-    broken = (arrow.ArrowException, OSError, UnicodeDecodeError)
-    try:
-        file = parquet.ParquetFile(stream)
-    except broken as error:
-        raise DataError(f"not a Parquet file, or a damaged one ({_said(error)})", _MEND, file=path) from None
+    arrow, file = _opened(stream, path)
     schema = {field.name: _tree(field.type, arrow) for field in file.schema_arrow}
     keys = choose_keys(schema, columns, wanted, path, 1) if file.metadata.num_rows else []
     for key in keys:
         _check(schema, key, path)
-    batches = file.iter_batches(_ROWS, columns=list(dict.fromkeys(keys)), use_threads=False)
-    done, name = 0, str(path)
+    name = str(path)
+    for line, row in enumerate(_rows(arrow, file, list(dict.fromkeys(keys)), path), 1):
+        yield Record(name, line, tuple([text_under(row, key, path, line) for key in keys]))
+
+
+def parquet_rows(stream: IO[bytes], path: Path) -> Iterator[dict[str, object]]:
+    """The rows with all that stands in them.
+
+    Raises:
+        DataError: damaged, or no pyarrow.
+    """
+    arrow, file = _opened(stream, path)
+    yield from _rows(arrow, file, None, path)
+
+
+def _opened(stream: IO[bytes], path: Path) -> tuple[Any, Any]:
+    """(the library, the file)."""
+    arrow, parquet = extra("pyarrow", "Parquet", path), extra("pyarrow.parquet", "Parquet", path)
+    try:
+        return arrow, parquet.ParquetFile(stream)
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DataError(f"not a Parquet file, or a damaged one ({_said(error)})", _MEND, file=path) from None
+
+
+def _rows(arrow: Any, file: Any, keys: list[str] | None, path: Path) -> Iterator[dict[str, object]]:
+    batches, done = file.iter_batches(_ROWS, columns=keys, use_threads=False), 0
     while True:
         try:
             rows = next(batches, arrow.RecordBatch.from_pylist([], arrow.schema([]))).to_pylist()
-        except broken as error:
+        except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
             problem = f"the data are damaged from this row on ({_said(error)})"
             raise DataError(problem, _MEND, file=path, line=done + 1) from None
         if not rows:
             return
-        for line, row in enumerate(rows, done + 1):
-            yield Record(name, line, tuple([text_under(row, key, path, line) for key in keys]))
+        yield from rows
         done += len(rows)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Column", "Record", "listed", "ordinal"]
+__all__ = ["Column", "Record", "Row", "listed", "ordinal"]
 
 Column: TypeAlias = int | str  # a position, counted from 1, or a name: a header's, a key, a language
 
@@ -21,6 +21,15 @@ class Record:
     file: str
     line: int
     values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row with all that stands in it, by name; `line` as of a record."""
+
+    file: str
+    line: int
+    values: Mapping[str, object]
 
 
 def listed(names: Iterable[str]) -> str:

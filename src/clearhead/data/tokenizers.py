@@ -100,6 +100,12 @@ class Tokenizer:
         return int(self.backend.get_vocab_size())
 
     @property
+    def specials(self) -> dict[str, int]:
+        """The special tokens and their ids."""
+        added = self.backend.get_added_tokens_decoder()
+        return {token.content: number for number, token in added.items() if token.special}
+
+    @property
     def lowercase(self) -> bool:
         """Whether capital letters are read as small ones, and so never written."""
         return self.normalized("A") == "a"

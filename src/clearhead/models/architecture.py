@@ -15,6 +15,7 @@ __all__ = [
     "SEQ2SEQ",
     "DecoderConfig",
     "EncoderDecoderConfig",
+    "LoRAConfig",
     "RecurrentConfig",
     "Seq2SeqConfig",
     "TransformerConfig",
@@ -161,6 +162,16 @@ class DecoderConfig(TransformerConfig):
     def window_of(self, block: int) -> int | None:
         """How many tokens a token sees in a block; None: all."""
         return None if self.full_every and (block + 1) % self.full_every == 0 else self.window
+
+
+class LoRAConfig(BaseModel):
+    """Small matrices that are trained beside a model's own (Hu et al., 2022)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rank: int = Field(0, ge=0, description="rank of the small matrices (0: the model itself is trained)")
+    alpha: float = Field(16.0, gt=0, description="how much they count: alpha / rank times")
+    beside: Literal["all", "attention"] = Field("all", description="matrices of whole blocks, or of attention alone")
 
 
 class RecurrentConfig(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clearhead.errors import ConfigError, nearest
-from clearhead.recipes import language, summarize, translate, words
+from clearhead.recipes import chat, language, summarize, translate, words
 from clearhead.tasks.config import RunConfig
 
 RECIPES: dict[str, dict[str, Callable[[], RunConfig]]] = {
@@ -19,6 +19,7 @@ RECIPES: dict[str, dict[str, Callable[[], RunConfig]]] = {
     },
     "summarize": {"summarizer": summarize.summarizer},
     "language": {"language": language.language, "shakespeare": language.shakespeare, "gpt-100m": language.gpt_100m},
+    "chat": {"chat": chat.chat},
     "words": {"words": words.words, "plane": words.plane},
 }
 

@@ -37,15 +37,16 @@ def train(
     """Train a model on one's own files and return it: `train("translate", "pairs.tsv", out="models/mine")`.
 
     Args:
-        task: what the model is for: "translate", "summarize" or "words"; the task's class is what is returned.
-        files: pairs as TSV, CSV or JSONL (also .gz, .xz), or "sample:english-spanish"; for words, running text.
+        task: what the model is for: "translate", "summarize", "language", "chat" or "words"; the task's class is what
+            is returned.
+        files: pairs as TSV, CSV or JSONL (also .gz, .xz), or "sample:english-spanish"; running text; chats.
         out: the model folder that is made.
         valid: files of validation data; without, a fixed share is held out.
         recipe: the named configuration to begin with.
         config: a TOML file, or a trained model's folder (run it again); its values override the recipe's.
         resume: go on with what `out` holds.
         quiet: no progress.
-        options: override both: `max_steps=500, arch={"layers": 2}`.
+        options: override both: `max_steps=500, arch={"layers": 2}`; `base="models/mine"` begins with a trained model.
 
     Raises:
         ClearheadError: files, place or options cannot be used; the message names the mend.
@@ -91,7 +92,10 @@ def configure(
     kind = config_class(task)
     from_file = {} if config is None else _saved(Path(config))
     name = recipe or from_file.get("recipe")
-    merged = _merge(find_recipe(task, name).model_dump(), from_file, dict(options or {}))
+    layers = [find_recipe(task, name).model_dump(), from_file, dict(options or {})]
+    if base := next((layer["base"] for layer in reversed(layers) if layer.get("base")), None):
+        layers.insert(1, {"arch": _built(base, task)})
+    merged = _merge(*layers)
     try:
         return kind.model_validate(merged)
     except ValidationError as error:
@@ -105,6 +109,17 @@ def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
             both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
             merged[key] = _merge(still_holds(merged[key], value), value) if both else value
     return merged
+
+
+def _built(base: str, task: str) -> dict[str, Any]:
+    """The architecture of a model that is trained on; how much it drops belongs to each training."""
+    config = Folder(base).config()
+    if (arch := config.get("arch", {})).get("family") != "decoder":
+        raise ConfigError(
+            f"{base} is a model for {config.get('task')}, and {task} begins with a language model",
+            f"train one: clearhead train language FILES --out {base}-language",
+        )
+    return {name: value for name, value in arch.items() if name not in ("dropout", "attention_dropout")}
 
 
 def _saved(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ TASKS = {
     "translate": ("clearhead.tasks.translate", "Translator", "TranslateConfig"),
     "summarize": ("clearhead.tasks.summarize", "Summarizer", "SummarizeConfig"),
     "language": ("clearhead.tasks.language", "LanguageModel", "LanguageConfig"),
+    "chat": ("clearhead.tasks.chat", "Chat", "ChatConfig"),
     "words": ("clearhead.tasks.words", "Words", "WordsConfig"),
 }
 

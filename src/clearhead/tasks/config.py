@@ -9,12 +9,27 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clearhead.data.config import DataConfig, TextConfig, VocabularyConfig
+from clearhead.data.config import ChatDataConfig, DataConfig, TextConfig, VocabularyConfig
 from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig
-from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, Seq2SeqConfig, WordVectorsConfig
+from clearhead.models.architecture import (
+    DecoderConfig,
+    EncoderDecoderConfig,
+    LoRAConfig,
+    Seq2SeqConfig,
+    WordVectorsConfig,
+)
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["LanguageConfig", "PairConfig", "RunConfig", "SummarizeConfig", "TranslateConfig", "WordsConfig"]
+__all__ = [
+    "ChatConfig",
+    "DecoderRunConfig",
+    "LanguageConfig",
+    "PairConfig",
+    "RunConfig",
+    "SummarizeConfig",
+    "TranslateConfig",
+    "WordsConfig",
+]
 
 
 class RunConfig(BaseModel):
@@ -117,14 +132,11 @@ class WordsConfig(RunConfig):
         return self
 
 
-class LanguageConfig(RunConfig):
-    """Everything that makes a language model what it is, its text apart."""
+class DecoderRunConfig(RunConfig):
+    """Everything that makes a decoder-only model what it is, its text apart."""
 
-    task: Literal["language"] = Field("language", description="the task")
-    recipe: str = Field("language", description="the recipe this began with")
-    data: TextConfig = Field(default_factory=lambda: TextConfig(), description="which text, what is held out")
-    tokenizer: TextTokenizerConfig = Field(
-        default_factory=lambda: TextTokenizerConfig(), description="how text is cut into tokens"
+    base: str | None = Field(
+        None, title="from", description="a trained model to begin with: its weights, tokenizer and architecture"
     )
     arch: DecoderConfig = Field(default_factory=lambda: DecoderConfig(dropout=0.0), description="the model")
     optimizer: OptimizerConfig = Field(
@@ -137,3 +149,34 @@ class LanguageConfig(RunConfig):
         default_factory=lambda: TrainingConfig(epochs=4, batch_tokens=8192, label_smoothing=0.0, average=0),
         description="how long, in which batches",
     )
+
+
+class LanguageConfig(DecoderRunConfig):
+    """Everything that makes a language model what it is, its text apart."""
+
+    task: Literal["language"] = Field("language", description="the task")
+    recipe: str = Field("language", description="the recipe this began with")
+    data: TextConfig = Field(default_factory=lambda: TextConfig(), description="which text, what is held out")
+    tokenizer: TextTokenizerConfig = Field(
+        default_factory=lambda: TextTokenizerConfig(), description="how text is cut into tokens"
+    )
+
+
+class ChatConfig(DecoderRunConfig):
+    """Everything that makes a chat model what it is, its conversations and the model it began with apart."""
+
+    task: Literal["chat"] = Field("chat", description="the task")
+    recipe: str = Field("chat", description="the recipe this began with")
+    data: ChatDataConfig = Field(default_factory=lambda: ChatDataConfig(), description="the template, what is held out")
+    lora: LoRAConfig = Field(
+        default_factory=lambda: LoRAConfig(), description="small matrices beside the model, trained instead of it"
+    )
+    arch: DecoderConfig = Field(
+        default_factory=lambda: DecoderConfig(dropout=0.1), description="that of the model it begins with; its dropout"
+    )
+
+    @model_validator(mode="after")
+    def _moves_little(self) -> ChatConfig:
+        if self.lora.rank and (self.optimizer.kind != "adamw" or self.optimizer.weight_decay):
+            raise ValueError("lora.rank trains small matrices: take optimizer.kind adamw, optimizer.weight_decay 0")
+        return self

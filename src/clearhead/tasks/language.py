@@ -24,11 +24,12 @@ from clearhead.generation.streaming import TextStream
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
-from clearhead.tasks.config import LanguageConfig
+from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
+from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.texts import Corpus, forbidden, make_job
-from clearhead.training.loop import Plan, run
+from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
+from clearhead.training.loop import run
 
 __all__ = ["LanguageModel", "Shown"]
 
@@ -87,12 +88,13 @@ class LanguageModel:
         started = begun(folder, resume=resume)
         corpus = Corpus(files, valid, config)
         about = corpus.survey()
+        base = LanguageModel.base_of(config)
         if started:
             same_run(folder, config, about.digest, "text")
             tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
         else:
             say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
-            tokenizer = text_tokenizer(about.sample, config.tokenizer)
+            tokenizer = base.tokenizer if base else text_tokenizer(about.sample, config.tokenizer)
             folder.write_text("tokenizer.json", tokenizer.to_json())
             sizes = {"vocab_size": tokenizer.vocab_size}
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, about.digest))
@@ -100,20 +102,27 @@ class LanguageModel:
         for name, tokens in parts.items():
             if not len(tokens):
                 raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
-        torch.manual_seed(config.seed)
-        module = Decoder(config.arch, tokenizer.vocab_size)
+        module = begin(config, tokenizer, base)
         parameters = sum(p.numel() for p in module.parameters())
         say(
             f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}; "
             f"{len(parts['train']):,} tokens to train on, {len(parts['valid']):,} for validation"
         )
-        job = make_job(module, tokenizer, parts, config)
-        plan = Plan(
-            config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
-        )
-        outcome = run(job, plan, folder, resume=resume, quiet=quiet)
+        outcome = run(make_job(module, tokenizer, parts, config), plan_of(config), folder, resume=resume, quiet=quiet)
         folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
         return cls(module, tokenizer, folder)
+
+    @staticmethod
+    def base_of(config: DecoderRunConfig) -> LanguageModel | None:
+        """The trained model that a run begins with, if it does.
+
+        Raises:
+            ConfigError, FolderError: it is no language model, or none at all.
+        """
+        if config.base is None:
+            return None
+        base: LanguageModel = load_for("generate", config.base)
+        return base
 
     @classmethod
     def preview(cls, files: Sequence[str], config: LanguageConfig, *, valid: Sequence[str] = ()) -> TextPreview:
@@ -134,6 +143,13 @@ class LanguageModel:
         Raises:
             FolderError: a file of the folder is missing, damaged or of another model.
         """
+        module, tokenizer = cls._opened(folder)
+        folder.load_into(module)
+        return cls(module, tokenizer, folder)
+
+    @staticmethod
+    def _opened(folder: Folder) -> tuple[Decoder, Tokenizer]:
+        """(the model as config.json describes it, its weights not yet read, its tokenizer)."""
         config = folder.config()
         try:
             module = Decoder(DecoderConfig.model_validate(config["arch"]), int(config["vocab_size"]))
@@ -143,9 +159,7 @@ class LanguageModel:
                 "take it from an intact copy",
                 file=folder.path / "config.json",
             ) from error
-        tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
-        folder.load_into(module)
-        return cls(module, tokenizer, folder)
+        return module, Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
@@ -197,17 +211,24 @@ class LanguageModel:
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), whole characters, as they come; see `generate`."""
         ids, limits = self._read(prompts, max_tokens)
-        streams = [TextStream(self.tokenizer, stop) for _ in prompts]
-        steps = continued(
-            self._in(precision),
-            ids,
-            limits,
-            sampling or Sampling(),
-            eos=EOS,
-            forbidden=forbidden(self.tokenizer),
-            seed=seed,
-            told=told,
-        )
+        yield from self._written(ids, limits, EOS, sampling, seed, stop, precision, told)
+
+    def _written(
+        self,
+        ids: list[list[int]],
+        limits: list[int],
+        eos: int,
+        sampling: Sampling | None,
+        seed: int,
+        stop: Sequence[str],
+        precision: Precision,
+        told: Callable[[int, Choice], None] | None = None,
+    ) -> Iterator[tuple[int, str]]:
+        """(number of the text, what is written next of it), until `eos`, a stop or the limit comes."""
+        streams = [TextStream(self.tokenizer, stop) for _ in ids]
+        banned = [token for token in (*forbidden(self.tokenizer), EOS) if token != eos]
+        model = self._in(precision)
+        steps = continued(model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, told=told)
         written = next(steps, None)
         while written is not None:
             for number, token in written.items():

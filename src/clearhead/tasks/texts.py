@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,18 +15,38 @@ from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey,
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.tokenizers import BOS, EOS, PAD, ROLES, UNK, Tokenizer
 from clearhead.data.windows import TextBatch, Windows
+from clearhead.errors import ConfigError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Sampling, continued
 from clearhead.models.decoder import Decoder
 from clearhead.progress import Bar
-from clearhead.tasks.config import LanguageConfig
+from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.training.cross_entropy import cross_entropy
+from clearhead.training.loop import Plan
 
-__all__ = ["Corpus", "LanguageJob", "forbidden", "judged", "make_job", "text_loss"]
+__all__ = ["Corpus", "LanguageJob", "begin", "forbidden", "judged", "make_job", "plan_of", "text_loss"]
 
 _VALID_TOKENS = 4096  # of a batch that is only judged
 _COUNTED = 2**22  # tokens that floors are counted on
 _PROMPT, _SAMPLE = 8, 48  # tokens of a sample that is shown during training
+
+
+class Loaded(Protocol):
+    """A trained model."""
+
+    module: Decoder
+
+
+class Rows(Protocol):
+    """A part of the data in rows."""
+
+    def in_order(self) -> list[int]:
+        """Batches in which everything is predicted just once."""
+        ...
+
+    def whole(self, start: int) -> TextBatch:
+        """One of them."""
+        ...
 
 
 class Corpus:
@@ -126,7 +146,7 @@ def forbidden(tokenizer: Tokenizer) -> tuple[int, ...]:
     return (PAD, BOS, UNK, *(mark for mark in marks if mark is not None))
 
 
-def judged(module: Decoder, windows: Windows) -> tuple[float, int]:
+def judged(module: Decoder, windows: Rows) -> tuple[float, int]:
     """(sum of the losses in nats, tokens) over a whole corpus, in windows that do not overlap."""
     total, count = 0.0, 0
     for start in windows.in_order():
@@ -142,3 +162,27 @@ def make_job(module: Decoder, tokenizer: Tokenizer, parts: dict[str, Tokens], co
     train = Windows(parts["train"], length=length, rows=rows, apart=apart, seed=config.seed)
     valid = Windows(parts["valid"], length=length, rows=max(1, _VALID_TOKENS // length), apart=apart)
     return LanguageJob(module, train, valid, tokenizer)
+
+
+def begin(config: DecoderRunConfig, tokenizer: Tokenizer, base: Loaded | None) -> Decoder:
+    """The model of a run before its first step: new, or with the weights of the one it begins with.
+
+    Raises:
+        ConfigError: the options give it another shape than the base has.
+    """
+    torch.manual_seed(config.seed)
+    module = Decoder(config.arch, tokenizer.vocab_size)
+    if base is not None:
+        try:
+            module.load_state_dict(base.module.state_dict())
+        except RuntimeError as error:
+            name = str(error).strip().splitlines()[-1].strip()
+            raise ConfigError(f"the weights of {config.base} do not fit ({name})", "leave --arch.* out") from error
+    return module
+
+
+def plan_of(config: DecoderRunConfig) -> Plan:
+    """The parts of the configuration that the loop reads."""
+    return Plan(
+        config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
+    )

@@ -28,6 +28,8 @@ def make_optimizers(module: nn.Module, config: OptimizerConfig) -> list[torch.op
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for name, weight in module.named_parameters():
+        if not weight.requires_grad:
+            continue
         if config.kind == "muon" and weight.ndim == 2 and ".blocks." in f".{name}":
             inside.append(weight)
         else:

@@ -31,15 +31,19 @@ class Weights:
             self.working = copy.deepcopy(master)
             for weight in self.working.parameters():  # parameters only: tables of positions stay exact
                 weight.data = weight.data.bfloat16()
-        self._pairs = list(zip(master.parameters(), self.working.parameters(), strict=True))
+        pairs = zip(master.parameters(), self.working.parameters(), strict=True)
+        self._pairs = [(mine, copied) for mine, copied in pairs if mine.requires_grad]
 
     def gather(self) -> None:
-        """Put the gradient on the master weights."""
+        """Put the gradient on the master weights; of tables with `trained_rows` on these only."""
         for master, working in self._pairs:
             if working.grad is None:
                 working.grad = torch.zeros_like(working)
             if master is not working:
                 master.grad, working.grad = working.grad.float(), None
+            if master.grad is not None and (rows := getattr(master, "trained_rows", None)) is not None:
+                kept = master.grad[rows]
+                master.grad.zero_()[rows] = kept
 
     def publish(self) -> None:
         """Copy the master weights to where the passes run."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -15,6 +16,7 @@ from rich.text import Text
 from clearhead.data.pairs import Pair
 from clearhead.data.preview import Lengths, Preview, Seen
 from clearhead.data.text_preview import TextPreview
+from clearhead.tasks.chat_preview import ChatPreview
 from clearhead.views.terminal import visible
 
 __all__ = ["print_preview"]
@@ -25,8 +27,11 @@ _LONGEST = 160  # characters of a sentence before it is shortened
 _TOKENS = 40  # of a sentence as the loss sees it
 
 
-def print_preview(preview: Preview | TextPreview, console: Console) -> None:
+def print_preview(preview: Preview | TextPreview | ChatPreview, console: Console) -> None:
     """Print a preview; the console says where (`Console(stderr=True)`) and how wide."""
+    if isinstance(preview, ChatPreview):
+        _print_chats(preview, console)
+        return
     if isinstance(preview, TextPreview):
         _print_text(preview, console)
         return
@@ -50,6 +55,30 @@ def _print_text(preview: TextPreview, console: Console) -> None:
         console.print(Text(f"{number} ", style="dim"), _shortened(text), sep="")
     console.print(Text("\nthe first window as the loss sees it", style="bold"))
     console.print(_Strips([_strip(("model reads", "is to write"), ("", "green"), (preview.reads, preview.writes))]))
+
+
+def _print_chats(preview: ChatPreview, console: Console) -> None:
+    console.print(*(Text(visible(remark), style="dim") for remark in preview.remarks), sep="\n")
+    share = preview.predicted / max(1, preview.tokens)
+    console.print(
+        Text(f"\n{preview.chats:,} chats, {preview.tokens:,} tokens, {preview.predicted:,} learned ({share:.0%})")
+    )
+    filled = preview.tokens / (preview.rows * preview.length)
+    console.print(Text(f"{preview.rows:,} rows of {preview.length:,} tokens, {filled:.0%} filled", style="dim"))
+    console.print(
+        Text("\nthe first row: ", style="bold"), _learned("[what is learned]"), Text(", the rest is read"), sep=""
+    )
+    for number in dict.fromkeys(number for _, number, _ in preview.row):
+        line = Text(f"chat {number}  ", style="dim")
+        pieces = [(piece, own) for piece, other, own in preview.row if other == number]
+        for own, run in groupby(pieces, key=itemgetter(1)):
+            text = visible("".join(piece for piece, _ in run))
+            line.append(_learned(f"[{text}]") if own else Text(text, style="not dim"))
+        console.print(line)
+
+
+def _learned(text: str) -> Text:
+    return Text(text, style="not dim bold green")
 
 
 def _pairs(pairs: Sequence[Pair]) -> Table:

@@ -1,0 +1,242 @@
+"""`clearhead chat MODEL`: a conversation in the terminal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from cyclopts import Parameter
+
+from clearhead.cli.inputs import lines, sources
+from clearhead.errors import ClearheadError, ConfigError
+
+if TYPE_CHECKING:
+    from clearhead.tasks.chat import Chat
+
+__all__ = ["chat"]
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
+
+_HELP = """\
+/again           answer once more, otherwise
+/undo            take back the last question and its answer
+/new             begin a new conversation
+/system TEXT     tell the model how to be; without TEXT: be told what it was told
+/save FILE       write this conversation to a file, now and after each answer
+/quit            leave (Ctrl-D too); Ctrl-C ends an answer"""
+
+
+def chat(
+    model: str,
+    *messages: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    system: str | None = None,
+    max_tokens: int = 200,
+    seed: int = 0,
+    temperature: float = 0.7,
+    top_k: int = 0,
+    top_p: float = 0.95,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.1,
+    stop: Annotated[list[str] | None, Parameter(negative=())] = None,
+    precision: Precision = "float32",
+    save: Path | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Talk with a chat model.
+
+    Example: clearhead chat models/chat
+
+    One question: clearhead chat models/chat "What is the capital of France?"
+
+    Keep what was said, and go on with it another day: clearhead chat models/chat --save talk.jsonl --resume
+
+    Parameters
+    ----------
+    model
+        a model folder
+    messages
+        what you say, one message after the other; - or a file: a message a line. Without, you are asked (/help helps)
+    system
+        tell the model how to be
+    max_tokens
+        most tokens of an answer
+    seed
+        of what is drawn
+    temperature
+        below 1 probable tokens become more so; 0 is greedy
+    top_k
+        draw from so many tokens only (0: all)
+    top_p
+        draw from the fewest tokens that together have this probability
+    min_p
+        draw from tokens only that have at least this share of the most probable one's probability
+    repetition_penalty
+        above 1 tokens of the conversation so far become less probable
+    stop
+        end an answer before this text (may be given several times)
+    precision
+        of the arithmetic
+    save
+        a file of conversations, one a line as JSON; this one is added, and written after each answer
+    resume
+        go on with the last conversation of that file
+    """
+    typed = not messages and sys.stdin.isatty()
+    asked = None if typed else lines(sources(messages))
+    if resume and save is None:
+        raise ConfigError("--resume goes on with a file", "name it: --save FILE")
+    from clearhead.generation.continuation import Sampling
+    from clearhead.tasks.load import load_for
+
+    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
+    options = {"max_tokens": max_tokens, "sampling": sampling, "stop": stop or (), "precision": precision}
+    talk = _Talk(load_for("chat", model), options, seed, save, resume=resume)
+    if system is not None:
+        talk.be(system)
+    if asked is None:
+        _converse(talk)
+        return
+    for line in asked:
+        talk.say(line.text)
+
+
+class _Talk:
+    """A conversation: what was said, and where it is kept."""
+
+    def __init__(self, model: Chat, options: dict[str, Any], seed: int, save: Path | None, *, resume: bool):
+        self.model, self._options, self._seed = model, options, seed
+        self.messages: list[dict[str, str]] = []
+        self._save: Path | None = None
+        self._before: list[str] = []
+        if save is not None:
+            self.keep(save, resume=resume)
+
+    def be(self, system: str) -> None:
+        """Tell the model how to be; an empty text is nothing to tell."""
+        rest = [m for m in self.messages if m["role"] != "system"]
+        self.messages = ([{"role": "system", "content": system}] if system else []) + rest
+
+    def say(self, text: str) -> None:
+        """Say something, and print the answer as it comes."""
+        self.messages.append({"role": "user", "content": text})
+        self.answer()
+
+    def answer(self) -> None:
+        """Print an answer to the last message; one that is interrupted ends there."""
+        answer, begun = "", False
+        try:
+            for more in self.model.stream_chat(self.messages, seed=self._seed, **self._options):
+                answer += more
+                shown = more if begun else more.lstrip()
+                begun = begun or bool(shown)
+                print(shown, end="", flush=True)
+        except KeyboardInterrupt as error:
+            if error.args and error.args[0] != signal.SIGINT:
+                raise
+            if hasattr(signal, "setitimer"):
+                signal.setitimer(signal.ITIMER_REAL, 0)  # Ctrl-C meant the answer: nothing else is to be stopped
+        except ClearheadError:
+            self.messages.pop()
+            raise
+        print()
+        self._seed += 1
+        self.messages.append({"role": "assistant", "content": answer.strip()})
+        self._write()
+
+    def undo(self) -> bool:
+        """Take back the last question and what followed; whether there was one."""
+        asked = [i for i, message in enumerate(self.messages) if message["role"] == "user"]
+        if asked:
+            del self.messages[asked[-1] :]
+            self._write()
+        return bool(asked)
+
+    def keep(self, file: Path, *, resume: bool = False) -> None:
+        """Write the conversation to a file from now on, behind those that stand there; or go on with their last."""
+        before = [line for line in _text_of(file).split("\n") if line.strip()]
+        if resume and before:
+            from clearhead.data.chats import read_chats
+
+            self.messages = read_chats([str(file)])[0][-1].to_json()["messages"]
+            before.pop()
+        self._save, self._before = file, before
+        self._write()
+
+    def _write(self) -> None:
+        if self._save is None or not any(m["role"] == "assistant" for m in self.messages):
+            return
+        from clearhead.disk import write_text
+
+        rows = [*self._before, json.dumps({"messages": self.messages}, ensure_ascii=False)]
+        write_text(self._save, "\n".join(rows) + "\n")
+
+    def new(self) -> None:
+        """A new conversation, told what the last one was; that one stays in the file."""
+        if self._save is not None and any(m["role"] == "assistant" for m in self.messages):
+            self._before.append(json.dumps({"messages": self.messages}, ensure_ascii=False))
+        self.messages = [m for m in self.messages if m["role"] == "system"]
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", "name another file", file=file) from error
+
+
+def _converse(talk: _Talk) -> None:
+    """Ask, answer, until the person leaves."""
+    with suppress(ImportError):
+        import readline  # noqa: F401  (input() then has a history and can be edited)
+    print("Say something; /help tells what else can be done.", file=sys.stderr)
+    for text in _typed():
+        try:
+            if text in ("/quit", "/exit"):
+                return
+            if text.startswith("/"):
+                _command(talk, *text[1:].split(None, 1))
+            else:
+                talk.say(text)
+        except ClearheadError as error:  # the conversation goes on
+            print(f"clearhead: {error}", file=sys.stderr)
+
+
+def _typed() -> Iterator[str]:
+    while True:
+        try:
+            text = input("> ").strip()
+        except EOFError:
+            print(file=sys.stderr)
+            return
+        if text:
+            yield text
+
+
+def _command(talk: _Talk, name: str = "", words: str = "") -> None:
+    match name:
+        case "again":
+            if talk.messages and talk.messages[-1]["role"] == "assistant":
+                talk.messages.pop()
+                talk.answer()
+        case "undo":
+            print("taken back" if talk.undo() else "nothing was said yet", file=sys.stderr)
+        case "new":
+            talk.new()
+            print("a new conversation", file=sys.stderr)
+        case "system" if words:
+            talk.be(words)
+        case "system":
+            told = next((m["content"] for m in talk.messages if m["role"] == "system"), "nothing")
+            print(f"it was told: {told}", file=sys.stderr)
+        case "save" if words:
+            talk.keep(Path(words))
+            print(f"kept in {words}", file=sys.stderr)
+        case _:
+            print(_HELP, file=sys.stderr)

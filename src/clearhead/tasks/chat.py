@@ -1,0 +1,408 @@
+"""Chat: a language model that answers. Perplexity of what the assistant says.
+
+loss = - sum over the assistant's tokens of log p(y_t | everything before)           (Ouyang et al., 2022, step 1)
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clearhead.data.chat_rows import ChatRows, ChatTokens
+from clearhead.data.chats import Chat as Conversation
+from clearhead.data.chats import Message, chat_digest, hold_out_chats, messages_of, read_chats
+from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
+from clearhead.data.windows import TextBatch
+from clearhead.errors import ConfigError, DataError
+from clearhead.folder import Folder
+from clearhead.generation.continuation import Sampling
+from clearhead.generation.precision import Precision
+from clearhead.generation.template import DEFAULT, ChatTemplate, Stretch
+from clearhead.models.decoder import Decoder
+from clearhead.models.lora import adapter, add_adapter, add_lora, merge
+from clearhead.tasks.chat_preview import ChatPreview, describe_chats
+from clearhead.tasks.config import ChatConfig
+from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.metrics import Score
+from clearhead.tasks.run_folder import begun, described, same_run
+from clearhead.tasks.texts import begin, judged, plan_of, text_loss
+from clearhead.training.loop import read_metrics, run
+
+__all__ = ["Chat"]
+
+_TEMPLATE = "chat_template.jinja"  # the field's name for it
+_ADAPTER = "adapter.safetensors"
+_VALID_TOKENS = 4096  # of a batch that is only judged
+_LEAST = 4  # a share of this of the length is kept free for an answer
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+class Chat(LanguageModel):
+    """A trained chat model; it continues plain text too.
+
+    Args:
+        module: a decoder-only transformer.
+        tokenizer: of its text.
+        folder: where it was loaded from or trained into.
+        template: how conversations are written (default: with marks of our own).
+    """
+
+    name: ClassVar[str] = "chat"
+    config: ClassVar[type[ChatConfig]] = ChatConfig  # type: ignore[assignment]
+    verbs: ClassVar[tuple[str, ...]] = ("chat", "generate")
+
+    def __init__(
+        self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None, template: ChatTemplate | None = None
+    ):
+        super().__init__(module, tokenizer, folder)
+        self.template = template or _template(DEFAULT, tokenizer)
+        self._end, self._stop = _ending(self.template, tokenizer)
+
+    # Training and loading --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def train(  # type: ignore[override]
+        cls,
+        files: Sequence[str],
+        config: ChatConfig,
+        folder: Folder,
+        *,
+        valid: Sequence[str] = (),
+        resume: bool = False,
+        quiet: bool = False,
+        say: Callable[[str], None] = _say,
+    ) -> Self:
+        """Teach a language model to answer, on conversations, or go on with what the folder holds.
+
+        Raises:
+            DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
+        """
+        base = _base(config)
+        started = begun(folder, resume=resume)
+        train, held_out = _read(files, valid, config, say)
+        digest = chat_digest(train, held_out)
+        tokenizer, template = base.tokenizer, _chosen(config, base)
+        if started:
+            same_run(folder, config, digest, "chats")
+        else:
+            folder.write_text("tokenizer.json", tokenizer.to_json())
+            folder.write_text(_TEMPLATE, template.source)
+            sizes = {"vocab_size": tokenizer.vocab_size}
+            folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
+        length = config.arch.max_len
+        rows = max(1, config.training.batch_tokens // length)
+        parts = {
+            "training": ChatRows(_tokens(train, template, tokenizer), length=length, rows=rows, seed=config.seed),
+            "validation": ChatRows(
+                _tokens(held_out, template, tokenizer), length=length, rows=max(1, _VALID_TOKENS // length)
+            ),
+        }
+        for name, part in parts.items():
+            _tell(name, part, say)
+        module = begin(config, tokenizer, base)
+        if config.lora.rank:
+            add_lora(module, config.lora, _marks(tokenizer))
+            learned = sum(value.numel() for value in adapter(module).values())
+            size = sum(p.numel() for p in base.module.parameters())
+            say(f"{learned:,} numbers beside the model's {size:,} are trained")
+        outcome = run(
+            ChatJob(module, parts["training"], parts["validation"]),
+            plan_of(config),
+            folder,
+            resume=resume,
+            quiet=quiet,
+        )
+        before = next(m["untrained"] for m in read_metrics(folder) if m["kind"] == "floors")
+        results = {**outcome.to_json(), "before": {"loss": round(before, 4), "perplexity": round(math.exp(before), 4)}}
+        folder.write_json("config.json", {**folder.config(), "results": results})
+        if config.lora.rank:
+            about = {"rank": str(config.lora.rank), "alpha": str(config.lora.alpha), "beside": config.lora.beside}
+            folder.write_tensors(_ADAPTER, adapter(module), {**about, "base": str(config.base)})
+            merge(module)
+        return cls(module, tokenizer, folder, template)
+
+    @classmethod
+    def preview(  # type: ignore[override]
+        cls, files: Sequence[str], config: ChatConfig, *, valid: Sequence[str] = ()
+    ) -> ChatPreview:
+        """What a training on these files would be given, a packed row with what the loss sees; nothing is written.
+
+        Raises:
+            DataError, ConfigError: the files or the base cannot be used.
+        """
+        base = _base(config)
+        remarks: list[str] = []
+        train, _ = _read(files, valid, config, remarks.append)
+        chats = _tokens(train, _chosen(config, base), base.tokenizer)
+        rows = ChatRows(chats, length=config.arch.max_len, rows=1, seed=config.seed)
+        _tell("training", rows, remarks.append)
+        return describe_chats(remarks, chats, rows, base.tokenizer)
+
+    @classmethod
+    def load(cls, folder: Folder) -> Self:
+        """Open a trained chat model; what was trained beside it is added to it.
+
+        A folder that was handed on without model.safetensors has its adapter, and needs the model it was trained
+        beside, where config.json names it.
+
+        Raises:
+            FolderError: a file of the folder is missing, damaged or of another model.
+        """
+        module, tokenizer = cls._opened(folder)
+        config = ChatConfig.model_validate(folder.config()["run"])
+        alone = not (folder.path / "model.safetensors").exists() and (folder.path / _ADAPTER).exists()
+        if alone:
+            module = begin(config, tokenizer, _base(config))
+            add_adapter(module, config.lora, folder.tensors(_ADAPTER)[0], _marks(tokenizer))
+        elif config.lora.rank:
+            add_lora(module, config.lora, _marks(tokenizer))
+        if not alone:
+            folder.load_into(module)
+        merge(module)
+        return cls(module, tokenizer, folder, _template(folder.text(_TEMPLATE), tokenizer, folder.path / _TEMPLATE))
+
+    # Answering -------------------------------------------------------------------------------------------------------
+
+    def chat(
+        self,
+        chats: Sequence[Sequence[Mapping[str, str]]],
+        *,
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        precision: Precision = "float32",
+    ) -> list[str]:
+        """The assistant's next message in each conversation, a list of {"role", "content"}; see `generate`.
+
+        Of a conversation too long to be read, the oldest messages behind the system's are left out.
+
+        Raises:
+            ConfigError: a number is impossible, or the last message alone is too long.
+            DataError: a message is none.
+        """
+        texts = [""] * len(chats)
+        ids, limits = self._asked([messages_of(chat) for chat in chats], max_tokens)
+        for number, more in self._answers(ids, limits, sampling, seed, stop, precision):
+            texts[number] += more
+        return [text.strip() for text in texts]
+
+    def stream_chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        precision: Precision = "float32",
+    ) -> Iterator[str]:
+        """What `chat` answers to one conversation, as it comes."""
+        ids, limits = self._asked([messages_of(messages)], max_tokens)
+        for _, more in self._answers(ids, limits, sampling, seed, stop, precision):
+            yield more
+
+    def _answers(
+        self,
+        ids: list[list[int]],
+        limits: list[int],
+        sampling: Sampling | None,
+        seed: int,
+        stop: Sequence[str],
+        precision: Precision,
+    ) -> Iterator[tuple[int, str]]:
+        return self._written(ids, limits, self._end, sampling, seed, [*stop, *self._stop], precision)
+
+    def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> tuple[list[list[int]], list[int]]:
+        """(token ids of each conversation, the most tokens of its answer)."""
+        if max_tokens < 1:
+            raise ConfigError(f"max_tokens {max_tokens} is not possible", "give 1 or more")
+        length = self.module.config.max_len
+        wanted = length - min(max_tokens, length // _LEAST)
+        ids = []
+        for chat in chats:
+            while len(tokens := self._ids(chat)) > wanted:
+                chat = _without_oldest(chat, len(tokens), wanted)
+            ids.append(tokens)
+        return ids, [min(max_tokens, length - len(row)) for row in ids]
+
+    def _ids(self, messages: Sequence[Message]) -> list[int]:
+        rendered = self.template.render([messages], ask=True)
+        return [EOS, *_encoded(rendered, self.tokenizer)[0].ids]
+
+    # Measuring -------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
+        """Perplexity of the assistant's tokens in conversations.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        chats, _ = read_chats(files)
+        length = self.module.config.max_len
+        tokens = _tokens(chats, self.template, self.tokenizer)
+        rows = ChatRows(tokens, length=length, rows=max(1, _VALID_TOKENS // length))
+        if not len(rows):
+            raise DataError(f"no answer begins within {length} tokens", "give shorter chats", file=", ".join(files))
+        module, total, count = self._in(precision), 0.0, 0
+        with torch.inference_mode():
+            for batch in map(rows.whole, rows.in_order()):
+                x = module.decode(batch.ids, documents=batch.documents, at=batch.at)
+                wanted = batch.labels != PAD
+                logits = module.logits(x[wanted]).float()
+                total += float(F.cross_entropy(logits, batch.labels[wanted], reduction="sum"))
+                count += len(logits)
+        how = f"{count:,} tokens of the assistant in {len(rows):,} chats, each cut at {length} tokens"
+        return {"perplexity": Score(math.exp(total / count), how)}
+
+
+class ChatJob:
+    """What the training loop asks of a chat model; see `clearhead.training.loop.Job`."""
+
+    def __init__(self, module: Decoder, train: ChatRows, valid: ChatRows):
+        self.module, self._train, self._valid = module, train, valid
+
+    def epoch(self, epoch: int) -> Sequence[Any]:
+        """The batches of an epoch."""
+        return self._train.epoch(epoch)
+
+    def batch(self, key: Any) -> TextBatch:
+        """The tensors of a batch."""
+        return self._train.batch(key)
+
+    def loss(self, module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
+        """(sum of the losses in nats, the assistant's tokens)."""
+        return text_loss(module, batch)
+
+    @torch.inference_mode()
+    def validate(self, module: Decoder) -> dict[str, float]:
+        """ "loss" (nats) and perplexity of the assistant's tokens in the validation part."""
+        total, count = judged(module, self._valid)
+        return {"loss": total / count, "perplexity": math.exp(total / count)}
+
+    def floors(self) -> dict[str, float]:
+        """None: the model was trained before."""
+        return {}
+
+    def sample(self, module: Any) -> str:
+        """Nothing: what is learned shows in the numbers, and in `clearhead chat`."""
+        return ""
+
+    def order(self) -> str:
+        """How batches are made."""
+        rows = self._train
+        return f"{rows.rows} rows of {rows.length} tokens a batch, chats packed anew in each epoch, none sees another"
+
+
+def _base(config: ChatConfig) -> LanguageModel:
+    base = LanguageModel.base_of(config)
+    if base is None:
+        raise ConfigError("a chat model begins with a language model", "name it: --from models/mine")
+    return base
+
+
+def _read(
+    files: Sequence[str], valid: Sequence[str], config: ChatConfig, say: Callable[[str], None]
+) -> tuple[list[Conversation], list[Conversation]]:
+    chats, report = read_chats(files)
+    for line in report.lines():
+        say(line)
+    train, held_out = (
+        (chats, read_chats(valid)[0])
+        if valid
+        else hold_out_chats(chats, config.data.valid_share, config.data.valid_rows)
+    )
+    say(f"{len(train):,} chats to train on, {len(held_out):,} for validation")
+    return train, held_out
+
+
+def _tell(name: str, part: ChatRows, say: Callable[[str], None]) -> None:
+    if not len(part):
+        raise DataError(
+            f"no answer of the {name} chats begins within {part.length} tokens", "begin with a model of longer texts"
+        )
+    if part.cut:
+        lost = f", {part.dropped:,} of them dropped: no answer is left" if part.dropped else ""
+        say(f"{part.cut:,} {name} chats are cut at {part.length} tokens{lost}")
+
+
+def _chosen(config: ChatConfig, base: LanguageModel) -> ChatTemplate:
+    """The template that was asked for, or the base's own, or ours."""
+    if config.data.template is None:
+        return base.template if isinstance(base, Chat) else _template(DEFAULT, base.tokenizer)
+    path = Path(config.data.template)
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the template cannot be read: {error}", "name a file of text in UTF-8", file=path) from error
+    return _template(source, base.tokenizer, path)
+
+
+def _template(source: str, tokenizer: Tokenizer, file: Path | None = None) -> ChatTemplate:
+    return ChatTemplate(source, tokenizer.specials, file=file)
+
+
+def _ending(template: ChatTemplate, tokenizer: Tokenizer) -> tuple[int, list[str]]:
+    """(the token that ends an answer, texts that do)."""
+    ending = template.ending()
+    if ending is not None and ending.special:
+        return tokenizer.specials[ending.text], []
+    return EOS, [] if ending is None else [ending.text]
+
+
+def _tokens(chats: Sequence[Conversation], template: ChatTemplate, tokenizer: Tokenizer) -> list[ChatTokens]:
+    """The conversations as tokens; where the template does not say that an answer ends, EOS does."""
+    made = _encoded(template.render([chat.messages for chat in chats]), tokenizer)
+    return made if template.ending() is not None else [_ended(chat) for chat in made]
+
+
+def _encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> list[ChatTokens]:
+    """Rendered conversations as tokens: what is no special token is read as plain text, all at once."""
+    plain = iter(tokenizer.encode([s.text for chat in rendered for s in chat if not s.special]))
+    chats = []
+    for stretches in rendered:
+        ids = [[tokenizer.specials[s.text]] if s.special else next(plain) for s in stretches]
+        learned = [[s.learned] * len(some) for s, some in zip(stretches, ids, strict=True)]
+        chats.append(ChatTokens(list(chain(*ids)), list(chain(*learned))))
+    return chats
+
+
+def _ended(chat: ChatTokens) -> ChatTokens:
+    """EOS behind each stretch of the assistant's."""
+    ids, learned = [], []
+    for i, (token, own) in enumerate(zip(chat.ids, chat.learned, strict=True)):
+        ids.append(token)
+        learned.append(own)
+        if own and not (i + 1 < len(chat.ids) and chat.learned[i + 1]):
+            ids.append(EOS)
+            learned.append(True)
+    return ChatTokens(ids, learned)
+
+
+def _marks(tokenizer: Tokenizer) -> list[int]:
+    """Tokens that no text before the first chat has shown."""
+    return [tokenizer.specials[role] for role in ROLES if role in tokenizer.specials]
+
+
+def _without_oldest(chat: tuple[Message, ...], tokens: int, wanted: int) -> tuple[Message, ...]:
+    """A conversation without its oldest message behind the system's, and without the answer to it."""
+    system = chat[:1] if chat and chat[0].role == "system" else ()
+    rest = chat[len(system) :]
+    if len(rest) <= 1:
+        raise ConfigError(
+            f"the message has {tokens:,} tokens, the model reads {wanted:,} and leaves the rest for its answer",
+            "shorten it, or the system prompt",
+        )
+    following = next((i for i in range(1, len(rest)) if rest[i].role == "user"), 1)
+    return system + rest[following:]
