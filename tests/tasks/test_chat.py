@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "language",
         folder / "text.txt",
         out=folder / "base",
-        max_steps=60,
+        max_steps=400,
         arch=ARCH,
         tokenizer={"vocab_size": 320},
         training={"batch_tokens": 480, "precision": "float32", "evaluations": 1},
