@@ -32,8 +32,9 @@ __all__ = ["STEPS", "Attention"]
 
 STEPS = ("q", "k", "v", "similarities", "scaled", "biased", "masked", "weights", "context")
 
-# On a CPU, plain steps beat the fused kernel for a few queries, in bfloat16 for short texts too (benchmarks/parts.py).
-_FEW, _SHORT = 8, 256  # queries; keys
+# On a CPU, plain steps beat the fused kernel for a few queries, in bfloat16 for short texts too (benchmarks/parts.py);
+# but for a text or two written token by token it is the number of steps that costs, and the kernel is one.
+_FEW, _SHORT, _ALONE = 8, 256, 32  # queries; keys; rows times heads
 _BLOCK = 2**24  # numbers an opened act may hold at once when it walks its rows in blocks (64 MB in float32)
 
 
@@ -108,8 +109,10 @@ class Attention:
         if folded is None:
             return self._context_by_rows()
         q, k, scale = folded
-        short = q.size(2) <= _FEW or (q.dtype == torch.bfloat16 and k.size(2) <= _SHORT)
-        if q.device.type == "cpu" and short:
+        half = q.dtype == torch.bfloat16
+        short = q.size(2) <= _FEW or (half and k.size(2) <= _SHORT)
+        alone = q.size(2) == 1 and q.size(0) * q.size(1) <= _ALONE and not half
+        if q.device.type == "cpu" and short and not alone:
             return self._context_short(q, k, scale)
         return self._context_fused(q, k, scale)
 

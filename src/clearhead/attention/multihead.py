@@ -99,6 +99,7 @@ class MultiHead(nn.Module):
         self.k_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else None
         self.value_share = nn.Parameter(torch.tensor(0.5)) if value_residual else None
         self.score = score or ScaledDot()
+        self.joint: nn.Module | None = None  # q_proj, k_proj and v_proj as one product: copies made ready for writing
 
     def forward(
         self,
@@ -128,11 +129,9 @@ class MultiHead(nn.Module):
         first_values: FirstValues | None = None,
     ) -> Attention:
         """The act of x attending to itself, or to `memory`, which may answer with other `values`."""
-        q = self._heads(self.q_proj(x), self.n_heads)
-        q = see("q", q if self.q_norm is None else self.q_norm(q))
         start = first = 0
         if memory is None:
-            k, v = self._keys_values(x, x)
+            q, k, v = self._of_itself(x)
             if first_values is not None:
                 v = first_values.mixed(v, self.value_share)
             if rotation is not None:
@@ -141,10 +140,12 @@ class MultiHead(nn.Module):
                 start = cache.length
                 k, v = cache.update(k, v)
                 first = start + x.size(1) - k.size(2)
-        elif isinstance(cache, MemoryCache):
-            k, v = cache.once(lambda: self._keys_values(memory, memory))
         else:
-            k, v = self._keys_values(memory, memory if values is None else values)
+            q = self._queries(x)
+            if isinstance(cache, MemoryCache):
+                k, v = cache.once(lambda: self._keys_values(memory, memory))
+            else:
+                k, v = self._keys_values(memory, memory if values is None else values)
         dropout = self.dropout if self.training else 0.0
         act = Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, start=start, first=first)
         return see("attention", act)
@@ -154,11 +155,23 @@ class MultiHead(nn.Module):
         joined = see("context", act.context()).transpose(1, 2).flatten(2)
         return see("out", joined if self.o_proj is None else self.o_proj(joined))
 
+    def _of_itself(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self.joint is None:
+            return self._queries(x), *self._keys_values(x, x)
+        heads = self._heads(self.joint(x), self.n_heads + 2 * self.n_kv_heads)
+        q, k, v = heads.split((self.n_heads, self.n_kv_heads, self.n_kv_heads), dim=1)
+        return see("q", self._normed(q, self.q_norm)), see("k", self._normed(k, self.k_norm)), see("v", v)
+
+    def _queries(self, x: Tensor) -> Tensor:
+        return see("q", self._normed(self._heads(self.q_proj(x), self.n_heads), self.q_norm))
+
     def _keys_values(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        k = self._heads(self.k_proj(keys), self.n_kv_heads)
-        k = see("k", k if self.k_norm is None else self.k_norm(k))
-        v = see("v", self._heads(self.v_proj(values), self.n_kv_heads))
-        return k, v
+        k = see("k", self._normed(self._heads(self.k_proj(keys), self.n_kv_heads), self.k_norm))
+        return k, see("v", self._heads(self.v_proj(values), self.n_kv_heads))
+
+    @staticmethod
+    def _normed(x: Tensor, norm: nn.Module | None) -> Tensor:
+        return x if norm is None else norm(x)
 
     @staticmethod
     def _heads(x: Tensor, n: int) -> Tensor:

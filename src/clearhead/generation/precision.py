@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
+from clearhead.attention import MultiHead
 from clearhead.errors import ConfigError
 
 __all__ = ["Precision", "fingerprint", "prepared"]
@@ -116,7 +117,24 @@ class _Int8Linear(nn.Module):
 
 def _replace_linear(module: nn.Module, make: Callable[[nn.Linear], nn.Module]) -> None:
     for name, child in list(module.named_children()):
+        if name == "self_attention" and isinstance(child, MultiHead) and (joined := _joined(child)) is not None:
+            child.joint = make(joined)
+            del child.q_proj, child.k_proj, child.v_proj
         if isinstance(child, nn.Linear):
             setattr(module, name, make(child))
         else:
             _replace_linear(child, make)
+
+
+def _joined(heads: MultiHead) -> nn.Linear | None:
+    """Queries, keys and values of self-attention as one matrix; None where they are not of one width."""
+    parts = (heads.q_proj, heads.k_proj, heads.v_proj)
+    widths = [part.out_features // n for part, n in zip(parts, (heads.n_heads, *[heads.n_kv_heads] * 2), strict=True)]
+    if len(set(widths)) > 1:
+        return None
+    biased = parts[0].bias is not None
+    joined = nn.Linear(parts[0].in_features, sum(part.out_features for part in parts), biased, device="meta")
+    joined.weight = nn.Parameter(torch.cat([part.weight.detach() for part in parts]), requires_grad=False)
+    if biased:
+        joined.bias = nn.Parameter(torch.cat([part.bias.detach() for part in parts]), requires_grad=False)
+    return joined
