@@ -3,9 +3,10 @@
     .venv/bin/python benchmarks/kills.py [--kills 20] [--seed 0] [--steps 120] [--lines 3000]
 
 Bar: every resume is bit-identical. A small translator is trained with the real command line, once to its end as the
-reference, and translates a file; then both again, side by side, killed (SIGKILL) at random instants and resumed until
-they have finished, run after run, half of the kills each. Every second kill of a training waits for a file that is just
-being written; after every second kill of a translation the file is cut at a random byte, as a power cut leaves it.
+reference, and translates a file, and a small language model is trained on the text of Python's documentation, which
+is first cut into tokens; then all of them again, side by side, killed (SIGKILL) at random instants and resumed until
+they have finished, run after run, a third of the kills each. Every second kill of a training waits for a file that is
+just being written; after every second kill of a translation the file is cut at a random byte, as a power cut leaves it.
 Every tensor of every file, the evaluations and the translations are compared with the reference; only seconds and rates
 may differ. Lost work is what the resumed run does again: the seconds since the last saved state or written lines (or
 since the process began), and about how many steps or lines they held.
@@ -42,6 +43,12 @@ SETTINGS = (
     "--keep-checkpoints 4"
 )
 
+LANGUAGE = (
+    "--arch.layers 2 --arch.d-model 64 --arch.d-ff 128 --arch.heads 4 --arch.max-len 64 --tokenizer.vocab-size 1000 "
+    "--training.precision float32 --training.save-seconds 0.3 --training.evaluations 4 --training.batch-tokens 1024 "
+    "--keep-checkpoints 4"
+)
+
 
 @dataclass(frozen=True)
 class Kill:
@@ -55,15 +62,15 @@ class Kill:
 class Training:
     """A training that is killed; `out` is its folder, and where it had finished the reference stands."""
 
-    name, unit = "training", "steps"
+    name, unit, reference_name = "training", "steps", "model"
+    what = ("translate", "sample:english-spanish/train:2000", *SETTINGS.split())
 
     def __init__(self, place: Path, options: argparse.Namespace):
-        self.place, self._steps, self.reference = place, options.steps, place / "model"
+        self.place, self._steps, self.reference = place, options.steps, place / self.reference_name
 
     def begin(self, out: Path) -> subprocess.Popen[bytes]:
         """With --resume also where there is nothing yet to go on with."""
-        words = ["train", "translate", "sample:english-spanish/train:2000", "--out", out, "--max-steps", self._steps]
-        return begin(*words, "--resume", *SETTINGS.split())
+        return begin("train", *self.what, "--out", out, "--max-steps", self._steps, "--resume")
 
     def wait_for_writing(self, out: Path, process: subprocess.Popen[bytes]) -> None:
         """Until a file is just being written."""
@@ -87,6 +94,13 @@ class Training:
     def wrong(self, out: Path) -> list[str]:
         """The files that differ from the reference."""
         return differences(self.reference, out)
+
+
+class Language(Training):
+    """The training of a language model: before the first step its text is counted and tokenised."""
+
+    name, reference_name = "language", "language-model"
+    what = ("language", "sample:python", *LANGUAGE.split())
 
 
 class Translating:
@@ -136,9 +150,10 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=3000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        start, works = time.monotonic(), [Training(Path(name), options), Translating(Path(name), options)]
+        start = time.monotonic()
+        works = [kind(Path(name), options) for kind in (Training, Translating, Language)]
         whole = [_reference(work) for work in works]
-        shares = [options.kills - options.kills // 2, options.kills // 2]
+        shares = [len(range(i, options.kills, len(works))) for i in range(len(works))]
         with ThreadPoolExecutor(len(works)) as both:
             done = list(both.map(lambda w, n, s: _kill_often(w, n, s, options.seed), works, shares, whole))
     same = sum(_summary(work, kills, good) for work, (kills, good) in zip(works, done, strict=True))

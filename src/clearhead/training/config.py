@@ -52,6 +52,9 @@ class TrainingConfig(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the passes; auto: the faster one, measured once"
     )
+    compile: Literal["auto", "yes", "no"] = Field(
+        "auto", description="compile the blocks; auto: if the run is long and that is faster, measured once"
+    )
     evaluations: int = Field(20, ge=1, description="how often the validation part is looked at")
     patience: int = Field(6, ge=0, description="evaluations without a better loss before stopping (0 = never stop)")
     average: int = Field(5, ge=0, description="average the weights of the last evaluations if that is better (0 = no)")

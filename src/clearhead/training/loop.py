@@ -25,7 +25,7 @@ from clearhead.training.board import Board
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.health import expectations, passed
 from clearhead.training.optim import make_optimizers, make_schedule
-from clearhead.training.precision import Weights, choose_precision
+from clearhead.training.precision import Weights, choose_compiling, choose_precision
 from clearhead.training.progress import Reporter
 from clearhead.training.state import FILE, Position, load_state, save_state
 
@@ -143,7 +143,7 @@ class _Run:
             if not self.position.finished:
                 _cut_metrics(self.folder, self.position.step)
             self.reporter.say(f"resuming at step {self.position.step} of {self.total}")
-            self.weights = Weights(self.master, self.position.precision)
+            self.weights = Weights(self.master, self.position.precision, compiled=self.position.compiled)
         else:
             self._set_out()
         self.reporter = Reporter(self.total, self.position.step, quiet=self.reporter.console.quiet)
@@ -151,15 +151,25 @@ class _Run:
 
     def _set_out(self) -> None:
         """Choose the precision, say what to expect, and save a first state."""
-        say, precision = self.reporter.say, str(self.plan.training.precision)
+        say, precision, compiled = self.reporter.say, str(self.plan.training.precision), self.plan.training.compile
+        keys = self.job.epoch(0)
+        batch = self.job.batch(keys[len(keys) // 2])
+
+        def loss(module: nn.Module) -> Tensor:
+            return self.job.loss(module, batch)[0]
+
+        plain: float | None = None
         if precision == "auto":
-            keys = self.job.epoch(0)
-            batch = self.job.batch(keys[len(keys) // 2])
-            precision, why = choose_precision(self.master, lambda module: self.job.loss(module, batch)[0])
+            precision, plain, why = choose_precision(self.master, loss)
             say(why)
-        self.position = Position(precision=precision, threads=torch.get_num_threads())
-        self.weights = Weights(self.master, precision)
-        self.weights.working.eval()
+        compiles = compiled == "yes"
+        if compiled == "auto":
+            passes = self.total * self.plan.training.accumulate
+            compiles, why = choose_compiling(self.master, loss, precision, passes, plain)
+            say(why)
+        self.position = Position(precision=precision, threads=torch.get_num_threads(), compiled=compiles)
+        self.weights = Weights(self.master, precision, compiled=compiles)
+        self.weights.eval()
         untrained, floors = self.job.validate(self.weights.working)["loss"], self.job.floors()
         self.position.health.floors = floors
         write_text(self.folder.path / "metrics.jsonl", "")
@@ -256,7 +266,7 @@ class _Run:
 
     def _step(self, keys: list[Any]) -> tuple[float, int, str]:
         """One optimizer step; returns (sum of losses, predictions, "" or what was no finite number: no step then)."""
-        self.weights.working.train()
+        self.weights.train()
         total, count = 0.0, 0
         for key in keys:
             loss, n = self.job.loss(self.weights.working, self.job.batch(key))
@@ -286,7 +296,7 @@ class _Run:
     def _look(self) -> bool:
         """Evaluate, keep what is best; returns whether the run has stopped getting better."""
         at, average = self.position, self.plan.training.average
-        self.weights.working.eval()
+        self.weights.eval()
         numbers = self.job.validate(self.weights.working)
         best = numbers["loss"] < at.best_loss
         at.worse = 0 if best else at.worse + 1
@@ -315,7 +325,7 @@ class _Run:
         """Put weights in place and evaluate them."""
         self.master.load_state_dict(dict(tensors), strict=False)
         self.weights.publish()
-        self.weights.working.eval()
+        self.weights.eval()
         return self.job.validate(self.weights.working)
 
     def _checkpoint(self, step: int) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
-"""Precision: float32 weights always; the passes in float32, or in bfloat16 on a copy of the weights.
+"""Precision: float32 weights always; the passes in float32, or in bfloat16 on a copy of the weights, compiled or not.
 
 The float32 "master" weights are what the optimizer changes and what is saved (Micikevicius et al., 2018). Which
-precision is faster differs between machines and sizes, so it is measured once, before the first step, written into the
-training's state and read back: nothing that alters weights depends on the clock.
+precision is faster differs between machines and sizes, and so does what compiling the blocks brings; both are measured
+once, before the first step, written into the training's state and read back: nothing that alters weights depends on the
+clock.
 """
 
 from __future__ import annotations
@@ -10,11 +11,16 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Weights", "choose_precision"]
+from clearhead.models.block import Block
+
+__all__ = ["Weights", "choose_compiling", "choose_precision"]
+
+_WORTH, _SECONDS = 0.9, 180.0  # of a pass's time; a shorter run is over before compiling has paid
 
 
 class Weights:
@@ -23,9 +29,10 @@ class Weights:
     Args:
         master: the model; its parameters are float32.
         precision: "float32" or "bfloat16".
+        compiled: whether the blocks are compiled for training passes; others need their own shapes, and are not.
     """
 
-    def __init__(self, master: nn.Module, precision: str):
+    def __init__(self, master: nn.Module, precision: str, *, compiled: bool = False):
         self.master = self.working = master
         if precision == "bfloat16":
             self.working = copy.deepcopy(master)
@@ -33,6 +40,23 @@ class Weights:
                 weight.data = weight.data.bfloat16()
         pairs = zip(master.parameters(), self.working.parameters(), strict=True)
         self._pairs = [(mine, copied) for mine, copied in pairs if mine.requires_grad]
+        self._compiled: dict[nn.Module, Any] = {}
+        for block in self.working.modules() if compiled else ():
+            if isinstance(block, Block):
+                block.compile()
+                self._compiled[block] = block._compiled_call_impl
+
+    def train(self) -> nn.Module:
+        """The working copy, for a training pass."""
+        for block, call in self._compiled.items():
+            block._compiled_call_impl = call
+        return self.working.train()
+
+    def eval(self) -> nn.Module:
+        """The working copy, to judge it and to write with it."""
+        for block in self._compiled:
+            block._compiled_call_impl = None
+        return self.working.eval()
 
     def gather(self) -> None:
         """Put the gradient on the master weights; of tables with `trained_rows` on these only."""
@@ -52,22 +76,46 @@ class Weights:
                 torch._foreach_copy_([w for _, w in self._pairs], [m for m, _ in self._pairs])
 
 
-def choose_precision(module: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[str, str]:
-    """(precision, one line that says why): the faster of forward and backward in float32 and bfloat16.
+def choose_precision(module: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[str, float, str]:
+    """(precision, seconds of a pass in it, one line that says why): the faster one, forward and backward.
 
     bfloat16 must win by a tenth to be taken. The module, its gradients and the random state are left as they were.
     """
-    seconds = {}
+    full, half = (_seconds(module, loss, precision, False) for precision in ("float32", "bfloat16"))
+    chosen = "bfloat16" if half < _WORTH * full else "float32"
+    times = f"a pass takes {half * 1e3:.0f} ms in bfloat16, {full * 1e3:.0f} ms in float32"
+    return chosen, half if chosen == "bfloat16" else full, f"precision {chosen}: {times}"
+
+
+def choose_compiling(
+    module: nn.Module, loss: Callable[[nn.Module], Tensor], precision: str, passes: int, plain: float | None = None
+) -> tuple[bool, str]:
+    """(whether to compile the blocks, one line that says why): where the run is long enough to win by it.
+
+    `plain` is how many seconds a pass takes that is not compiled, where that is known. The module, its gradients and
+    the random state are left as they were.
+    """
+    plain = plain or _seconds(module, loss, precision, False)
+    if plain * passes < _SECONDS:
+        return False, f"not compiled: all passes take some {plain * passes:.0f} s"
+    start = time.perf_counter()
+    try:
+        compiled = _seconds(module, loss, precision, True)
+    except Exception as error:  # no compiler on the machine, or one that fails: the run goes on without
+        return False, f"not compiled: {type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    spent = time.perf_counter() - start
+    worth = compiled < _WORTH * plain and (plain - compiled) * passes > spent
+    times = f"a pass takes {compiled * 1e3:.0f} ms compiled (after {spent:.0f} s), {plain * 1e3:.0f} ms as it is"
+    return worth, f"{'compiled' if worth else 'not compiled'}: {times}"
+
+
+def _seconds(module: nn.Module, loss: Callable[[nn.Module], Tensor], precision: str, compiled: bool) -> float:
+    """The least time of a pass, forward and backward, on a copy."""
     random = torch.get_rng_state()
-    for precision in ("float32", "bfloat16"):
-        trial = Weights(copy.deepcopy(module), precision).working
-        times = []
-        for _ in range(4):
-            start = time.perf_counter()
-            loss(trial).backward()
-            times.append(time.perf_counter() - start)
-        seconds[precision] = min(times[1:])
+    trial, times = Weights(copy.deepcopy(module), precision, compiled=compiled).train(), []
+    for _ in range(4):
+        start = time.perf_counter()
+        loss(trial).backward()
+        times.append(time.perf_counter() - start)
     torch.set_rng_state(random)
-    full, half = seconds["float32"], seconds["bfloat16"]
-    chosen = "bfloat16" if half < 0.9 * full else "float32"
-    return chosen, f"precision {chosen}: a pass takes {half * 1e3:.0f} ms in bfloat16, {full * 1e3:.0f} ms in float32"
+    return min(times[1:])

@@ -35,6 +35,7 @@ class Position:
 
     precision: str
     threads: int
+    compiled: bool = False
     step: int = 0
     epoch: int = 0
     index: int = 0
