@@ -31,6 +31,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     story = "the ship of the king and the man and the woman\n" * 9
     (desk / "book.txt").write_text(story, encoding="utf-8")
     (desk / "story.txt").write_text(story, encoding="utf-8")
+    chats = "".join(f'{{"prompt": "Who is {i}?", "completion": "The king."}}\n' for i in range(30))
+    for name in ("chats.jsonl", "more.jsonl"):
+        (desk / name).write_text(chats, encoding="utf-8")
     arch = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 64}
     clearhead.train("translate", desk / "pairs.tsv", out=desk / "models/demo", max_steps=2, arch=arch, quiet=True)
     return desk

@@ -38,6 +38,7 @@ def test_a_compiled_run_is_the_same_run(tmp_path: Path) -> None:
     assert losses["yes"] == pytest.approx(losses["no"], abs=1e-4) and len(losses["yes"]) == 2
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own parts
 def test_only_training_passes_are_compiled() -> None:
     weights = Weights(Decoder(DecoderConfig.model_validate(ARCH), 30), "bfloat16", compiled=True)
     (block,) = weights.working.decoder.blocks  # type: ignore[union-attr]
