@@ -31,7 +31,14 @@ STATE = FILE
 
 
 def plan(max_steps: int | None = 12, *, keep: int = 0, optimizer: str = "muon", seed: int = 0, **training: Any) -> Plan:
-    training = {"precision": "float32", "evaluations": 4, "save_seconds": 1e6, "patience": 0, **training}
+    training = {
+        "precision": "float32",
+        "evaluations": 4,
+        "save_seconds": 1e6,
+        "patience": 0,
+        "compile": "no",
+        **training,
+    }
     return Plan(
         seed,
         max_steps,

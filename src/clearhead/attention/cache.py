@@ -44,7 +44,7 @@ class Cache:
     def select(self, rows: Tensor) -> None:
         """Go on with these rows of the batch, in this order (a row may be taken several times)."""
         if self._k is not None and self._v is not None:
-            held = self.length - self._first
+            held, rows = self.length - self._first, rows.to(self._k.device)
             self._k, self._v = (x[:, :, :held].index_select(0, rows) for x in (self._k, self._v))
 
     def keep(self, places: Tensor) -> None:

@@ -139,6 +139,10 @@ class Padding(Mask):
         """The padding of these rows."""
         return Padding(self.lengths.index_select(0, rows), self.left)
 
+    def to(self, device: torch.device) -> Padding:
+        """The padding of rows on another device."""
+        return self if self.lengths.device == device else Padding(self.lengths.to(device), self.left)
+
 
 @dataclass(frozen=True, eq=False)
 class Window(Mask):

@@ -161,7 +161,7 @@ def continued(
     x = model.decode(ids, cache=cache, padding=padding, at=at)[:, -1:]
     at = None if at is None else at[:, -1:]
     while True:
-        logits = model.logits(x)[:, 0].float()
+        logits = model.logits(x)[:, 0].float().cpu()
         if banned:
             logits[:, banned] = float("-inf")
         if sampling.repetition_penalty != 1.0:

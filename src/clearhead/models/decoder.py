@@ -73,6 +73,10 @@ class Decoder(nn.Module):
             documents: in packed rows, the number of the document each token belongs to; nobody sees another's.
             at: where each token stands in its text, where that is not its place in the row.
         """
+        device = self.embedding.weight.device  # texts come from the CPU, wherever the model is
+        token_ids, at = token_ids.to(device), None if at is None else at.to(device)
+        documents = None if documents is None else documents.to(device)
+        padding = None if padding is None else padding.to(device)
         mask: Mask = tree if tree is not None else Causal()
         for more in (padding, None if documents is None else Documents(documents)):
             mask = mask if more is None else mask & more

@@ -15,5 +15,5 @@ def chat() -> ChatConfig:
         arch=DecoderConfig(dropout=0.1),
         optimizer=OptimizerConfig(kind="adamw", lr=1e-3, beta2=0.95, weight_decay=0.0),
         schedule=ScheduleConfig(warmup=50),
-        training=TrainingConfig(epochs=3, batch_tokens=4096, label_smoothing=0.0, evaluations=6, average=0),
+        training=TrainingConfig(epochs=2, batch_tokens=4096, label_smoothing=0.0, evaluations=6, average=0),
     )

@@ -243,12 +243,8 @@ class Chat(LanguageModel):
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
-        """Perplexity of the assistant's tokens in conversations.
-
-        Raises:
-            DataError: a file cannot be read.
-        """
+    def _judge(self, files: Sequence[str], precision: Precision) -> dict[str, Score]:
+        """Perplexity of the assistant's tokens in conversations."""
         chats, _ = read_chats(files)
         length = self.module.config.max_len
         tokens = _tokens(chats, self.template, self.tokenizer)

@@ -138,6 +138,9 @@ class DecoderRunConfig(RunConfig):
     base: str | None = Field(
         None, title="from", description="a trained model to begin with: its weights, tokenizer and architecture"
     )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where it is trained; auto: on an NVIDIA GPU if there is one"
+    )
     arch: DecoderConfig = Field(default_factory=lambda: DecoderConfig(dropout=0.0), description="the model")
     optimizer: OptimizerConfig = Field(
         default_factory=lambda: OptimizerConfig(beta2=0.95), description="how weights are changed"

@@ -285,9 +285,18 @@ class LanguageModel:
     def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
         """Bits per byte and perplexity of whole files, each token predicted once, in windows that do not overlap.
 
+        A `precision` below float32 is measured beside it.
+
         Raises:
             DataError: a file cannot be read.
         """
+        scores: dict[str, Any] = {}
+        for arithmetic in dict.fromkeys((precision, "float32")):
+            judged = self._judge(files, arithmetic)
+            scores |= judged if arithmetic == precision else {f"{k}, {arithmetic}": v for k, v in judged.items()}
+        return scores
+
+    def _judge(self, files: Sequence[str], precision: Precision) -> dict[str, Score]:
         config = LanguageConfig.model_validate(self.folder.config()["run"]) if self.folder else LanguageConfig()
         pieces = read_pieces(files, column=config.data.text, separator=config.data.separator)
         total, tokens, size = 0.0, 0, 0

@@ -133,7 +133,8 @@ class LanguageJob:
 
 def text_loss(module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
     """(sum of the losses in nats, tokens that are predicted) of a batch."""
-    x, labels = module.decode(batch.ids, documents=batch.documents, at=batch.at).flatten(0, 1), batch.labels.flatten()
+    x = module.decode(batch.ids, documents=batch.documents, at=batch.at).flatten(0, 1)
+    labels = batch.labels.flatten().to(x.device)
     wanted = labels != PAD
     if not wanted.all():
         x, labels = x[wanted], labels[wanted]
@@ -184,5 +185,11 @@ def begin(config: DecoderRunConfig, tokenizer: Tokenizer, base: Loaded | None) -
 def plan_of(config: DecoderRunConfig) -> Plan:
     """The parts of the configuration that the loop reads."""
     return Plan(
-        config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
+        config.seed,
+        config.max_steps,
+        config.keep_checkpoints,
+        config.optimizer,
+        config.schedule,
+        config.training,
+        config.device,
     )

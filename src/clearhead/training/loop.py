@@ -87,6 +87,7 @@ class Plan:
     optimizer: OptimizerConfig
     schedule: ScheduleConfig
     training: TrainingConfig
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class _Run:
 
     def __init__(self, job: Job, plan: Plan, folder: Folder, *, quiet: bool):
         self.job, self.plan, self.folder = job, plan, folder
-        self.master = job.module
+        self.master = job.module.to(_device(plan.device))  # before the optimizers are told of its weights
         for part in self.master.modules():
             if hasattr(part, "checkpointing"):
                 part.checkpointing = plan.training.checkpointing
@@ -152,11 +153,10 @@ class _Run:
     def _set_out(self) -> None:
         """Choose the precision, say what to expect, and save a first state."""
         say, precision, compiled = self.reporter.say, str(self.plan.training.precision), self.plan.training.compile
-        keys = self.job.epoch(0)
-        batch = self.job.batch(keys[len(keys) // 2])
 
         def loss(module: nn.Module) -> Tensor:
-            return self.job.loss(module, batch)[0]
+            keys = self.job.epoch(0)
+            return self.job.loss(module, self.job.batch(keys[len(keys) // 2]))[0]
 
         plain: float | None = None
         if precision == "auto":
@@ -166,7 +166,8 @@ class _Run:
         if compiled == "auto":
             passes = self.total * self.plan.training.accumulate
             compiles, why = choose_compiling(self.master, loss, precision, passes, plain)
-            say(why)
+            if why:
+                say(why)
         self.position = Position(precision=precision, threads=torch.get_num_threads(), compiled=compiles)
         self.weights = Weights(self.master, precision, compiled=compiles)
         self.weights.eval()
@@ -369,7 +370,21 @@ def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bo
                     "the loss was never a number: the training diverged", "lower --optimizer.lr and --optimizer.muon-lr"
                 )
         this.master.eval()
-        return this.finish()
+        outcome = this.finish()
+        this.master.cpu()
+        return outcome
+
+
+def _device(wanted: str) -> torch.device:
+    """Where to train.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise ConfigError("PyTorch finds no NVIDIA GPU", "leave --device out, or install PyTorch for CUDA")
+    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
 
 
 def _numbers(weight: Tensor) -> Tensor:

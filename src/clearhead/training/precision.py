@@ -92,12 +92,16 @@ def choose_compiling(
 ) -> tuple[bool, str]:
     """(whether to compile the blocks, one line that says why): where the run is long enough to win by it.
 
+    Of a run that is over before compiling could pay, and of a model without blocks, nothing is said.
+
     `plain` is how many seconds a pass takes that is not compiled, where that is known. The module, its gradients and
     the random state are left as they were.
     """
+    if not any(isinstance(part, Block) for part in module.modules()):
+        return False, ""
     plain = plain or _seconds(module, loss, precision, False)
     if plain * passes < _SECONDS:
-        return False, f"not compiled: all passes take some {plain * passes:.0f} s"
+        return False, ""
     start = time.perf_counter()
     try:
         compiled = _seconds(module, loss, precision, True)
@@ -116,6 +120,8 @@ def _seconds(module: nn.Module, loss: Callable[[nn.Module], Tensor], precision: 
     for _ in range(4):
         start = time.perf_counter()
         loss(trial).backward()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     torch.set_rng_state(random)
     return min(times[1:])

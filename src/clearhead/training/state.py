@@ -55,6 +55,8 @@ def save_state(folder: Folder, position: Position, master: nn.Module, optimizers
     tensors = {f"model.{name}": value for name, value in unshared(master).items()}
     tensors |= state_tensors(optimizers)
     tensors["random"] = torch.get_rng_state()
+    if torch.cuda.is_initialized():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
     folder.write_tensors(FILE, tensors, {"position": json.dumps(asdict(position))})
 
 
@@ -73,6 +75,8 @@ def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.O
             raise KeyError(next(iter([*unexpected, *missing])))
         load_state_tensors(optimizers, tensors)
         torch.set_rng_state(tensors["random"])
+        if "random.cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random.cuda"])
     except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise FolderError(
             f"this state does not belong to the model in config.json ({error})",
