@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -154,9 +155,13 @@ class _Run:
         """Choose the precision, say what to expect, and save a first state."""
         say, precision, compiled = self.reporter.say, str(self.plan.training.precision), self.plan.training.compile
 
-        def loss(module: nn.Module) -> Tensor:
+        @cache
+        def batch() -> Batch:
             keys = self.job.epoch(0)
-            return self.job.loss(module, self.job.batch(keys[len(keys) // 2]))[0]
+            return self.job.batch(keys[len(keys) // 2])
+
+        def loss(module: nn.Module) -> Tensor:
+            return self.job.loss(module, batch())[0]
 
         plain: float | None = None
         if precision == "auto":
