@@ -74,15 +74,18 @@ def test_merged_it_computes_the_same_and_has_its_former_shape() -> None:
     assert set(made.state_dict()) == names and all(w.requires_grad for w in made.parameters())
 
 
+@pytest.mark.parametrize("tables", [True, False])
 @pytest.mark.parametrize("tied", [True, False])
-def test_the_adapter_alone_makes_the_model_again(tied: bool) -> None:
+def test_the_adapter_alone_makes_the_model_again(tied: bool, tables: bool) -> None:
     made, ids = model(tied=tied), torch.arange(6)[None]
-    add_lora(made, LoRAConfig(rank=4), ROWS)
+    before = made.embedding.weight.detach().clone()
+    add_lora(made, LoRAConfig(rank=4, tables=tables), ROWS)
     trained(made)
     saved = {name: value.clone() for name, value in adapter(made).items()}
-    assert sum(v.numel() for v in saved.values()) < sum(w.numel() for w in model().parameters()) / 2
+    assert sum(v.numel() for v in saved.values()) < sum(w.numel() for w in model().parameters()) / (1 if tables else 2)
+    assert bool((made.embedding.weight != before)[list(set(range(10)) - set(ROWS))].any()) == tables
     again = model(tied=tied)
-    add_adapter(again, LoRAConfig(rank=4), saved, ROWS)
+    add_adapter(again, LoRAConfig(rank=4, tables=tables), saved, ROWS)
     torch.testing.assert_close(again(ids), made(ids), rtol=0, atol=0)
     with pytest.raises(ConfigError, match="the adapter does not fit the model"):
         add_adapter(model(tied=tied), LoRAConfig(rank=2), saved, ROWS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -161,7 +162,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(place: Path, rank: int)
     assert read_metrics(cut)[-1]["loss"] == read_metrics(whole.folder)[-1]["loss"]
 
 
-_ONE = {**__import__("os").environ, "OMP_NUM_THREADS": "1"}
+_ONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 _KILLED = """
 import os, torch, sys
 torch.set_num_threads(1)
@@ -263,3 +264,31 @@ def test_what_was_said_is_kept_and_gone_on_with(model: Chat, place: Path) -> Non
     assert [m["role"] for m in second] == ["system", "user", "assistant", "user", "assistant"]
     done = talked(place, "Hi", "--resume")
     assert done.returncode == 1 and "name it: --save FILE" in done.stderr
+
+
+def test_a_conversation_at_a_terminal(model: Chat, place: Path) -> None:
+    """With a terminal for its input: every command, an error that does not end it, and the end."""
+    told = ["What colour is snow?", "/again", "/undo", "/undo", "/system Be brief.", "/system", "/help", "/nothing"]
+    told += [
+        "word " * 60,
+        "What colour is coal?",
+        "/new",
+        f"/save {place / 'typed.jsonl'}",
+        "What colour is grass?",
+        "/quit",
+    ]
+    ours, theirs = os.openpty()
+    command = [PROGRAM, "chat", place / "m", "--temperature", "0", "--repetition-penalty", "1"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.write(ours, "".join(f"{line}\n" for line in told).encode())
+    out, err = process.communicate(timeout=100)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0, err
+    assert out.count("It is white.") == 2 and "It is" in out.split("It is white.")[-1]
+    assert err.count("taken back") == 1 and "nothing was said yet" in err and "it was told: Be brief." in err
+    assert err.count("leave (Ctrl-D too)") == 2 and "the message has" in err and "a new conversation" in err
+    (kept,) = (json.loads(line)["messages"] for line in (place / "typed.jsonl").read_text().splitlines())
+    assert [m["role"] for m in kept] == ["system", "user", "assistant"] and kept[1][
+        "content"
+    ] == "What colour is grass?"

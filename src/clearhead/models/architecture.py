@@ -172,6 +172,9 @@ class LoRAConfig(BaseModel):
     rank: int = Field(0, ge=0, description="rank of the small matrices (0: the model itself is trained)")
     alpha: float = Field(16.0, gt=0, description="how much they count: alpha / rank times")
     beside: Literal["all", "attention"] = Field("all", description="matrices of whole blocks, or of attention alone")
+    tables: bool = Field(
+        False, description="train embeddings and output matrix whole (else: only the marks of a chat in them)"
+    )
 
 
 class RecurrentConfig(BaseModel):

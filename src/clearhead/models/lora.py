@@ -60,9 +60,8 @@ def add_lora(module: nn.Module, config: LoRAConfig, rows: Sequence[int] = ()) ->
 
     Args:
         module: the model; it is changed.
-        config: rank, weight, and beside which matrices.
-        rows: tokens whose own rows of the embedding and the output matrix are trained too; loops that change weights
-            read them off `weight.trained_rows`.
+        config: rank, weight, and beside which matrices; `tables`: the embedding and the output matrix are trained too.
+        rows: else only the rows of these tokens are; loops that change weights read them off `weight.trained_rows`.
     """
     for weight in module.parameters():
         weight.requires_grad_(False)
@@ -70,7 +69,8 @@ def add_lora(module: nn.Module, config: LoRAConfig, rows: Sequence[int] = ()) ->
         setattr(parent, name, LoRALinear(linear, config.rank, config.alpha))
     for _, table in _tables(module):
         table.requires_grad_(True)
-        table.trained_rows = torch.tensor(list(rows))  # type: ignore[attr-defined]
+        if not config.tables:
+            table.trained_rows = torch.tensor(list(rows))  # type: ignore[attr-defined]
 
 
 def merge(module: nn.Module) -> None:
@@ -87,7 +87,8 @@ def adapter(module: nn.Module) -> dict[str, Tensor]:
     """What was learned beside a frozen model, by names."""
     found = {name: w.detach() for name, w in module.named_parameters() if name.rpartition(".")[2].startswith("lora_")}
     for name, table in _tables(module):
-        if (rows := getattr(table, "trained_rows", None)) is not None:
+        if table.requires_grad:
+            rows = getattr(table, "trained_rows", slice(None))
             found[_ROWS.format(name)] = table.detach()[rows]
     return found
 
@@ -114,7 +115,8 @@ def add_adapter(module: nn.Module, config: LoRAConfig, tensors: Mapping[str, Ten
         if name in parameters:
             parameters[name].copy_(value)
         else:
-            tables[name.removesuffix(".rows")][list(rows)] = value
+            table = tables[name.removesuffix(".rows")]
+            table[getattr(table, "trained_rows", slice(None))] = value
 
 
 def _linears(module: nn.Module, beside: str) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
