@@ -170,7 +170,8 @@ def evaluate(
     """BLEU, chrF, exact match (of summaries ROUGE), with signatures, and alignment errors where there are gold links.
 
     Rows with the same source are several references of one translation. Word vectors are measured on files of two words
-    and how alike people find them (rank correlation), or of four words, "man king woman queen" (analogies solved).
+    and how alike people find them (rank correlation), or of four words, "man king woman queen" (analogies solved);
+    language models by bits per byte and perplexity of texts, chat models by the perplexity of their answers in chats.
 
     Example: clearhead evaluate models/demo sample:english-spanish/test
 

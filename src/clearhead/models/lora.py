@@ -2,8 +2,8 @@
 
     y = W x + b + (alpha / rank) B A x        A [rank, in] drawn by chance, B [out, rank] zero at first
 
-W stays as it is. What is learned is saved apart as the adapter, some hundredth of the model, and can be added to W:
-then the model has the shape it had.
+W stays as it is. What is learned is saved apart as the adapter, a small part of the model, and can be added to W: then
+the model has the shape it had.
 """
 
 from __future__ import annotations

@@ -14,13 +14,11 @@ from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from clearhead.data.chat_rows import ChatRows, ChatTokens
 from clearhead.data.chats import Chat as Conversation
 from clearhead.data.chats import Message, chat_digest, hold_out_chats, messages_of, read_chats
 from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
-from clearhead.data.windows import TextBatch
 from clearhead.errors import ConfigError, DataError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Sampling
@@ -33,7 +31,7 @@ from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.texts import begin, judged, plan_of, text_loss
+from clearhead.tasks.texts import TextJob, begin, judged, plan_of
 from clearhead.training.loop import read_metrics, run
 
 __all__ = ["Chat"]
@@ -263,23 +261,12 @@ class Chat(LanguageModel):
         return {"perplexity": Score(math.exp(total / count), how)}
 
 
-class ChatJob:
-    """What the training loop asks of a chat model; see `clearhead.training.loop.Job`."""
+class ChatJob(TextJob):
+    """What the training loop asks of a chat model; the loss is of the assistant's tokens."""
 
     def __init__(self, module: Decoder, train: ChatRows, valid: ChatRows):
-        self.module, self._train, self._valid = module, train, valid
-
-    def epoch(self, epoch: int) -> Sequence[Any]:
-        """The batches of an epoch."""
-        return self._train.epoch(epoch)
-
-    def batch(self, key: Any) -> TextBatch:
-        """The tensors of a batch."""
-        return self._train.batch(key)
-
-    def loss(self, module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
-        """(sum of the losses in nats, the assistant's tokens)."""
-        return text_loss(module, batch)
+        super().__init__(module, train)
+        self._valid = valid
 
     @torch.inference_mode()
     def validate(self, module: Decoder) -> dict[str, float]:

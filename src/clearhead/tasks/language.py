@@ -226,7 +226,7 @@ class LanguageModel:
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), until `eos`, a stop or the limit comes."""
         streams = [TextStream(self.tokenizer, stop) for _ in ids]
-        banned = [token for token in (*forbidden(self.tokenizer), EOS) if token != eos]
+        banned = forbidden(self.tokenizer, eos)
         model = self._in(precision)
         steps = continued(model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, told=told)
         written = next(steps, None)
@@ -350,7 +350,7 @@ class LanguageModel:
         self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
     ) -> list[str]:
         ids, limits = self._read(prompts, max_tokens)
-        found = beams(self._in(precision), ids, limits, eos=EOS, forbidden=forbidden(self.tokenizer), beam=beam)
+        found = beams(self._in(precision), ids, limits, eos=EOS, forbidden=forbidden(self.tokenizer, EOS), beam=beam)
         texts = []
         for best in found:
             stream = TextStream(self.tokenizer, stop)

@@ -13,7 +13,7 @@ from torch import Tensor
 from clearhead.data.floors import floors
 from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
 from clearhead.data.text import Piece, read_pieces
-from clearhead.data.tokenizers import BOS, EOS, PAD, ROLES, UNK, Tokenizer
+from clearhead.data.tokenizers import EOS, PAD, Tokenizer
 from clearhead.data.windows import TextBatch, Windows
 from clearhead.errors import ConfigError
 from clearhead.folder import Folder
@@ -24,7 +24,7 @@ from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan
 
-__all__ = ["Corpus", "LanguageJob", "begin", "forbidden", "judged", "make_job", "plan_of", "text_loss"]
+__all__ = ["Corpus", "LanguageJob", "TextJob", "begin", "forbidden", "judged", "make_job", "plan_of", "text_loss"]
 
 _VALID_TOKENS = 4096  # of a batch that is only judged
 _COUNTED = 2**22  # tokens that floors are counted on
@@ -89,11 +89,11 @@ class Corpus:
         return read_pieces(files, column=self._config.data.text, separator=self._config.data.separator)
 
 
-class LanguageJob:
-    """What the training loop asks of a language model; see `clearhead.training.loop.Job`."""
+class TextJob:
+    """What the training loop asks of every decoder-only model; see `clearhead.training.loop.Job`."""
 
-    def __init__(self, module: Decoder, train: Windows, valid: Windows, tokenizer: Tokenizer):
-        self.module, self._train, self._valid, self._tokenizer = module, train, valid, tokenizer
+    def __init__(self, module: Decoder, train: Any):
+        self.module, self._train = module, train
 
     def epoch(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch."""
@@ -106,6 +106,14 @@ class LanguageJob:
     def loss(self, module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
         """(sum of the losses in nats, tokens that are predicted)."""
         return text_loss(module, batch)
+
+
+class LanguageJob(TextJob):
+    """What it asks of a language model."""
+
+    def __init__(self, module: Decoder, train: Windows, valid: Windows, tokenizer: Tokenizer):
+        super().__init__(module, train)
+        self._valid, self._tokenizer = valid, tokenizer
 
     @torch.inference_mode()
     def validate(self, module: Decoder) -> dict[str, float]:
@@ -122,7 +130,7 @@ class LanguageJob:
     def sample(self, module: Decoder) -> str:
         """How the validation part goes on behind its first tokens, as the model would have it."""
         prompt = self._valid.tokens[:_PROMPT].tolist()
-        steps = continued(module, [prompt], [_SAMPLE], Sampling(), eos=EOS, forbidden=forbidden(self._tokenizer))
+        steps = continued(module, [prompt], [_SAMPLE], Sampling(), eos=EOS, forbidden=forbidden(self._tokenizer, EOS))
         return self._tokenizer.exactly([token for step in steps for token in step.values()])
 
     def order(self) -> str:
@@ -141,10 +149,9 @@ def text_loss(module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
     return cross_entropy(x, module.head.weight, labels, cap=module.config.soft_cap), len(labels)
 
 
-def forbidden(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The special tokens, which no text is continued with."""
-    marks = (tokenizer.backend.token_to_id(role) for role in ROLES)
-    return (PAD, BOS, UNK, *(mark for mark in marks if mark is not None))
+def forbidden(tokenizer: Tokenizer, eos: int) -> tuple[int, ...]:
+    """The special tokens but the one that ends a text: with them no text is continued."""
+    return tuple(token for token in tokenizer.specials.values() if token != eos)
 
 
 def judged(module: Decoder, windows: Rows) -> tuple[float, int]:
