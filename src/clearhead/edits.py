@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -89,6 +89,18 @@ class Edit:
         changed = x.clone()
         changed[tuple(index)] = new
         return changed
+
+    def of_head(self, number: int) -> Edit | None:
+        """The edit of a value [batch, heads, rows, columns] as it is of this head alone; None if it leaves it as is."""
+        place = self.where[1] if len(self.where) > 1 else None
+        low, high = _bounds(place, number + 1)
+        if not low <= number < high:
+            return None
+        value = torch.as_tensor(_numbers(self.value))
+        if value.ndim > 2 and value.size(-3) > 1:
+            value = value[..., number - low, :, :]
+        where = self.where if place is None else (self.where[0], 0, *self.where[2:])
+        return replace(self, where=where, value=value.tolist())
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON; JSON has no infinities: they are written as "inf" and "-inf"."""

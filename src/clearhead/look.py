@@ -65,8 +65,12 @@ class Trace(Mapping[str, Any]):
     """What a watched pass has shown: path -> value, in the order of the pass.
 
     `trace[path]` is the value; a path seen several times (decoding steps, an encoder run twice) has several calls and
-    is read with `trace.calls(path)`. `labels` names the entries of axes (`source`, `target` -> token strings);
-    `again(edits)`, where the maker of the trace offers it, repeats the pass with edits and returns the new trace.
+    is read with `trace.calls(path)`. `labels` names the entries of axes (`source`, `target` -> token strings).
+
+    What follows is there where the maker of the trace offers it: `again(edits)` repeats the pass with edits and returns
+    the new trace; `token_ids` are those of each label, and `words` the word each of them belongs to (-1: to none);
+    `module` is the model that was watched; `read_out(x)` turns vectors of its residual stream into logits; `name_of(i)`
+    is the text of an entry of its output vocabulary.
     """
 
     grad: bool = False
@@ -74,6 +78,11 @@ class Trace(Mapping[str, Any]):
     labels: dict[str, list[str]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     again: Callable[[Sequence[Edit]], Trace] | None = None
+    token_ids: dict[str, list[int]] = field(default_factory=dict)
+    words: dict[str, list[int]] = field(default_factory=dict)
+    module: nn.Module | None = field(default=None, repr=False)
+    read_out: Callable[[Tensor], Tensor] | None = None
+    name_of: Callable[[int], str] | None = None
     _values: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     _axes: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)

@@ -208,6 +208,20 @@ class Attention:
                 act = replace(act, v=edit.apply(act.v))
         return replace(act, edits=(*act.edits, *edits))
 
+    def of_head(self, number: int) -> Attention:
+        """The act as one head performs it, with the keys and values of its group: every axis of heads has one entry."""
+        served = number // (self.q.size(1) // self.k.size(1))
+        here = [edit.of_head(number) for edit in self.edits if edit.step not in ("k", "v")]  # those are in k and v
+        return replace(
+            self,
+            q=self.q[:, number, None],
+            k=self.k[:, served, None],
+            v=self.v[:, served, None],
+            mask=None if self.mask is None else self.mask.of_head(number),
+            bias=None if self.bias is None else self.bias.of_head(number),
+            edits=tuple(edit for edit in here if edit is not None),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """q, k, v as numbers, the mask as booleans, the bias as numbers, and the score's scale."""
         mask = None if self.mask is None else self.mask.dense(self._grid()).tolist()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from clearhead.attention.masks import Grid, Tree
 
-__all__ = ["ALiBi", "Added", "Bias", "OfPass", "Relative"]
+__all__ = ["ALiBi", "Added", "Bias", "OfHead", "OfPass", "Relative"]
 
 
 class Bias:
@@ -33,9 +33,25 @@ class Bias:
         queries = torch.arange(grid.start, grid.stop, device=grid.device)
         return self.between(queries[None], grid.places[None])
 
+    def of_head(self, number: int) -> Bias:
+        """The bias as one head has it."""
+        return OfHead(self, number)
+
     def kept(self) -> Bias:
         """A copy that later optimizer steps cannot change."""
         return self
+
+
+@dataclass(frozen=True, eq=False)
+class OfHead(Bias):
+    """What another bias adds to one head's scores."""
+
+    bias: Bias
+    number: int
+
+    def dense(self, grid: Grid) -> Tensor:
+        x = self.bias.dense(grid)
+        return x[..., self.number, None, :, :] if x.ndim > 2 and x.size(-3) > 1 else x
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,20 @@ from torch import Tensor
 
 from clearhead.errors import ConfigError
 
-__all__ = ["And", "Causal", "Documents", "Grid", "Mask", "Matrix", "Or", "Padding", "Prefix", "Tree", "Window"]
+__all__ = [
+    "And",
+    "Causal",
+    "Documents",
+    "Grid",
+    "Mask",
+    "Matrix",
+    "OfHead",
+    "Or",
+    "Padding",
+    "Prefix",
+    "Tree",
+    "Window",
+]
 
 
 class Grid(NamedTuple):
@@ -74,6 +87,10 @@ class Mask:
             return torch.where(mask, zero, float("-inf")), nowhere
 
         return self._remembered((grid, dtype), make)
+
+    def of_head(self, number: int) -> Mask:
+        """The mask as one head has it."""
+        return OfHead(self, number)
 
     def kept(self) -> Mask:
         """The formula without the tensors it remembered: what a trace holds stays small."""
@@ -203,6 +220,18 @@ class Matrix(Mask):
     def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
         rows = self.matrix if self.matrix.size(-2) == 1 else self.matrix[..., queries[:, 0], :]
         return rows if rows.size(-1) == 1 else rows[..., keys[0]]
+
+
+@dataclass(frozen=True, eq=False)
+class OfHead(Mask):
+    """What another mask says of one head."""
+
+    mask: Mask
+    number: int
+
+    def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
+        x = self.mask.allowed(queries, keys)
+        return x[..., self.number, None, :, :] if x.ndim > 2 and x.size(-3) > 1 else x
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,15 +54,14 @@ class Block(nn.Module):
         value_residual: whether it mixes the first block's values into its own.
     """
 
-    sees = {
-        "resid_in": "batch tokens d_model",
-        "resid_mid": "batch tokens d_model",
-        "resid_out": "batch tokens d_model",
-    }
-
     def __init__(self, config: TransformerConfig, *, cross: bool, value_residual: bool = False):
         super().__init__()
         d, self.dropout, self.pre = config.d_model, config.dropout, config.norm_order == "pre"
+        parts = ["self_attention", *["cross_attention"] * cross, "feed_forward"]
+        residuals = ["resid_in", "resid_mid", *["resid_cross"] * cross, "resid_out"]
+        self.sees = dict.fromkeys(
+            [*residuals, *(f"{part}_normed" for part in parts if self.pre)], "batch tokens d_model"
+        )
 
         def attention(*, value_residual: bool = False) -> MultiHead:
             width, values = config.head_widths
@@ -101,6 +100,7 @@ class Block(nn.Module):
         mask, bias, rotation, values = around.mask, around.bias, around.rotation, around.values
         x = self._add(
             x,
+            "self_attention",
             self.self_attention_norm,
             lambda h: self.self_attention(h, mask=mask, bias=bias, rotation=rotation, values=values, cache=cache),
         )
@@ -109,15 +109,17 @@ class Block(nn.Module):
             cross = self.cross_attention
             x = self._add(
                 x,
+                "cross_attention",
                 self.cross_attention_norm,
                 lambda h: cross(h, around.memory, mask=around.memory_mask, bias=around.memory_bias, cache=memory_cache),
             )
-        x = self._add(x, self.feed_forward_norm, self.feed_forward)
+            x = see("resid_cross", x)
+        x = self._add(x, "feed_forward", self.feed_forward_norm, self.feed_forward)
         return see("resid_out", x)
 
-    def _add(self, x: Tensor, norm: nn.Module, part: Callable[[Tensor], Tensor]) -> Tensor:
+    def _add(self, x: Tensor, name: str, norm: nn.Module, part: Callable[[Tensor], Tensor]) -> Tensor:
         """The residual connection around one part."""
         if self.pre:
-            return add_dropped(x, part(norm(x)), self.dropout, self.training)
+            return add_dropped(x, part(see(f"{name}_normed", norm(x))), self.dropout, self.training)
         out: Tensor = norm(add_dropped(x, part(x), self.dropout, self.training))
         return out

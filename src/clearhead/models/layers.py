@@ -22,7 +22,7 @@ class FeedForward(nn.Module):
     (Shazeer, 2020); `gelu-tanh` is GELU by the formula with a tanh, as GPT-2 has it.
     """
 
-    sees = {"hidden": "batch tokens d_ff"}
+    sees = {"hidden": "batch tokens d_ff", "out": "batch tokens d_model"}
 
     def __init__(self, d_model: int, d_ff: int, activation: str = "relu", dropout: float = 0.0, *, biases: bool = True):
         super().__init__()
@@ -39,8 +39,7 @@ class FeedForward(nn.Module):
             hidden = F.gelu(hidden, approximate="tanh" if self.activation == "gelu-tanh" else "none")
         else:
             hidden = F.relu(hidden).square() if self.activation == "relu2" else F.relu(hidden)
-        out: Tensor = self.down(dropout(see("hidden", hidden), self.dropout, self.training))
-        return out
+        return see("out", self.down(dropout(see("hidden", hidden), self.dropout, self.training)))
 
 
 class TokenEmbedding(nn.Embedding):

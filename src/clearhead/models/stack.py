@@ -92,7 +92,11 @@ class Stack(nn.Module):
         value_residual: whether later blocks mix the first one's values into theirs.
     """
 
-    sees = {"embedded": "batch tokens d_model", "out": "batch tokens d_model"}
+    sees = {
+        "token_embeddings": "batch tokens d_model",
+        "embedded": "batch tokens d_model",
+        "out": "batch tokens d_model",
+    }
 
     def __init__(
         self,
@@ -135,6 +139,7 @@ class Stack(nn.Module):
         `at` tells where each token stands in its text, where that is not its place in the row.
         """
         tree = mask if isinstance(mask, Tree) else None
+        x = see("token_embeddings", x)
         start, together = 0 if cache is None else cache.length, x.size(1)
         if tree is not None and isinstance(tree.depth, int):
             start, together = tree.depth, 1

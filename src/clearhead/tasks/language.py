@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -273,11 +273,23 @@ class LanguageModel:
 
     def trace(self, text: str, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
         """One pass over a text, watched; `trace.labels` names the tokens, `trace.again(edits)` repeats it edited."""
-        ids = self._read([text], 1)[0][0]
+        return self.trace_tokens(self.token_ids(text), edits=edits, grad=grad)
+
+    def token_ids(self, text: str) -> dict[str, list[int]]:
+        """What the model reads of a text: its last tokens, where there are too many."""
+        return {"tokens": self._read([text], 1)[0][0]}
+
+    def trace_tokens(
+        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), grad: bool = False
+    ) -> Trace:
+        """The same of tokens: {"tokens": ids}."""
+        ids = list(token_ids["tokens"])
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(torch.tensor([ids]))
-        trace.labels = {"tokens": [self._named(token) for token in ids]}
-        trace.again = lambda again: self.trace(text, edits=again, grad=grad)
+        trace.labels["tokens"], trace.words["tokens"] = self.tokenizer.pieces(ids)
+        trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.logits
+        trace.name_of = lambda token: self.tokenizer.pieces([token])[0][0]
+        trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad)
         return trace
 
     # Measuring -------------------------------------------------------------------------------------------------------

@@ -252,12 +252,26 @@ class PairModel(ABC):
         """
         if target is None:
             target = self.write([source])[0]
-        src_ids, src_pieces, _ = self.tokenizers.source.tokens(source)
-        tgt_ids, tgt_pieces, _ = self.tokenizers.target.tokens(target)
+        return self.trace_tokens(self.token_ids(source, target), edits=edits, grad=grad)
+
+    def token_ids(self, source: str, target: str) -> dict[str, list[int]]:
+        """What the encoder and the decoder read in a forced pass: the source's end and the target's begin included."""
+        (src,), (tgt,) = self.tokenizers.source.encode([clean(source)]), self.tokenizers.target.encode([clean(target)])
+        return {"source": [*src, EOS], "target": [BOS, *tgt]}
+
+    def trace_tokens(
+        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), grad: bool = False
+    ) -> Trace:
+        """The same of tokens, those that stand at the ends included: {"source": ids, "target": ids}."""
+        given = {name: list(token_ids[name]) for name in ("source", "target")}
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
-            self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
-        trace.labels = {"source": [*src_pieces, "<eos>"], "target": ["<bos>", *tgt_pieces]}
-        trace.again = lambda again: self.trace(source, target, edits=again, grad=grad)
+            self.module(*(torch.tensor([ids]) for ids in given.values()))
+        for name, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
+            pieces, trace.words[name] = tokenizer.pieces(given[name])
+            trace.labels[name] = [piece.strip() or piece for piece in pieces]
+        trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.logits
+        trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0][0]
+        trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad)
         return trace
 
     def look(

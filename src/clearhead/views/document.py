@@ -1,0 +1,225 @@
+"""A trace as a plain document: what the explorer draws first, and every number of it on demand.
+
+    document(trace)              tokens, stations with their formulas, small pictures of all heads, what comes next
+    values(trace, Wanted(...))   a window of one matrix, or the whole of it pooled to a picture's size
+
+The first is small whatever the length of the text; of long texts it holds summaries, and rows are read when they are
+looked at. Numbers travel as base64 of little-endian float32 (a page reads them without loss), pictures as bytes.
+
+Axes: heads, rows, columns; the batch holds one text and is left out.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clearhead.attention import Attention
+from clearhead.attention.act import STEPS
+from clearhead.errors import NotSeenError, nearest
+from clearhead.look import Trace
+from clearhead.views.stations import stations, tensors
+
+__all__ = ["Wanted", "candidates", "document", "numbers", "proof", "values"]
+
+_THUMB = 32  # rows and columns of a head's small picture
+_PICTURE = 256  # most rows and columns of a pooled matrix
+_CANDIDATES = 8
+_TOLD = 256  # most positions whose candidates the first view holds
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which numbers are wanted.
+
+    Args:
+        path: a value of the trace, or with `weight` the name of one of the model's tensors.
+        step: of an act: q, k, v, similarities, scaled, biased, masked, weights or context.
+        head: of values that have heads.
+        rows, columns: [start, stop); None: all.
+        pooled: the largest number of each patch instead, at most 256 x 256 patches.
+        weight: whether `path` names one of the model's tensors.
+    """
+
+    path: str
+    step: str = ""
+    head: int | None = None
+    rows: tuple[int, int] | None = None
+    columns: tuple[int, int] | None = None
+    pooled: bool = False
+    weight: bool = False
+
+
+def document(trace: Trace, *, temperature: float = 1.0, **about: Any) -> dict[str, Any]:
+    """What the explorer draws first, as plain JSON; `about` stands at its head (a title, the task).
+
+    Args:
+        temperature: the logits are divided by it before they become probabilities.
+    """
+    acts = [path for path in trace if isinstance(trace.calls(path)[0], Attention)]
+    return {
+        "format": 1,
+        **about,
+        "labels": trace.labels,
+        "words": trace.words,
+        "token_ids": trace.token_ids,
+        "temperature": temperature,
+        "edits": [edit.to_json() for edit in trace.edits],
+        "remarks": trace.remarks,
+        "stations": [station.to_json() for station in stations(trace)],
+        "heads": {path: _small(trace, path) for path in acts},
+        "output": _output(trace, temperature),
+    }
+
+
+@torch.no_grad()
+def values(trace: Trace, wanted: Wanted) -> Tensor:
+    """[rows, columns] of one matrix: a head's, where the value has heads.
+
+    Raises:
+        NotSeenError: there is no such value, step or head.
+    """
+    if wanted.weight:
+        return _window(_weight(trace, wanted.path), wanted)
+    value = trace.calls(wanted.path)[0]
+    if isinstance(value, Attention):
+        return _of_act(trace, wanted)
+    x = _joined(trace, wanted.path)[0]
+    return _window(x[_head(wanted, x.size(0))] if x.ndim > 2 else x, wanted)
+
+
+@torch.no_grad()
+def proof(trace: Trace, path: str, head: int) -> float:
+    """max |weights . v - context used| of one head of an act."""
+    contexts = trace.calls(path.removesuffix("attention") + "context")
+    return max(
+        act.of_head(head).gap(context[:, head, None]) for act, context in zip(trace.calls(path), contexts, strict=True)
+    )
+
+
+@torch.no_grad()
+def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: float = 1.0) -> list[dict[str, Any]]:
+    """The most probable entries of the vocabulary behind one token: id, text, logit, probability."""
+    logits = _joined(trace, "logits")[0, row].float()
+    shares = (logits / max(temperature, 1e-4)).softmax(-1)
+    best = logits.topk(min(n, len(logits)))
+    return [_candidate(trace, int(i), float(x), float(shares[i])) for x, i in zip(*best, strict=True)]
+
+
+def numbers(x: Tensor) -> dict[str, Any]:
+    """A tensor as JSON: its shape and its float32 bytes in base64."""
+    data = x.detach().to(torch.float32).contiguous().cpu().numpy().astype("<f4").tobytes()
+    return {"shape": list(x.shape), "data": base64.b64encode(data).decode()}
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def _joined(trace: Trace, path: str) -> Tensor:
+    """A tensor's calls as one: a recurrent network's steps one behind the other."""
+    calls: list[Tensor] = trace.calls(path)
+    if len(calls) == 1:
+        return calls[0]
+    axis = next(i for i, name in enumerate(trace.axes(path)) if name in ("tokens", "queries", "tgt_tokens"))
+    return torch.cat(calls, dim=axis)
+
+
+def _weight(trace: Trace, name: str) -> Tensor:
+    known = {} if trace.module is None else dict(tensors(trace.module))
+    if name not in known:
+        raise NotSeenError(f"the model has no tensor {name!r}", nearest(name, known) or "take one of its formulas")
+    x = known[name].detach()
+    return x if x.ndim > 1 else x.reshape(1, -1)
+
+
+def _head(wanted: Wanted, heads: int) -> int:
+    head = wanted.head or 0
+    if not 0 <= head < heads:
+        raise NotSeenError(f"{wanted.path!r} has no head {head}", f"its heads are 0 to {heads - 1}")
+    return head
+
+
+def _of_act(trace: Trace, wanted: Wanted) -> Tensor:
+    """A step of one head: k and v are those of all calls, the others follow one another."""
+    acts: list[Attention] = trace.calls(wanted.path)
+    step = wanted.step or "weights"
+    if step not in STEPS:
+        raise NotSeenError(f"an act has no step {step!r}", f"its steps are {', '.join(STEPS)}")
+    head = _head(wanted, acts[0].q.size(1))
+    alone = [act.of_head(head) for act in acts]
+    if step in ("k", "v"):
+        return _window(getattr(alone[0], step)[0, 0], wanted)
+    if step == "q":
+        return _window(torch.cat([act.q[0, 0] for act in alone]), wanted)
+    if step == "context":
+        contexts = _joined(trace, wanted.path.removesuffix("attention") + "context")
+        return _window(contexts[0, head], wanted)
+    if wanted.rows is None or len(acts) > 1:
+        return _window(torch.cat([getattr(act, step)()[0, 0] for act in alone]), wanted)
+    low, high = wanted.rows
+    rows = getattr(alone[0], step)(slice(max(0, low), high))[0, 0]
+    return _window(rows, Wanted(wanted.path, columns=wanted.columns, pooled=wanted.pooled))
+
+
+def _window(x: Tensor, wanted: Wanted) -> Tensor:
+    for axis, place in ((0, wanted.rows), (1, wanted.columns)):
+        if place is not None:
+            low, high = max(0, place[0]), min(x.size(axis), place[1])
+            x = x.narrow(axis, min(low, x.size(axis)), max(0, high - low))
+    return _pooled(x, _PICTURE) if wanted.pooled and x.numel() else x
+
+
+def _pooled(x: Tensor, most: int) -> Tensor:
+    """The number furthest from 0 of each patch; as it is where it is small enough."""
+    size = [min(most, n) for n in x.shape]
+    if list(x.shape) == size:
+        return x
+    x = x.float().masked_fill(x == float("-inf"), 0.0)
+    high, low = F.adaptive_max_pool2d(x[None], size)[0], -F.adaptive_max_pool2d(-x[None], size)[0]
+    return torch.where(high >= -low, high, low)
+
+
+@torch.no_grad()
+def _small(trace: Trace, path: str) -> dict[str, Any]:
+    """Small pictures of an act's weights, a byte a number; of long texts some rows stand for all."""
+    acts: list[Attention] = trace.calls(path)
+    queries = sum(act.shape[2] for act in acts)
+    rows = [i * queries // _THUMB for i in range(_THUMB)] if queries > _THUMB else list(range(queries))
+    if len(acts) > 1:
+        weights = torch.cat([acts[row].weights() for row in rows], dim=2)[0]
+    elif len(rows) < queries:
+        weights = torch.cat([acts[0].weights(slice(row, row + 1)) for row in rows], dim=2)[0]
+    else:
+        weights = acts[0].weights()[0]
+    if weights.size(2) > _THUMB:
+        weights = F.adaptive_max_pool2d(weights.float(), (len(rows), _THUMB))
+    data = (weights.float().clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy().tobytes()
+    return {"shape": list(weights.shape), "rows": rows, "data": base64.b64encode(data).decode()}
+
+
+@torch.no_grad()
+def _output(trace: Trace, temperature: float) -> list[dict[str, Any]]:
+    """What comes behind each token: the candidates, and the token that stands there, if one does."""
+    if "logits" not in trace or trace.name_of is None:
+        return []
+    logits = _joined(trace, "logits")[0].float()
+    ids = trace.token_ids[list(trace.token_ids)[-1]]
+    told = []
+    for row in range(max(0, len(ids) - _TOLD), len(ids)):
+        best = candidates(trace, row, temperature=temperature)
+        entry: dict[str, Any] = {"row": row, "candidates": best, "next": None}
+        if row + 1 < len(ids):
+            share = float((logits[row] / max(temperature, 1e-4)).softmax(-1)[ids[row + 1]])
+            entry["next"] = _candidate(trace, ids[row + 1], float(logits[row, ids[row + 1]]), share)
+        told.append(entry)
+    return told
+
+
+def _candidate(trace: Trace, token: int, logit: float, probability: float) -> dict[str, Any]:
+    text = "" if trace.name_of is None else trace.name_of(token)
+    return {"id": token, "text": text, "logit": logit, "probability": probability}
