@@ -90,6 +90,10 @@ class Decoder(nn.Module):
         logits, cap = self.head(x), self.config.soft_cap
         return see("logits", logits if cap is None else cap * (logits / cap).tanh())
 
+    def read_out(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
+        """The logits of vectors of the decoder's residual stream, as if it ended there."""
+        return self.logits(self.decoder.norm(x))
+
     def forward(
         self,
         token_ids: Int[Tensor, "batch tokens"],

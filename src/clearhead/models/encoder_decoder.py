@@ -82,6 +82,10 @@ class EncoderDecoder(nn.Module):
         """Scores of the next token."""
         return see("logits", self.head(x))
 
+    def read_out(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
+        """The logits of vectors of the decoder's residual stream, as if it ended there."""
+        return self.logits(self.decoder.norm(x))
+
     def forward(
         self,
         src: Int[Tensor, "batch src_tokens"],

@@ -306,6 +306,10 @@ class RecurrentEncoderDecoder(nn.Module):
         """Scores of the next token."""
         return see("logits", self.head(x))
 
+    def read_out(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
+        """The logits of what was read off behind a token: a recurrent decoder has no other stream."""
+        return self.logits(x)
+
     def forward(
         self,
         src: Int[Tensor, "batch src_tokens"],

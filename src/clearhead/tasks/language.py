@@ -59,6 +59,7 @@ class LanguageModel:
     name: ClassVar[str] = "language"
     config: ClassVar[type[LanguageConfig]] = LanguageConfig
     verbs: ClassVar[tuple[str, ...]] = ("generate",)
+    inputs: ClassVar[tuple[str, ...]] = ("text",)
 
     def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
         self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
@@ -279,6 +280,19 @@ class LanguageModel:
         """What the model reads of a text: its last tokens, where there are too many."""
         return {"tokens": self._read([text], 1)[0][0]}
 
+    def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
+        """The text of such tokens."""
+        return {"text": self.tokenizer.exactly(token_ids["tokens"])}
+
+    def tokens_of(self, label: str, text: str) -> list[int]:
+        """The tokens of a part of the text."""
+        return self.tokenizer.encode([text])[0]
+
+    @property
+    def vocabulary_sizes(self) -> dict[str, int]:
+        """How many entries the vocabulary has."""
+        return {"tokens": self.tokenizer.vocab_size}
+
     def trace_tokens(
         self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), grad: bool = False
     ) -> Trace:
@@ -287,7 +301,7 @@ class LanguageModel:
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(torch.tensor([ids]))
         trace.labels["tokens"], trace.words["tokens"] = self.tokenizer.pieces(ids)
-        trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.logits
+        trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizer.pieces([token])[0][0]
         trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad)
         return trace

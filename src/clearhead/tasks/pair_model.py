@@ -96,6 +96,7 @@ class PairModel(ABC):
     name: ClassVar[str]
     config: ClassVar[type[PairConfig]]
     verbs: ClassVar[tuple[str, ...]]
+    inputs: ClassVar[tuple[str, ...]] = ("source", "target")
 
     def __init__(
         self,
@@ -250,14 +251,31 @@ class PairModel(ABC):
 
         `trace.labels` names the tokens; `trace.again(edits)` repeats the pass with edits.
         """
-        if target is None:
-            target = self.write([source])[0]
         return self.trace_tokens(self.token_ids(source, target), edits=edits, grad=grad)
 
-    def token_ids(self, source: str, target: str) -> dict[str, list[int]]:
-        """What the encoder and the decoder read in a forced pass: the source's end and the target's begin included."""
+    def token_ids(self, source: str, target: str | None = None) -> dict[str, list[int]]:
+        """What the encoder and the decoder read in a forced pass: the source's end and the target's begin included.
+
+        The target is by default the model's own.
+        """
+        target = self.write([source])[0] if target is None else target
         (src,), (tgt,) = self.tokenizers.source.encode([clean(source)]), self.tokenizers.target.encode([clean(target)])
         return {"source": [*src, EOS], "target": [BOS, *tgt]}
+
+    def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
+        """The texts of such tokens."""
+        tokenizers = {"source": self.tokenizers.source, "target": self.tokenizers.target}
+        return {name: tokenizers[name].decode([ids])[0] for name, ids in token_ids.items()}
+
+    def tokens_of(self, label: str, text: str) -> list[int]:
+        """The tokens of a part of the "source" or the "target"."""
+        tokenizer = self.tokenizers.source if label == "source" else self.tokenizers.target
+        return tokenizer.encode([clean(text)])[0]
+
+    @property
+    def vocabulary_sizes(self) -> dict[str, int]:
+        """How many entries the vocabulary of each text has."""
+        return {"source": self.tokenizers.source.vocab_size, "target": self.tokenizers.target.vocab_size}
 
     def trace_tokens(
         self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), grad: bool = False
@@ -269,7 +287,7 @@ class PairModel(ABC):
         for name, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
             pieces, trace.words[name] = tokenizer.pieces(given[name])
             trace.labels[name] = [piece.strip() or piece for piece in pieces]
-        trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.logits
+        trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0][0]
         trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad)
         return trace

@@ -25,7 +25,7 @@ from clearhead.errors import NotSeenError, nearest
 from clearhead.look import Trace
 from clearhead.views.stations import stations, tensors
 
-__all__ = ["Wanted", "candidates", "document", "numbers", "proof", "values"]
+__all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "values"]
 
 _THUMB = 32  # rows and columns of a head's small picture
 _PICTURE = 256  # most rows and columns of a pooled matrix
@@ -109,6 +109,28 @@ def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: flo
     shares = (logits / max(temperature, 1e-4)).softmax(-1)
     best = logits.topk(min(n, len(logits)))
     return [_candidate(trace, int(i), float(x), float(shares[i])) for x, i in zip(*best, strict=True)]
+
+
+@torch.no_grad()
+def lens(trace: Trace, path: str, row: int, *, n: int = 5) -> list[dict[str, Any]]:
+    """What a vector of the residual stream would write if the model ended there: the logit lens (nostalgebraist, 2020).
+
+    Raises:
+        NotSeenError: the model cannot read such vectors out.
+    """
+    if trace.read_out is None:
+        raise NotSeenError("this model reads out no vectors of its stream", "look at its logits")
+    logits = trace.read_out(_joined(trace, path)[0, row])
+    shares = logits.float().softmax(-1)
+    best = logits.topk(min(n, len(logits)))
+    return [_candidate(trace, int(i), float(x), float(shares[i])) for x, i in zip(*best, strict=True)]
+
+
+def names(trace: Trace, first: int, last: int) -> list[str]:
+    """The texts of entries of the output vocabulary, at most 1,024."""
+    size = trace.calls("logits")[0].size(-1)
+    last = min(last, size, first + 1024)
+    return [] if trace.name_of is None else [trace.name_of(token) for token in range(max(0, first), last)]
 
 
 def numbers(x: Tensor) -> dict[str, Any]:
@@ -199,7 +221,21 @@ def _small(trace: Trace, path: str) -> dict[str, Any]:
     if weights.size(2) > _THUMB:
         weights = F.adaptive_max_pool2d(weights.float(), (len(rows), _THUMB))
     data = (weights.float().clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy().tobytes()
-    return {"shape": list(weights.shape), "rows": rows, "data": base64.b64encode(data).decode()}
+    score = acts[0].score
+    return {
+        "shape": list(weights.shape),
+        "rows": rows,
+        "data": base64.b64encode(data).decode(),
+        "score": type(score).__name__.lower(),
+        "scale": score.scale(acts[0].q.size(-1)),
+        "biased": acts[0].bias is not None,
+        "placed": any(not _as_seen(trace, path, acts[0], name) for name in ("q", "k", "v")),
+    }
+
+
+def _as_seen(trace: Trace, path: str, act: Attention, name: str) -> bool:
+    """Whether an act holds its q, k or v as it was projected, no positions or other values in it."""
+    return torch.equal(trace.calls(path.removesuffix("attention") + name)[0], getattr(act, name))
 
 
 @torch.no_grad()

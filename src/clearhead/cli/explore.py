@@ -1,0 +1,62 @@
+"""`clearhead explore MODEL`: look inside and change numbers, in the browser."""
+
+from __future__ import annotations
+
+from clearhead.errors import ClearheadError, ConfigError
+
+__all__ = ["explore"]
+
+
+def explore(model: str, text: str | None = None, *, port: int = 0, browser: bool = True) -> None:
+    """Open a model in the browser: see every number from the tokens to the probabilities, and change any of them.
+
+    It is served to this machine alone, at an address that only you are told, until Ctrl-C.
+
+    Example: clearhead explore models/demo "The red house is big."
+
+    Parameters
+    ----------
+    model
+        a model folder
+    text
+        what the model reads first (you can change it in the page)
+    port
+        where it listens (0: any free one)
+    browser
+        open the browser; without, the address is only printed
+    """
+    try:
+        import uvicorn
+
+        from clearhead.serve.app import explorer, new_secret
+    except ImportError as missing:
+        raise ClearheadError(
+            f"the explorer needs fastapi and uvicorn, which cannot be imported ({missing})",
+            'pip install "clearhead[serve]"',
+        ) from None
+    import socket
+    import sys
+    import webbrowser
+    from urllib.parse import quote
+
+    from clearhead.tasks.load import load
+    from clearhead.views.glass import Glass
+
+    task = load(model)
+    if not getattr(task, "inputs", ()):
+        raise ConfigError(f"{model} has no attention to look into: its task is {task.name}", "explore another model")
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            place.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ClearheadError(f"port {port} cannot be used: {error.strerror}", "leave --port out") from None
+        port, secret = place.getsockname()[1], new_secret()
+        address = f"http://127.0.0.1:{port}/{secret}/" + (f"#text={quote(text)}" if text else "")
+        print(address, flush=True)
+        print("open this address in a browser on this machine; Ctrl-C ends it", file=sys.stderr)
+        app = explorer(Glass(task, model), secret, port)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="none"))
+        if browser:
+            webbrowser.open(address)
+        server.run(sockets=[place])

@@ -1,0 +1,1 @@
+"""Serve: the explorer over HTTP, for this machine alone."""

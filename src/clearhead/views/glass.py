@@ -1,0 +1,180 @@
+"""A model as a house of glass: what a person asks of it, answered from traces that are kept for a while.
+
+A question says all that its answer depends on - texts or tokens, edits, temperature, the moment of training - so any
+page may ask in any order, and a closed one leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from clearhead.edits import Edit
+from clearhead.errors import ConfigError
+from clearhead.insight.contributions import contributions
+from clearhead.look import Trace
+from clearhead.views.document import Wanted, candidates, document, lens, names, numbers, proof, values
+
+__all__ = ["Glass", "Question", "Want"]
+
+_KEPT = 4  # traces
+_MOMENTS = 16  # models of earlier moments
+_MOST_TOKENS = 16_384
+
+
+class Question(BaseModel):
+    """What a page looks at.
+
+    Args:
+        texts: the texts by the names that the task gives them (`source`, `target`; `text`).
+        token_ids: tokens instead of texts, by label, those at the ends included.
+        edits: changes of single numbers.
+        temperature: the logits are divided by it.
+        moment: the step of a kept checkpoint; None: the model as it is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    texts: dict[str, str] = Field(default_factory=dict)
+    token_ids: dict[str, list[int]] | None = None
+    edits: list[dict[str, Any]] = Field(default_factory=list, max_length=1000)
+    temperature: float = Field(1.0, ge=0, le=100)
+    moment: int | None = None
+
+
+class Want(BaseModel):
+    """Numbers of a page's question; see `Wanted`.
+
+    `kind`: `value`, `weight`; `proof`: max |weights . v - context used| of a head; `candidates`: the 50 best behind the
+    token `rows[0]`; `contributions`: what each part adds to the logit of `columns[0]` there; `names`: the vocabulary's
+    entries `columns`; `tokens`: the tokens of the text `step` as the label `path` would have them; `lens`: what the
+    stream at `path` would write behind the token `rows[0]`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    step: str = ""
+    head: int | None = None
+    rows: tuple[int, int] | None = None
+    columns: tuple[int, int] | None = None
+    pooled: bool = False
+    kind: Literal["value", "weight", "proof", "candidates", "contributions", "names", "tokens", "lens"] = "value"
+
+
+class Glass:
+    """A trained model to look into.
+
+    Args:
+        task: the loaded model.
+        title: what the page is called.
+    """
+
+    def __init__(self, task: Any, title: str):
+        self.task, self.title = task, title
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
+        self._moments: dict[int, Any] = {}
+
+    def moments(self) -> list[dict[str, Any]]:
+        """The checkpoints that the training kept, oldest first: their step and what was measured there."""
+        return [] if self.task.folder is None else list(self.task.folder.checkpoints())
+
+    def open(self, question: Question) -> dict[str, Any]:
+        """The document of a question.
+
+        Raises:
+            ConfigError: a token or a checkpoint does not exist.
+            EditError: an edit has no place.
+        """
+        trace = self.trace(question)
+        return document(
+            trace,
+            temperature=question.temperature,
+            title=self.title,
+            task=self.task.name,
+            texts=self.task.texts_of(trace.token_ids),
+            moment=question.moment,
+            moments=[{name: kept[name] for name in kept if name != "file"} for kept in self.moments()],
+            head=self._best_head(),
+        )
+
+    def values(self, question: Question, wants: list[Want]) -> list[dict[str, Any]]:
+        """The numbers of each want, as JSON."""
+        trace = self.trace(question)
+        return [self._answer(trace, want, question) for want in wants]
+
+    def trace(self, question: Question) -> Trace:
+        """The watched pass that a question is about."""
+        key = question.model_dump_json(exclude={"temperature"})
+        if key in self._traces:
+            self._traces.move_to_end(key)
+            return self._traces[key]
+        task = self._at(question.moment)
+        ids = question.token_ids or task.token_ids(**_known(question.texts, task))
+        _check(ids, task.vocabulary_sizes)
+        found: Trace = task.trace_tokens(ids, edits=[Edit.from_json(edit) for edit in question.edits])
+        self._traces[key] = found
+        while len(self._traces) > _KEPT:
+            self._traces.popitem(last=False)
+        return found
+
+    def _answer(self, trace: Trace, want: Want, question: Question) -> dict[str, Any]:
+        row, column = (want.rows or (0, 1))[0], (want.columns or (0, 1))[0]
+        if want.kind == "proof":
+            return {"proof": proof(trace, want.path, want.head or 0)}
+        if want.kind == "candidates":
+            return {"candidates": candidates(trace, row, n=50, temperature=question.temperature)}
+        if want.kind == "contributions":
+            return {"contributions": [one.to_json() for one in contributions(trace, row, column)]}
+        if want.kind == "names":
+            return {"names": names(trace, *(want.columns or (0, 1)))}
+        if want.kind == "tokens":
+            return {"token_ids": self.task.tokens_of(want.path, want.step)}
+        if want.kind == "lens":
+            return {"candidates": lens(trace, want.path, row)}
+        wanted = Wanted(want.path, want.step, want.head, want.rows, want.columns, want.pooled, want.kind == "weight")
+        return numbers(values(trace, wanted))
+
+    def _best_head(self) -> dict[str, Any] | None:
+        """Where alignments are read, if the model has such a place."""
+        head = getattr(self.task, "head", None)
+        return None if head is None else head.to_json()
+
+    def _at(self, moment: int | None) -> Any:
+        """The model at a kept checkpoint."""
+        if moment is None:
+            return self.task
+        if moment not in self._moments:
+            files = {kept["step"]: kept["file"] for kept in self.moments()}
+            if moment not in files:
+                steps = ", ".join(map(str, files)) or "none"
+                raise ConfigError(f"no checkpoint of step {moment} was kept", f"kept are: {steps}")
+            if len(self._moments) > _MOMENTS:
+                self._moments.clear()
+            then = copy.copy(self.task)
+            then.module = copy.deepcopy(self.task.module)
+            self.task.folder.load_into(then.module, files[moment])
+            self._moments[moment] = then
+        return self._moments[moment]
+
+
+def _known(texts: dict[str, str], task: Any) -> dict[str, str]:
+    names = list(task.inputs)
+    if unknown := set(texts) - set(names):
+        raise ConfigError(f"this model reads no {sorted(unknown)[0]!r}", f"it reads {' and '.join(names)}")
+    if not texts.get(names[0], "").strip():
+        raise ConfigError(f"the {names[0]} is empty", "write something")
+    return texts
+
+
+def _check(ids: dict[str, list[int]], sizes: dict[str, int]) -> None:
+    if set(ids) != set(sizes):
+        raise ConfigError(f"tokens are given for {sorted(ids)}", f"this model reads {sorted(sizes)}")
+    for name, row in ids.items():
+        if not row or len(row) > _MOST_TOKENS:
+            raise ConfigError(f"{name} has {len(row):,} tokens", f"give 1 to {_MOST_TOKENS:,}")
+        if not all(0 <= token < sizes[name] for token in row):
+            raise ConfigError(f"a token of {name} is outside the vocabulary", f"its entries are 0 to {sizes[name] - 1}")

@@ -1,0 +1,253 @@
+/**
+ * How one number came about: its formula, its operands with their numbers and where they stand, and the sum again.
+ *
+ * Every explanation computes its number anew from the operands; the page shows it beside the model's own.
+ */
+
+/** Functions that follow a sum. */
+const BENDS = {
+  relu: (x) => Math.max(0, x),
+  relu2: (x) => Math.max(0, x) ** 2,
+  gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
+  "gelu-tanh": (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  silu: (x) => x / (1 + Math.exp(-x)),
+  tanh: Math.tanh,
+};
+
+/**
+ * @param {object} page {host, question, doc}
+ * @param {object} open {path, step, head}
+ * @param {[number, number]} cell [row, column]
+ * @returns {Promise<{formula: string, terms: object[], total: number, sum: string, note?: string}>}
+ *   terms: {label, a, b, product, from}; `total` is what they make; `from` is {path, step, head, cell} or {weight}
+ */
+export async function explain(page, open, cell) {
+  const station = page.doc.stations.find((one) => one.path === open.path);
+  const reader = new Reader(page);
+  if (station.kind === "act") return ofStep(reader, station, open, cell);
+  const formula = station.formula;
+  if (!formula) return { formula: "", terms: [], total: null, note: "this trace does not know its model: its formulas cannot be told" };
+  const make = KINDS[formula.kind];
+  return { formula: formula.text, ...(await make(reader, station, open, cell, formula)) };
+}
+
+/** Reads rows and single numbers of the page's question. */
+class Reader {
+  constructor({ host, question, doc }) {
+    Object.assign(this, { host, question, doc });
+  }
+
+  station(path) {
+    return this.doc.stations.find((one) => one.path === path);
+  }
+
+  async want(...wants) {
+    return this.host.values(this.question, wants);
+  }
+
+  /** One row of a value; of one with heads, all heads' rows side by side. */
+  async row(path, row) {
+    const { shape } = this.station(path);
+    const rows = [row, row + 1];
+    if (shape.length < 3) return (await this.want({ path, rows }))[0].data;
+    const parts = await this.want(...Array.from({ length: shape[0] }, (_, head) => ({ path, head, rows })));
+    return Float32Array.from(parts.flatMap((part) => [...part.data]));
+  }
+
+  async weight(path, rows = null, columns = null) {
+    return (await this.want({ path, kind: "weight", rows, columns }))[0].data;
+  }
+
+  async step(path, step, head, rows = null, columns = null) {
+    return (await this.want({ path, step, head, rows, columns }))[0].data;
+  }
+}
+
+const KINDS = {
+  async lookup(reader, station, open, [row, column], { weights, options }) {
+    const label = station.rows;
+    const token = reader.doc.token_ids[label][row];
+    const whole = await reader.weight(weights.E, [token, token + 1]);
+    const from = { weight: weights.E, cell: [token, column] };
+    if (options.norm) return normed(reader, whole, column, options.norm, "the embedding");
+    const terms = [{ label: `row ${token} of the embedding matrix`, a: whole[column], b: options.scale, product: whole[column] * options.scale, from }];
+    return { terms, total: whole[column] * options.scale, sum: "product" };
+  },
+
+  async positions(reader, station, open, [row, column], { of, weights }) {
+    const [before, position] = [await reader.row(of[0], row), await reader.weight(weights.P, [row, row + 1])];
+    return summed([
+      { label: "token embedding", product: before[column], from: { path: of[0], cell: [row, column] } },
+      { label: `position ${row}`, product: position[column], from: { weight: weights.P } },
+    ]);
+  },
+
+  async copy(reader, station, open, [row, column], { of }) {
+    const before = reader.station(of[0]);
+    if (before.kind === "act") return ofStep(reader, before, { ...open, path: of[0], step: "context" }, [row, column]);
+    const x = await reader.row(of[0], row);
+    return summed([{ label: before.title, product: x[column], from: { path: of[0], cell: [row, column] } }]);
+  },
+
+  async mix(reader, station, open, [row, column], { of, weights, options }) {
+    const [own, first, mix] = [await reader.row(of[0], row), await reader.row(of[1], row), await reader.weight(weights.mix, [options.row, options.row + 1])];
+    return summed([own, first].map((x, i) => ({
+      label: ["own · what comes before", "shortcut · the embeddings"][i], a: x[column], b: mix[i], product: x[column] * mix[i],
+      from: { path: of[i], cell: [row, column] },
+    })));
+  },
+
+  async sum(reader, station, open, [row, column], { of }) {
+    const rows = await Promise.all(of.map((path) => reader.row(path, row)));
+    return summed(rows.map((x, i) => ({ label: reader.station(of[i]).title, product: x[column], from: { path: of[i], cell: [row, column] } })));
+  },
+
+  async norm(reader, station, open, [row, column], { of, options }) {
+    const rows = await Promise.all(of.map((path) => reader.row(path, row)));
+    const x = rows[0].map((_, i) => rows.reduce((sum, other) => sum + other[i], 0));
+    return normed(reader, x, column, options, of.length > 1 ? "the sum" : "x", { path: of[0], cell: [row, column] });
+  },
+
+  async linear(reader, station, open, [row, column], { of, weights, options }) {
+    const x = await joined(reader, of, row);
+    const width = station.shape.at(-1);
+    const entry = station.shape.length > 2 ? (open.head ?? 0) * width + column : column;
+    if (!weights.W) return summed([{ label: "context", product: x[entry], from: { path: of[0], cell: [row, column] } }]);
+    if (options.then?.norm) {
+      const first = (open.head ?? 0) * width;
+      const w = await reader.weight(weights.W, [first, first + width]);
+      const b = weights.b ? await reader.weight(weights.b) : null;
+      const made = Float64Array.from({ length: width }, (_, o) => x.reduce((sum, xi, i) => sum + xi * w[o * x.length + i], b ? b[0, first + o] : 0));
+      return normed(reader, made, column, options.then, "x W");
+    }
+    const found = await products(reader, x, of, row, weights, entry);
+    if (options.then === "tanh") return { ...found, total: Math.tanh(found.total), sum: "tanh of the sum" };
+    if (options.cap) return { ...found, total: options.cap * Math.tanh(found.total / options.cap), sum: `${options.cap} · tanh(sum / ${options.cap})` };
+    return found;
+  },
+
+  async hidden(reader, station, open, [row, column], { of, weights, options }) {
+    const x = await reader.row(of[0], row);
+    const found = await products(reader, x, of, row, weights, column);
+    if (weights.W_gate) {
+      const gate = await products(reader, x, of, row, { W: weights.W_gate, b: weights.b_gate }, column);
+      return { ...found, total: BENDS.silu(gate.total) * found.total, sum: `silu(${gate.total.toPrecision(5)}, the gate) · sum` };
+    }
+    return { ...found, total: BENDS[options.activation](found.total), sum: `${options.activation} of the sum` };
+  },
+
+  async recurrent(reader, station, open, [row], { of }) {
+    return {
+      terms: of.map((path) => ({ label: reader.station(path).title, from: { path, cell: [row, 0] } })), total: null,
+      note: "a recurrent step: its gates mix the state before with what comes in",
+    };
+  },
+};
+
+/** The rows of one or several values side by side. */
+async function joined(reader, paths, row) {
+  const rows = await Promise.all(paths.map((path) => reader.row(path, row)));
+  return rows.length === 1 ? rows[0] : Float32Array.from(rows.flatMap((x) => [...x]));
+}
+
+/** x times one column of W, term by term. */
+async function products(reader, x, of, row, weights, entry) {
+  const w = await reader.weight(weights.W, [entry, entry + 1]);
+  const terms = Array.from(x, (xi, i) => ({ label: `x[${i}] · W[${i}]`, a: xi, b: w[i], product: xi * w[i], from: { path: of[0], cell: [row, i] } }));
+  if (weights.b) terms.push({ label: "b", product: (await reader.weight(weights.b, null, [entry, entry + 1]))[0], from: { weight: weights.b } });
+  return summed(terms);
+}
+
+/** One entry of a layer norm or an RMS norm of x. */
+async function normed(reader, x, column, options, name, from = null) {
+  const n = x.length;
+  const mean = options.norm === "rms" ? 0 : x.reduce((sum, value) => sum + value, 0) / n;
+  const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n;
+  const size = Math.sqrt(variance + options.eps);
+  const g = (await reader.weight(options.weight))[column];
+  const b = options.bias ? (await reader.weight(options.bias))[column] : 0;
+  const terms = [
+    { label: name, product: x[column], from },
+    ...(options.norm === "rms" ? [] : [{ label: "mean of the row", product: mean }]),
+    { label: options.norm === "rms" ? "√(mean of squares + ε)" : "√(variance + ε)", product: size },
+    { label: "g", product: g, from: { weight: options.weight } },
+    ...(options.bias ? [{ label: "b", product: b, from: { weight: options.bias } }] : []),
+  ];
+  return { terms, total: ((x[column] - mean) / size) * g + b, sum: options.norm === "rms" ? "x / size · g" : "(x − mean) / size · g" + (options.bias ? " + b" : "") };
+}
+
+/** One number of a step of an act. */
+async function ofStep(reader, station, open, [row, column]) {
+  const { path, head = 0 } = open;
+  const about = reader.doc.heads[path];
+  const step = open.step || "weights";
+  const one = (name) => ({ path, step: name, head, cell: [row, column] });
+  const read = async (name) => (await reader.step(path, name, head, [row, row + 1], [column, column + 1]))[0];
+  const [rows, columns] = [reader.doc.labels[station.rows], reader.doc.labels[station.columns]];
+  if (step === "q" || step === "k" || step === "v") {
+    const before = path.replace(/attention$/, step);
+    const kv = step === "q" ? head : Math.floor(head / (about.shape[0] / reader.station(before).shape[0]));
+    const x = (await reader.want({ path: before, head: kv, rows: [row, row + 1] }))[0].data;
+    const own = (await reader.step(path, step, head, [row, row + 1]))[column];
+    const turned = Math.abs(x[column] - own) > 1e-6 * Math.max(1, Math.abs(own));
+    const note = turned ? (step === "v" ? "mixed with the first layer's values, or edited" : `turned by the token's position ${row} (rotary), or edited`) : null;
+    return { formula: `${step} as the act holds it`, terms: [{ label: reader.station(before).title, product: x[column], from: { path: before, head: kv, cell: [row, column] } }], total: turned ? null : x[column], sum: "the same", note };
+  }
+  if (step === "similarities") return similarity(reader, about, path, head, row, column);
+  if (step === "scaled") {
+    const x = await read("similarities");
+    return { formula: "similarity · scale", terms: [{ label: "similarity", a: x, b: about.scale, product: x * about.scale, from: one("similarities") }], total: x * about.scale, sum: "product" };
+  }
+  if (step === "biased") {
+    const [x, y] = [await read("scaled"), await read("biased")];
+    return { formula: "scaled + bias", ...summed([{ label: "scaled", product: x, from: one("scaled") }, { label: "bias, by distance", product: y - x }]) };
+  }
+  if (step === "masked") {
+    const [x, y] = [await read("biased"), await read("masked")];
+    const masked = y === -Infinity;
+    return { formula: "scaled + mask: 0 where it may look, −∞ where it may not", terms: [{ label: "scaled", product: x, from: one("biased") }, { label: "mask", product: masked ? -Infinity : 0 }], total: masked ? -Infinity : x, sum: "sum" };
+  }
+  if (step === "weights") {
+    const m = await reader.step(path, "masked", head, [row, row + 1]);
+    const most = m.reduce((a, b) => Math.max(a, b), -Infinity);
+    const powers = Array.from(m, (x) => (x === -Infinity ? 0 : Math.exp(x - most)));
+    const all = powers.reduce((a, b) => a + b, 0);
+    const terms = powers.map((p, c) => ({ label: columns[c], a: m[c], product: p, from: { path, step: "masked", head, cell: [row, c] }, own: c === column }));
+    return { formula: `e^masked of “${columns[column]}” over the sum of e^masked of the whole row (the largest is taken off first)`, terms, total: all ? powers[column] / all : 0, sum: `${powers[column].toPrecision(5)} / ${all.toPrecision(5)}` };
+  }
+  const w = await reader.step(path, "weights", head, [row, row + 1]);
+  const v = await reader.step(path, "v", head, null, [column, column + 1]);
+  const terms = Array.from(w, (x, c) => ({ label: columns[c], a: x, b: v[c], product: x * v[c], from: { path, step: "weights", head, cell: [row, c] } }));
+  return { formula: `weights of “${rows[row]}” · number ${column} of every value`, ...summed(terms) };
+}
+
+async function similarity(reader, about, path, head, row, column) {
+  const [q, k] = [await reader.step(path, "q", head, [row, row + 1]), await reader.step(path, "k", head, [column, column + 1])];
+  const length = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
+  if (about.score === "additive" || about.score === "bilinear") {
+    return { formula: about.score === "additive" ? "u · tanh(W q + U k): a small network compares them" : "q W k", terms: [], total: null, note: "the score has weights of its own" };
+  }
+  const size = about.score === "cosine" ? length(q) * length(k) || 1 : 1;
+  const terms = Array.from(q, (x, i) => ({ label: `q[${i}] · k[${i}]`, a: x, b: k[i], product: (x * k[i]) / size, from: { path, step: "q", head, cell: [row, i] } }));
+  return { formula: about.score === "cosine" ? "q · k / (|q| |k|)" : "q · k: the sum of the products", ...summed(terms) };
+}
+
+const summed = (terms) => ({ terms, total: terms.reduce((sum, term) => sum + term.product, 0), sum: "sum" });
+
+/** The error function to full precision: its series near 0, the continued fraction of its complement beyond. */
+function erf(x) {
+  const size = Math.abs(x);
+  if (size > 6) return Math.sign(x);
+  if (size < 2.5) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
+      term *= -(x * x) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (2 / Math.sqrt(Math.PI)) * sum;
+  }
+  let fraction = 0;
+  for (let n = 60; n > 0; n--) fraction = n / 2 / (size + fraction);
+  return Math.sign(x) * (1 - Math.exp(-size * size) / Math.sqrt(Math.PI) / (size + fraction));
+}

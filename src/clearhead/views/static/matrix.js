@@ -1,0 +1,117 @@
+/**
+ * A matrix as a table that can be walked by keyboard and read aloud: colours say how much, numbers say exactly.
+ */
+import { h, number, percent, visible } from "./dom.js";
+import { paint, shade } from "./colour.js";
+
+/** Rows and columns of the window that is drawn. */
+export const WINDOW = [24, 24];
+
+/**
+ * @param {object} given
+ *   data, shape: the window's numbers; first: [row, column] it begins with; total: [rows, columns] of the whole
+ *   labels: [of rows, of columns], null where they are numbered; axes: their names
+ *   kind: "share", "signed" or "masked"; most: size of the largest number of the whole (for the colours)
+ *   cell: the one that is explained; before: the numbers without edits, if there are edits
+ *   pick(row, column), move([row, column]): what is called
+ */
+export function matrix(given) {
+  const { shape, first, total, axes } = given;
+  const rows = range(shape[0]);
+  const columns = range(shape[1]);
+  const heading = h("tr", {}, h("td.corner", {}, `${axes[0]} ↓  ${axes[1]} →`),
+    columns.map((c) => h("th", { scope: "col" }, label(given, 1, first[1] + c))));
+  const body = rows.map((r) => h("tr", {}, h("th", { scope: "row" }, label(given, 0, first[0] + r)),
+    columns.map((c) => cell(given, r, c))));
+  const table = h("table.matrix", { role: "grid", "aria-label": given.title, "aria-rowcount": total[0], "aria-colcount": total[1] },
+    h("thead", {}, heading), h("tbody", {}, body));
+  table.addEventListener("keydown", (event) => walk(event, given));
+  return h("div.scroll", {}, table, foot(given));
+}
+
+function label(given, axis, index) {
+  const labels = given.labels[axis];
+  return labels ? visible(labels[index] ?? String(index)) : String(index);
+}
+
+function cell(given, r, c) {
+  const { data, shape, first, kind, most, before } = given;
+  const x = data[r * shape[1] + c];
+  const at = [first[0] + r, first[1] + c];
+  const changed = before && before[r * shape[1] + c] !== x;
+  const chosen = given.cell && given.cell[0] === at[0] && given.cell[1] === at[1];
+  const reachable = given.cell ? chosen : r === 0 && c === 0;
+  const { back, ink } = shade(x, most, kind !== "share");
+  const text = kind === "share" ? x.toFixed(3) : number(x, 3);
+  const said = `${axisWord(given.axes[0])} ${label(given, 0, at[0])}, ${axisWord(given.axes[1])} ${label(given, 1, at[1])}: `
+    + (x === -Infinity ? "masked, minus infinity" : number(x, 6)) + (changed ? `, was ${number(before[r * shape[1] + c], 6)}` : "");
+  return h(`td${x === -Infinity ? ".masked" : ""}${changed ? ".changed" : ""}${chosen ? ".chosen" : ""}`, {
+    role: "gridcell", tabindex: reachable ? "0" : "-1", "data-key": `cell ${at}`, "aria-label": said, title: said,
+    "aria-selected": chosen ? "true" : "false", "data-row": String(at[0]), "data-column": String(at[1]),
+    style: { background: back, color: ink }, onclick: () => given.pick(...at),
+  }, text);
+}
+
+const axisWord = (axis) => axis.split(",")[0];
+
+function walk(event, given) {
+  const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const { row, column } = event.target.dataset;
+  if (row === undefined) return;
+  const at = [Number(row), Number(column)];
+  let next = null;
+  if (steps[event.key]) next = at.map((x, axis) => x + steps[event.key][axis]);
+  else if (event.key === "Home") next = [at[0], 0];
+  else if (event.key === "End") next = [at[0], given.total[1] - 1];
+  else if (event.key === "Enter" || event.key === " ") next = at;
+  if (!next) return;
+  event.preventDefault();
+  given.pick(...next.map((x, axis) => Math.max(0, Math.min(given.total[axis] - 1, x))));
+}
+
+/** The colour bar with its end values, and the ways to the rest of a large matrix. */
+function foot(given) {
+  const { first, shape, total, kind, most, move } = given;
+  const canvas = h("canvas.bar", { "aria-hidden": "true" });
+  const low = kind === "share" ? 0 : -most;
+  const ramp = Float32Array.from(range(64), (i) => low + ((most - low) * i) / 63);
+  paint(canvas, ramp, 1, 64, most, kind !== "share");
+  const ways = [0, 1].flatMap((axis) => {
+    if (total[axis] <= shape[axis]) return [];
+    const name = ["rows", "columns"][axis];
+    const go = (start) => () => move(first.map((x, i) => (i === axis ? Math.max(0, Math.min(total[axis] - shape[axis], start)) : x)));
+    return [h("span.pages", {},
+      h("button", { onclick: go(first[axis] - shape[axis]), disabled: first[axis] === 0, "aria-label": `earlier ${name}`, "data-key": `earlier ${name}` }, "‹"),
+      ` ${name} ${first[axis]} to ${first[axis] + shape[axis] - 1} of ${total[axis]} `,
+      h("button", { onclick: go(first[axis] + shape[axis]), disabled: first[axis] + shape[axis] >= total[axis], "aria-label": `later ${name}`, "data-key": `later ${name}` }, "›"))];
+  });
+  const end = (x) => (kind === "share" ? percent(x) : number(x, 3));
+  return h("div.foot", {}, h("span.bar", {}, end(low), " ", canvas, " ", end(most)), ways);
+}
+
+/** A large matrix as a picture of its largest numbers; a click goes there. */
+export function picture({ data, shape, total, most, kind, first, window, move, title }) {
+  const canvas = h("canvas.picture", { role: "img", "aria-label": `${title}, the whole: ${total[0]} by ${total[1]}`, "data-role": "picture" });
+  paint(canvas, data, shape[0], shape[1], most, kind !== "share");
+  const frame = h("div.frame", {});
+  const place = (axis, x) => `${(100 * x) / total[axis]}%`;
+  for (const [name, value] of [["top", place(0, first[0])], ["left", place(1, first[1])], ["height", place(0, window[0])], ["width", place(1, window[1])]]) {
+    frame.style.setProperty(name, value);
+  }
+  const box = h("div.whole", {}, canvas, frame);
+  box.addEventListener("click", (event) => {
+    const bounds = canvas.getBoundingClientRect();
+    const at = [(event.clientY - bounds.top) / bounds.height, (event.clientX - bounds.left) / bounds.width];
+    move(at.map((part, axis) => Math.max(0, Math.min(total[axis] - window[axis], Math.round(part * total[axis] - window[axis] / 2)))));
+  });
+  return box;
+}
+
+/** The size of the largest finite number. */
+export function largest(data) {
+  let most = 0;
+  for (const x of data) if (Number.isFinite(x) && Math.abs(x) > most) most = Math.abs(x);
+  return most;
+}
+
+export const range = (n) => Array.from({ length: n }, (_, i) => i);

@@ -1,0 +1,328 @@
+/** The page: a question, the document that answers it, and what a person does with it. One page for every host. */
+import { h, replace, visible } from "./dom.js";
+import { Store } from "./store.js";
+import * as figure from "./figure.js";
+import { chosen, edits } from "./panel.js";
+import { sentences, why } from "./why.js";
+import { opened, switchedOff, way } from "./way.js";
+
+/** Draw the page of a host into an element. */
+export async function start(root, host) {
+  const page = new Page(root, host);
+  await page.refresh();
+  return page;
+}
+
+export class Page {
+  constructor(root, host) {
+    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, all: false, walked: false, sampling: { topK: 8, topP: 1 } });
+    this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
+    const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
+    message.setAttribute("role", "status");
+    root.classList.add("clearhead");
+    root.replaceChildren(head, message, h("div.main", {}, h("main", {}, words, reason, compare, path), h("aside", { "aria-label": "numbers and changes" }, side)));
+    this.store.addEventListener("change", () => this.refresh());
+    root.addEventListener("keydown", (event) => this.key(event));
+    const theme = host.theme?.();
+    if (theme) document.documentElement.dataset.theme = theme;
+    if (this.state.first) this.store.set({ first: undefined, texts: this.host.first?.(this.state.first) ?? { [this.host.inputs?.[0] ?? "source"]: this.state.first } });
+  }
+
+  get state() {
+    return this.store.state;
+  }
+
+  get question() {
+    return this.store.question();
+  }
+
+  /** What the numbers are compared with: another text, model or moment, or the same without edits. */
+  other() {
+    if (this.state.other) return { ...this.store.question({ edits: [] }), ...this.state.other };
+    return this.state.edits.length ? this.store.question({ edits: [] }) : null;
+  }
+
+  /** Ask what the state asks, and draw. */
+  async refresh() {
+    const asked = JSON.stringify([this.question, this.other()]);
+    if (asked !== this.asked && this.ready()) {
+      this.asked = asked;
+      this.parts.message.replaceChildren("…");
+      try {
+        const other = this.other();
+        const [doc, before] = await Promise.all([this.host.open(this.question), other ? this.host.open(other).catch(() => null) : null]);
+        if (asked !== this.asked) return; // something newer was asked meanwhile
+        Object.assign(this, { doc, before });
+        this.parts.message.replaceChildren(...doc.remarks.map((remark) => h("p", {}, remark)));
+      } catch (error) {
+        this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
+        this.drawHead();
+        return;
+      }
+    }
+    await this.draw();
+  }
+
+  ready() {
+    return this.host.ready || this.state.token_ids || Object.values(this.state.texts).some((text) => text.trim());
+  }
+
+  async draw() {
+    this.drawHead();
+    if (!this.doc) return;
+    document.title = `${this.doc.title} · clearhead`;
+    const version = (this.version = (this.version ?? 0) + 1);
+    replace(this.parts.sentences, sentences(this));
+    replace(this.parts.way, way(this));
+    const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
+    const [reason, number, step] = await Promise.all([told(why(this)), told(chosen(this)), told(opened(this))]);
+    if (version !== this.version) return;
+    document.getElementById("opened")?.append(...(step ? [step] : []));
+    replace(this.parts.why, reason);
+    replace(this.parts.side, number, edits(this), this.keys());
+    this.root.dataset.drawn = String(version);
+  }
+
+  drawHead() {
+    const { doc, state } = this;
+    const inputs = this.host.inputs ?? (doc ? Object.keys(doc.texts) : [Object.keys(state.texts)[0] ?? "source"]);
+    const field = (name, i) => h("label", {}, h("span", {}, name === "source" ? "read" : name === "target" ? "written" : name),
+      h("input", { type: "text", name, value: state.texts[name] ?? doc?.texts?.[name] ?? "", placeholder: i ? "the model's own" : "write a sentence", "data-key": `input ${name}`, autocomplete: "off", spellcheck: "false" }));
+    const form = h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
+    const moments = doc?.moments?.length ? this.film(doc) : null;
+    replace(this.parts.head, h("header", {}, h("h1", {}, doc?.title ?? "clearhead"), this.host.can.ask ? form : null, moments,
+      h("p.tools", {}, h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
+  }
+
+  /** The moments of the training that were kept, as a slider. */
+  film(doc) {
+    const steps = [...doc.moments.map((moment) => moment.step), null];
+    const at = steps.indexOf(this.state.moment);
+    const go = (i) => this.store.set({ moment: steps[i] });
+    const play = () => {
+      if (this.playing) return this.pause();
+      let i = at === steps.length - 1 ? 0 : at;
+      go(i);
+      this.playing = setInterval(() => (++i < steps.length ? go(i) : this.pause()), matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900);
+      return this.drawHead();
+    };
+    const told = this.state.moment === null ? "as it is" : `step ${this.state.moment}`;
+    return h("p.film.tools", {}, h("button", { "data-key": "play", onclick: play }, this.playing ? "pause" : "play the training"),
+      h("input", { type: "range", min: "0", max: String(steps.length - 1), value: String(at), "aria-label": "moment of the training", "aria-valuetext": told, "data-key": "moment", oninput: (event) => go(Number(event.target.value)) }), told);
+  }
+
+  pause() {
+    clearInterval(this.playing);
+    this.playing = null;
+    this.drawHead();
+  }
+
+  ask(event, inputs) {
+    event.preventDefault();
+    const given = new FormData(event.target);
+    const texts = {};
+    inputs.forEach((name, i) => {
+      const text = String(given.get(name)).trim();
+      // What the model wrote itself is written anew for another text.
+      const own = i > 0 && text === this.doc?.texts?.[name] && !(name in this.state.texts);
+      if (text && !own) texts[name] = text;
+    });
+    this.store.undone = [];
+    this.store.set({ texts, token_ids: null, edits: [], token: null, cell: null });
+  }
+
+  // What a person does -------------------------------------------------------------------------------------------------
+
+  show(open) {
+    this.store.set({ open, cell: open && this.state.open?.path === open.path && this.state.open?.step === open.step ? this.state.cell : null });
+  }
+
+  /** Choose a cell; if it is outside the window, the window follows. */
+  pick(cell, size, total, first) {
+    this.walked = true;
+    const open = { ...this.state.open };
+    if (size) {
+      open.first = first.map((start, axis) => {
+        if (cell[axis] < start) return cell[axis];
+        return cell[axis] >= start + size[axis] ? Math.min(total[axis], cell[axis] + 1) - size[axis] : start;
+      });
+    }
+    this.store.set({ cell, open });
+  }
+
+  /** Go where an operand comes from. */
+  go({ path, step = "", head, cell }) {
+    const station = this.doc.stations.find((one) => one.path === path);
+    const width = station.shape.at(-1);
+    const inHead = step === "" && station.shape.length > 2 && head === undefined;
+    const [row, column] = cell;
+    const at = inHead ? [row, column % width] : cell;
+    this.walked = true;
+    this.store.set({ open: { path, step, head: inHead ? Math.floor(column / width) : head ?? 0, first: at.map((x) => Math.max(0, x - 6)) }, cell: at });
+  }
+
+  why(token) {
+    this.store.set({ token });
+  }
+
+  /** Change one number. */
+  change(station, want, cell, value) {
+    this.store.edit(this.place(station, want, cell, { value }));
+  }
+
+  /** An edit of a cell; a recurrent network's row is a call of its own. */
+  place(station, want, [row, column], rest) {
+    const steps = station.calls > 1 && !["k", "v"].includes(want.step);
+    const heads = station.shape.length > 2 ? [this.headOf(station, want)] : [];
+    const where = [0, ...heads, steps ? 0 : row, column];
+    return { path: station.path, step: want.step, where, op: "set", ...rest, ...(steps ? { call: row } : {}) };
+  }
+
+  /** The head whose numbers are changed: of keys and values the one that serves the head that is open. */
+  headOf(station, want) {
+    if (!["k", "v"].includes(want.step)) return want.head;
+    const kv = this.doc.stations.find((one) => one.path === station.path.replace(/attention$/, want.step)).shape[0];
+    return Math.floor(want.head / (station.shape[0] / kv));
+  }
+
+  /** Forbid or allow a look: a new mask at one place. */
+  async redraw(station, want, cell, value) {
+    if (value !== -Infinity) return this.store.edit(this.place(station, want, cell, { value: "-inf" }));
+    const [{ data }] = await this.host.values(this.question, [{ ...want, step: "biased" }]);
+    return this.store.edit(this.place(station, want, cell, { value: data[0] }));
+  }
+
+  switchHead(path, head) {
+    if (switchedOff(this, path).has(head)) {
+      this.store.set({ edits: this.state.edits.filter((edit) => !(edit.path === path && edit.step === "context" && edit.where.length === 2 && edit.where[1] === head)) });
+    } else this.store.edit({ path, step: "context", where: [0, head], op: "set", value: 0 });
+  }
+
+  /** Every token that may be looked at gets the same weight. */
+  async average(station, head) {
+    const [{ data, shape }] = await this.host.values(this.question, [{ path: station.path, step: "masked", head }]);
+    const rows = Array.from({ length: shape[0] }, (_, r) => Array.from(data.slice(r * shape[1], (r + 1) * shape[1]), (x) => (x === -Infinity ? "-inf" : 0)));
+    const common = { path: station.path, step: "masked", op: "set" };
+    this.store.edit(...(station.calls > 1 ? rows.map((row, call) => ({ ...common, where: [0, head, 0], value: row, call })) : [{ ...common, where: [0, head], value: rows }]));
+  }
+
+  /** Write this token behind that row; what stood there and behind goes. */
+  take(row, id) {
+    const ids = structuredClone(this.doc.token_ids);
+    const name = Object.keys(ids).at(-1);
+    ids[name] = [...ids[name].slice(0, row + 1), id];
+    this.store.set({ token_ids: ids, token: row + 1, edits: this.state.edits });
+  }
+
+  /** Put another word in the place of a token that was read. */
+  async replaceToken(name, index) {
+    const text = await this.prompt(`instead of “${visible(this.doc.labels[name][index])}”`);
+    if (!text) return;
+    const [{ token_ids: found }] = await this.host.values(this.question, [{ path: name, step: text, kind: "tokens" }]);
+    const ids = structuredClone(this.doc.token_ids);
+    ids[name].splice(index, 1, ...found);
+    this.store.set({ token_ids: ids });
+  }
+
+  /** A question in the page itself. */
+  prompt(title) {
+    return new Promise((resolve) => {
+      const input = h("input", { type: "text", "aria-label": title });
+      const dialog = h("dialog", { onclose: () => { resolve(dialog.returnValue ? input.value : null); dialog.remove(); } },
+        h("form", { method: "dialog" }, h("label", {}, title, " ", input), h("button", { value: "yes" }, "put it there"), h("button", { value: "", formnovalidate: true }, "cancel")));
+      this.root.append(dialog);
+      dialog.showModal();
+    });
+  }
+
+  /** The act in which the word was looked for, its heads there, and the place they looked at most. */
+  async lookedAt(row) {
+    const acts = this.doc.stations.filter((station) => station.kind === "act");
+    const cross = acts.filter((station) => station.part === "cross_attention");
+    const station = cross[this.doc.head?.layer ?? cross.length - 1] ?? acts.at(-1);
+    const heads = Array.from({ length: station.shape[0] }, (_, head) => head);
+    const found = await this.host.values(this.question, heads.map((head) => ({ path: station.path, step: "weights", head, rows: [row, row + 1] })));
+    const best = this.doc.head?.head ?? heads.reduce((a, b) => (Math.max(...found[b].data) > Math.max(...found[a].data) ? b : a));
+    const data = [...found[best].data];
+    return { station, head: best, key: data.indexOf(Math.max(...data)) };
+  }
+
+  async withoutBest(row) {
+    const { station, head } = await this.lookedAt(row);
+    this.switchHead(station.path, head);
+  }
+
+  async replaceLooked(row) {
+    const { station, key } = await this.lookedAt(row);
+    await this.replaceToken(station.columns, key);
+  }
+
+  cut(change) {
+    this.sampling = { ...this.sampling, ...change };
+    this.draw();
+  }
+
+  toggleAll() {
+    this.all = !this.all;
+    this.draw();
+  }
+
+  save() {
+    figure.download("edits.json", JSON.stringify(this.state.edits, null, 1), "application/json");
+  }
+
+  load() {
+    const input = h("input", { type: "file", accept: ".json,application/json", onchange: async () => {
+      try {
+        const read = JSON.parse(await input.files[0].text());
+        if (!Array.isArray(read) || read.some((edit) => typeof edit?.path !== "string")) throw new Error("this file holds no list of edits");
+        this.store.set({ edits: read });
+      } catch (error) {
+        this.parts.message.replaceChildren(h("p.error", { role: "alert" }, `${input.files[0].name}: ${error.message}`));
+      }
+    } });
+    input.click();
+  }
+
+  figureButtons(view) {
+    return figure.buttons(view);
+  }
+
+  async link() {
+    this.store.write();
+    try {
+      await navigator.clipboard.writeText(location.href);
+      this.parts.message.replaceChildren(h("p", {}, "The link is copied: it shows the same texts, changes and place."));
+    } catch {
+      this.parts.message.replaceChildren(h("p", {}, "The address of this page is the link."));
+    }
+  }
+
+  theme() {
+    const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+    document.documentElement.dataset.theme = dark ? "light" : "dark";
+    this.draw();
+  }
+
+  // Keys ---------------------------------------------------------------------------------------------------------------
+
+  key(event) {
+    if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { open } = this.state;
+    const go = (selector) => this.root.querySelector(selector)?.focus();
+    const keys = {
+      u: () => this.store.undo(), r: () => this.store.redo(), t: () => this.theme(),
+      w: () => go(".sentence .written, .sentence .next"), a: () => go(".way button.thumb"), n: () => go("table.matrix [tabindex='0']"), e: () => go(".chosen input"),
+      "[": () => open && this.show({ ...open, head: Math.max(0, open.head - 1) }), "]": () => open && this.show({ ...open, head: open.head + 1 }),
+      Escape: () => (open ? this.show(null) : this.why(null)),
+    };
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  }
+
+  keys() {
+    const all = [["w", "to what was written"], ["a", "to the heads"], ["n", "to the numbers; arrows walk"], ["e", "to change the chosen number"], ["[ ]", "head before, next head"], ["u r", "undo, redo"], ["t", "dark, light"], ["Esc", "close"]];
+    return h("details.keys", {}, h("summary", {}, "Keys"), h("dl", {}, all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
+  }
+}

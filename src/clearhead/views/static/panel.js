@@ -1,0 +1,84 @@
+/** Beside the way: the number that was chosen explains itself and can be changed; the edits as a list. */
+import { h, number, visible } from "./dom.js";
+import { explain } from "./explain.js";
+
+const SHOWN = 12; // terms
+
+/** The chosen number: its formula, its operands, and a field for another number. */
+export async function chosen(page) {
+  const { open, cell } = page.state;
+  if (!open || !cell) return h("section.chosen", {}, h("h2", {}, "A number"), h("p.hint", {}, "Open a step and choose any number: it tells how it came about, and you can change it."));
+  const station = page.doc.stations.find((one) => one.path === open.path);
+  if (!station) return null;
+  const act = station.kind === "act";
+  const want = { path: open.path, step: act ? open.step || "weights" : "", head: station.shape.length > 2 ? open.head ?? 0 : null, rows: [cell[0], cell[0] + 1], columns: [cell[1], cell[1] + 1] };
+  const other = page.other();
+  const [[{ data: [value] }], told, before] = await Promise.all([
+    page.host.values(page.question, [want]), explain(page, { ...open, step: want.step }, cell), other ? page.host.values(other, [want]).catch(() => null) : null]);
+  const place = where(page, station, want, cell);
+  return h("section.chosen", { "aria-live": "polite" },
+    h("h2", {}, "A number"),
+    h("p.place", {}, place),
+    h("p.value", {}, h("output", { "data-role": "value" }, number(value, 6)), before && before[0].data[0] !== value ? h("span.old", {}, ` was ${number(before[0].data[0], 6)}`) : null),
+    field(page, station, want, cell, value),
+    h("p.formula", {}, h("code", {}, told.formula)),
+    terms(page, told),
+    told.total === null ? null : h("p.total", {}, `${told.sum} = `, h("b", { "data-role": "total" }, number(told.total, 6))),
+    told.note ? h("p.hint", {}, told.note) : null);
+}
+
+function where(page, station, want, [row, column]) {
+  const rows = page.doc.labels[["k", "v"].includes(want.step) ? station.columns : station.rows];
+  const columns = page.doc.labels[station.columns];
+  const matrix = station.kind === "act" && !["q", "k", "v", "context"].includes(want.step);
+  const head = want.head === null ? "" : `head ${want.head}, `;
+  const name = want.step || station.title;
+  const at = matrix ? `“${visible(rows[row])}” looks at “${visible(columns[column])}”` : `“${visible(rows?.[row] ?? String(row))}”, number ${column}`;
+  return `${station.stack ? `${station.stack} ` : ""}${station.block === null ? "" : `block ${station.block}, `}${head}${name}: ${at}`;
+}
+
+/** A number in its place: set, and the model computes everything behind it again. */
+function field(page, station, want, cell, value) {
+  const input = h("input", { type: "text", inputmode: "decimal", value: value === -Infinity ? "-inf" : String(Number(value.toPrecision(6))), "aria-label": "another number", "data-key": "another number" });
+  const set = () => {
+    const text = input.value.trim().replace("−", "-").replace("∞", "inf").replace(",", ".");
+    const given = text === "-inf" || text === "inf" ? text : Number(text);
+    if (text === "" || Number.isNaN(given)) return input.setCustomValidity("a number, -inf or inf"), input.reportValidity();
+    return page.change(station, want, cell, given);
+  };
+  input.addEventListener("input", () => input.setCustomValidity(""));
+  input.addEventListener("keydown", (event) => { if (event.key === "Enter") set(); });
+  return h("p.tools", {}, input, h("button", { "data-key": "set", onclick: set }, "change"),
+    want.step === "masked" ? h("button", { "data-key": "mask", onclick: () => page.redraw(station, want, cell, value) }, value === -Infinity ? "let it look" : "forbid it to look") : null);
+}
+
+function terms(page, { terms: all }) {
+  if (!all.length) return null;
+  const ordered = all.length > SHOWN ? [...all].sort((a, b) => (b.own ?? 0) - (a.own ?? 0) || Math.abs(b.product) - Math.abs(a.product)) : all;
+  const rest = ordered.slice(SHOWN);
+  const row = (term) => h(`tr${term.own ? ".own" : ""}`, {},
+    h("th", { scope: "row" }, term.from?.path ? h("button.link", { "data-key": `from ${term.from.path} ${term.from.step} ${term.from.cell}`, onclick: () => page.go(term.from) }, visible(term.label)) : visible(term.label)),
+    h("td", {}, term.a === undefined ? "" : number(term.a, 4)), h("td", {}, term.b === undefined ? "" : number(term.b, 4)),
+    h("td", {}, term.product === undefined ? "" : number(term.product, 4)));
+  return h("table.terms", {}, h("tbody", {}, ordered.slice(0, SHOWN).map(row), rest.length ? h("tr", {}, h("th", { scope: "row" }, `${rest.length} smaller ones`), h("td"), h("td"), h("td", {}, number(rest.reduce((sum, term) => sum + term.product, 0), 4))) : null));
+}
+
+/** The edits as a list; each can be taken out. */
+export function edits(page) {
+  const { edits: all } = page.state;
+  return h("section.edits", { "aria-label": "edits" }, h("h2", {}, "Your changes"),
+    h("p.tools", {},
+      h("button", { "data-key": "undo", disabled: !all.length, onclick: () => page.store.undo() }, "undo"),
+      h("button", { "data-key": "redo", disabled: !page.store.undone.length, onclick: () => page.store.redo() }, "redo"),
+      h("button", { "data-key": "save", disabled: !all.length, onclick: () => page.save() }, "save"),
+      h("button", { "data-key": "load", onclick: () => page.load() }, "load")),
+    all.length ? h("ol", {}, all.map((edit, i) => h("li", {}, describe(edit), " ",
+      h("button.link", { "data-key": `take out ${i}`, "aria-label": `take out change ${i + 1}`, onclick: () => page.store.set({ edits: all.filter((_, other) => other !== i) }) }, "take out"))))
+      : h("p.hint", {}, "None yet."));
+}
+
+function describe({ path, step = "", where: place, op = "set", value, call }) {
+  const at = place.map((index) => (index === null ? "all" : Array.isArray(index) ? `${index[0]} to ${index[1] - 1}` : index)).join(", ");
+  const verb = { set: "=", add: "+", multiply: "·" }[op];
+  return `${path.replace(/\.attention$/, "")}${step ? ` ${step}` : ""}[${at}]${call === null || call === undefined ? "" : ` at step ${call}`} ${verb} ${Array.isArray(value) ? "…" : value}`;
+}

@@ -1,0 +1,234 @@
+/** The way through the model: stacks side by side, their blocks one below the other; a step opens in place. */
+import { h, number, replace, visible } from "./dom.js";
+import { byWord, groups, lines, multiples } from "./heads.js";
+import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
+
+/** The steps of an act, in order, and what each is. */
+export const STEPS = {
+  q: "queries as the act holds them, with positions",
+  k: "keys as the act holds them, with positions",
+  v: "values as the act holds them",
+  similarities: "how alike a query and a key are",
+  scaled: "similarities, scaled",
+  biased: "scaled, with the bias",
+  masked: "−∞ where a query may not look",
+  weights: "how much each token looks at each",
+  context: "values averaged by the weights",
+};
+const PARTS = { "": "", self_attention: "self-attention", cross_attention: "cross-attention", feed_forward: "feed-forward" };
+const SHORT = {
+  token_embeddings: "token embeddings", embedded: "+ positions", resid_in: "x", resid_mid: "x + attention",
+  resid_cross: "x + cross", resid_out: "x + feed-forward", context: "context", out: "projected", hidden: "hidden", states: "states",
+  q: "q", k: "k", v: "v", logits: "logits",
+};
+const WINDOW_ALL = 64; // a matrix of at most so many rows and columns is drawn whole
+
+/** The stacks, blocks and steps of a document. */
+export function way(page) {
+  const stacks = [...new Set(page.doc.stations.map((station) => station.stack))];
+  return h("div.way", {}, stacks.map((stack) => {
+    const own = page.doc.stations.filter((station) => station.stack === stack);
+    const blocks = [...new Set(own.map((station) => station.block))];
+    // What stands before the first block and behind the last is in no block: shown where it comes in the pass.
+    const first = own.findIndex((station) => station.block !== null);
+    const before = own.filter((station, i) => station.block === null && (first < 0 || i < first));
+    const behind = own.filter((station, i) => station.block === null && first >= 0 && i > first);
+    return h(`section.stack${stack ? "" : ".last"}`, { "aria-label": stack || "output" },
+      h("h2", {}, stack || "output"),
+      section(page, before),
+      blocks.filter((block) => block !== null).map((block) => h("section.block", { "aria-label": `${stack} block ${block}` },
+        h("h3", {}, `block ${block}`), section(page, own.filter((station) => station.block === block)))),
+      section(page, behind));
+  }));
+}
+
+/** Stations in a row of steps for each part. */
+function section(page, stations) {
+  const parts = [];
+  for (const station of stations) {
+    const part = station.path.includes(`${station.part}.`) && station.part ? station.part : "";
+    if (parts.at(-1)?.part !== part) parts.push({ part, stations: [] });
+    parts.at(-1).stations.push(station);
+  }
+  return parts.map(({ part, stations: some }) => h(`div.part${part ? `.${part}` : ""}`, {},
+    part ? h("h4", {}, PARTS[part]) : null,
+    some.filter((station) => station.kind === "act").map((station) => heads(page, station)),
+    h("div.steps", {}, some.flatMap((station) => chips(page, station))),
+    some.some((station) => station.path === page.state.open?.path) ? h("div.opened", { id: "opened" }) : null));
+}
+
+function chips(page, station) {
+  const { open } = page.state;
+  const chip = (name, step, title) => {
+    const chosen = open?.path === station.path && (open.step ?? "") === step;
+    return h(`button.step${chosen ? ".open" : ""}${touched(page, station.path, step) ? ".edited" : ""}`, {
+      title, "aria-expanded": chosen ? "true" : "false", "data-key": `step ${station.path} ${step}`,
+      onclick: () => page.show(chosen ? null : { path: station.path, step, head: open?.head ?? 0 }),
+    }, name);
+  };
+  const last = station.path.split(".").at(-1);
+  if (station.kind !== "act") {
+    if (last === "context") return []; // the act's own step shows it
+    const name = last.endsWith("_normed") || (last === "out" && !station.part) ? "norm" : SHORT[last] ?? last;
+    return [chip(name, "", station.title)];
+  }
+  const { biased, placed } = page.doc.heads[station.path];
+  const left = Object.entries(STEPS).filter(([step]) => (biased || step !== "biased") && (placed || !["q", "k", "v"].includes(step)));
+  return left.map(([step, title]) => chip(["q", "k", "v"].includes(step) ? `${step}, placed` : step, step, title));
+}
+
+const touched = (page, path, step) => page.state.edits.some((edit) => edit.path === path && (edit.step ?? "") === step);
+
+function heads(page, station) {
+  const { open } = page.state;
+  return multiples({
+    path: station.path, about: page.doc.heads[station.path], open: open?.path === station.path ? open.head : null,
+    off: switchedOff(page, station.path), roles: page.roles?.[station.path],
+    pick: (head) => page.show({ path: station.path, step: open?.path === station.path && open.step ? open.step : "weights", head }),
+  });
+}
+
+/** The heads whose whole context is set to 0. */
+export function switchedOff(page, path) {
+  return new Set(page.state.edits.filter((edit) => edit.path === path && edit.step === "context" && edit.value === 0 && edit.where.length === 2).map((edit) => edit.where[1]));
+}
+
+/** What is open: a matrix, what can be done with it, and for weights the lines between words. */
+export async function opened(page) {
+  const box = document.getElementById("opened");
+  const { open } = page.state;
+  if (!box || !open) return;
+  const station = page.doc.stations.find((one) => one.path === open.path);
+  const view = await read(page, station);
+  if (page.state.open !== open) return; // something else was opened meanwhile
+  replace(box, title(page, station, view), wholePicture(page, view), matrix(view.given), await words(page, station), view.note);
+  const cell = page.state.cell;
+  if (page.walked && cell) box.querySelector(`[data-row="${cell[0]}"][data-column="${cell[1]}"]`)?.focus();
+  page.walked = false;
+}
+
+/** Reads the window of the open matrix, the whole as a picture where it is larger, and the numbers without edits. */
+async function read(page, station) {
+  const { open, cell } = page.state;
+  const act = station.kind === "act";
+  const heads = act ? station.shape[0] : station.shape.length > 2 ? station.shape[0] : 0;
+  const head = heads ? Math.min(open.head ?? 0, heads - 1) : null;
+  const step = act ? open.step || "weights" : "";
+  const total = shapeOf(page, station, step);
+  const size = total.every((n) => n <= WINDOW_ALL) ? total : total.map((n, axis) => Math.min(n, WINDOW[axis]));
+  const first = (open.first ?? [0, 0]).map((x, axis) => Math.max(0, Math.min(total[axis] - size[axis], x)));
+  const want = { path: open.path, step, head, rows: [first[0], first[0] + size[0]], columns: [first[1], first[1] + size[1]] };
+  const pooled = { path: open.path, step, head, pooled: true };
+  const large = size.some((n, axis) => n < total[axis]);
+  const other = page.other();
+  const [[window, whole, proof], before] = await Promise.all([
+    page.host.values(page.question, [want, ...(large ? [pooled] : [{ ...want }]), ...(act ? [{ path: open.path, head, kind: "proof" }] : [])]),
+    other ? page.host.values(other, [want]).catch(() => null) : null,
+  ]);
+  const kind = step === "weights" ? "share" : step === "masked" ? "masked" : "signed";
+  const most = kind === "share" ? 1 : largest(whole.data);
+  const names = labels(page, station, step, total);
+  const given = {
+    title: `${station.title}${step ? `: ${step}` : ""}`, data: window.data, shape: window.shape, first, total, kind, most, cell,
+    labels: await vocabulary(page, station, names, first, size), axes: axes(station, step), before: before?.[0]?.data ?? null,
+    pick: (row, column) => page.pick([row, column], size, total, first),
+    move: (start) => page.show({ ...open, first: start }),
+  };
+  return { given, head, heads, step, total, size, large, whole, proof: proof?.proof ?? null };
+}
+
+function shapeOf(page, station, step) {
+  if (station.kind !== "act") return station.shape.slice(-2);
+  const [, queries, keys] = station.shape;
+  const sibling = (name) => page.doc.stations.find((one) => one.path === station.path.replace(/attention$/, name)).shape;
+  if (step === "q") return sibling("q").slice(-2);
+  if (step === "k" || step === "v") return [keys, sibling(step).at(-1)];
+  if (step === "context") return sibling("context").slice(-2);
+  return [queries, keys];
+}
+
+function labels(page, station, step, total) {
+  const rows = step === "k" || step === "v" ? station.columns : station.rows;
+  const columns = station.kind === "act" ? (["q", "k", "v", "context"].includes(step) ? "" : station.columns) : station.columns;
+  const of = (name, axis) => (page.doc.labels[name]?.length === total[axis] ? page.doc.labels[name] : null);
+  return [of(rows, 0), of(columns, 1)];
+}
+
+/** The entries of the vocabulary that the window shows have their texts. */
+async function vocabulary(page, station, names, first, size) {
+  if (station.columns !== "vocabulary") return names;
+  const [{ names: texts }] = await page.host.values(page.question, [{ path: "", kind: "names", columns: [first[1], first[1] + size[1]] }]);
+  const sparse = [];
+  texts.forEach((text, i) => { sparse[first[1] + i] = text; });
+  return [names[0], sparse];
+}
+
+function axes(station, step) {
+  if (station.kind === "act" && !["q", "k", "v", "context"].includes(step)) return ["query, attends", "key, attended"];
+  if (step === "k" || step === "v") return ["key", "number"];
+  return [station.kind === "act" ? "query" : "token", station.columns === "vocabulary" ? "entry of the vocabulary" : "number"];
+}
+
+function title(page, station, view) {
+  const { open } = page.state;
+  const pages = view.heads > 1 ? h("span.pages", {},
+    h("button", { "data-key": "head before", "aria-label": "head before", disabled: view.head === 0, onclick: () => page.show({ ...open, head: view.head - 1 }) }, "‹"),
+    ` head ${view.head} `,
+    h("button", { "data-key": "next head", "aria-label": "next head", disabled: view.head === view.heads - 1, onclick: () => page.show({ ...open, head: view.head + 1 }) }, "›")) : null;
+  const formula = station.kind === "act" ? FORMULAS[view.step] : station.formula?.text;
+  return h("div.title", {},
+    h("p", {}, h("b", {}, view.given.title), " ", pages, h("code.formula", {}, formula ?? "")),
+    station.kind === "act" ? h("p.tools", {},
+      h("button", { "data-key": "off", onclick: () => page.switchHead(open.path, view.head) }, switchedOff(page, open.path).has(view.head) ? "switch this head on" : "switch this head off"),
+      h("button", { "data-key": "average", onclick: () => page.average(station, view.head) }, "average it: equal weights"),
+      page.figureButtons?.(view, station),
+      view.proof === null ? null : h("span.proof", { title: "the weights shown, times the values, against the context that the model went on with" },
+        `max |weights · v − context used| = ${number(view.proof, 2)}`)) : h("p.tools", {}, page.figureButtons?.(view, station)));
+}
+
+const FORMULAS = {
+  q: "the seen q, turned by its position where positions are rotary", k: "the seen k, turned likewise", v: "v = x W",
+  similarities: "q · k", scaled: "similarities / √head_dim", biased: "scaled + bias", masked: "biased + (0 or −∞)",
+  weights: "softmax of each row of masked", context: "weights · v",
+};
+
+function wholePicture(page, view) {
+  if (!view.large) return null;
+  const { given } = view;
+  return picture({ ...given, data: view.whole.data, shape: view.whole.shape, window: view.size });
+}
+
+/** Lines between words for the weights of the open head, or of all. */
+async function words(page, station) {
+  const { open, cell, level, threshold, specials } = page.state;
+  const [, queries, keys] = station.shape;
+  if (station.kind !== "act" || (open.step || "weights") !== "weights" || queries > WINDOW_ALL || keys > WINDOW_ALL) return null;
+  const chosen = page.all ? range(station.shape[0]) : [open.head ?? 0];
+  const found = await page.host.values(page.question, chosen.map((head) => ({ path: open.path, step: "weights", head })));
+  const { doc } = page;
+  let tables = found.map(({ data }) => range(queries).map((r) => [...data.slice(r * keys, (r + 1) * keys)]));
+  let [rows, columns, row] = [doc.labels[station.rows], doc.labels[station.columns], cell?.[0] ?? null];
+  const of = [doc.words[station.rows], doc.words[station.columns]];
+  if (level === "words") {
+    tables = tables.map((table) => byWord(table, ...of));
+    const merged = (label, ids) => groups(ids).map((group) => group.map((i) => label[i]).join(""));
+    if (row !== null) row = groups(of[0]).findIndex((group) => group.includes(row));
+    [rows, columns] = [merged(rows, of[0]), merged(columns, of[1])];
+  }
+  if (!specials) {
+    const kept = [rows, columns].map((label) => range(label.length).filter((i) => !/^<.*>$/.test(label[i])));
+    tables = tables.map((table) => kept[0].map((r) => kept[1].map((c) => table[r][c])));
+    row = row === null ? null : kept[0].indexOf(row);
+    [rows, columns] = [kept[0].map((i) => rows[i]), kept[1].map((i) => columns[i])];
+  }
+  if (row === -1) row = null;
+  return h("div.words", {},
+    h("p.tools", {}, h("label", {}, h("input", { type: "checkbox", checked: page.all, "data-key": "all heads", onchange: () => page.toggleAll() }), " all heads, a colour each"),
+      h("label", {}, h("input", { type: "checkbox", checked: level === "words", "data-key": "words", onchange: () => page.store.set({ level: level === "words" ? "pieces" : "words" }) }), " whole words"),
+      h("label", {}, h("input", { type: "checkbox", checked: !specials, "data-key": "specials", onchange: () => page.store.set({ specials: !specials }) }), " without special tokens"),
+      h("label", {}, "at least ", h("input", { type: "range", min: "0", max: "0.5", step: "0.01", value: String(threshold), "data-key": "threshold", "aria-label": "least weight that is drawn", onchange: (event) => page.store.set({ threshold: Number(event.target.value) }) }), ` ${Math.round(100 * threshold)} %`)),
+    lines({ weights: tables, heads: chosen, rows, columns, row, threshold, title: "who looks at whom: below, who asks", pick: (i) => level === "pieces" && specials && page.pick([i, 0]) }));
+}
+
+/** Which token of a label stands where, for links from other places. */
+export const named = (doc, label, index) => visible(doc.labels[label]?.[index] ?? String(index));

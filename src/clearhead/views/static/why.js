@@ -1,0 +1,148 @@
+/** What was written, and why: the candidates of a place, where it looked, and what would have happened without. */
+import { h, number, percent, visible } from "./dom.js";
+import { groups, lines } from "./heads.js";
+import { range } from "./matrix.js";
+
+/** The tokens of the texts as buttons; what is written can be asked why. */
+export function sentences(page) {
+  const names = Object.keys(page.doc.labels);
+  return h("div.sentences", {}, names.map((name) => {
+    const written = name === names.at(-1);
+    const labels = page.doc.labels[name];
+    return h("div.sentence", {}, h("span.name", {}, names.length > 1 ? (written ? "written" : "read") : "text"),
+      h("span.tokens", { role: "group", "aria-label": name }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
+        written ? nextToken(page, labels.length) : null));
+  }), h("p.hint", {}, "Choose a written word to see why it was written. Choose a word that was read to put another in its place."));
+}
+
+function inputToken(page, name, label, index) {
+  return h("button.token", { "data-key": `token ${name} ${index}`, title: "put another in its place", onclick: () => page.replaceToken(name, index) }, visible(label));
+}
+
+/** A token of the written text: row - 1 predicted it. */
+function outputToken(page, label, index) {
+  const row = index - 1;
+  const now = page.doc.output.find((entry) => entry.row === row);
+  const best = now?.candidates[0];
+  const other = best && page.doc.edits.length && now.next && best.id !== now.next.id;
+  if (!now) return h("span.token.special", {}, visible(label));
+  return h(`button.token.written${page.state.token === row ? ".open" : ""}${other ? ".changed" : ""}`, {
+    "data-key": `why ${row}`, "aria-pressed": page.state.token === row ? "true" : "false",
+    "aria-label": `${visible(label)}: why was it written?${other ? ` Now ${visible(best.text)} would be.` : ""}`,
+    style: { "--share": String(now.next?.probability ?? 1) }, onclick: () => page.why(page.state.token === row ? null : row),
+  }, visible(label), other ? h("span.now", {}, ` → ${visible(best.text)}`) : null);
+}
+
+/** What comes behind the last token. */
+function nextToken(page, count) {
+  const entry = page.doc.output.find((one) => one.row === count - 1);
+  if (!entry) return null;
+  return h(`button.token.next${page.state.token === count - 1 ? ".open" : ""}`, {
+    "data-key": `why ${count - 1}`, "aria-label": "what comes next?", onclick: () => page.why(page.state.token === count - 1 ? null : count - 1),
+  }, `${visible(entry.candidates[0].text)} ?`);
+}
+
+/** The answer to: why was this written? */
+export async function why(page) {
+  const { token: row } = page.state;
+  if (row === null) return null;
+  const entry = page.doc.output.find((one) => one.row === row);
+  if (!entry) return null;
+  const was = page.before?.output.find((one) => one.row === row);
+  const asked = entry.next ?? entry.candidates[0];
+  const names = Object.keys(page.doc.labels);
+  const asks = page.doc.labels[names.at(-1)][row];
+  return h("section.why", { "aria-label": "why" },
+    h("h2", {}, `Why “${visible(asked.text).trim()}”?`),
+    h("p", {}, `Behind “${visible(asks)}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (before your edits ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", "."),
+    h("div.columns", {}, candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked)),
+    whatIf(page, row));
+}
+
+/** The candidates as bars; with edits, the old beside the new. */
+function candidates(page, entry, was) {
+  const old = new Map((was?.candidates ?? []).map((one) => [one.id, one.probability]));
+  const rows = entry.candidates.map((one) => h("tr", {},
+    h("th", { scope: "row" }, h("button.link", { title: "write this one here and go on", "data-key": `take ${one.id}`, onclick: () => page.take(entry.row, one.id) }, visible(one.text))),
+    h("td", {}, h("span.bar", { style: { "--share": String(one.probability) } }), percent(one.probability)),
+    was ? h("td.old", {}, old.has(one.id) ? percent(old.get(one.id)) : "less") : null,
+    h("td.logit", {}, number(one.logit, 4))));
+  return h("div.candidates", {}, h("h3", {}, "What it could have written"),
+    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "candidate"), h("th", {}, "probability"), was ? h("th", {}, "before") : null, h("th", {}, "logit"))), h("tbody", {}, rows)),
+    sampling(page, entry));
+}
+
+/** Sliders of sampling: what the cuts leave, and one token drawn. */
+function sampling(page, entry) {
+  const { topK, topP } = page.sampling;
+  const kept = cut(entry.candidates, topK, topP);
+  const slider = (name, value, least, most, step, change) => h("label", {}, `${name} `, h("input", {
+    type: "range", min: String(least), max: String(most), step: String(step), value: String(value), "data-key": name, "aria-label": name, onchange: (event) => change(Number(event.target.value)),
+  }), ` ${value}`);
+  return h("div.sampling", {},
+    slider("temperature", page.state.temperature, 0.1, 3, 0.1, (value) => page.store.set({ temperature: value })),
+    slider("top k", topK, 1, 8, 1, (value) => page.cut({ topK: value })), slider("top p", topP, 0.05, 1, 0.05, (value) => page.cut({ topP: value })),
+    h("p", {}, "left by the cuts: ", kept.map((one) => `${visible(one.text)} ${percent(one.share)}`).join(", ")),
+    h("button", { "data-key": "draw", onclick: () => page.take(entry.row, draw(kept).id) }, "draw one and write it here"));
+}
+
+/** The candidates that top k and top p leave, their probabilities made whole again. */
+export function cut(candidates, topK, topP) {
+  const kept = [];
+  let sum = 0;
+  for (const one of candidates.slice(0, topK)) {
+    if (kept.length && sum >= topP) break;
+    kept.push(one);
+    sum += one.probability;
+  }
+  return kept.map((one) => ({ ...one, share: one.probability / sum }));
+}
+
+function draw(kept) {
+  let left = Math.random();
+  return kept.find((one) => (left -= one.share) <= 0) ?? kept.at(-1);
+}
+
+/** Where the row looked: the head in which alignments are read, or the mean of the last layers' heads. */
+async function looked(page, row) {
+  const acts = page.doc.stations.filter((station) => station.kind === "act");
+  const cross = acts.filter((station) => station.part === "cross_attention");
+  const head = page.doc.head;
+  const station = cross.length ? cross[Math.min(head?.layer ?? cross.length - 1, cross.length - 1)] : acts.at(-1);
+  if (!station) return null;
+  const heads = cross.length && head?.head !== null && head?.head !== undefined ? [head.head] : range(station.shape[0]);
+  const found = await page.host.values(page.question, heads.map((one) => ({ path: station.path, step: "weights", head: one, rows: [row, row + 1] })));
+  const keys = station.shape[2];
+  const mean = range(keys).map((c) => found.reduce((sum, { data }) => sum + data[c], 0) / heads.length);
+  const columns = page.doc.labels[station.columns];
+  const rows = page.doc.labels[station.rows];
+  const near = groups(page.doc.words[station.columns]).map((group) => ({ text: group.map((i) => columns[i]).join(""), share: group.reduce((sum, i) => sum + mean[i], 0) }));
+  const most = [...near].sort((a, b) => b.share - a.share)[0];
+  const where = heads.length === 1 ? `head ${heads[0]}` : "the mean of all heads";
+  return h("div.looked", {}, h("h3", {}, "Where it looked"),
+    h("p", {}, "Most at ", h("b", {}, `“${visible(most.text).trim()}”`), ` (${percent(most.share)}), in ${where} of ${station.stack || "the"} block ${station.block ?? ""}.`),
+    keys <= 48 ? lines({ weights: [[mean]], heads: [heads[0]], rows: [rows[row]], columns, title: "where it looked" })
+      : h("ol", {}, [...near].sort((a, b) => b.share - a.share).slice(0, 8).map((one) => h("li", {}, `${visible(one.text)} ${percent(one.share)}`))),
+    h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[0], first: [Math.max(0, row - 4), 0] }) }, "open this act"));
+}
+
+/** Which parts of the model pushed for the word, where the model allows to say it exactly. */
+async function pushed(page, row, asked) {
+  const [{ contributions }] = await page.host.values(page.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] }]);
+  if (!contributions?.length) return null;
+  const most = Math.max(...contributions.map((one) => Math.abs(one.value)));
+  const best = [...contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, 8);
+  return h("div.pushed", {}, h("h3", {}, "What spoke for it, and against"),
+    h("p", {}, `Its logit is ${number(asked.logit, 4)}; these parts of the model add most to it.`),
+    h("table", {}, h("tbody", {}, best.map((one) => h("tr", {},
+      h("th", { scope: "row" }, h("button.link", { "data-key": `part ${one.path} ${one.head}`, onclick: () => page.show(one.head === null ? { path: one.path, step: "", head: 0, first: [Math.max(0, row - 4), 0] } : { path: one.path, step: "context", head: one.head }) }, one.name)),
+      h("td", {}, h(`span.bar${one.value < 0 ? ".against" : ""}`, { style: { "--share": String(Math.abs(one.value) / most) } }), number(one.value, 3)))))));
+}
+
+/** Ready experiments. */
+function whatIf(page, row) {
+  const source = Object.keys(page.doc.labels)[0];
+  return h("p.tools", {}, "Try: ",
+    h("button", { "data-key": "without best", onclick: () => page.withoutBest(row) }, "switch off the head it looked with"),
+    page.doc.labels[source].length > 1 && Object.keys(page.doc.labels).length > 1 ? h("button", { "data-key": "another source", onclick: () => page.replaceLooked(row) }, "put another word where it looked") : null);
+}
