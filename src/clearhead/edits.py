@@ -117,6 +117,8 @@ class Edit:
             raise EditError(
                 f"an edit has no field {sorted(unknown)[0]!r}", f"its fields are {', '.join(sorted(known))}"
             )
+        if not isinstance(data.get("path"), str):
+            raise EditError("an edit says no path", "its path is where the trace has the value: list(trace)")
         where = tuple(tuple(p) if isinstance(p, list) else p for p in data.get("where", ()))
         return cls(**{**data, "where": where, "value": _numbers(data.get("value", 0.0))})
 

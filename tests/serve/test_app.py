@@ -1,0 +1,179 @@
+"""The explorer's application: who may ask, what is answered, and that its numbers are the model's own."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import clearhead
+from clearhead.edits import Edit
+from clearhead.views.document import Wanted, values
+from clearhead.views.glass import Glass
+
+fastapi = pytest.importorskip("fastapi", reason="the explorer's extra is not installed")
+
+HOST = {"host": "127.0.0.1:8000"}
+ACT = "decoder.blocks.1.cross_attention.attention"
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("model")
+    arch = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
+    return clearhead.train(
+        "translate",
+        ["sample:english-spanish"],
+        out=folder / "m",
+        max_steps=4,
+        arch=arch,
+        keep_checkpoints=2,
+        training={"evaluations": 2},
+        quiet=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def ask(task: Any) -> Iterator[Any]:
+    from fastapi.testclient import TestClient
+
+    from clearhead.serve.app import explorer
+
+    with TestClient(explorer(Glass(task, "m"), "secret", 8000), base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+def floats(answer: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(answer["data"]), "<f4").reshape(answer["shape"])
+
+
+QUESTION = {"texts": {"source": "The red house is big.", "target": "La casa roja es grande."}}
+
+
+def test_the_document_and_the_numbers_are_the_model_s(ask: Any, task: Any) -> None:
+    document = ask.post("/secret/open", json=QUESTION).json()
+    trace = task.trace(QUESTION["texts"]["source"], QUESTION["texts"]["target"])
+    assert document["labels"] == trace.labels
+    assert [station["path"] for station in document["stations"]] == list(trace)
+    wants = [
+        {"path": ACT, "step": "masked", "head": 2},
+        {"path": "encoder.out", "rows": [1, 3], "columns": [2, 7]},
+        {"path": "head.weight", "kind": "weight", "rows": [5, 6]},
+        {"path": ACT, "head": 1, "kind": "proof"},
+    ]
+    found = ask.post("/secret/values", json={"question": QUESTION, "wants": wants}).json()
+    assert np.array_equal(floats(found[0]), trace[ACT].masked()[0, 2].numpy())
+    assert np.array_equal(floats(found[1]), trace["encoder.out"][0, 1:3, 2:7].numpy())
+    assert np.array_equal(floats(found[2])[0], task.module.head.weight[5].detach().numpy())
+    assert 0 < found[3]["proof"] < 1e-5
+
+
+def test_an_edit_in_the_page_is_the_edit_in_python(ask: Any, task: Any) -> None:
+    edit = Edit(ACT, (0, 1, 2, 3), "set", 5.0, step="scaled")
+    question = {**QUESTION, "edits": [edit.to_json()]}
+    found = ask.post("/secret/values", json={"question": question, "wants": [{"path": "logits"}]}).json()
+    trace = task.trace(*QUESTION["texts"].values(), edits=[edit])
+    assert np.array_equal(floats(found[0]), trace["logits"][0].numpy())
+    plain = task.trace(*QUESTION["texts"].values())
+    assert not torch.equal(trace["logits"], plain["logits"])
+    first = ask.post("/secret/open", json=question).json()["output"][2]["candidates"][0]
+    shares = trace["logits"][0, 2].softmax(-1)
+    assert first["id"] == int(shares.argmax()) and first["probability"] == pytest.approx(float(shares.max()))
+
+
+def test_a_moment_of_the_training(ask: Any, task: Any) -> None:
+    document = ask.post("/secret/open", json=QUESTION).json()
+    steps = [moment["step"] for moment in document["moments"]]
+    assert steps == [0, 4]
+    wants = [{"path": "logits"}]
+    early, late, now = (
+        floats(ask.post("/secret/values", json={"question": {**QUESTION, "moment": step}, "wants": wants}).json()[0])
+        for step in (0, 4, None)
+    )
+    assert not np.array_equal(early, now) and np.array_equal(late, now)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "code"),
+    [
+        ("/", {}, 404),
+        ("/other/", {}, 404),
+        ("/secret/", {"host": "evil.example"}, 404),
+        ("/secret/", {"host": "127.0.0.1:9"}, 404),
+        ("/secret/", {"origin": "http://evil.example"}, 403),
+        ("/secret/../app.py", {}, 404),
+        ("/secret/%2e%2e%2fglass.py", {}, 404),
+        ("/secret/", {}, 200),
+        ("/secret/page.js", {}, 200),
+    ],
+)
+def test_who_may_read(ask: Any, path: str, headers: dict[str, str], code: int) -> None:
+    response = ask.get(path, headers={**HOST, **headers})
+    assert response.status_code == code
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+
+
+def test_what_is_refused(ask: Any) -> None:
+    post = lambda body, **headers: ask.post("/secret/open", content=body, headers=headers)  # noqa: E731
+    plain = json.dumps(QUESTION)
+    assert post(plain, **{"content-type": "text/plain"}).status_code == 415
+    assert post(plain, **{"content-type": "application/json", "origin": "http://evil.example"}).status_code == 403
+    assert post(b" " * (5 * 2**20), **{"content-type": "application/json"}).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ({"texts": {"source": " "}}, "the source is empty"),
+        ({"texts": {"nonsense": "x"}}, "reads no 'nonsense'"),
+        ({"token_ids": {"source": [99999], "target": [1]}}, "outside the vocabulary"),
+        ({"token_ids": {"source": [5]}}, "this model reads"),
+        ({**QUESTION, "moment": 3}, "no checkpoint of step 3"),
+        ({**QUESTION, "edits": [{"path": "nowhere"}]}, "nowhere"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "where": [0, 9]}]}, "axis 1"),
+        ({**QUESTION, "edits": [{"path": ACT, "what": 1}]}, "no field"),
+        ({**QUESTION, "edits": [{"where": []}]}, "path"),
+        ({"anything": 1}, "anything"),
+    ],
+)
+def test_bad_questions_are_told_what_to_mend(ask: Any, question: dict[str, Any], said: str) -> None:
+    response = ask.post("/secret/open", json=question)
+    assert response.status_code == 422
+    assert said in response.json()["error"]
+
+
+def test_text_is_only_text(ask: Any) -> None:
+    """What a person writes comes back as JSON, and pages load no code but their own."""
+    document = ask.post("/secret/open", json={"texts": {"source": "<script>alert(1)</script>"}})
+    assert document.headers["content-type"] == "application/json"
+    assert document.headers["x-content-type-options"] == "nosniff"
+
+
+def test_windows_and_pictures_of_large_matrices() -> None:
+    """A pooled picture holds the number furthest from 0 of each patch."""
+    from clearhead.views.document import _pooled
+
+    x = torch.zeros(600, 512)
+    x[599, 0], x[3, 511] = -7.0, 2.0
+    small = _pooled(x, 256)
+    assert small.shape == (256, 256)
+    assert small[255, 0] == -7 and small[1, 255] == 2 and small.abs().sum() >= 9
+
+
+def test_rows_of_an_act_alone_are_the_rows_of_all(task: Any) -> None:
+    trace = task.trace(*QUESTION["texts"].values())
+    for step in ("similarities", "scaled", "biased", "masked", "weights"):
+        whole = values(trace, Wanted(ACT, step, 3))
+        assert torch.equal(values(trace, Wanted(ACT, step, 3, rows=(2, 4), columns=(1, 3))), whole[2:4, 1:3])
+        torch.testing.assert_close(whole, getattr(trace[ACT], step)()[0, 3])
+
+
+def test_the_files_of_the_page_are_in_the_package() -> None:
+    static = Path(clearhead.__file__).parent / "views/static"
+    assert {"index.html", "page.js", "style.css"} <= {path.name for path in static.iterdir()}
