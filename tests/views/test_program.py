@@ -203,6 +203,34 @@ def test_rows_that_may_look_nowhere_give_zeros(page: Any, site: str) -> None:
     assert not value(trace, "decoder.blocks.0.cross_attention.attention", 0, "context")[1].any()
 
 
+def test_what_an_edit_does_not_reach_is_not_computed_again(page: Any, site: str) -> None:
+    """An edit in the second of two blocks: the first block's arrays are the same objects, what comes after is not."""
+    model, inputs = make("llama")
+    program = program_of(model, inputs)
+    page.goto(site)
+    script = """async ([program, bytes, edits, tokens]) => {
+        const { Program } = await import("/program.js");
+        const opened = await Program.open(program, bytes);
+        const [before, after, undone] = [opened.run(), opened.run(edits), opened.run()];
+        const other = opened.run([], { tokens });
+        const same = (values) => opened.paths.filter((path) => {
+            const step = typeof opened.calls(path)[0] === "number" ? "" : "context";
+            return values.get(path, step) === before.get(path, step);
+        });
+        return [opened.paths, same(after), same(undone), same(other), opened.axes("logits")];
+    }"""
+    edits = [Edit("decoder.blocks.1.self_attention.k", (0, 0, 0), "add", 1.0).to_json()]
+    tokens = {"token_ids": ((SRC + 1) % VOCAB).tolist()}
+    given = [program.to_json(), base64.b64encode(program.blob()).decode(), edits, tokens]
+    paths, kept, undone, other, axes = page.evaluate(script, given)
+    place = paths.index("decoder.blocks.1.self_attention.k")
+    # v is computed beside k, and not of it.
+    assert kept == [*paths[:place], "decoder.blocks.1.self_attention.v"]
+    assert undone == paths == list(program.values)
+    assert other == []
+    assert axes == ["batch", "tokens", "vocab"]
+
+
 @pytest.mark.parametrize("name", ["plain", "modern", "lstm"])
 def test_everything_seen_is_a_node_and_nothing_is_there_twice(name: str) -> None:
     model, inputs = make(name)

@@ -54,7 +54,7 @@ class Call:
 
 RULES: dict[str, Callable[[Call], Result]] = {}
 
-_SAME_WORD = "sub mul div eq tanh sigmoid silu relu neg rsqrt exp sqrt"
+_SAME_WORD = "sub mul div eq tanh sigmoid silu relu rsqrt"
 _OTHER_WORD = {"mm": "matmul", "bmm": "matmul", "clamp_min": "maximum", "embedding": "take"}
 _SHAPING = "view _unsafe_view reshape unsqueeze squeeze"
 _COPYING = "alias detach clone contiguous lift_fresh"

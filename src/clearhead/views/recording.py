@@ -39,7 +39,8 @@ class Recorder(TorchDispatchMode):
         self.inputs: dict[str, Node] = {}
         self._weights = {id(x): name for name, x in weights.items()}
         self._given = {id(x): name for name, x in inputs.items()}
-        self._held: dict[int, tuple[Node | None, Tensor]] = {}  # an id is a tensor's own only as long as that lives
+        self._held: dict[int, Node | None] = {}
+        self._sharing: dict[int, list[Tensor]] = {}  # by memory; an id is a tensor's own only as long as that lives
 
     def see(self, x: Tensor) -> tuple[Tensor, Node]:
         """x as a value with a name, and its node: the same numbers, under a node that nothing else shares."""
@@ -60,7 +61,8 @@ class Recorder(TorchDispatchMode):
             self._lose(args[0])
         call = Call(name.removesuffix("_") if func._schema.is_mutable else name, nodes, kwargs, args, out, self.graph)
         for tensor, node in zip(_leaves(out), self._made(call), strict=True):
-            self._hold(tensor, node)
+            if node is not None:
+                self._hold(tensor, node)
         return out
 
     def _made(self, call: Call) -> list[Node | None]:
@@ -92,19 +94,21 @@ class Recorder(TorchDispatchMode):
     def _node(self, x: Tensor) -> Node:
         if id(x) not in self._held:
             self._hold(x, self.graph.constant(x, self._weights.get(id(x))))
-        node, _ = self._held[id(x)]
+        node = self._held[id(x)]
         assert node is not None, "a tensor is read whose memory was written through another"
         return node
 
-    def _hold(self, x: Tensor, node: Node | None) -> None:
-        self._held[id(x)] = node, x
+    def _hold(self, x: Tensor, node: Node) -> None:
+        if id(x) not in self._held:
+            self._sharing.setdefault(x.untyped_storage().data_ptr(), []).append(x)
+        self._held[id(x)] = node
 
     def _lose(self, written: Tensor) -> None:
-        """Tensors that share memory with one that was written in place are no longer what their nodes say."""
-        address, places = written.untyped_storage().data_ptr(), _places(written)
-        for _, x in list(self._held.values()):
-            if x is not written and x.untyped_storage().data_ptr() == address and _places(x) & places:
-                self._hold(x, None)
+        """What overlaps with a tensor that was written in place is no longer what its node says."""
+        places = _places(written)
+        for x in self._sharing.get(written.untyped_storage().data_ptr(), []):
+            if x is not written and places & _places(x):
+                self._held[id(x)] = None
 
 
 def _leaves(x: Any, kind: type[Any] = Tensor) -> Iterator[Any]:

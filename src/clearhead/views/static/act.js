@@ -18,17 +18,19 @@ export const STEPS = ["q", "k", "v", "similarities", "scaled", "biased", "masked
 /**
  * How a query and a key are compared: (q, k, score) -> [batch, heads, queries, keys], unscaled.
  *
- *     dot, scaleddot  q . k          cosine  q . k / (|q| |k|)          bilinear  q W k  (`weight`)
- *     additive  v . tanh(W_q q + W_k k)  (`q_weight`, `k_weight`, `v_weight`; without the first two, q and k come projected)
+ *     dot, scaleddot   q . k
+ *     cosine           q . k / (|q| |k|)
+ *     bilinear         q W k                     W: `weight`
+ *     additive         v . tanh(W_q q + W_k k)   `v_weight`, `q_weight`, `k_weight`; without W, q and k come projected
  */
 const SIMILARITIES = {
   dot: (q, k) => byGroup(q, k.T),
   scaleddot: (q, k) => byGroup(q, k.T),
   cosine: (q, k) => byGroup(normalized(q), normalized(k).T),
-  bilinear: (q, k, { weight }) => byGroup(matmul(q, array(weight)), k.T),
+  bilinear: (q, k, { weight }) => byGroup(matmul(q, asArray(weight)), k.T),
   additive: (q, k, { q_weight, k_weight, v_weight }) => {
-    if (q_weight) [q, k] = [matmul(q, array(q_weight)), matmul(k, array(k_weight))];
-    return additive(q, k, array(v_weight));
+    if (q_weight) [q, k] = [matmul(q, asArray(q_weight)), matmul(k, asArray(k_weight))];
+    return additive(q, k, asArray(v_weight));
   },
 };
 
@@ -40,15 +42,15 @@ export class Act {
    * @param {NDArray | Array} act.v - [batch, kv_heads, keys, v_dim]
    * @param {NDArray | Array | null} [act.mask] - true = may look; broadcastable to [batch, heads, queries, keys]
    * @param {NDArray | Array | null} [act.bias] - what is added to the scaled similarities; broadcastable likewise
-   * @param {{name: string, scale: number}} act.score - its name, its scale and its parameters; see SIMILARITIES
+   * @param {{name: string, scale?: number}} act.score - its name, its scale and its parameters; see SIMILARITIES
    * @param {number} [act.start] - which row of the whole text the first query is
    * @param {import("./edits.js").Edit[]} [act.edits] - of its steps; those of q, k and v are in these already
    */
   constructor({ q, k, v, mask = null, bias = null, score, start = 0, edits = [] }) {
     const compare = SIMILARITIES[score.name.toLowerCase()];
-    if (!compare) throw new Error(`no score is called "${score.name}"; there are ${Object.keys(SIMILARITIES).join(", ")}`);
-    [this.q, this.k, this.v] = [array(q), array(k), array(v)];
-    [this.mask, this.bias] = [mask && array(mask), bias && array(bias)];
+    if (!compare) throw new Error(`score "${score.name}" is not one of ${Object.keys(SIMILARITIES).join(", ")}`);
+    [this.q, this.k, this.v] = [asArray(q), asArray(k), asArray(v)];
+    [this.mask, this.bias] = [mask && asArray(mask), bias && asArray(bias)];
     Object.assign(this, { score, start, edits, compare });
   }
 
@@ -71,32 +73,32 @@ export class Act {
 
   /** One step by its name; of k and v the rows are those of the keys. */
   step(name, rows = undefined) {
-    if (!STEPS.includes(name)) throw new EditError(`an act of attention has no step "${name}"; its steps are ${STEPS.join(", ")}`);
-    return typeof this[name] === "function" ? this[name](rows) : rowsOf(this[name], rows);
+    mustBeStep(name);
+    return typeof this[name] === "function" ? this[name](rows) : rowsIn(this[name], rows);
   }
 
   /** How alike each query and each key are, before any scaling. */
   similarities(rows) {
-    return this.#step("similarities", this.compare(rowsOf(this.q, rows), this.k, this.score), rows);
+    return this.#step("similarities", this.compare(rowsIn(this.q, rows), this.k, this.score), rows);
   }
 
   /** The similarities times the score's scale. */
   scaled(rows) {
-    const { scale } = this.score;
+    const { scale = 1 } = this.score;
     return this.#step("scaled", elementwise((a) => a * scale, this.similarities(rows)), rows);
   }
 
   /** The scaled similarities plus the bias. */
   biased(rows) {
-    const scaled = this.scaled(rows);
-    return this.#step("biased", this.bias ? elementwise((a, b) => a + b, scaled, rowsOf(this.bias, rows)) : scaled, rows);
+    const x = this.scaled(rows);
+    return this.#step("biased", this.bias ? elementwise((a, b) => a + b, x, rowsIn(this.bias, rows)) : x, rows);
   }
 
   /** The biased similarities, -inf where a query may not look. */
   masked(rows) {
-    const biased = this.biased(rows);
+    const x = this.biased(rows);
     const fill = (a, allowed) => (allowed ? a : -Infinity);
-    return this.#step("masked", this.mask ? elementwise(fill, biased, rowsOf(this.mask, rows)) : biased, rows);
+    return this.#step("masked", this.mask ? elementwise(fill, x, rowsIn(this.mask, rows)) : x, rows);
   }
 
   /** The softmax of the masked similarities: each row sums to 1, or is all 0 if it may look nowhere. */
@@ -110,9 +112,7 @@ export class Act {
   }
 
   #touches(edit) {
-    if (!STEPS.includes(edit.step)) {
-      throw new EditError(`an act of attention has no step "${edit.step}"; its steps are ${STEPS.join(", ")}`);
-    }
+    mustBeStep(edit.step);
     const shapes = { q: this.q.shape, k: this.k.shape, v: this.v.shape, context: this.shape.with(3, this.v.shape[3]) };
     return touches(edit, shapes[edit.step] ?? this.shape, "kv".includes(edit.step) ? 0 : this.start);
   }
@@ -123,14 +123,20 @@ export class Act {
   }
 }
 
+function mustBeStep(name) {
+  if (STEPS.includes(name)) return;
+  throw new EditError(`an act of attention has no step "${name}"; its steps are ${STEPS.join(", ")}`);
+}
+
 /** The softmax of a line, or zeros where nothing may be looked at. */
 function weigh(line, out) {
   if (line.some((a) => a !== -Infinity)) fillSoftmax(line, out);
 }
 
 /**
- * The product of x [batch, heads, rows, a] with y [batch, kv_heads, a, b]: each kv head serves its group of heads, whose
- * rows are laid one below the other.
+ * The product of x [batch, heads, rows, a] with y [batch, kv_heads, a, b].
+ *
+ * Each kv head serves its group of heads: the group's rows are laid one below the other.
  */
 function byGroup(x, y) {
   const [batch, heads, rows, width] = x.shape;
@@ -153,11 +159,11 @@ function normalized(x) {
 }
 
 /** Rows [start, stop) of the last axis but one, which may be one row for all. */
-function rowsOf(x, rows) {
+function rowsIn(x, rows) {
   const axis = x.rank - 2;
   return rows && x.shape[axis] > 1 ? x.slice(axis, ...rows) : x;
 }
 
-function array(x) {
+function asArray(x) {
   return x instanceof NDArray ? x : NDArray.from(x);
 }

@@ -1,9 +1,9 @@
 /**
  * Arrays of float64 numbers with any number of axes.
  *
- * An array is a window onto a flat run of numbers: `offset` is where it begins, `strides[i]` how far one step along axis
- * i goes. Rearranging (`permute`, `slice`, `expand`) opens another window onto the same numbers; computing makes new
- * ones. What an array shows never changes. Axes count from 0.
+ * An array is a window onto a flat run of numbers: `offset` is where it begins, `strides[i]` how far one step along
+ * axis i goes. Rearranging (`permute`, `slice`, `expand`) opens another window onto the same numbers; computing makes
+ * new ones. What an array shows never changes. Axes count from 0.
  */
 
 export class NDArray {
@@ -20,13 +20,13 @@ export class NDArray {
     this.offset = offset;
   }
 
-  /** An array of nested lists of numbers, of a single number, or of truths as 0 and 1. */
+  /** An array of nested lists of numbers as JSON has them, of truths as 0 and 1, or of a single one. */
   static from(nested) {
     const shape = [];
     for (let part = nested; Array.isArray(part); part = part[0]) shape.push(part.length);
     const numbers = Array.isArray(nested) ? nested.flat(Infinity) : [nested];
     if (numbers.length !== sizeOf(shape)) throw new Error(`rows of unequal length are no array of ${text(shape)}`);
-    return new NDArray(Float64Array.from(numbers, Number), shape);
+    return new NDArray(Float64Array.from(numbers, numberOf), shape);
   }
 
   /** How many numbers there are. */
@@ -57,7 +57,8 @@ export class NDArray {
     const nest = (numbers, shape) => {
       if (!shape.length) return numbers[0];
       const step = numbers.length / shape[0] || 0;
-      return Array.from({ length: shape[0] }, (_, i) => nest(numbers.subarray(i * step, (i + 1) * step), shape.slice(1)));
+      const part = (_, i) => nest(numbers.subarray(i * step, (i + 1) * step), shape.slice(1));
+      return Array.from({ length: shape[0] }, part);
     };
     return nest(this.flat(), this.shape);
   }
@@ -166,7 +167,7 @@ export function replaced(x, ranges, block) {
   return copy;
 }
 
-/** Calls `visit` with the places in the data of `arrays` for each index along their first axes, which are of `shape`. */
+/** Calls `visit` with the place in the data of each array, at each index of their first axes, which are of `shape`. */
 export function walk(shape, arrays, visit) {
   const places = arrays.map((array) => array.offset);
   const index = shape.map(() => 0);
@@ -180,6 +181,11 @@ export function walk(shape, arrays, visit) {
       index[axis] = 0;
     }
   }
+}
+
+/** A number of JSON, which has no infinities: they are written as "inf" and "-inf". */
+export function numberOf(value) {
+  return { inf: Infinity, "-inf": -Infinity, nan: NaN }[value] ?? Number(value);
 }
 
 /** How many numbers an array of this shape has. */

@@ -1,14 +1,15 @@
 /**
  * Edits: changes of single numbers of what a model shows, as data; the plain JSON of `clearhead.edits.Edit`.
  *
- * `where` has one entry for each axis: an index, a range [start, stop] (stop is left out) or null for the whole axis; axes
- * left out at the end are whole. Rows (the last axis but one) count in the whole text, of which an array may be a part.
+ * `where` has one entry for each axis: an index, a range [start, stop] (stop is left out) or null for the whole axis;
+ * axes left out at the end are whole. Rows (the last axis but one) count in the whole text, of which an array may be a
+ * part.
  *
  * @typedef {Object} Edit
  * @property {string} path - of the value
  * @property {(number | [number, number] | null)[]} [where]
  * @property {"set" | "add" | "multiply"} [op]
- * @property {number | string | Array} [value] - a number, "inf", "-inf" or "nan", or nested lists that broadcast to the place
+ * @property {number | string | Array} [value] - a number ("inf", "-inf", "nan"), or nested lists that broadcast
  * @property {string} [step] - of an act of attention
  * @property {number | null} [call] - of a value that is seen several times; null means every call
  */
@@ -39,8 +40,8 @@ export function touches(edit, shape, start = 0) {
     const openEnded = axis === shape.length - 2 && start > 0; // a later part holds the rows that are still to come
     if (!(low >= 0 && low < high) || (high > shape[axis] && !openEnded)) {
       throw new EditError(
-        `the edit of "${edit.path}" asks for ${JSON.stringify(place)} on axis ${axis}, which has ${shape[axis]} entries; ` +
-          "indices count from 0; ranges are [start, stop)",
+        `the edit of "${edit.path}" asks for ${JSON.stringify(place)} on axis ${axis}, ` +
+          `which has ${shape[axis]} entries; indices count from 0; ranges are [start, stop)`,
       );
     }
   });
@@ -56,13 +57,13 @@ export function touches(edit, shape, start = 0) {
  * @param {NDArray} x
  */
 export function applied(edit, x, first = 0) {
-  let value = NDArray.from(numbers(edit.value ?? 0));
+  let value = NDArray.from(edit.value ?? 0);
   const ranges = x.shape.map((size, axis) => {
     const shift = axis === x.rank - 2 ? first : 0;
     const [low, high] = bounds(edit.where?.[axis] ?? null, shift + size);
     const [start, stop] = [low - shift, high - shift].map((place) => Math.min(Math.max(place, 0), size));
     const perRow = axis === x.rank - 2 && value.rank > 1 && value.shape.at(-2) > 1;
-    if (perRow) value = rowsOf(value, Math.max(shift - low, 0), Math.max(stop - start, 0));
+    if (perRow) value = rowsForPlace(value, Math.max(shift - low, 0), Math.max(stop - start, 0));
     return [start, Math.max(start, stop)];
   });
   const old = ranges.reduce((window, [start, stop], axis) => window.slice(axis, start, stop), x);
@@ -70,7 +71,7 @@ export function applied(edit, x, first = 0) {
 }
 
 /** `count` rows of a value that has one for each row of its place, from `start` on. */
-function rowsOf(value, start, count) {
+function rowsForPlace(value, start, count) {
   const [axis, rows] = [value.rank - 2, value.shape.at(-2)];
   const from = Math.min(start, rows);
   return value.slice(axis, from, Math.min(from + count, rows));
@@ -81,8 +82,8 @@ function spread(value, shape, edit) {
     return value.expand(shape);
   } catch {
     throw new EditError(
-      `the value of the edit of "${edit.path}" has shape [${value.shape.join(", ")}], its place [${shape.join(", ")}]; ` +
-        "give a number, or nested lists that broadcast to the place",
+      `the value of the edit of "${edit.path}" has shape [${value.shape.join(", ")}], ` +
+        `its place [${shape.join(", ")}]; give a number, or nested lists that broadcast to the place`,
     );
   }
 }
@@ -90,10 +91,4 @@ function spread(value, shape, edit) {
 function bounds(place, size) {
   if (place === null) return [0, size];
   return Array.isArray(place) ? place : [place, place + 1];
-}
-
-/** JSON has no infinities: they are written as "inf" and "-inf". */
-function numbers(value) {
-  if (Array.isArray(value)) return value.map(numbers);
-  return { inf: Infinity, "-inf": -Infinity, nan: NaN }[value] ?? Number(value);
 }

@@ -1,8 +1,8 @@
 /**
  * The operations of a program: what each word means.
  *
- * Each takes the arrays it is given and its parameters, and returns a new array. In the order of graph.py and aten.py:
- * number by number, along an axis, products, and rearrangement.
+ * Each takes the arrays it is given and its parameters, and returns an array. First those that go number by number,
+ * then those along an axis, then products and rearrangements. aten.py says which operations of PyTorch they stand for.
  */
 
 import { NDArray, alongAxis, broadcastShape, concatenate, elementwise, sizeOf } from "./arrays.js";
@@ -22,9 +22,6 @@ export const OPERATIONS = {
   maximum: each((a, b) => (a < b ? b : a)), // what is no number stays
   eq: each((a, b) => Number(a === b)),
   where: each((condition, a, b) => (condition ? a : b)),
-  neg: each((a) => -a),
-  exp: each((a) => Math.exp(a)),
-  sqrt: each((a) => Math.sqrt(a)),
   rsqrt: each((a) => 1 / Math.sqrt(a)),
   tanh: each((a) => Math.tanh(a)),
   sigmoid: each((a) => 1 / (1 + Math.exp(-a))),

@@ -2,7 +2,7 @@
  * A watched pass of a model that a page can run again, with edits: the other half of program.py.
  *
  *     const program = await Program.open(json, base64);
- *     const values = program.run([{ path: "decoder.blocks.1.cross_attention.attention", step: "weights", where: [0, 3, 2], value: 0 }]);
+ *     const values = program.run([{ path: "decoder.blocks.1.resid_mid", where: [0, 3], op: "multiply", value: 0 }]);
  *     values.get("logits");
  *
  * A node is `[op, input, ..., [parameter, ...]]`, and stands behind its inputs: running is going through them in order.
@@ -32,7 +32,7 @@ export class Program {
   constructor(description, constants) {
     this.#description = description;
     this.#nodes = description.nodes.map(([op, ...rest]) => {
-      const parameters = Array.isArray(rest.at(-1)) ? rest.pop().map(number) : [];
+      const parameters = Array.isArray(rest.at(-1)) ? rest.pop() : [];
       return { op, inputs: rest, parameters, constant: op === "constant" ? constants[parameters[0]] : null };
     });
   }
@@ -58,7 +58,7 @@ export class Program {
    * Every value that was seen, with these edits.
    *
    * @param {import("./edits.js").Edit[]} [edits]
-   * @param {{tokens?: Object<string, number[]>}} [options] - other token ids, as many, by the names of the model's inputs
+   * @param {{tokens?: Object<string, number[]>}} [options] - other token ids, as many, by the model's names for them
    * @throws {EditError} an edit names a place that does not exist
    */
   run(edits = [], { tokens = {} } = {}) {
@@ -135,26 +135,22 @@ export class Values {
    */
   get(path, step = "", call = undefined) {
     const calls = this.#program.calls(path);
-    if (call === undefined && calls.length > 1) throw new Error(`"${path}" was seen ${calls.length} times; say which call`);
-    if (!((call ?? 0) in calls)) throw new Error(`"${path}" was seen ${calls.length} times; calls count from 0`);
+    if ((call === undefined && calls.length > 1) || !((call ?? 0) in calls)) {
+      throw new Error(`"${path}" was seen ${calls.length} times; say which call, from 0`);
+    }
     return this.#values[nodeOf(calls[call ?? 0], step, path)];
   }
 }
 
 /** The number of the node of a call's tensor, or of one step of its act. */
 function nodeOf(call, step, path) {
-  const node = typeof call === "number" ? (step ? undefined : call) : call[step];
-  if (node !== undefined) return node;
-  const mend = typeof call === "number" ? "it is a tensor; leave the step empty" : `its steps are ${Object.keys(call).join(", ")}`;
+  const steps = typeof call === "number" ? { "": call } : call;
+  if (Object.hasOwn(steps, step)) return steps[step];
+  const mend = "" in steps ? "it is a tensor; leave the step empty" : `its steps are ${Object.keys(steps).join(", ")}`;
   throw new EditError(`"${path}" has no step "${step}": ${mend}`);
 }
 
 /** The tokens that are given, or the known ones where they say the same. */
 function changed(given, known) {
   return known && (!given || given.data.every((id, i) => id === known.data[i])) ? known : given;
-}
-
-/** A parameter; what is not finite is written as a word. */
-function number(parameter) {
-  return { inf: Infinity, "-inf": -Infinity, nan: NaN }[parameter] ?? parameter;
 }
