@@ -11,6 +11,8 @@ from jaxtyping import install_import_hook
 # Before anything of the two rooms is imported: from here on their signatures are checked, axis by axis.
 install_import_hook(["clearhead.attention", "clearhead.models"], "beartype.beartype")
 
+pytest_plugins = ["browser"]
+
 settings.register_profile("clearhead", deadline=None, derandomize=True)
 settings.load_profile("clearhead")
 
