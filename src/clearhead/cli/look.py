@@ -22,10 +22,13 @@ def show(
     svg: Path | None = None,
     png: Path | None = None,
     pdf: Path | None = None,
+    html: Path | None = None,
 ) -> None:
-    """Translate a text and show which source words each written word attended to.
+    """Translate a text and show which source words each written word attended to; or save everything as one page.
 
-    Example: clearhead show models/demo "The red house is big." --svg attention.svg
+    Examples:
+    clearhead show models/demo "The red house is big." --svg attention.svg
+    clearhead show models/demo "The red house is big." --html page.html
 
     Parameters
     ----------
@@ -39,15 +42,28 @@ def show(
         which decoder layer and head, from 0 (default: the one that aligns best; a layer alone: the mean of its heads)
     svg, png, pdf
         save the figure here
+    html
+        save here, as one page that opens anywhere without a network, every number from the tokens to the probabilities
+        (of any model that reads text; the text of a language model is not continued)
     """
     from clearhead.tasks.load import load
     from clearhead.views.show import save
     from clearhead.views.show import show as show_alignment
 
-    for path, suffix in ((svg, ".svg"), (png, ".png"), (pdf, ".pdf")):
+    for path, suffix in ((svg, ".svg"), (png, ".png"), (pdf, ".pdf"), (html, ".html")):
         if path is not None and path.suffix.lower() != suffix:
             raise ConfigError(f"{path} does not end in {suffix}", f"write --{suffix[1:]} {path.with_suffix(suffix)}")
-    alignment = load(model).look(text, target, layer=layer, head=head)
+    loaded = load(model)
+    if html is not None:
+        from clearhead.views.glass import Glass, Question
+
+        glass = Glass(loaded, model)
+        given = {loaded.inputs[0]: text} if target is None else dict(zip(loaded.inputs, (text, target), strict=True))
+        glass.page(Question(texts=given)).save(html)
+        print(f"saved {html}")
+        if not any((svg, png, pdf, layer, head)):
+            return
+    alignment = loaded.look(text, target, layer=layer, head=head)
     print(" ".join(alignment.target))
     show_alignment(alignment)
     for path in filter(None, (svg, png, pdf)):

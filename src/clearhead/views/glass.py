@@ -17,6 +17,7 @@ from clearhead.errors import ConfigError
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.views.document import Wanted, candidates, document, lens, names, numbers, proof, values
+from clearhead.views.page import Page, page
 
 __all__ = ["Glass", "Question", "Want"]
 
@@ -90,16 +91,12 @@ class Glass:
             EditError: an edit has no place.
         """
         trace = self.trace(question)
-        return document(
-            trace,
-            temperature=question.temperature,
-            title=self.title,
-            task=self.task.name,
-            texts=self.task.texts_of(trace.token_ids),
-            moment=question.moment,
-            moments=[{name: kept[name] for name in kept if name != "file"} for kept in self.moments()],
-            head=self._best_head(),
-        )
+        return document(trace, temperature=question.temperature, **self._about(trace, question))
+
+    def page(self, question: Question) -> Page:
+        """A question as a page that needs nothing else; its texts cannot be changed there."""
+        trace = self.trace(question)
+        return page(trace, **{**self._about(trace, question), "moments": []})
 
     def values(self, question: Question, wants: list[Want]) -> list[dict[str, Any]]:
         """The numbers of each want, as JSON."""
@@ -137,6 +134,16 @@ class Glass:
             return {"candidates": lens(trace, want.path, row)}
         wanted = Wanted(want.path, want.step, want.head, want.rows, want.columns, want.pooled, want.kind == "weight")
         return numbers(values(trace, wanted))
+
+    def _about(self, trace: Trace, question: Question) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "task": self.task.name,
+            "texts": self.task.texts_of(trace.token_ids),
+            "moment": question.moment,
+            "moments": [{name: kept[name] for name in kept if name != "file"} for kept in self.moments()],
+            "head": self._best_head(),
+        }
 
     def _best_head(self) -> dict[str, Any] | None:
         """Where alignments are read, if the model has such a place."""

@@ -1,26 +1,40 @@
-"""`show`: where a translator looked, for human eyes: a table in the terminal, or a figure in a file."""
+"""`show`: where a translator looked, as a table in the terminal or a figure; everything a trace holds, as a page."""
 
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from rich.console import Console
 
+from clearhead.look import Trace
 from clearhead.views.terminal import attention_table
 
 if TYPE_CHECKING:
     from clearhead.insight.alignment import Alignment
+    from clearhead.views.page import Page
 
 __all__ = ["caption", "save", "show"]
 
 
-def show(alignment: Alignment, *, console: Console | None = None) -> None:
-    """Print the table of an alignment, with the proof that it shows what the model used."""
-    console = console or Console()
+@overload
+def show(seen: Alignment, *, console: Console | None = None) -> None: ...
+@overload
+def show(seen: Trace, *, console: Console | None = None) -> Page: ...
+def show(seen: Alignment | Trace, *, console: Console | None = None) -> Page | None:
+    """Print the table of an alignment, with the proof that it shows what the model used; of a trace, make the page.
+
+    In a notebook the page shows itself, and stays in what the notebook is exported to; `.save("page.html")` writes it.
+    """
+    if isinstance(seen, Trace):
+        from clearhead.views.page import page
+
+        return page(seen)
+    console, alignment = console or Console(), seen
     table = attention_table(alignment.weights, alignment.target, alignment.source, title="cross-attention, per cent")
     console.print(table)
     console.print(caption(alignment), markup=False, highlight=False)
+    return None
 
 
 def save(alignment: Alignment, path: str | PathLike[str]) -> None:

@@ -7,7 +7,8 @@ const decoded = new WeakMap();
 
 /** The small pictures of an act: numbers 0 to 1, [heads, rows, columns]. */
 function small(about) {
-  if (!decoded.has(about)) decoded.set(about, Float32Array.from(bytes(about.data), (x) => x / 255));
+  const held = typeof about.data === "string" ? bytes(about.data) : about.data;
+  if (!decoded.has(about)) decoded.set(about, Float32Array.from(held, (x) => x / 255));
   return decoded.get(about);
 }
 

@@ -23,9 +23,12 @@ export async function chosen(page) {
     field(page, station, want, cell, value),
     h("p.formula", {}, h("code", {}, told.formula)),
     terms(page, told),
+    edited(page, station, want) ? h("p.hint", {}, "You changed this step: the formula tells what it would be otherwise.") : null,
     told.total === null ? null : h("p.total", {}, `${told.sum} = `, h("b", { "data-role": "total" }, number(told.total, 6))),
     told.note ? h("p.hint", {}, told.note) : null);
 }
+
+const edited = (page, station, want) => page.state.edits.some((edit) => edit.path === station.path && (edit.step ?? "") === want.step);
 
 function where(page, station, want, [row, column]) {
   const rows = page.doc.labels[["k", "v"].includes(want.step) ? station.columns : station.rows];

@@ -37,6 +37,18 @@ export class Program {
     });
   }
 
+  /** The token ids of the pass by the model's names for them. */
+  get inputs() {
+    return Object.fromEntries(Object.entries(this.#description.inputs).map(([name, [, ids]]) => [name, ids]));
+  }
+
+  /** One of the model's tensors by its name. */
+  weight(name) {
+    const node = this.#nodes.find(({ op, parameters }) => op === "constant" && parameters[0] === name);
+    if (!node) throw new Error(`the program holds no tensor "${name}"`);
+    return node.constant;
+  }
+
   /** The paths of everything that was seen, in the order of the pass. */
   get paths() {
     return Object.keys(this.#description.values);

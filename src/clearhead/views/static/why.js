@@ -6,6 +6,7 @@ import { range } from "./matrix.js";
 /** The tokens of the texts as buttons; what is written can be asked why. */
 export function sentences(page) {
   const names = Object.keys(page.doc.labels);
+  if (!names.length) return null;
   return h("div.sentences", {}, names.map((name) => {
     const written = name === names.at(-1);
     const labels = page.doc.labels[name];
