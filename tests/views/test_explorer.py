@@ -1,0 +1,300 @@
+"""The explorer in a real browser: one walk for a translator, a language model and an LSTM, in every host.
+
+Hosts: the application, a file, and a notebook's cell. The browser fixture fails on any error that a page logs and on
+any request that leaves this machine.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import clearhead
+from clearhead.edits import Edit
+from clearhead.look import Trace
+from clearhead.views.document import Wanted, values
+from clearhead.views.glass import Glass, Question
+from clearhead.views.stations import stations
+
+pytest.importorskip("fastapi", reason="the explorer's extra is not installed")
+
+SMALL = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
+FAMILIES: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
+    "translator": ("translate", "sample:english-spanish", SMALL, {"source": "The red house is big."}),
+    "lstm": ("translate", "sample:english-spanish", {"family": "lstm", "d_model": 16}, {"source": "A dog is here."}),
+    "text": ("language", "sample:python", SMALL, {"text": "The list is a"}),
+}
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Question]:
+    """A model, trained for a few steps, and what is asked of it."""
+    task, data, arch, texts = FAMILIES[request.param]
+    out = tmp_path_factory.mktemp(request.param) / "m"
+    options: dict[str, Any] = {"tokenizer": {"vocab_size": 500}}
+    if task == "language":
+        sample = out.parent / "text.txt"
+        sample.write_text("The list is a sequence of values. It is ordered and it can be changed. " * 200)
+        data = str(sample)
+    trained = clearhead.train(task, [data], out=out, max_steps=3, arch=arch, quiet=True, **options)
+    with torch.no_grad():  # large enough weights that heads differ, and words too
+        random_ = torch.Generator().manual_seed(1)
+        for weight in trained.module.parameters():
+            weight.add_(0.15 * torch.randn(weight.shape, generator=random_))
+    target = {} if task == "language" else {"target": "La casa roja es grande."}
+    return trained, Question(texts={**texts, **target})
+
+
+@pytest.fixture(params=["app", "file", "notebook"])
+def host(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def shown(
+    family: tuple[Any, Question], host: str, new_page: Callable[..., Any], tmp_path: Path
+) -> Iterator[tuple[Any, Any, Any, Question]]:
+    """(the page or the frame in it, the task whose numbers it shows, the browser's page, the question)."""
+    task, question = family
+    page = new_page(viewport={"width": 1400, "height": 1000}, offline=host != "app")
+    if host == "app":
+        with served(task) as address:
+            page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+            yield ready(page), task, page, question
+            page.goto("about:blank")
+        return
+    written = Glass(task, "a model").page(question)
+    path = tmp_path / "page.html"
+    if host == "file":
+        written.save(path)
+    else:
+        path.write_text(f"<!doctype html><link rel=icon href=data:,><title>cell</title>{written._repr_html_()}")
+    page.goto(path.as_uri())
+    frame = page if host == "file" else page.frames[1]
+    exact = copy.copy(task)  # the page computes in float64
+    exact.module = copy.deepcopy(task.module).double()
+    yield ready(frame), exact, page, question
+
+
+class served:
+    """The application on a free port, in a thread."""
+
+    def __init__(self, task: Any):
+        self.task = task
+
+    def __enter__(self) -> str:
+        import socket
+
+        import uvicorn
+
+        from clearhead.serve.app import explorer
+
+        self.place = socket.socket()
+        self.place.bind(("127.0.0.1", 0))
+        port = self.place.getsockname()[1]
+        config = uvicorn.Config(explorer(Glass(self.task, "a model"), "secret", port), log_level="error", ws="none")
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.place]})
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        return f"http://127.0.0.1:{port}/secret/"
+
+    def __exit__(self, *_: object) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+        self.place.close()
+
+
+def ready(frame: Any) -> Any:
+    frame.wait_for_selector("[data-drawn]", timeout=30_000)
+    return frame
+
+
+def settled(frame: Any, act: Callable[[], Any]) -> None:
+    """Do something, and wait until the page has drawn what it leads to."""
+    before = frame.locator("[data-drawn]").get_attribute("data-drawn")
+    act()
+    frame.wait_for_function(
+        "before => Number(document.querySelector('[data-drawn]').dataset.drawn) > before", arg=int(before)
+    )
+
+
+def click(frame: Any, selector: str) -> None:
+    settled(frame, lambda: frame.click(selector))
+
+
+def parsed(text: str) -> float:
+    text = text.replace("−", "-").replace("∞", "inf")
+    return float(text)
+
+
+def one_unit(text: str, digits: int) -> float:
+    value = abs(parsed(text))
+    return 10.0 ** (math.floor(math.log10(value)) - digits + 1) if value and math.isfinite(value) else 10.0**-digits
+
+
+def traced(task: Any, question: Question, edits: list[Edit] | None = None) -> Trace:
+    ids = task.token_ids(**question.texts)
+    found: Trace = task.trace_tokens(ids, edits=edits or [])
+    return found
+
+
+def places(trace: Trace) -> list[tuple[str, str, int]]:
+    """Some of what can be opened: (path, step, head), every kind once."""
+    chosen: dict[str, tuple[str, str, int]] = {}
+    for station in stations(trace):
+        name = station.path.rsplit(".", 1)[-1]
+        if station.kind == "act":
+            for step in ("similarities", "scaled", "masked", "weights", "context"):
+                chosen[f"{station.part} {step}"] = (station.path, step, station.shape[0] - 1)
+        elif name != "context":
+            chosen[f"{station.part} {name}"] = (station.path, "", 0)
+    return list(chosen.values())
+
+
+def test_every_kind_of_number_is_pytorch_s_and_explains_itself(shown: Any) -> None:
+    frame, task, _, question = shown
+    trace = traced(task, question)
+    chance = random.Random(0)
+    for path, step, head in places(trace):
+        click(frame, f"[data-key='step {path} {step}']")
+        while head and frame.locator("[data-key='next head']:enabled").count():
+            click(frame, "[data-key='next head']")
+        wanted = values(trace, Wanted(path, step, head if step else 0)).double()
+        row, column = chance.randrange(wanted.size(0)), chance.randrange(min(20, wanted.size(1)))
+        check_cell(frame, row, column, float(wanted[row, column]), share=step == "weights")
+
+
+def check_cell(frame: Any, row: int, column: int, true: float, *, share: bool) -> None:
+    """The number in the table, beside it, and the one that its operands make."""
+    place = f"[data-row='{row}'][data-column='{column}']"
+    click(frame, place)
+    said = frame.inner_text("[data-role='value']")
+    if math.isinf(true):
+        assert said == "−∞" and frame.locator("td.masked.chosen").count() == 1
+        return
+    where = frame.inner_text(".chosen .place")
+    assert abs(parsed(said) - true) <= 1.01 * one_unit(said, 6), where
+    if frame.locator("[data-role='total']").count():
+        total = parsed(frame.inner_text("[data-role='total']"))
+        assert total == pytest.approx(true, rel=1e-4, abs=2e-6), where
+    cell = frame.inner_text(place)
+    assert abs(parsed(cell) - true) <= 1.01 * (1e-3 if share else one_unit(cell, 3)), where
+
+
+def test_a_number_is_changed_and_all_behind_it_computed_again(shown: Any, host: str) -> None:
+    frame, task, _, question = shown
+    path, _, _ = next(p for p in reversed(places(traced(task, question))) if p[1] == "weights")
+    last = len(list(task.token_ids(**question.texts).values())[-1]) - 1
+    click(frame, f"[data-key='why {last}']")
+    before = candidates(frame)
+    click(frame, f"[data-key='step {path} weights']")
+    click(frame, f"[data-row='{last}'][data-column='0']")
+    frame.fill("[data-key='another number']", "3,5")
+    click(frame, "[data-key='set']")
+    recurrent = len(traced(task, question).calls(path)) > 1
+    where = (0, 0, 0, 0) if recurrent else (0, 0, last, 0)
+    edit = Edit(path, where, "set", 3.5, step="weights", call=last if recurrent else None)
+    logits = torch.cat(traced(task, question, [edit]).calls("logits"), dim=1)[0, last]
+    after = candidates(frame)
+    assert after != before
+    best = logits.topk(8)
+    assert [name for name, _ in after] == [task_name(task, i) for i in best.indices.tolist()]
+    for (_, said), true in zip(after, best.values.tolist(), strict=True):
+        assert abs(said - true) <= 2e-3 * max(1.0, abs(true))
+    assert frame.locator("td.changed").count() == 1
+    click(frame, "[data-key='undo']")
+    assert candidates(frame) == before
+    click(frame, "[data-key='redo']")
+    assert candidates(frame) == after
+    click(frame, "[data-key='off']")
+    assert frame.locator(".thumb.off").count() == 1
+    click(frame, "[data-key='average']")
+    assert frame.locator(".edits li").count() == 3 + (last if recurrent else 0)
+    assert frame.locator(".error").count() == 0
+
+
+def candidates(frame: Any) -> list[tuple[str, float]]:
+    rows = frame.locator(".candidates tbody tr").all()
+    return [(row.locator("th").inner_text(), parsed(row.locator("td.logit").inner_text())) for row in rows]
+
+
+def task_name(task: Any, token: int) -> str:
+    tokenizer = task.tokenizer if hasattr(task, "tokenizer") else task.tokenizers.target
+    name = tokenizer.pieces([token])[0][0]
+    return name.replace("\n", "⏎").replace("\t", "⇥").strip() if name.strip(" ") else "␣" * len(name)
+
+
+def test_the_whole_way_by_keyboard_alone(shown: Any) -> None:
+    frame, _, page, _ = shown
+    keys = page.keyboard
+    frame.evaluate("document.querySelector('.sentence button').focus()")  # the first Tab stops are the host's own
+    keys.press("w")
+    settled(frame, lambda: keys.press("Enter"))
+    assert frame.locator("section.why h2").inner_text().startswith("Why")
+    keys.press("a")
+    settled(frame, lambda: keys.press("Enter"))
+    assert frame.locator("table.matrix").count() == 1
+    keys.press("n")
+    settled(frame, lambda: keys.press("Enter"))
+    settled(frame, lambda: keys.press("ArrowDown"))
+    assert frame.evaluate("document.activeElement.dataset.row") == "1"
+    assert "“" in frame.inner_text(".chosen .place")
+    keys.press("e")
+    frame.evaluate("document.activeElement.select()")
+    keys.type("0.25")
+    settled(frame, lambda: keys.press("Enter"))
+    assert frame.inner_text("[data-role='value']") == "0.25"
+    assert frame.locator(".edits li").count() == 1
+    frame.evaluate("document.activeElement.blur()")
+    frame.evaluate("document.querySelector('.thumb').focus()")
+    settled(frame, lambda: keys.press("]"))
+    assert frame.locator(".thumb.open").count() == 1
+    settled(frame, lambda: keys.press("u"))
+    assert frame.locator(".edits li").count() == 0
+    settled(frame, lambda: keys.press("Escape"))
+    assert frame.locator("table.matrix").count() == 0
+
+
+def test_a_link_shows_the_same(family: tuple[Any, Question], new_page: Callable[..., Any]) -> None:
+    task, question = family
+    page = new_page(viewport={"width": 1400, "height": 1000})
+    with served(task) as address:
+        page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+        ready(page)
+        click(page, ".thumb >> nth=1")
+        click(page, "[data-row='0'][data-column='0']")
+        page.fill("[data-key='another number']", "0.5")
+        click(page, "[data-key='set']")
+        second = new_page(viewport={"width": 1400, "height": 1000})
+        second.goto(page.url)
+        ready(second)
+        second.wait_for_selector("[data-role='value']")
+        assert second.inner_text("[data-role='value']") == "0.5"
+        assert second.locator(".edits li").count() == 1
+        for other in (page, second):
+            other.goto("about:blank")
+
+
+def test_what_is_wrong_is_said_in_the_page(family: tuple[Any, Question], new_page: Callable[..., Any]) -> None:
+    task, question = family
+    page = new_page()
+    with served(task) as address:
+        page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+        ready(page)
+        assert page.locator("script:not([src])").count() == 0
+        name = next(iter(question.texts))
+        page.fill(f"[data-key='input {name}']", "<b id=evil>bold</b>")
+        click(page, "[data-key='run']")
+        assert page.locator("#evil").count() == 0  # a token is text, whatever it says
+        page.goto("about:blank")
