@@ -123,5 +123,7 @@ def _leaves(x: Any, kind: type[Any] = Tensor) -> Iterator[Any]:
 def _places(x: Tensor) -> set[int]:
     """Where in its storage the entries of x lie."""
     last = x.storage_offset() + sum((n - 1) * s for n, s in zip(x.shape, x.stride(), strict=True))
-    places: list[int] = torch.arange(last + 1).as_strided(x.shape, x.stride(), x.storage_offset()).flatten().tolist()
+    places: list[int] = (
+        torch.arange(int(last) + 1).as_strided(x.shape, x.stride(), x.storage_offset()).flatten().tolist()
+    )
     return set(places)
