@@ -151,6 +151,7 @@ def test_what_is_packed_comes_out_exactly(ask: Any) -> None:
         "weights": torch.randn(7, 3),
         "exact": torch.tensor([0.1, 1e300, float("inf"), -0.0], dtype=torch.float64),
         "narrow": torch.tensor([0.5, float("-inf"), 2.0**127], dtype=torch.float64),
+        "half": torch.tensor([1.5, -3.0], dtype=torch.bfloat16),
         "mask": torch.tensor([[True, False]]),
         "ids": torch.tensor([[-1], [2**31 - 1]]),
         "one": torch.tensor(2.5),
@@ -160,7 +161,7 @@ def test_what_is_packed_comes_out_exactly(ask: Any) -> None:
     kinds = {name: kind for name, (kind, _, _) in description["arrays"].items()}
     assert kinds == {
         **{"weights": "float32", "exact": "float64", "narrow": "float32", "mask": "uint8"},
-        **{"ids": "int32", "one": "float32", "none": "float32"},
+        **{"ids": "int32", "half": "float32", "one": "float32", "none": "float32"},
     }
     script = """async ([description, bytes]) => Object.entries(await m.unpack(description, bytes)).map(
         ([name, x]) => [name, x.shape, [...x.flat()].map(String), Object.is(x.flat()[3], -0)])"""

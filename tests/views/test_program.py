@@ -299,6 +299,31 @@ def test_a_pass_that_goes_by_numbers_it_computed_is_refused() -> None:
             program_of(Model(sort), (torch.tensor([1, 0]),))
 
 
+def test_ids_of_which_more_than_vectors_is_made_are_fixed() -> None:
+    """Positions that are looked up and turned into a mask cannot be others: the mask would not follow."""
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(3, 2)
+
+        def forward(self, ids: Tensor, at: Tensor) -> Tensor:
+            real = (at != 0)[:, None]
+            return see("out", (self.table(ids) + self.table(at)) * real)
+
+    program = program_of(Model(), (torch.tensor([1, 0]), torch.tensor([0, 2])))
+    assert list(program.inputs) == ["ids"]
+    assert [node.op for node in program.nodes].count("input") == 1
+    held = [value.tolist() for name, value in program.constants.items() if name.startswith("#")]
+    assert [False, True] in held and len(held) == 2  # the mask, and the vectors of the positions
+
+
+def test_a_text_too_long_for_a_page_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearhead.attention.act._BLOCK", 64)  # numbers that an opened act may hold at once
+    with pytest.raises(ConfigError, match="a few rows at a time"):
+        program_of(*make("plain"))
+
+
 @pytest.mark.parametrize(
     ("edit", "complaint"),
     [
