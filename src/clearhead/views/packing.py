@@ -42,7 +42,7 @@ def packed(arrays: Mapping[str, Tensor]) -> tuple[dict[str, Any], bytes]:
         counts[kind] += array.size
     held = {kind: count for kind, count in counts.items() if count}
     planes = b"".join(_planes(np.concatenate(parts[kind])) for kind in held)
-    return {"counts": held, "arrays": described}, zlib.compress(planes, 9)
+    return {"counts": held, "arrays": described}, zlib.compress(planes)
 
 
 def _exact(x: Tensor) -> Tensor:

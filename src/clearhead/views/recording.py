@@ -65,6 +65,11 @@ class Recorder(TorchDispatchMode):
                 self._hold(tensor, node)
         return out
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled while it is recorded, and importing the compiler in order to say so takes a second."""
+        return False
+
     def _made(self, call: Call) -> list[Node | None]:
         """The node of each tensor that the call has returned."""
         results = list(_leaves(call.out))
