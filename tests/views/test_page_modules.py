@@ -70,16 +70,19 @@ def test_windows_show_what_numpys_do(ask: Any) -> None:
         assert np.array_equal(shown, ours)
 
 
-SHAPES = [([2, 3], [2, 3]), ([2, 3], [3]), ([2, 1, 3], [4, 1]), ([], [2, 2]), ([3, 1], [1, 4]), ([0, 3], [3])]
+SHAPES = [([2, 3], [2, 3]), ([2, 3], [3]), ([2, 1, 3], [4, 1]), ([], [2, 2]), ([3, 1], [1, 4])]
 
 
 def test_numbers_are_broadcast(ask: Any) -> None:
     pairs = [(RNG.normal(size=a), RNG.normal(size=b)) for a, b in SHAPES]
     script = """(pairs) => pairs.map(([x, y]) =>
-        m.elementwise((a, b) => 2 * a - b, m.NDArray.from(x).reshape(x.length === 0 ? [0, 3] : m.NDArray.from(x).shape),
-            m.NDArray.from(y)).toNested())"""
+        m.elementwise((a, b) => 2 * a - b, m.NDArray.from(x), m.NDArray.from(y)).toNested())"""
     for found, (x, y) in zip(ask(script, [[x.tolist(), y.tolist()] for x, y in pairs]), pairs, strict=True):
         close(found, 2 * x - y)
+    nothing = (
+        "() => m.elementwise((a, b) => a + b, m.NDArray.from([]).reshape([0, 3]), m.NDArray.from([1, 2, 3])).shape"
+    )
+    assert ask(nothing) == [0, 3]
 
 
 def test_shapes_that_do_not_go_together_are_named(ask: Any) -> None:
@@ -108,11 +111,11 @@ def test_products_are_numpys(ask: Any, turned: tuple[bool, bool]) -> None:
         close(found, x @ y)
 
 
-def test_the_error_function_is_exact_to_the_last_digits(ask: Any) -> None:
-    """gelu(x) = x (1 + erf(x / sqrt 2)) / 2, the error function by Python's own."""
+def test_the_error_function_is_pythons(ask: Any) -> None:
+    """gelu(x) = x (1 + erf(x / sqrt 2)) / 2: what erf is off by, some 1e-15, counts up to 9 times."""
     x = [*np.linspace(-9, 9, 181), 1e-9, -1e-300]
     found = ask("(x) => [...m.OPERATIONS.gelu([m.NDArray.from(x)]).flat()]", [float(a) for a in x])
-    np.testing.assert_allclose(found, [a * (1 + math.erf(a / math.sqrt(2))) / 2 for a in x], rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(found, [a * (1 + math.erf(a / math.sqrt(2))) / 2 for a in x], rtol=0, atol=9e-15)
 
 
 def test_operations_along_axes(ask: Any) -> None:
@@ -147,7 +150,8 @@ def test_what_is_packed_comes_out_exactly(ask: Any) -> None:
     arrays = {
         "weights": torch.randn(7, 3),
         "exact": torch.tensor([0.1, 1e300, float("inf"), -0.0], dtype=torch.float64),
-        "narrow": torch.tensor([0.5, float("-inf"), 3e38], dtype=torch.float64),
+        "narrow": torch.tensor([0.5, float("-inf"), 2.0**127], dtype=torch.float64),
+        "half": torch.tensor([1.5, -3.0], dtype=torch.bfloat16),
         "mask": torch.tensor([[True, False]]),
         "ids": torch.tensor([[-1], [2**31 - 1]]),
         "one": torch.tensor(2.5),
@@ -157,7 +161,7 @@ def test_what_is_packed_comes_out_exactly(ask: Any) -> None:
     kinds = {name: kind for name, (kind, _, _) in description["arrays"].items()}
     assert kinds == {
         **{"weights": "float32", "exact": "float64", "narrow": "float32", "mask": "uint8"},
-        **{"ids": "int32", "one": "float32", "none": "float32"},
+        **{"ids": "int32", "half": "float32", "one": "float32", "none": "float32"},
     }
     script = """async ([description, bytes]) => Object.entries(await m.unpack(description, bytes)).map(
         ([name, x]) => [name, x.shape, [...x.flat()].map(String), Object.is(x.flat()[3], -0)])"""
@@ -293,7 +297,7 @@ def test_a_later_part_of_a_text_counts_its_rows_in_the_whole(ask: Any) -> None:
     changed = act.edited([e for e in edits if act.touches(e)])
     assert touching == len(changed.edits) == 1
     assert plain(changed.masked().tolist())[0][0][0] == [3.0] * 5  # the row of the whole text's position 3
-    close(weights, changed.weights())
+    close(weights, changed.weights().numpy())
     assert masked[0][0][0] == [3.0] * 5
 
 

@@ -265,13 +265,19 @@ def test_a_dead_operation_and_what_is_always_the_same_are_left_out() -> None:
 
         def forward(self, ids: Tensor) -> Tensor:
             x = nn.functional.embedding(ids, self.table)
-            x.exp()
+            x.tanh()
             return see("out", x + (self.table * 2).sum())
 
     program = program_of(Model(), (torch.tensor([1, 0]),))
     data = program.to_json()
-    assert [node[0] for node in data["nodes"]] == ["constant", "input", "take", "constant", "add", "see"]
-    assert data["nodes"][2:] == [["take", 0, 1], ["constant", ["#1"]], ["add", 2, 3], ["see", 4]]
+    assert data["nodes"] == [
+        ["input", ["ids"]],
+        ["constant", ["table"]],
+        ["take", 1, 0],
+        ["constant", ["#1"]],
+        ["add", 2, 3],
+        ["see", 4],
+    ]
     assert data["inputs"] == {"ids": [[2], [1, 0]]}
     assert data["constants"]["arrays"] == {"table": ["float32", [2, 1], 0], "#1": ["float32", [], 2]}
     assert data["values"] == {"out": [5]}
@@ -291,6 +297,31 @@ def test_a_pass_that_goes_by_numbers_it_computed_is_refused() -> None:
     for sort, word in ((True, "sort"), (False, "sum")):
         with pytest.raises(ConfigError, match=f"depends on '{word}'"):
             program_of(Model(sort), (torch.tensor([1, 0]),))
+
+
+def test_ids_of_which_more_than_vectors_is_made_are_fixed() -> None:
+    """Positions that are looked up and turned into a mask cannot be others: the mask would not follow."""
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(3, 2)
+
+        def forward(self, ids: Tensor, at: Tensor) -> Tensor:
+            real = (at != 0)[:, None]
+            return see("out", (self.table(ids) + self.table(at)) * real)
+
+    program = program_of(Model(), (torch.tensor([1, 0]), torch.tensor([0, 2])))
+    assert list(program.inputs) == ["ids"]
+    assert [node.op for node in program.nodes].count("input") == 1
+    held = [value.tolist() for name, value in program.constants.items() if name.startswith("#")]
+    assert [False, True] in held and len(held) == 2  # the mask, and the vectors of the positions
+
+
+def test_a_text_too_long_for_a_page_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearhead.attention.act._BLOCK", 64)  # numbers that an opened act may hold at once
+    with pytest.raises(ConfigError, match="a few rows at a time"):
+        program_of(*make("plain"))
 
 
 @pytest.mark.parametrize(

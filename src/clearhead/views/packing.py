@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -34,14 +35,19 @@ def packed(arrays: Mapping[str, Tensor]) -> tuple[dict[str, Any], bytes]:
     parts: dict[str, list[NDArray[Any]]] = {kind: [] for kind in KINDS}
     counts, described = dict.fromkeys(KINDS, 0), {}
     for name, tensor in arrays.items():
-        array = tensor.detach().cpu().numpy()
+        array = _exact(tensor.detach().cpu()).numpy()
         kind = _kind(array)
         described[name] = [kind, list(array.shape), counts[kind]]
         parts[kind].append(array.astype(KINDS[kind]).ravel())
         counts[kind] += array.size
     held = {kind: count for kind, count in counts.items() if count}
     planes = b"".join(_planes(np.concatenate(parts[kind])) for kind in held)
-    return {"counts": held, "arrays": described}, zlib.compress(planes, 9)
+    return {"counts": held, "arrays": described}, zlib.compress(planes)
+
+
+def _exact(x: Tensor) -> Tensor:
+    """numpy has no bfloat16."""
+    return x.float() if x.dtype == torch.bfloat16 else x
 
 
 def _kind(array: NDArray[Any]) -> str:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from clearhead.attention.act import STEPS
 from clearhead.edits import Edit, plain
+from clearhead.errors import ConfigError
 from clearhead.look import Trace, watch
 from clearhead.views.graph import Node
 from clearhead.views.packing import packed
@@ -84,7 +85,7 @@ def program_of(model: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
     Token ids may be others when it is run, as many; what else is given (lengths of padded rows) is fixed.
 
     Raises:
-        ConfigError: the model computes something that a program has no word for.
+        ConfigError: the model computes something that a program has no word for, or the text is too long for a page.
         NotSeenError: the model shows nothing.
     """
     model, inputs = copy.deepcopy(model).double().eval(), tuple(x.clone() for x in inputs)
@@ -132,8 +133,11 @@ def _calls(notes: Iterable[_Note]) -> list[Seen]:
     """What the notes of one path have noted, call by call."""
     calls: dict[int | None, dict[str, Node]] = {}
     for note in notes:
-        (node,) = note.nodes  # an act that must walk its rows in blocks is too long for a page
-        calls.setdefault(note.call, {})[note.step] = node
+        if len(note.nodes) > 1:
+            raise ConfigError(
+                f"{note.path!r} is so long that it is computed a few rows at a time", "take a shorter text"
+            )
+        calls.setdefault(note.call, {})[note.step] = note.nodes[0]
     return [steps.get("", steps) for steps in calls.values()]
 
 

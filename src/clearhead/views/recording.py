@@ -65,6 +65,11 @@ class Recorder(TorchDispatchMode):
                 self._hold(tensor, node)
         return out
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled while it is recorded, and importing the compiler in order to say so takes a second."""
+        return False
+
     def _made(self, call: Call) -> list[Node | None]:
         """The node of each tensor that the call has returned."""
         results = list(_leaves(call.out))
@@ -80,10 +85,11 @@ class Recorder(TorchDispatchMode):
         return made if isinstance(made, list) else [made]
 
     def _open(self, token_ids: Tensor) -> None:
-        name = self._given[id(token_ids)]
-        if name not in self.inputs:
+        """Ids whose vectors are looked up stay open, unless other things were made of them, which are fixed."""
+        if id(token_ids) not in self._held:
+            name = self._given[id(token_ids)]
             self.inputs[name] = self.graph.fresh("input", parameters=(name,))
-        self._hold(token_ids, self.inputs[name])
+            self._hold(token_ids, self.inputs[name])
 
     def _nodes(self, x: Any) -> Any:
         """An argument with its tensors replaced by their nodes."""
@@ -122,6 +128,5 @@ def _leaves(x: Any, kind: type[Any] = Tensor) -> Iterator[Any]:
 
 def _places(x: Tensor) -> set[int]:
     """Where in its storage the entries of x lie."""
-    last = x.storage_offset() + sum((n - 1) * s for n, s in zip(x.shape, x.stride(), strict=True))
-    places: list[int] = torch.arange(last + 1).as_strided(x.shape, x.stride(), x.storage_offset()).flatten().tolist()
-    return set(places)
+    storage = torch.arange(x.untyped_storage().nbytes() // x.element_size())
+    return set(storage.as_strided(x.shape, x.stride(), x.storage_offset()).flatten().tolist())
