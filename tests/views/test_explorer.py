@@ -28,30 +28,34 @@ from clearhead.views.stations import stations
 pytest.importorskip("fastapi", reason="the explorer's extra is not installed")
 
 SMALL = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
-FAMILIES: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
-    "translator": ("translate", "sample:english-spanish", SMALL, {"source": "The red house is big."}),
-    "lstm": ("translate", "sample:english-spanish", {"family": "lstm", "d_model": 16}, {"source": "A dog is here."}),
-    "text": ("language", "sample:python", SMALL, {"text": "The list is a"}),
+FAMILIES: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
+    "translator": ("translate", SMALL, {"source": "The red house is big.", "target": "La casa roja es grande."}),
+    "lstm": ("translate", {"family": "lstm", "d_model": 16}, {"source": "A dog is here.", "target": "Un perro."}),
+    "text": ("language", SMALL, {"text": "The red house is"}),
+}
+DATA = {
+    "translate": (
+        "pairs.tsv",
+        "The red house is big.\tLa casa roja es grande.\nA dog is here.\tUn perro está aquí.\n" * 20,
+    ),
+    "language": ("text.txt", "The red house is big. A dog is here, and the house is red. " * 200),
 }
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Question]:
     """A model, trained for a few steps, and what is asked of it."""
-    task, data, arch, texts = FAMILIES[request.param]
-    out = tmp_path_factory.mktemp(request.param) / "m"
-    options: dict[str, Any] = {"tokenizer": {"vocab_size": 500}}
-    if task == "language":
-        sample = out.parent / "text.txt"
-        sample.write_text("The list is a sequence of values. It is ordered and it can be changed. " * 200)
-        data = str(sample)
-    trained = clearhead.train(task, [data], out=out, max_steps=3, arch=arch, quiet=True, **options)
+    task, arch, texts = FAMILIES[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    name, text = DATA[task]
+    (folder / name).write_text(text)
+    options = {"tokenizer": {"vocab_size": 400}, "arch": arch}
+    trained = clearhead.train(task, [str(folder / name)], out=folder / "m", max_steps=2, quiet=True, **options)
     with torch.no_grad():  # large enough weights that heads differ, and words too
-        random_ = torch.Generator().manual_seed(1)
+        chance = torch.Generator().manual_seed(1)
         for weight in trained.module.parameters():
-            weight.add_(0.15 * torch.randn(weight.shape, generator=random_))
-    target = {} if task == "language" else {"target": "La casa roja es grande."}
-    return trained, Question(texts={**texts, **target})
+            weight.add_(0.15 * torch.randn(weight.shape, generator=chance))
+    return trained, Question(texts=texts)
 
 
 @pytest.fixture(params=["app", "file", "notebook"])
@@ -158,7 +162,8 @@ def places(trace: Trace) -> list[tuple[str, str, int]]:
             for step in ("similarities", "scaled", "masked", "weights", "context"):
                 chosen[f"{station.part} {step}"] = (station.path, step, station.shape[0] - 1)
         elif name != "context":
-            chosen[f"{station.part} {name}"] = (station.path, "", 0)
+            heads = station.shape[0] if len(station.shape) > 2 else 1
+            chosen[f"{station.part} {name}"] = (station.path, "", heads - 1)
     return list(chosen.values())
 
 
@@ -170,7 +175,7 @@ def test_every_kind_of_number_is_pytorch_s_and_explains_itself(shown: Any) -> No
         click(frame, f"[data-key='step {path} {step}']")
         while head and frame.locator("[data-key='next head']:enabled").count():
             click(frame, "[data-key='next head']")
-        wanted = values(trace, Wanted(path, step, head if step else 0)).double()
+        wanted = values(trace, Wanted(path, step, head)).double()
         row, column = chance.randrange(wanted.size(0)), chance.randrange(min(20, wanted.size(1)))
         check_cell(frame, row, column, float(wanted[row, column]), share=step == "weights")
 
@@ -179,6 +184,7 @@ def check_cell(frame: Any, row: int, column: int, true: float, *, share: bool) -
     """The number in the table, beside it, and the one that its operands make."""
     place = f"[data-row='{row}'][data-column='{column}']"
     click(frame, place)
+    assert not frame.locator(".error").all_inner_texts()
     said = frame.inner_text("[data-role='value']")
     if math.isinf(true):
         assert said == "−∞" and frame.locator("td.masked.chosen").count() == 1

@@ -27,7 +27,7 @@ from clearhead.views.bundle import bundle, static
 from clearhead.views.document import document, names, proof
 from clearhead.views.packing import packed
 from clearhead.views.program import program_of
-from clearhead.views.stations import tensors
+from clearhead.views.stations import stations, tensors
 
 __all__ = ["Page", "page"]
 
@@ -85,8 +85,15 @@ def _whole(trace: Trace) -> dict[str, Any]:
     first: dict[int, str] = {}
     for name, x in [*trace.module.named_parameters(), *trace.module.named_buffers()]:
         first.setdefault(id(x), name)
-    aliases = {name: first[id(x)] for name, x in tensors(trace.module) if first[id(x)] != name}
-    return {"program": program.to_json(), "blob": _text(program.blob()), "aliases": aliases}
+    known = dict(tensors(trace.module))
+    aliases = {name: first[id(x)] for name, x in known.items() if first[id(x)] != name}
+    used = {name for station in stations(trace) if station.formula for name in station.formula.weights.values()}
+    longest = max(len(ids) for ids in trace.token_ids.values())
+    # What the program has worked into its constants: the tables of positions, of which only these rows are read.
+    beside = {name: known[name][:longest] for name in sorted(used) if aliases.get(name, name) not in program.constants}
+    values, more = packed(beside)
+    whole = {"program": program.to_json(), "blob": _text(program.blob()), "aliases": aliases}
+    return {**whole, "beside": values, "beside_blob": _text(more)}
 
 
 @torch.no_grad()

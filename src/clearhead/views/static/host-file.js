@@ -17,8 +17,10 @@ const CANDIDATES = 8;
 export class FileHost {
   /** @param {object} given - what page_file.py embeds: document, names, proofs, contributions, and program or values */
   static async open(given) {
-    const { program, blob, values } = given;
-    const source = program ? new Whole(given, await Program.open(program, blob)) : new Acts(given, await unpack(values, blob));
+    const { program, blob, values, beside, beside_blob } = given;
+    const source = program
+      ? new Whole(given, await Program.open(program, blob), await unpack(beside, beside_blob))
+      : new Acts(given, await unpack(values, blob));
     return new FileHost(given, source);
   }
 
@@ -90,8 +92,8 @@ export class FileHost {
 
 /** Values of the whole model, computed in the page. */
 class Whole {
-  constructor({ document, aliases }, program) {
-    Object.assign(this, { document, aliases, program });
+  constructor({ aliases }, program, beside) {
+    Object.assign(this, { aliases, program, beside });
     this.inputs = Object.keys(program.inputs);
   }
 
@@ -101,7 +103,7 @@ class Whole {
   }
 
   weight(name) {
-    return this.program.weight(this.aliases[name] ?? name);
+    return this.beside[name] ?? this.program.weight(this.aliases[name] ?? name);
   }
 }
 
