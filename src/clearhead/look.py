@@ -67,11 +67,16 @@ class Trace(Mapping[str, Any]):
     `trace[path]` is the value; a path seen several times (decoding steps, an encoder run twice) has several calls and
     is read with `trace.calls(path)`. `labels` names the entries of axes (`source`, `target` -> token strings);
     `again(edits)`, where the maker of the trace offers it, repeats the pass with edits and returns the new trace.
+
+    Where the maker knows them, `ids` are the tokens of the same axes, and under `next` what each row of the logits
+    ought to say; `words` tells which word, split at spaces, each entry belongs to (None: a mark is nobody's word).
     """
 
     grad: bool = False
     edits: tuple[Edit, ...] = ()
     labels: dict[str, list[str]] = field(default_factory=dict)
+    ids: dict[str, list[int]] = field(default_factory=dict)
+    words: dict[str, list[int | None]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     again: Callable[[Sequence[Edit]], Trace] | None = None
     _values: dict[str, list[Any]] = field(default_factory=dict, repr=False)

@@ -21,6 +21,7 @@ from clearhead.folder import Folder
 from clearhead.generation.continuation import Choice, Sampling, beams, continued
 from clearhead.generation.precision import Precision, fingerprint, prepared
 from clearhead.generation.streaming import TextStream
+from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
@@ -271,12 +272,17 @@ class LanguageModel:
 
     # Looking inside --------------------------------------------------------------------------------------------------
 
-    def trace(self, text: str, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
-        """One pass over a text, watched; `trace.labels` names the tokens, `trace.again(edits)` repeats it edited."""
-        ids = self._read([text], 1)[0][0]
+    def trace(self, text: str | Sequence[int], *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
+        """One pass over a text (or over tokens), watched.
+
+        `trace.labels` names the tokens, `trace.again(edits)` repeats the pass edited.
+        """
+        ids = self._read([text], 1)[0][0] if isinstance(text, str) else list(text)
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(torch.tensor([ids]))
         trace.labels = {"tokens": [self._named(token) for token in ids]}
+        trace.ids = {"tokens": ids, "next": ids[1:]}
+        trace.words = {"tokens": words_of(trace.labels["tokens"])}
         trace.again = lambda again: self.trace(text, edits=again, grad=grad)
         return trace
 

@@ -252,11 +252,13 @@ class PairModel(ABC):
         """
         if target is None:
             target = self.write([source])[0]
-        src_ids, src_pieces, _ = self.tokenizers.source.tokens(source)
-        tgt_ids, tgt_pieces, _ = self.tokenizers.target.tokens(target)
+        src_ids, src_pieces, src_words = self.tokenizers.source.tokens(source)
+        tgt_ids, tgt_pieces, tgt_words = self.tokenizers.target.tokens(target)
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
         trace.labels = {"source": [*src_pieces, "<eos>"], "target": ["<bos>", *tgt_pieces]}
+        trace.ids = {"source": [*src_ids, EOS], "target": [BOS, *tgt_ids], "next": [*tgt_ids, EOS]}
+        trace.words = {"source": [*src_words, None], "target": [None, *tgt_words]}
         trace.again = lambda again: self.trace(source, target, edits=again, grad=grad)
         return trace
 

@@ -1,0 +1,123 @@
+"""Which heads join one word of a sentence with each other word.
+
+    weight of the word on each other word in each head, beside 1 / words; rollout and flow over all layers
+
+Weights are those of words (see `words.py`): what goes to marks is left out, so a row may sum to less than 1.
+
+Axes: heads (of all layers), words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clearhead.errors import ConfigError, nearest
+from clearhead.insight.findings import Cell, Findings, Table
+from clearhead.insight.flow import flow, mean_layers, rollout
+from clearhead.insight.looks import attentions, kind_of, layer_of, look_at, sides
+from clearhead.insight.words import word_table
+from clearhead.look import Trace
+
+__all__ = ["Joins", "joins"]
+
+
+@dataclass(frozen=True, eq=False)
+class Joins:
+    """Where one word looks.
+
+    Args:
+        words: of the sentence.
+        word: which of them looks, from 0.
+        heads: their names, in the order of the layers.
+        weights: of each head.
+        chance: what a head that looks everywhere alike would give each token.
+        rolled, flowing: attention rollout and flow from the word, over all layers.
+    """
+
+    words: list[str]
+    word: int
+    heads: list[str]
+    weights: Float[Tensor, "heads words"]
+    chance: float
+    rolled: Float[Tensor, " words"]
+    flowing: Float[Tensor, " words"]
+
+    def findings(self) -> Findings:
+        """As a table."""
+        others = [i for i in range(len(self.words)) if i != self.word]
+        rows: list[list[Cell]] = [
+            [name, *(float(row[i]) for i in range(len(self.words)))]
+            for name, row in zip(
+                [*self.heads, "all layers: rollout", "all layers: flow"],
+                [*self.weights, self.rolled, self.flowing],
+                strict=True,
+            )
+        ]
+        said = f'"{self.words[self.word]}"'
+        answers = []
+        for i in others:
+            head = int(self.weights[:, i].argmax())
+            weight = float(self.weights[head, i])
+            answers.append(
+                f'"{self.words[i]}": most in {self.heads[head]}, {weight:.2f} ({weight / self.chance:.1f} times chance)'
+            )
+        setting = f'"{" ".join(self.words)}"; a head that looks everywhere alike gives each token {self.chance:.3f}'
+        table = Table(f"Weight of {said} on each word", ["head", *self.words], rows)
+        return Findings("word", f"Which heads join {said} with which words?", setting, [table], (), answers)
+
+
+def joins(trace: Trace, word: str) -> Joins:
+    """Where a word looks in every head of the encoder (of the decoder, where there is no encoder that attends).
+
+    Args:
+        trace: of a pass over the sentence.
+        word: the word, or its number from 0.
+
+    Raises:
+        ConfigError: the sentence has no such word, or nothing looks at it from within.
+    """
+    own = [path for path in attentions(trace) if kind_of(path) != "cross"]
+    kind = kind_of(own[0]) if own else ""
+    paths = [path for path in own if kind_of(path) == kind]
+    if not paths:
+        raise ConfigError("no layer of this model looks at its own text", "name a transformer")
+    side = sides(trace, paths[0])[0]
+    belongs = trace.words[side]
+    words = _spelled(trace.labels[side], belongs)
+    number = _find(word, words)
+    looks = [look_at(trace, path) for path in paths]
+    tables = [word_table(look.weights, belongs, belongs)[:, number] for look in looks]
+    asks = [i for i, own in enumerate(belongs) if own == number]
+    layers = mean_layers(trace, kind)
+    rolled = word_table(rollout(layers)[-1:], belongs, belongs)[0, number]
+    flows = torch.stack([flow(layers, token) for token in asks]).mean(0)
+    flowing = word_table(flows.expand(1, len(belongs), -1), belongs, belongs)[0, number]
+    names = [
+        f"{kind}, layer {layer_of(p)}, head {h}" for p, t in zip(paths, tables, strict=True) for h in range(len(t))
+    ]
+    chance = float((1 / looks[0].allowed.sum(-1)[asks]).mean())
+    return Joins(words, number, names, torch.cat(tables), chance, rolled, flowing)
+
+
+def _spelled(labels: Sequence[str], belongs: Sequence[int | None]) -> list[str]:
+    words: dict[int, str] = {}
+    for label, word in zip(labels, belongs, strict=True):
+        if word is not None:
+            words[word] = words.get(word, "") + label.strip()
+    return [words.get(i, "") for i in range(max(words, default=-1) + 1)]
+
+
+def _find(word: str, words: Sequence[str]) -> int:
+    """The number of a word, given itself (without case and punctuation if need be) or its number."""
+    bare = [one.strip(".,;:!?¿¡\"'").casefold() for one in words]
+    for known in (list(words), bare):
+        if (asked := word if known is words else word.casefold()) in known:
+            return known.index(asked)
+    if word.isdigit() and int(word) < len(words):
+        return int(word)
+    raise ConfigError(f"the sentence has no word {word!r}", nearest(word, words) or f"its words are {', '.join(words)}")
