@@ -15,7 +15,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
@@ -165,6 +165,11 @@ class Trace(Mapping[str, Any]):
     def find(self, end: str) -> list[str]:
         """The paths whose last parts are `end`, e.g. `find("cross_attention.attention")`, in the order of the pass."""
         return [p for p in self._values if p == end or p.endswith("." + end)]
+
+    def only(self, *names: str) -> Trace:
+        """The same pass with the values of these names alone (`attention`): of many texts not everything can be kept."""
+        held = {p: values for p, values in self._values.items() if p.rpartition(".")[2] in names}
+        return replace(self, _values=held)
 
     def to_json(self) -> dict[str, Any]:
         """The whole trace as plain JSON: labels, edits, remarks and every call of every value with its axes."""

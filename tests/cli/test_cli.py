@@ -183,6 +183,29 @@ def test_show(desk: Path) -> None:
     assert "there is no layer 7" in mended("show", "m", "the house", "--layer", 7, cwd=desk)
 
 
+def test_heads(desk: Path) -> None:
+    done = works("heads", "m", "--texts", 20, "--probes", "--norms", "--png", "h.png", cwd=desk)
+    said = " ".join(done.stdout.split())
+    assert "What do the heads of m do?" in said and "20 texts (built-in sentences), weighed by what is moved" in said
+    assert "Alignment error rate of each head" in said and "heads have earned a name" in said
+    assert "held-out accuracy" in said
+    assert done.stderr == "saved h.png\n" and (desk / "h.png").read_bytes().startswith(b"\x89PNG")
+    (desk / "two.tsv").write_text("\n".join(PAIRS[:2]), encoding="utf-8")
+    about = json.loads(works("heads", "m", "two.tsv", "--no-importance", "--json", cwd=desk).stdout)
+    assert about["texts"] == 2 and len(about["heads"]) == 6 and about["importance"] == []
+    assert all(head["label"] is None or head["scores"][head["label"]]["clear"] for head in about["heads"])
+
+
+def test_heads_of_one_word(desk: Path) -> None:
+    word = ["--sentence", "The cats sleep.", "--word", "cats"]
+    done = works("heads", "m", *word, "--svg", "w.svg", cwd=desk)
+    assert 'Which heads join "cats" with which words?' in done.stdout and "times chance" in done.stdout
+    assert "sleep." in (desk / "w.svg").read_text(encoding="utf-8")
+    assert "no word 'dogs'" in mended("heads", "m", *word[:3], "dogs", cwd=desk)
+    assert "--sentence" in mended("heads", "m", "--word", "cats", cwd=desk)
+    assert "write --svg w.svg" in mended("heads", "m", "--svg", "w.png", cwd=desk)
+
+
 def test_worksheet(desk: Path) -> None:
     said = works("worksheet", cwd=desk).stdout
     assert "percentages = softmax of each row of scaled" in said

@@ -138,7 +138,7 @@ def _found(
     traces = []
     with Bar("reading", len(examples), "texts", quiet=False) as bar:
         for example in examples:
-            traces.append(trace_example(loaded, example))
+            traces.append(trace_example(loaded, example).only("attention", "context", "resid_in"))
             bar.advance(1)
     if not any(attentions(trace) for trace in traces):
         raise ConfigError("this model has no attention: there are no heads", "train one with --arch.attention bahdanau")

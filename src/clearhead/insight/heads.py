@@ -60,7 +60,15 @@ class Heads:
 
     def _each_head(self) -> Table:
         worths = {(worth.path, worth.head): worth for worth in self.worths}
-        columns = ["head", "what it does", "score", "chance", "rows", "entropy, bits", "largest weight"]
+        columns = [
+            "head",
+            "what it does",
+            "score (alignment: error rate)",
+            "chance",
+            "rows",
+            "entropy, bits",
+            "largest weight",
+        ]
         worth_columns = ["loss without it, nats/token", "with its mean", "|d loss / d gate|"] if worths else []
         rows: list[list[Cell]] = []
         for role in self.roles:
