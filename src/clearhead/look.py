@@ -167,7 +167,7 @@ class Trace(Mapping[str, Any]):
         return [p for p in self._values if p == end or p.endswith("." + end)]
 
     def only(self, *names: str) -> Trace:
-        """The same pass with the values of these names alone (`attention`): of many texts not everything can be kept."""
+        """The same pass with the values of these names alone (`attention`): of many texts not all can be kept."""
         held = {p: values for p, values in self._values.items() if p.rpartition(".")[2] in names}
         return replace(self, _values=held)
 
