@@ -32,6 +32,7 @@ def model() -> Decoder:
     return made
 
 
+@torch.no_grad()
 def loss_by_hand(model: torch.nn.Module) -> float:
     """Nats a token: four tokens of the first text are predicted and one of the second."""
     losses = [
@@ -84,7 +85,7 @@ def test_a_gate_s_gradient_is_the_slope_of_the_loss(model: Decoder) -> None:
             ends = [
                 trace.again([Edit(path, (None, head), "multiply", 1 + sign * step, step="context")]) for sign in (1, -1)
             ]
-            high, low = (float(loss_of(end)[0]) / loss_of(end)[1] for end in ends)
+            high, low = (loss_of(end)[0].item() / loss_of(end)[1] for end in ends)
             slopes.append(abs(high - low) / (2 * step))
         assert gradient == pytest.approx(sum(slopes) / 2, abs=2e-3)
     assert max(found.values()) > 0.01
@@ -100,7 +101,7 @@ def test_gradients_of_a_recurrent_decoder_sum_over_its_steps() -> None:
         traced(model, pairs(1)[0].sides, edits=[Edit(path, (None, 1), "multiply", 1 + s * step, step="context")])
         for s in (1, -1)
     ]
-    high, low = (float(loss_of(end)[0]) / loss_of(end)[1] for end in ends)
+    high, low = (loss_of(end)[0].item() / loss_of(end)[1] for end in ends)
     assert gate_gradients([trace])[path, 1] == pytest.approx(abs(high - low) / (2 * step), abs=1e-4)
     assert {(w.path, w.head) for w in importance([trace])} == {(path, 0), (path, 1)}
 

@@ -99,7 +99,8 @@ def gate_gradients(traces: Sequence[Trace]) -> dict[tuple[str, int], float]:
         paths = attentions(trace)
         contexts = [trace.calls(_context(path)) for path in paths]
         total, tokens = loss_of(trace)
-        slopes = iter(torch.autograd.grad(total / tokens, [x for calls in contexts for x in calls], allow_unused=True))
+        seen = [x for calls in contexts for x in calls]
+        slopes = iter(torch.autograd.grad(total / tokens, seen, retain_graph=True, allow_unused=True))
         for path, calls in zip(paths, contexts, strict=True):
             gates = sum(
                 ((x * slope)[0].sum((1, 2)) for x in calls if (slope := next(slopes)) is not None),
@@ -116,7 +117,7 @@ def _context(path: str) -> str:
 
 def _mean_loss(traces: Sequence[Trace]) -> float:
     totals, tokens = zip(*[loss_of(trace) for trace in traces], strict=True)
-    return float(sum(float(total) for total in totals)) / max(1, sum(tokens))
+    return float(sum(total.item() for total in totals)) / max(1, sum(tokens))
 
 
 def _mean_context(traces: Sequence[Trace], path: str) -> Tensor:

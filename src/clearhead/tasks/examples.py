@@ -51,10 +51,10 @@ def trace_example(model: Any, example: Example, *, grad: bool = False) -> Trace:
     """
     if not hasattr(model, "trace"):
         raise ConfigError(f"a model for {model.name} has no heads", "name a translator or a language model")
-    if example.target is None:
-        found: Trace = model.trace(example.text, grad=grad)
-        return found
-    found = model.trace(example.text, example.target, grad=grad)
+    given: Any = example.text
+    if isinstance(given, str) and not _is_pair_model(model):  # its beginning, where the words are those of the facts
+        given = model.tokenizer.encode([given])[0][: model.module.config.max_len] or given
+    found: Trace = model.trace(given, *([] if example.target is None else [example.target]), grad=grad)
     return found
 
 
