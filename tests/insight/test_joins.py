@@ -14,18 +14,18 @@ def test_the_planted_head_joins_a_dependent_with_its_head() -> None:
     (arc, *_) = example.facts.arcs["source"]
     trace = traced(translator(), example.sides)
     found = joins(trace, str(arc.dependent))
-    assert found.heads == [f"encoder, layer 0, head {h}" for h in range(4)]
+    assert found.heads == [f"encoder 0.{h}" for h in range(4)]
     assert found.words == [f"w{i}" for i in example.sides["source"][:-1]] and found.word == arc.dependent
     assert float(found.weights[0, arc.head]) > 0.99
-    assert found.weights[2].tolist() == pytest.approx([found.chance] * 6) == [1 / 7] * 6  # six words and the end
+    assert found.weights[2].tolist() == pytest.approx([1 / 7] * 6) == found.chances.tolist()  # six words and the end
     mixed = 0.5 * found.weights.mean(0)  # one layer: half of what it looks at, and half itself
     mixed[found.word] += 0.5
     assert found.rolled.tolist() == pytest.approx(mixed.tolist())
     assert found.flowing.tolist() == pytest.approx(mixed.tolist())
     table = found.findings().tables[0]
-    assert list(table.columns) == ["head", *found.words] and len(table.rows) == 6
+    assert list(table.columns) == ["layer.head", *found.words] and len(table.rows) == 7
     answers = found.findings().answers
-    assert len(answers) == 5 and any("layer 0, head 0" in line and "times chance" in line for line in answers)
+    assert len(answers) == 5 and any("encoder 0.0" in line and "times chance" in line for line in answers)
 
 
 def test_words_are_found_as_people_write_them() -> None:
@@ -33,6 +33,11 @@ def test_words_are_found_as_people_write_them() -> None:
     trace.labels = {"tokens": ["The", " cat", "s", " sleep."]}
     trace.words = {"tokens": [0, 1, 1, 2]}
     assert [joins(trace, word).word for word in ("the", "cats", "Sleep", "1")] == [0, 1, 2, 1]
-    assert joins(trace, "cats").words == ["The", "cats", "sleep."]
+    cats = joins(trace, "cats")
+    assert cats.words == ["The", "cats", "sleep."]
+    # Rows 1 and 2 may see two and three tokens: on "cats" 1 of 2 and 2 of 3.
+    assert cats.chances.tolist() == pytest.approx([(1 / 2 + 1 / 3) / 2, (1 / 2 + 2 / 3) / 2, 0.0])
+    the, sleep = cats.findings().answers
+    assert "times chance" in the and "it cannot look there" in sleep
     with pytest.raises(ConfigError, match="no word 'dogs'"):
         joins(trace, "dogs")

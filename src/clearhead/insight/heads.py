@@ -18,7 +18,7 @@ from clearhead.insight.scores import LIFT, ROWS, STANDARD_ERRORS, HeadScore
 
 __all__ = ["Heads", "head_name"]
 
-_KINDS = {"encoder": "encoder", "decoder": "decoder", "cross": "decoder, to the source"}
+_KINDS = {"encoder": "encoder", "decoder": "decoder", "cross": "decoder to source"}
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,8 @@ class Heads:
 
     def _each_head(self) -> Table:
         worths = {(worth.path, worth.head): worth for worth in self.worths}
-        columns = [
-            "head",
-            "what it does",
-            "score (alignment: error rate)",
-            "chance",
-            "rows",
-            "entropy, bits",
-            "largest weight",
-        ]
-        worth_columns = ["loss without it, nats/token", "with its mean", "|d loss / d gate|"] if worths else []
+        columns = ["layer.head", "what it does", "score", "chance", "rows", "entropy (bits)", "largest weight"]
+        worth_columns = ["loss without it (nats a token)", "with its mean", "|d loss / d gate|"] if worths else []
         rows: list[list[Cell]] = []
         for role in self.roles:
             by, worth = role.named_by, worths.get((role.path, role.head))
@@ -78,7 +70,8 @@ class Heads:
             row += [role.scores[name].value if name in role.scores else None for name in _FOCUS]
             row += [worth.zeroed, worth.averaged, worth.gradient] if worth else [None] * len(worth_columns)
             rows.append(row)
-        return Table("Each head: its name, where one is earned", [*columns, *worth_columns], rows)
+        title = "Each head: its name, where one is earned (the score of an alignment is its error rate: 0 is best)"
+        return Table(title, [*columns, *worth_columns], rows)
 
     def _each_score(self) -> Table:
         """For each name that could be earned the head that comes nearest to it."""
@@ -136,8 +129,8 @@ def _second(row: list[Cell]) -> float:
 
 
 def head_name(role: HeadRole) -> str:
-    """Where a head is, in words; layers and heads count from 0."""
-    return f"{_KINDS.get(role.kind, role.kind)}, layer {role.layer}, head {role.head}"
+    """Where a head is: `encoder 1.0` is layer 1, head 0 of the encoder; both count from 0."""
+    return f"{_KINDS.get(role.kind, role.kind)} {role.layer}.{role.head}"
 
 
 def _sentence(role: HeadRole) -> str:

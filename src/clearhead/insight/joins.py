@@ -35,7 +35,7 @@ class Joins:
         word: which of them looks, from 0.
         heads: their names, in the order of the layers.
         weights: of each head.
-        chance: what a head that looks everywhere alike would give each token.
+        chances: what a head that looks everywhere alike would give each word.
         rolled, flowing: attention rollout and flow from the word, over all layers.
     """
 
@@ -43,31 +43,28 @@ class Joins:
     word: int
     heads: list[str]
     weights: Float[Tensor, "heads words"]
-    chance: float
+    chances: Float[Tensor, " words"]
     rolled: Float[Tensor, " words"]
     flowing: Float[Tensor, " words"]
 
+    def rows(self) -> list[tuple[str, list[float]]]:
+        """(name, a number for each word): chance, each head, rollout and flow (which does not sum to 1)."""
+        names = ["chance", *self.heads, "all layers: rollout", "all layers: flow"]
+        rows = [self.chances, *self.weights, self.rolled, self.flowing]
+        return [(name, row.tolist()) for name, row in zip(names, rows, strict=True)]
+
     def findings(self) -> Findings:
         """As a table."""
-        others = [i for i in range(len(self.words)) if i != self.word]
-        rows: list[list[Cell]] = [
-            [name, *(float(row[i]) for i in range(len(self.words)))]
-            for name, row in zip(
-                [*self.heads, "all layers: rollout", "all layers: flow"],
-                [*self.weights, self.rolled, self.flowing],
-                strict=True,
-            )
-        ]
+        rows: list[list[Cell]] = [[name, *row] for name, row in self.rows()]
         said = f'"{self.words[self.word]}"'
         answers = []
-        for i in others:
+        for i in (i for i in range(len(self.words)) if i != self.word):
             head = int(self.weights[:, i].argmax())
             weight = float(self.weights[head, i])
-            answers.append(
-                f'"{self.words[i]}": most in {self.heads[head]}, {weight:.2f} ({weight / self.chance:.1f} times chance)'
-            )
-        setting = f'"{" ".join(self.words)}"; a head that looks everywhere alike gives each token {self.chance:.3f}'
-        table = Table(f"Weight of {said} on each word", ["head", *self.words], rows)
+            times = f"{weight / float(self.chances[i]):.1f} times chance" if self.chances[i] else "it cannot look there"
+            answers.append(f'"{self.words[i]}": most in {self.heads[head]}, {weight:.2f} ({times})')
+        setting = f'"{" ".join(self.words)}"; what is given to marks is left out, a word has the sum of its tokens'
+        table = Table(f"Weight of {said} on each word", ["layer.head", *self.words], rows)
         return Findings("word", f"Which heads join {said} with which words?", setting, [table], (), answers)
 
 
@@ -97,11 +94,10 @@ def joins(trace: Trace, word: str) -> Joins:
     rolled = word_table(rollout(layers)[-1:], belongs, belongs)[0, number]
     flows = torch.stack([flow(layers, token) for token in asks]).mean(0)
     flowing = word_table(flows.expand(1, len(belongs), -1), belongs, belongs)[0, number]
-    names = [
-        f"{kind}, layer {layer_of(p)}, head {h}" for p, t in zip(paths, tables, strict=True) for h in range(len(t))
-    ]
-    chance = float((1 / looks[0].allowed.sum(-1)[asks]).mean())
-    return Joins(words, number, names, torch.cat(tables), chance, rolled, flowing)
+    names = [f"{kind} {layer_of(p)}.{h}" for p, t in zip(paths, tables, strict=True) for h in range(len(t))]
+    even = looks[0].allowed / looks[0].allowed.sum(-1, keepdim=True)
+    chances = word_table(even[None], belongs, belongs)[0, number]
+    return Joins(words, number, names, torch.cat(tables), chances, rolled, flowing)
 
 
 def _spelled(labels: Sequence[str], belongs: Sequence[int | None]) -> list[str]:

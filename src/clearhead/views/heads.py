@@ -72,8 +72,7 @@ def joins_figure(joins: Joins, *, title: str = "") -> Figure:
     Raises:
         ClearheadError: matplotlib is missing.
     """
-    rows = [*joins.weights.tolist(), joins.rolled.tolist(), joins.flowing.tolist()]
-    names = [*joins.heads, "all layers: rollout", "all layers: flow"]
+    names, rows = (list(part) for part in zip(*joins.rows(), strict=True))
     with style():
         figure = new_figure(2.6 + 0.62 * len(joins.words), 1.6 + 0.28 * len(rows), constrained=True)
         axes = figure.add_subplot()
@@ -83,7 +82,7 @@ def joins_figure(joins: Joins, *, title: str = "") -> Figure:
         for y, row in enumerate(rows):
             for x, weight in enumerate(row):
                 _write(axes, x, y, percent(weight), size=7, dark=weight > _DARK * top)
-        axes.set_xlabel(f"weight in per cent; chance {joins.chance:.1%}", fontsize=8, color=FAINT)
+        axes.set_xlabel("weight on each word, in per cent", fontsize=8, color=FAINT)
         heading = title or f'where "{joins.words[joins.word]}" looks'
         axes.set_title(visible(heading), loc="left", fontsize=10, fontweight="bold", parse_math=False)
     return figure
