@@ -187,8 +187,8 @@ def test_heads(desk: Path) -> None:
     done = works("heads", "m", "--texts", 20, "--probes", "--norms", "--png", "h.png", cwd=desk)
     said = " ".join(done.stdout.split())
     assert "What do the heads of m do?" in said and "20 texts (built-in sentences), weighed by what is moved" in said
-    assert "Alignment error rate of each head" in said and "heads have earned a name" in said
-    assert "held-out accuracy" in said
+    assert "Alignment: the error rate of each head" in said and "heads have earned a name" in said
+    assert "What a linear probe reads from each head's slice" in said
     assert done.stderr == "saved h.png\n" and (desk / "h.png").read_bytes().startswith(b"\x89PNG")
     (desk / "two.tsv").write_text("\n".join(PAIRS[:2]), encoding="utf-8")
     about = json.loads(works("heads", "m", "two.tsv", "--no-importance", "--json", cwd=desk).stdout)
@@ -199,9 +199,11 @@ def test_heads(desk: Path) -> None:
 def test_heads_of_models_of_other_kinds(desk: Path) -> None:
     (desk / "text.txt").write_text("".join(f"{pair.split(chr(9))[0]}\n" for pair in PAIRS), encoding="utf-8")
     works("train", "language", "text.txt", "--out", "l", *STEPS, cwd=desk)
-    said = works("heads", "l", "--texts", 12, "--no-importance", cwd=desk).stdout
-    assert "15 texts (built-in sentences)" in said  # twelve sentences, and three times random tokens said twice
-    assert "induction" in said and "syntax: subject, looks at dependent" in said and "to source" not in said
+    about = json.loads(works("heads", "l", "--texts", 12, "--json", cwd=desk).stdout)
+    assert about["texts"] == 15  # twelve sentences, and three times random tokens said twice
+    scores = about["heads"][0]["scores"]
+    assert {"induction", "previous token", "sink: first token"} <= set(scores) and "alignment" not in scores
+    assert scores["syntax: subject, looks at dependent"]["rows"] > 5
     lstm = ["--arch.family", "lstm", "--arch.layers", 1, "--arch.d-model", 16, "--max-steps", 3]
     works("train", "translate", "pairs.tsv", "--out", "r", *lstm, "--arch.heads", 2, cwd=desk)
     about = json.loads(works("heads", "r", "--texts", 8, "--json", cwd=desk).stdout)

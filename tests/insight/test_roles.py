@@ -17,7 +17,9 @@ from clearhead.insight.places import count_tokens, offset_name, on_offsets, on_p
 from clearhead.insight.roles import HeadRole, roles
 from clearhead.insight.scores import HeadScore, Tally, standard_errors
 from clearhead.look import Trace, watch
-from clearhead.models.architecture import RecurrentConfig
+from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
+from clearhead.models.decoder import Decoder
+from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.models.recurrent import RecurrentEncoderDecoder
 
 
@@ -71,6 +73,16 @@ def test_a_recurrent_decoder_s_steps_are_rows_of_one_attention() -> None:
     found = roles(traces, [e.facts for e in examples])
     assert named(found) == {} and len(found) == 2
     assert found[0].scores["alignment"].rows == sum(len(e.sides["target"]) - 1 for e in examples)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_models_that_were_never_trained_have_heads_without_names(seed: int) -> None:
+    torch.manual_seed(seed)
+    pair = EncoderDecoder(EncoderDecoderConfig(d_model=32, d_ff=32, heads=4, layers=2, max_len=40), 40, 40).eval()
+    examples = pairs(20)
+    assert named(roles([traced(pair, e.sides) for e in examples], [e.facts for e in examples])) == {}
+    decoder = Decoder(DecoderConfig(preset="gpt2", d_model=32, d_ff=32, heads=4, layers=2, max_len=40), 20).eval()
+    assert named(roles([traced(decoder, sides) for sides in said_twice(20)])) == {}
 
 
 # Scores by hand
@@ -169,7 +181,8 @@ def test_a_lift_is_the_share_of_the_way_from_the_reference_to_the_best() -> None
     assert score(baseline=0.1).reference == 0.2  # the harder one counts
     low = score(value=0.1, chance=0.9, baseline=0.5, best=0.0)  # an error rate
     assert (low.reference, low.lift) == (0.5, pytest.approx(0.8))
-    assert score(chance=1.0, value=1.0).lift == 0.0
+    assert score(chance=1.0, value=1.0).lift == score(chance=1.0, value=1.0).above_chance == 0.0
+    assert low.above_chance == pytest.approx(8 / 9) and score(baseline=0.9).above_chance == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +233,7 @@ def test_sides_of_paths() -> None:
     assert sides(pair, "decoder.cross_attention.attention") == ("target", "source")
 
 
-def test_watching_is_enough(tmp_path: object) -> None:
+def test_watching_is_enough() -> None:
     """The explorer has a trace and no task: labels are all that roles need."""
     model = induction_model()
     with torch.no_grad(), watch(model) as trace:

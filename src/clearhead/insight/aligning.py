@@ -13,6 +13,7 @@ Axes: heads, target words, source words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ from clearhead.look import Trace
 
 __all__ = ["Aligning", "soft_error_rate"]
 
-_ROWS = ("predicts", "reads")
+_ROWS: tuple[Literal["predicts", "reads"], ...] = ("predicts", "reads")
 
 
 class Aligning:

@@ -107,7 +107,7 @@ def _labels(trace: Trace, side: str, known: Facts) -> dict[str, list[Label]]:
     tokens = tokens_of(trace, side)
     found: dict[str, list[Label]] = {"token": list(tokens), "position": list(range(len(tokens)))}
     tags, words = known.tags.get(side, ()), trace.words.get(side, ())
-    inside = [None if word is None or word >= len(tags) else tags[word] or None for word in words]
+    inside: list[Label] = [None if word is None or word >= len(tags) else tags[word] or None for word in words]
     return {**found, "part of speech": inside or [None] * len(tokens)}
 
 

@@ -62,6 +62,11 @@ class HeadScore:
         return (self.value - self.reference) / way if abs(way) > 1e-9 else 0.0
 
     @property
+    def above_chance(self) -> float:
+        """The same from chance, whatever a baseline would give."""
+        return (self.value - self.chance) / (self.best - self.chance) if abs(self.best - self.chance) > 1e-9 else 0.0
+
+    @property
     def clear(self) -> bool:
         """Whether the head may be named by it: the rule of this page."""
         return self.role and self.rows >= ROWS and self.lift >= LIFT and self.away >= STANDARD_ERRORS
