@@ -196,25 +196,6 @@ def test_heads(desk: Path) -> None:
     assert all(head["label"] is None or head["scores"][head["label"]]["clear"] for head in about["heads"])
 
 
-def test_heads_of_models_of_other_kinds(desk: Path) -> None:
-    (desk / "text.txt").write_text("".join(f"{pair.split(chr(9))[0]}\n" for pair in PAIRS), encoding="utf-8")
-    works("train", "language", "text.txt", "--out", "l", *STEPS, cwd=desk)
-    about = json.loads(works("heads", "l", "--texts", 12, "--json", cwd=desk).stdout)
-    assert about["texts"] == 15  # twelve sentences, and three times random tokens said twice
-    scores = about["heads"][0]["scores"]
-    assert {"induction", "previous token", "sink: first token"} <= set(scores) and "alignment" not in scores
-    assert scores["syntax: subject, looks at dependent"]["rows"] > 5
-    lstm = ["--arch.family", "lstm", "--arch.layers", 1, "--arch.d-model", 16, "--max-steps", 3]
-    works("train", "translate", "pairs.tsv", "--out", "r", *lstm, "--arch.heads", 2, cwd=desk)
-    about = json.loads(works("heads", "r", "--texts", 8, "--json", cwd=desk).stdout)
-    assert [(h["path"], h["head"]) for h in about["heads"]] == [
-        ("decoder.cross_attention.attention", i) for i in (0, 1)
-    ]
-    assert len(about["importance"]) == 2
-    works("train", "translate", "pairs.tsv", "--out", "n", *lstm, "--arch.attention", "none", cwd=desk)
-    assert "there are no heads" in mended("heads", "n", "--texts", 2, cwd=desk)
-
-
 def test_heads_of_one_word(desk: Path) -> None:
     word = ["--sentence", "The cats sleep.", "--word", "cats"]
     done = works("heads", "m", *word, "--svg", "w.svg", cwd=desk)

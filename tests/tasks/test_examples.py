@@ -12,10 +12,12 @@ from clearhead.data.samples.english_spanish import sentences
 from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig, text_tokenizer, train_tokenizer
 from clearhead.errors import ConfigError
 from clearhead.insight.facts import Arc
-from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig
+from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.encoder_decoder import EncoderDecoder
-from clearhead.tasks.examples import built_in, of_file, trace_example
+from clearhead.models.recurrent import RecurrentEncoderDecoder
+from clearhead.tasks.examples import Example, built_in, of_file, trace_example
+from clearhead.tasks.heads import examine
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.tasks.translate import Translator
@@ -115,12 +117,41 @@ def test_files_of_pairs_text_and_dependencies(translator: Translator, language: 
         assert parsed.facts.tags == {side: ("NOUN", "VERB")}
 
 
+def test_heads_of_a_language_model(language: LanguageModel) -> None:
+    found = examine(language, built_in(language, 12), name="mine", probes=True)
+    assert found.model == "mine" and found.texts == 15  # twelve sentences, and three times random tokens said twice
+    assert [(role.kind, role.layer, role.head) for role in found.roles] == [("decoder", 0, 0), ("decoder", 0, 1)]
+    scores = found.roles[0].scores
+    assert {"induction", "previous token", "sink: first token", "entropy (bits)"} <= set(scores)
+    assert "alignment" not in scores and scores["syntax: subject, looks at dependent"].rows > 5
+    assert found.worths[0].tokens == sum(
+        len(trace_example(language, e).ids["next"]) for e in built_in(language, 12)[:12]
+    )
+    assert {probe.about for probe in found.probes} == {"token", "position", "part of speech"}
+
+
+@pytest.mark.parametrize("attention", ["bahdanau", "luong"])
+def test_heads_of_a_recurrent_translator(translator: Translator, attention: Any) -> None:
+    size = translator.tokenizers.target.vocab_size
+    config = RecurrentConfig(d_model=8, heads=2, layers=1, max_len=80, attention=attention)
+    model = Translator(RecurrentEncoderDecoder(config, size, size), translator.tokenizers)
+    found = examine(model, built_in(model, 4), norms=True, probes=True)
+    path = "decoder.cross_attention.attention"
+    assert [(role.path, role.head) for role in found.roles] == [(path, 0), (path, 1)]
+    assert [(worth.path, worth.head) for worth in found.worths] == [(path, 0), (path, 1)]
+    assert all(worth.gradient is not None and worth.gradient > 0 for worth in found.worths)
+    assert found.roles[0].scores["alignment"].rows == sum(len(s.spanish.split()) for s in SAID[:4])
+    assert {probe.part for probe in found.probes} == {"context"}  # there is no residual stream
+
+
+def test_a_translator_without_attention_has_no_heads(translator: Translator) -> None:
+    size = translator.tokenizers.target.vocab_size
+    config = RecurrentConfig(d_model=8, layers=1, max_len=80, attention="none")
+    model = Translator(RecurrentEncoderDecoder(config, size, size), translator.tokenizers)
+    with pytest.raises(ConfigError, match="there are no heads"):
+        examine(model, built_in(model, 2))
+
+
 def test_a_model_without_heads_is_refused() -> None:
     with pytest.raises(ConfigError, match="has no heads"):
-        trace_example(SimpleNamespace(name="words"), built_in_example())
-
-
-def built_in_example() -> Any:
-    from clearhead.tasks.examples import Example
-
-    return Example("a")
+        trace_example(SimpleNamespace(name="words"), Example("a"))

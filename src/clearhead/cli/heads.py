@@ -13,12 +13,7 @@ from clearhead.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from clearhead.insight.heads import Heads
-    from clearhead.tasks.examples import Example
-
 __all__ = ["heads"]
-
-_WORTH_TEXTS = 20  # each head's worth takes two passes over each
 
 
 def heads(
@@ -111,48 +106,22 @@ def _all_heads(
     importance: bool,
     json: bool,
 ) -> None:
+    from clearhead.progress import Bar
     from clearhead.tasks.examples import built_in, of_file
+    from clearhead.tasks.heads import examine
     from clearhead.views.heads import heads_figure
 
     examples = of_file(loaded, file, texts) if file else built_in(loaded, texts)
-    found = _found(loaded, model, examples, norms=norms, probes=probes, importance=importance)
-    where = file or "built-in sentences"
-    setting = f"{len(examples)} texts ({where}){', weighed by what is moved (norms)' if norms else ''}"
+    name = Path(model).name
+    with Bar("reading", len(examples), "texts") as bar:
+        found = examine(
+            loaded, examples, name=name, norms=norms, probes=probes, importance=importance, done=bar.advance
+        )
+    setting = f"{len(examples)} texts ({file or 'built-in sentences'})"
+    setting += ", weighed by what is moved (norms)" if norms else ""
     _tell(found.findings(setting), found.to_json(), json=json)
     if figures:
-        _save(heads_figure(found.roles, title=f"What the heads of {Path(model).name} do"), figures)
-
-
-def _found(
-    loaded: Any, model: str, examples: Sequence[Example], *, norms: bool, probes: bool, importance: bool
-) -> Heads:
-    from clearhead.insight.heads import Heads
-    from clearhead.insight.importance import importance as worth_of
-    from clearhead.insight.looks import attentions
-    from clearhead.insight.norms import by_norm
-    from clearhead.insight.probes import probes as probe
-    from clearhead.insight.roles import roles
-    from clearhead.progress import Bar
-    from clearhead.tasks.examples import trace_example
-
-    traces = []
-    with Bar("reading", len(examples), "texts", quiet=False) as bar:
-        for example in examples:
-            traces.append(trace_example(loaded, example).only("attention", "context", "resid_in"))
-            bar.advance(1)
-    if not any(attentions(trace) for trace in traces):
-        raise ConfigError("this model has no attention: there are no heads", "train one with --arch.attention bahdanau")
-    facts = [example.facts for example in examples]
-    said = [example for example in examples if isinstance(example.text, str)][:_WORTH_TEXTS]
-    graphs = [trace_example(loaded, example, grad=True) for example in said] if importance else []
-    graphs = [trace for trace in graphs if trace.ids["next"]]
-    return Heads(
-        Path(model).name,
-        len(examples),
-        roles(traces, facts, weigh=by_norm(loaded.module) if norms else None),
-        worth_of(graphs) if graphs else (),
-        probe(traces, facts) if probes else (),
-    )
+        _save(heads_figure(found.roles, title=f"What the heads of {name} do"), figures)
 
 
 def _tell(findings: Any, data: dict[str, Any], *, json: bool) -> None:
