@@ -155,3 +155,5 @@ def test_a_translator_without_attention_has_no_heads(translator: Translator) -> 
 def test_a_model_without_heads_is_refused() -> None:
     with pytest.raises(ConfigError, match="has no heads"):
         trace_example(SimpleNamespace(name="words"), Example("a"))
+    with pytest.raises(ConfigError, match="has no heads"):
+        built_in(SimpleNamespace(name="words"), 1)

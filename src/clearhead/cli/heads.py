@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
@@ -12,6 +13,8 @@ from clearhead.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from clearhead.insight.findings import Findings
 
 __all__ = ["heads"]
 
@@ -62,7 +65,11 @@ def heads(
         also measure how much worse the model predicts without each head
     json
         print everything as JSON instead of tables
-    svg, png, pdf
+    svg
+        save the picture here
+    png
+        save the picture here
+    pdf
         save the picture here
     """
     for path, suffix in ((svg, ".svg"), (png, ".png"), (pdf, ".pdf")):
@@ -72,59 +79,53 @@ def heads(
         raise ConfigError("a word is looked for in a sentence", 'write --sentence "The cats sleep." --word cats')
     if texts < 1:
         raise ConfigError(f"{texts} texts tell nothing", "ask for 1 or more")
-    figures = [path for path in (svg, png, pdf) if path is not None]
 
     from clearhead.tasks.load import load
 
-    loaded = load(model)
+    loaded, name = load(model), Path(model).name
     if sentence is not None and word is not None:
-        _one_word(loaded, sentence, word, figures, json=json)
-        return
-    _all_heads(loaded, model, file, texts, figures, norms=norms, probes=probes, importance=importance, json=json)
+        found = _one_word(loaded, sentence, word)
+    else:
+        found = _all_heads(loaded, name, file, texts, norms=norms, probes=probes, importance=importance)
+    _tell(found, json=json)
+    for path in filter(None, (svg, png, pdf)):
+        _save(found, path)
 
 
-def _one_word(loaded: Any, sentence: str, word: str, figures: Sequence[Path], *, json: bool) -> None:
+class Told(NamedTuple):
+    """What was found, for people and as data, and how it is drawn if a picture is asked for."""
+
+    findings: Findings
+    data: dict[str, Any]
+    figure: Callable[[], Figure]
+
+
+def _one_word(loaded: Any, sentence: str, word: str) -> Told:
     from clearhead.insight.joins import joins
     from clearhead.tasks.examples import Example, trace_example
     from clearhead.views.heads import joins_figure
 
     found = joins(trace_example(loaded, Example(sentence)), word)
-    _tell(found.findings(), found.findings().to_json(), json=json)
-    if figures:
-        _save(joins_figure(found), figures)
+    findings = found.findings()
+    return Told(findings, findings.to_json(), lambda: joins_figure(found))
 
 
-def _all_heads(
-    loaded: Any,
-    model: str,
-    file: str | None,
-    texts: int,
-    figures: Sequence[Path],
-    *,
-    norms: bool,
-    probes: bool,
-    importance: bool,
-    json: bool,
-) -> None:
+def _all_heads(loaded: Any, name: str, file: str | None, texts: int, *, norms: bool, **asked: bool) -> Told:
     from clearhead.progress import Bar
     from clearhead.tasks.examples import built_in, of_file
     from clearhead.tasks.heads import examine
     from clearhead.views.heads import heads_figure
 
     examples = of_file(loaded, file, texts) if file else built_in(loaded, texts)
-    name = Path(model).name
     with Bar("reading", len(examples), "texts") as bar:
-        found = examine(
-            loaded, examples, name=name, norms=norms, probes=probes, importance=importance, done=bar.advance
-        )
+        found = examine(loaded, examples, name=name, norms=norms, done=bar.advance, **asked)
     setting = f"{len(examples)} texts ({file or 'built-in sentences'})"
     setting += ", weighed by what is moved (norms)" if norms else ""
-    _tell(found.findings(setting), found.to_json(), json=json)
-    if figures:
-        _save(heads_figure(found.roles, title=f"What the heads of {name} do"), figures)
+    title = f"What the heads of {name} do"
+    return Told(found.findings(setting), found.to_json(), lambda: heads_figure(found.roles, title=title))
 
 
-def _tell(findings: Any, data: dict[str, Any], *, json: bool) -> None:
+def _tell(found: Told, *, json: bool) -> None:
     from json import dumps
 
     from rich.console import Console
@@ -132,16 +133,13 @@ def _tell(findings: Any, data: dict[str, Any], *, json: bool) -> None:
     from clearhead.views.findings import print_findings
 
     if json:
-        print(dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+        print(dumps(found.data, indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        print_findings(findings, Console())
+        print_findings(found.findings, Console())
 
 
-def _save(figure: Figure, paths: Sequence[Path]) -> None:
-    import sys
-
+def _save(found: Told, path: Path) -> None:
     from clearhead.views.canvas import save_figure
 
-    for path in paths:
-        save_figure(figure, path)
-        print(f"saved {path}", file=sys.stderr)
+    save_figure(found.figure(), path)
+    print(f"saved {path}", file=sys.stderr)

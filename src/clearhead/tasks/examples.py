@@ -49,8 +49,7 @@ def trace_example(model: Any, example: Example, *, grad: bool = False) -> Trace:
     Raises:
         ConfigError: this model attends to nothing.
     """
-    if not hasattr(model, "trace"):
-        raise ConfigError(f"a model for {model.name} has no heads", "name a translator or a language model")
+    _check(model)
     given: Any = example.text
     if isinstance(given, str) and not _is_pair_model(model):  # its beginning, where the words are those of the facts
         given = model.tokenizer.encode([given])[0][: model.module.config.max_len] or given
@@ -59,7 +58,13 @@ def trace_example(model: Any, example: Example, *, grad: bool = False) -> Trace:
 
 
 def built_in(model: Any, count: int, *, seed: int = 0) -> list[Example]:
-    """So many sentences of the built-in grammar's validation part; for a language model as many random ones more."""
+    """So many sentences of the built-in grammar's validation part; for a language model a quarter as many random ones.
+
+    Raises:
+        ConfigError: this model attends to nothing.
+        DataError: the grammar has no such number of sentences.
+    """
+    _check(model)
     made = sentences("valid", count, seed=seed)
     if _is_pair_model(model):
         forward = _data(model).source in _ENGLISH
@@ -71,8 +76,10 @@ def of_file(model: Any, file: str, count: int) -> list[Example]:
     """The first `count` texts of a file.
 
     Raises:
+        ConfigError: this model attends to nothing.
         DataError: the file cannot be used.
     """
+    _check(model)
     side = "source" if _is_pair_model(model) else "tokens"
     if not file.startswith(("sample:", "hub:")) and form_of(Path(file)) == ".conllu":
         return [
@@ -85,6 +92,11 @@ def of_file(model: Any, file: str, count: int) -> list[Example]:
     if side == "source" and not _is_plain(file):
         return [_linked(pair) for pair in read_pairs([file], _data(model))[0][:count]]
     return [Example(text) for text in islice(_lines(file), count)]
+
+
+def _check(model: Any) -> None:
+    if not hasattr(model, "trace"):
+        raise ConfigError(f"a model for {model.name} has no heads", "name a translator or a language model")
 
 
 def _is_pair_model(model: Any) -> bool:
