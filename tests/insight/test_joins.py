@@ -22,7 +22,9 @@ def test_the_planted_head_joins_a_dependent_with_its_head() -> None:
     mixed[found.word] += 0.5
     assert found.rolled.tolist() == pytest.approx(mixed.tolist())
     assert found.flowing.tolist() == pytest.approx(mixed.tolist())
-    table = found.findings().tables[0]
+    assert found.towards[:3, arc.head].tolist() == pytest.approx([1 / 7, 0.0, 1 / 7], abs=1e-3)  # its head looks evenly
+    table, back = found.findings().tables
+    assert len(back.rows) == 4 and back.rows[0][0] == "encoder 0.0"
     assert list(table.columns) == ["layer.head", *found.words] and len(table.rows) == 7
     answers = found.findings().answers
     assert len(answers) == 5 and any("encoder 0.0" in line and "times chance" in line for line in answers)

@@ -38,7 +38,7 @@ def test_each_head_has_its_cell_and_its_name(tmp_path: Path) -> None:
 
 def test_where_a_word_looks_is_one_row_a_head() -> None:
     weights = torch.tensor([[0.0, 0.5], [0.25, 0.1]])
-    joins = Joins(["big", "cats"], 0, ["encoder 0.0", "encoder 0.1"], weights, torch.tensor([1 / 3, 2 / 3]),
+    joins = Joins(["big", "cats"], 0, ["encoder 0.0", "encoder 0.1"], weights, weights, torch.tensor([1 / 3, 2 / 3]),
                   torch.tensor([0.6, 0.3]), torch.tensor([0.7, 0.2]))  # fmt: skip
     axes = joins_figure(joins).axes[0]
     assert [t.get_text() for t in axes.texts] == ["33", "67", "·", "50", "25", "10", "60", "30", "70", "20"]

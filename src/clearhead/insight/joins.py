@@ -34,7 +34,8 @@ class Joins:
         words: of the sentence.
         word: which of them looks, from 0.
         heads: their names, in the order of the layers.
-        weights: of each head.
+        weights: of each head, from the word to each word.
+        towards: the other way round, from each word to the word.
         chances: what a head that looks everywhere alike would give each word.
         rolled, flowing: attention rollout and flow from the word, over all layers.
     """
@@ -43,6 +44,7 @@ class Joins:
     word: int
     heads: list[str]
     weights: Float[Tensor, "heads words"]
+    towards: Float[Tensor, "heads words"]
     chances: Float[Tensor, " words"]
     rolled: Float[Tensor, " words"]
     flowing: Float[Tensor, " words"]
@@ -64,8 +66,11 @@ class Joins:
             times = f"{weight / float(self.chances[i]):.1f} times chance" if self.chances[i] else "it cannot look there"
             answers.append(f'"{self.words[i]}": most in {self.heads[head]}, {weight:.2f} ({times})')
         setting = f'"{" ".join(self.words)}"; what is given to marks is left out, a word has the sum of its tokens'
-        table = Table(f"Weight of {said} on each word", ["layer.head", *self.words], rows)
-        return Findings("word", f"Which heads join {said} with which words?", setting, [table], (), answers)
+        columns = ["layer.head", *self.words]
+        back: list[list[Cell]] = [[h, *row.tolist()] for h, row in zip(self.heads, self.towards, strict=True)]
+        tables = [Table(f"Weight of {said} on each word", columns, rows)]
+        tables += [Table(f"Weight of each word on {said}", columns, back)]
+        return Findings("word", f"Which heads join {said} with which words?", setting, tables, (), answers)
 
 
 def joins(trace: Trace, word: str) -> Joins:
@@ -88,8 +93,8 @@ def joins(trace: Trace, word: str) -> Joins:
     words = _spelled(trace.labels[side], belongs)
     number = _find(word, words)
     looks = [look_at(trace, path) for path in paths]
-    tables = [word_table(look.weights, belongs, belongs)[:, number] for look in looks]
-    asks = [i for i, own in enumerate(belongs) if own == number]
+    tables = [word_table(look.weights, belongs, belongs) for look in looks]
+    asks = [i for i, belonging in enumerate(belongs) if belonging == number]
     layers = mean_layers(trace, kind)
     rolled = word_table(rollout(layers)[-1:], belongs, belongs)[0, number]
     flows = torch.stack([flow(layers, token) for token in asks]).mean(0)
@@ -97,7 +102,8 @@ def joins(trace: Trace, word: str) -> Joins:
     names = [f"{kind} {layer_of(p)}.{h}" for p, t in zip(paths, tables, strict=True) for h in range(len(t))]
     even = looks[0].allowed / looks[0].allowed.sum(-1, keepdim=True)
     chances = word_table(even[None], belongs, belongs)[0, number]
-    return Joins(words, number, names, torch.cat(tables), chances, rolled, flowing)
+    both = torch.cat(tables)
+    return Joins(words, number, names, both[:, number], both[:, :, number], chances, rolled, flowing)
 
 
 def _spelled(labels: Sequence[str], belongs: Sequence[int | None]) -> list[str]:
