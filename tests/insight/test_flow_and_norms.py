@@ -75,7 +75,7 @@ def test_norms_are_those_of_the_parts_that_sum_to_the_output(kv_heads: int) -> N
 
 
 def test_roles_by_norm_leave_out_keys_that_give_nothing() -> None:
-    """A head that looks half at the first token, whose value is zero, and half at the token before."""
+    """Head 1 looks at the next token; once only the end has a value, the end is all that it takes home."""
     torch.manual_seed(0)
     model, examples = translator(), pairs(12)
     traces = [traced(model, e.sides) for e in examples]
