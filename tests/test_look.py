@@ -365,6 +365,17 @@ def test_what_is_neither_tensor_nor_act_cannot_be_edited() -> None:
 # Keeping
 
 
+def test_a_trace_of_some_names_holds_these_alone() -> None:
+    trace = seen(Model())
+    trace.labels["tokens"] = ["a", "b", "c"]
+    few = trace.only("hidden", "nothing")
+    assert list(few) == trace.find("hidden") and few.labels == trace.labels
+    assert few["parts.0.hidden"] is trace["parts.0.hidden"] and few.axes("parts.0.hidden") == trace.axes(
+        "parts.0.hidden"
+    )
+    assert "heads.attention" in trace and "heads.attention" not in few
+
+
 def test_a_trace_is_json() -> None:
     edit = Edit("parts.0.hidden", (0, 0, 0), "set", -inf)
     trace = seen(Model(), edit)

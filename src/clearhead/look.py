@@ -15,7 +15,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
@@ -68,9 +68,10 @@ class Trace(Mapping[str, Any]):
     is read with `trace.calls(path)`. `labels` names the entries of axes (`source`, `target` -> token strings).
 
     What follows is there where the maker of the trace offers it: `again(edits)` repeats the pass with edits and returns
-    the new trace; `token_ids` are those of each label, and `words` the word each of them belongs to (-1: to none);
-    `module` is the model that was watched; `read_out(x)` turns vectors of its residual stream into logits; `name_of(i)`
-    is the text of an entry of its output vocabulary.
+    the new trace; `token_ids` are those of each label, `next_ids` what each row of the logits ought to say, and `words`
+    the word, split at spaces, that each entry belongs to (None: a mark is nobody's word); `module` is what was watched;
+    `read_out(x)` turns vectors of its residual stream into logits; `name_of(i)` is the text of an entry of its output
+    vocabulary.
     """
 
     grad: bool = False
@@ -79,7 +80,8 @@ class Trace(Mapping[str, Any]):
     remarks: list[str] = field(default_factory=list)
     again: Callable[[Sequence[Edit]], Trace] | None = None
     token_ids: dict[str, list[int]] = field(default_factory=dict)
-    words: dict[str, list[int]] = field(default_factory=dict)
+    next_ids: list[int] = field(default_factory=list)
+    words: dict[str, list[int | None]] = field(default_factory=dict)
     module: nn.Module | None = field(default=None, repr=False)
     read_out: Callable[[Tensor], Tensor] | None = None
     name_of: Callable[[int], str] | None = None
@@ -169,6 +171,11 @@ class Trace(Mapping[str, Any]):
     def find(self, end: str) -> list[str]:
         """The paths whose last parts are `end`, e.g. `find("cross_attention.attention")`, in the order of the pass."""
         return [p for p in self._values if p == end or p.endswith("." + end)]
+
+    def only(self, *names: str) -> Trace:
+        """The same pass with the values of these names alone (`attention`): of many texts not all can be kept."""
+        held = {p: values for p, values in self._values.items() if p.rpartition(".")[2] in names}
+        return replace(self, _values=held)
 
     def to_json(self) -> dict[str, Any]:
         """The whole trace as plain JSON: labels, edits, remarks and every call of every value with its axes."""

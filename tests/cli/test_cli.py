@@ -19,7 +19,7 @@ from clearhead.tasks import TASKS, config_class
 from clearhead.training.loop import read_metrics
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
-USE = ["translate", "summarize", "evaluate", "show", "info", "nearest", "generate", "chat", "export"]
+USE = ["translate", "summarize", "evaluate", "show", "heads", "info", "nearest", "generate", "chat", "export"]
 COMMANDS = ["train", *USE, "study", "worksheet", "demo"]
 PAIRS = [f"{s.english}\t{s.spanish}" for s in sentences("train", 120)]
 TINY = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "64"]
@@ -181,6 +181,29 @@ def test_show(desk: Path) -> None:
     assert all((desk / name).read_bytes().startswith(start) for name, start in starts.items())
     assert "write --svg a.svg" in mended("show", "m", "the house", "--svg", "a.png", cwd=desk)
     assert "there is no layer 7" in mended("show", "m", "the house", "--layer", 7, cwd=desk)
+
+
+def test_heads(desk: Path) -> None:
+    done = works("heads", "m", "--texts", 20, "--probes", "--norms", "--png", "h.png", cwd=desk)
+    said = " ".join(done.stdout.split())
+    assert "What do the heads of m do?" in said and "20 texts (built-in sentences), weighed by what is moved" in said
+    assert "Alignment: the error rate of each head" in said and "heads have earned a name" in said
+    assert "What a linear probe reads from each head's slice" in said
+    assert done.stderr == "saved h.png\n" and (desk / "h.png").read_bytes().startswith(b"\x89PNG")
+    (desk / "two.tsv").write_text("\n".join(PAIRS[:2]), encoding="utf-8")
+    about = json.loads(works("heads", "m", "two.tsv", "--no-importance", "--json", cwd=desk).stdout)
+    assert about["texts"] == 2 and len(about["heads"]) == 6 and about["importance"] == []
+    assert all(head["label"] is None or head["scores"][head["label"]]["clear"] for head in about["heads"])
+
+
+def test_heads_of_one_word(desk: Path) -> None:
+    word = ["--sentence", "The cats sleep.", "--word", "cats"]
+    done = works("heads", "m", *word, "--svg", "w.svg", cwd=desk)
+    assert 'Which heads join "cats" with which words?' in done.stdout and "times chance" in done.stdout
+    assert "sleep." in (desk / "w.svg").read_text(encoding="utf-8")
+    assert "no word 'dogs'" in mended("heads", "m", *word[:3], "dogs", cwd=desk)
+    assert "--sentence" in mended("heads", "m", "--word", "cats", cwd=desk)
+    assert "write --svg w.svg" in mended("heads", "m", "--svg", "w.png", cwd=desk)
 
 
 def test_worksheet(desk: Path) -> None:

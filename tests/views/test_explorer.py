@@ -237,7 +237,7 @@ def candidates(frame: Any) -> list[tuple[str, float]]:
 
 def task_name(task: Any, token: int) -> str:
     tokenizer = task.tokenizer if hasattr(task, "tokenizer") else task.tokenizers.target
-    name = tokenizer.pieces([token])[0][0]
+    name = tokenizer.pieces([token])[0]
     return name.replace("\n", "⏎").replace("\t", "⇥").strip() if name.strip(" ") else "␣" * len(name)
 
 

@@ -34,6 +34,7 @@ _COMMANDS = {
     "evaluate": ("clearhead.cli.translate:evaluate", "Measure a model on a file, with signatures."),
     "show": ("clearhead.cli.look:show", "See where a model looked, in the terminal or as a figure."),
     "explore": ("clearhead.cli.explore:explore", "See and change every number of a model, in the browser."),
+    "heads": ("clearhead.cli.heads:heads", "See what each head does, and what it is worth."),
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
     "generate": ("clearhead.cli.generate:generate", "Continue texts with a language model."),
     "chat": ("clearhead.cli.chat:chat", "Talk with a chat model."),

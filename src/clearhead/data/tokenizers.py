@@ -140,26 +140,14 @@ class Tokenizer:
             words.append(text.count(" ", 0, low + len(piece) - len(piece.lstrip())))
         return list(encoding.ids), pieces, words
 
-    def pieces(self, ids: Sequence[int]) -> tuple[list[str], list[int]]:
-        """(each token's own text, blanks included, index of the whitespace word it belongs to; -1: a special token).
-
-        A token that is but a part of a character is shown by the vocabulary's own name for it.
-        """
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Each token's own text, blanks included; a part of a character is shown by the vocabulary's name for it."""
         specials = {number: name for name, number in self.specials.items()}
-        pieces: list[str] = []
-        words: list[int] = []
-        word, inside = -1, False
-        for number in ids:
-            text = specials.get(number) or str(self.backend.decode([number]))
-            pieces.append(str(self.backend.id_to_token(number)) if "\ufffd" in text else text)
-            if number in specials:
-                words.append(-1)
-                inside = False
-                continue
-            word += not inside or text[:1].isspace()
-            words.append(word)
-            inside = not text[-1:].isspace() or text.isspace()
-        return pieces, words
+        texts = [specials.get(number) or str(self.backend.decode([number])) for number in ids]
+        return [
+            str(self.backend.id_to_token(number)).replace("\u0120", " ") if "\ufffd" in text else text
+            for number, text in zip(ids, texts, strict=True)
+        ]
 
     def to_json(self) -> str:
         """The content of tokenizer.json."""

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from clearhead.insight.words import by_word
 from clearhead.look import Trace
 
 __all__ = [
@@ -116,7 +117,7 @@ def word_weights(
     """
     chosen = weights[head.layer].mean(0) if head.head is None else weights[head.layer, head.head]
     rows = _rows(chosen, head.row, len(target_words))[:, : len(source_words)]
-    return _by_word(_by_word(rows, source_words, dim=1), target_words, dim=0, mean=True)
+    return by_word(by_word(rows, source_words, dim=1), target_words, dim=0, mean=True)
 
 
 def find_links(words: Tensor) -> Links:
@@ -163,15 +164,3 @@ def choose_head(
 
 def _rows(weights: Tensor, row: str, count: int) -> Tensor:
     return weights[:count] if row == "predicts" else weights[1 : count + 1]
-
-
-def _by_word(x: Tensor, words: Sequence[int], *, dim: int, mean: bool = False) -> Tensor:
-    """Sum (or mean) of the entries of each word along one axis."""
-    index = torch.tensor(list(words), dtype=torch.long)
-    shape = list(x.shape)
-    shape[dim] = int(index.max()) + 1 if len(index) else 0
-    out = x.new_zeros(shape).index_add_(dim, index, x)
-    if mean:
-        counts = torch.bincount(index, minlength=shape[dim]).clamp(min=1).to(x.dtype)
-        out = out / counts.unsqueeze(1 - dim)
-    return out

@@ -21,6 +21,7 @@ from clearhead.folder import Folder
 from clearhead.generation.continuation import Choice, Sampling, beams, continued
 from clearhead.generation.precision import Precision, fingerprint, prepared
 from clearhead.generation.streaming import TextStream
+from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
@@ -272,9 +273,13 @@ class LanguageModel:
 
     # Looking inside --------------------------------------------------------------------------------------------------
 
-    def trace(self, text: str, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
-        """One pass over a text, watched; `trace.labels` names the tokens, `trace.again(edits)` repeats it edited."""
-        return self.trace_tokens(self.token_ids(text), edits=edits, grad=grad)
+    def trace(self, text: str | Sequence[int], *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
+        """One pass over a text (or over tokens), watched.
+
+        `trace.labels` names the tokens, `trace.again(edits)` repeats the pass edited.
+        """
+        ids = self.token_ids(text) if isinstance(text, str) else {"tokens": list(text)}
+        return self.trace_tokens(ids, edits=edits, grad=grad)
 
     def token_ids(self, text: str) -> dict[str, list[int]]:
         """What the model reads of a text: its last tokens, where there are too many."""
@@ -300,9 +305,10 @@ class LanguageModel:
         ids = list(token_ids["tokens"])
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(torch.tensor([ids]))
-        trace.labels["tokens"], trace.words["tokens"] = self.tokenizer.pieces(ids)
+        trace.labels["tokens"] = pieces = self.tokenizer.pieces(ids)
+        trace.words["tokens"], trace.next_ids = words_of(pieces), ids[1:]
         trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
-        trace.name_of = lambda token: self.tokenizer.pieces([token])[0][0]
+        trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
         trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad)
         return trace
 

@@ -40,6 +40,7 @@ from clearhead.insight.alignment import (
     word_weights,
 )
 from clearhead.insight.arithmetic import head_numbers, inputs_of
+from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
@@ -285,10 +286,12 @@ class PairModel(ABC):
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(*(torch.tensor([ids]) for ids in given.values()))
         for name, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
-            pieces, trace.words[name] = tokenizer.pieces(given[name])
+            pieces = tokenizer.pieces(given[name])
+            trace.words[name] = words_of(pieces)
             trace.labels[name] = [piece.strip() or piece for piece in pieces]
+        trace.next_ids = [*given["target"][1:], EOS]
         trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
-        trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0][0]
+        trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
         trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad)
         return trace
 

@@ -71,7 +71,7 @@ export function byWord(weights, rowWords, columnWords) {
 export function groups(words) {
   const found = [];
   words.forEach((word, i) => {
-    if (word >= 0 && i > 0 && words[i - 1] === word) found.at(-1).push(i);
+    if (word !== null && i > 0 && words[i - 1] === word) found.at(-1).push(i);
     else found.push([i]);
   });
   return found;
