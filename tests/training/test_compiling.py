@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,8 +39,39 @@ def test_a_compiled_run_is_the_same_run(tmp_path: Path) -> None:
     assert losses["yes"] == pytest.approx(losses["no"], abs=1e-4) and len(losses["yes"]) == 2
 
 
+_ANY_LENGTH = """
+from clearhead.training import precision
+precision._SECONDS = 0.0
+from clearhead.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("way", ["yes", "auto"])
+def test_a_machine_without_a_compiler(tmp_path: Path, way: str) -> None:
+    """Asked for, it is an error that says what to do; where it was only an offer, the run goes on and says so."""
+    (tmp_path / "t.txt").write_text("one two three four five six seven.\n" * 60)
+    words = f"train language {tmp_path}/t.txt --out {tmp_path}/m --tokenizer.kind byte --max-steps 2 --device cpu "
+    words += "--arch.d-model 16 --arch.d-ff 32 --arch.heads 2 --arch.layers 1 --arch.max-len 16 "
+    words += (
+        f"--training.batch-tokens 64 --training.precision float32 --training.evaluations 1 --training.compile {way}"
+    )
+    without = {**os.environ, "CXX": str(tmp_path / "g++"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "made")}
+    command = [sys.executable, "-c", _ANY_LENGTH, *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True, env=without)
+    said = "PyTorch cannot compile on this machine ("
+    if way == "auto":
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("not compiled") == 1 and f"not compiled: {said}" in done.stderr
+    else:
+        assert done.returncode == 1 and f"clearhead: {said}" in done.stderr, done.stderr
+        assert "mend: install a C++ compiler" in done.stderr and "--training.compile no" in done.stderr
+    assert "Traceback" not in done.stderr and "C++ compiler" in done.stderr
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own parts
-def test_only_training_passes_are_compiled() -> None:
+def test_only_training_passes_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "check_compiler", lambda device: None)
     weights = Weights(Decoder(DecoderConfig.model_validate(ARCH), 30), "bfloat16", compiled=True)
     (block,) = weights.working.decoder.blocks  # type: ignore[union-attr]
     assert weights.train().training and block._compiled_call_impl is not None
