@@ -235,7 +235,7 @@ class Chat(LanguageModel):
         rows = ChatRows(tokens, length=length, rows=judged_rows(length))
         if not len(rows):
             raise DataError(f"no answer begins within {length} tokens", "give shorter chats", file=", ".join(files))
-        module, total, count = self._in(precision), 0.0, 0
+        module, total, count = self._ready(self.module, precision), 0.0, 0
         with torch.inference_mode():
             for batch in map(rows.whole, rows.in_order()):
                 x = module.decode(batch.ids, documents=batch.documents, at=batch.at)

@@ -19,7 +19,7 @@ from clearhead.edits import Edit
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Choice, Sampling, beams, continued
-from clearhead.generation.precision import Precision, fingerprint, prepared
+from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.streaming import TextStream
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import DecoderConfig
@@ -62,7 +62,7 @@ class LanguageModel:
 
     def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
         self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
-        self._ready: dict[str, tuple[object, Decoder]] = {}
+        self._ready: Ready[Decoder] = Ready()
 
     # Training and loading --------------------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class LanguageModel:
         """(number of the text, what is written next of it), until `eos`, a stop or the limit comes."""
         streams = [TextStream(self.tokenizer, stop) for _ in ids]
         banned = forbidden(self.tokenizer, eos)
-        model = self._in(precision)
+        model = self._ready(self.module, precision)
         steps = continued(model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, told=told)
         written = next(steps, None)
         while written is not None:
@@ -300,7 +300,7 @@ class LanguageModel:
         config = LanguageConfig.model_validate(self.folder.config()["run"]) if self.folder else LanguageConfig()
         pieces = read_pieces(files, column=config.data.text, separator=config.data.separator)
         total, tokens, size = 0.0, 0, 0
-        module, length = self._in(precision), self.module.config.max_len
+        module, length = self._ready(self.module, precision), self.module.config.max_len
         with torch.inference_mode():
             for text in _documents(pieces):
                 ids = [EOS, *self.tokenizer.encode([text])[0], EOS]
@@ -350,7 +350,8 @@ class LanguageModel:
         self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
     ) -> list[str]:
         ids, limits = self._read(prompts, max_tokens)
-        found = beams(self._in(precision), ids, limits, eos=EOS, forbidden=forbidden(self.tokenizer, EOS), beam=beam)
+        model, banned = self._ready(self.module, precision), forbidden(self.tokenizer, EOS)
+        found = beams(model, ids, limits, eos=EOS, forbidden=banned, beam=beam)
         texts = []
         for best in found:
             stream = TextStream(self.tokenizer, stop)
@@ -363,13 +364,6 @@ class LanguageModel:
             self.module(torch.tensor([ids]))
         acts = [trace[path] for path in trace.find("self_attention.attention")]
         return torch.stack([act.weights()[0].mean(0) for act in acts]).mean(0)
-
-    def _in(self, precision: Precision) -> Decoder:
-        """The model, made ready for a precision, once for as long as its weights stay the same."""
-        now = fingerprint(self.module)
-        if precision not in self._ready or self._ready[precision][0] != now:
-            self._ready[precision] = now, prepared(self.module, precision)
-        return self._ready[precision][1]
 
 
 def _documents(pieces: Iterator[Piece]) -> Iterator[str]:

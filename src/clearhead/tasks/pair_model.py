@@ -26,7 +26,7 @@ from clearhead.data.tokenizers import BOS, EOS, PAD, UNK
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.precision import Precision, fingerprint, prepared
+from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.search import search
 from clearhead.insight.alignment import (
     Alignment,
@@ -106,7 +106,7 @@ class PairModel(ABC):
     ):
         self.module, self.tokenizers, self.folder = module.eval(), tokenizers, folder
         self.head = head or AlignmentHead.by_rule(len(module.cross_attentions))
-        self._ready: dict[str, tuple[object, Seq2Seq]] = {}
+        self._ready: Ready[Seq2Seq] = Ready()
 
     # What a task adds -------------------------------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class PairModel(ABC):
             raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
         if not 1 <= n <= beam:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
-        ids, module = self._source_ids(texts), self._in(precision)
+        ids, module = self._source_ids(texts), self._ready(self.module, precision)
         found: list[list[Written]] = [[Written("", 0.0)] * n for _ in texts]
         for rows in _by_length(ids, beam):
             src, lengths = pad([ids[i] for i in rows])
@@ -395,15 +395,6 @@ class PairModel(ABC):
             references.setdefault(pair.source, []).append(pair.target)
         outputs = self.write(list(references), beam=beam, length_penalty=length_penalty, precision=precision)
         return self.metrics(outputs, list(references.values()), lowercase=lowercase)
-
-    def _in(self, precision: Precision) -> Seq2Seq:
-        """The module made ready for writing, anew when its weights have changed; itself while hooks look at it."""
-        if any(part._forward_hooks or part._forward_pre_hooks for part in self.module.modules()):
-            return self.module
-        weights = fingerprint(self.module)
-        if precision not in self._ready or self._ready[precision][0] != weights:
-            self._ready[precision] = weights, prepared(self.module, precision)
-        return self._ready[precision][1]
 
     def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
         most = self.module.config.max_len - 1
