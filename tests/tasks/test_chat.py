@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import clearhead
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.generation.continuation import Sampling
+from clearhead.generation.reader import Reader
+from clearhead.models.decoder import Decoder
 from clearhead.recipes.train import preview
 from clearhead.tasks.chat import Chat
 from clearhead.tasks.chat_preview import ChatPreview
@@ -111,6 +114,31 @@ def _messages(chat: list[dict[str, str]]) -> Any:
     from clearhead.data.chats import messages_of
 
     return messages_of(chat)
+
+
+def test_what_was_read_in_a_turn_is_not_read_again(model: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers; of the second prompt only what the first turn did not read."""
+    read: list[int] = []
+    decode = Decoder.decode
+
+    def counted(self: Decoder, token_ids: Tensor, **more: Any) -> Tensor:
+        read.append(token_ids.size(1))
+        return decode(self, token_ids, **more)
+
+    def talked(reader: Reader | None) -> tuple[list[str], list[int]]:
+        read.clear()
+        said: list[dict[str, str]] = []
+        for thing in ("snow", "coal"):
+            said += asked(thing)
+            answer = "".join(model.stream_chat(said, max_tokens=10, sampling=GREEDY, reader=reader))
+            said.append({"role": "assistant", "content": answer})
+        return [message["content"] for message in said], [n for n in read if n > 1]
+
+    monkeypatch.setattr(Decoder, "decode", counted)
+    (said, whole), (again, rest) = talked(None), talked(Reader())
+    assert said == again and said[1] == "It is white." and said[3] == "It is black."
+    answer = len(model.tokenizer.encode([said[1]])[0])
+    assert rest == [whole[0], whole[1] - whole[0] - answer]
 
 
 def test_a_long_conversation_loses_its_oldest_messages(model: Chat) -> None:

@@ -77,9 +77,11 @@ def chat(
     asked = None if typed else lines(sources(messages))
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
+    from clearhead.generation.reader import Reader
     from clearhead.tasks.load import load_for
 
     options = {"max_tokens": max_tokens, "sampling": drawing.sampling(), "stop": stop or (), "precision": precision}
+    options["reader"] = Reader()
     talk = _Talk(load_for("chat", model), options, seed, save, resume=resume)
     if system is not None:
         talk.be(system)

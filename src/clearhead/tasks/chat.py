@@ -19,8 +19,9 @@ from clearhead.data.chats import Message, chat_digest, messages_of, read_chats
 from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
 from clearhead.errors import ConfigError, DataError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Sampling
+from clearhead.generation.continuation import Continuer, Sampling
 from clearhead.generation.precision import Precision
+from clearhead.generation.reader import Reader
 from clearhead.generation.template import DEFAULT, ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.models.lora import adapter, add_adapter, add_lora, merge
@@ -178,7 +179,8 @@ class Chat(LanguageModel):
         """
         texts = [""] * len(chats)
         ids, limits = self._asked([messages_of(chat) for chat in chats], max_tokens)
-        for number, more in self._answers(ids, limits, sampling, seed, stop, precision):
+        model = self._ready(self.module, precision)
+        for number, more in self._answers(model, ids, limits, sampling, seed, stop):
             texts[number] += more
         return [text.strip() for text in texts]
 
@@ -191,22 +193,28 @@ class Chat(LanguageModel):
         seed: int = 0,
         stop: Sequence[str] = (),
         precision: Precision = "float32",
+        reader: Reader | None = None,
     ) -> Iterator[str]:
-        """What `chat` answers to one conversation, as it comes."""
+        """What `chat` answers to one conversation, as it comes.
+
+        With the same `reader` in each turn, what it has read of the conversation is not read again.
+        """
         ids, limits = self._asked([messages_of(messages)], max_tokens)
-        for _, more in self._answers(ids, limits, sampling, seed, stop, precision):
+        model = self._ready(self.module, precision)
+        reads = model if reader is None or model is self.module else reader.of(model)  # what is watched is read whole
+        for _, more in self._answers(reads, ids, limits, sampling, seed, stop):
             yield more
 
     def _answers(
         self,
+        model: Continuer,
         ids: list[list[int]],
         limits: list[int],
         sampling: Sampling | None,
         seed: int,
         stop: Sequence[str],
-        precision: Precision,
     ) -> Iterator[tuple[int, str]]:
-        return self._written(ids, limits, self._end, sampling, seed, [*stop, *self._stop], precision)
+        return self._written(model, ids, limits, self._end, sampling, seed, [*stop, *self._stop])
 
     def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> tuple[list[list[int]], list[int]]:
         """(token ids of each conversation, the most tokens of its answer)."""

@@ -18,7 +18,7 @@ from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Choice, Sampling, beams, continued
+from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, continued
 from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.streaming import TextStream
 from clearhead.look import Trace, watch
@@ -211,23 +211,23 @@ class LanguageModel:
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), whole characters, as they come; see `generate`."""
         ids, limits = self._read(prompts, max_tokens)
-        yield from self._written(ids, limits, EOS, sampling, seed, stop, precision, told)
+        model = self._ready(self.module, precision)
+        yield from self._written(model, ids, limits, EOS, sampling, seed, stop, told)
 
     def _written(
         self,
+        model: Continuer,
         ids: list[list[int]],
         limits: list[int],
         eos: int,
         sampling: Sampling | None,
         seed: int,
         stop: Sequence[str],
-        precision: Precision,
         told: Callable[[int, Choice], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), until `eos`, a stop or the limit comes."""
         streams = [TextStream(self.tokenizer, stop) for _ in ids]
         banned = forbidden(self.tokenizer, eos)
-        model = self._ready(self.module, precision)
         steps = continued(model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, told=told)
         written = next(steps, None)
         while written is not None:
