@@ -6,8 +6,7 @@ loss = - sum over the assistant's tokens of log p(y_t | everything before)      
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -31,6 +30,7 @@ from clearhead.tasks.conversations import ChatJob, encoded, ending, read_parts, 
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
+from clearhead.tasks.session import Session
 from clearhead.tasks.texts import begin, judged_rows, plan_of
 from clearhead.training.loop import read_metrics, run
 
@@ -39,10 +39,6 @@ __all__ = ["Chat"]
 _TEMPLATE = "chat_template.jinja"  # the field's name for it
 _ADAPTER = "adapter.safetensors"
 _LEAST = 4  # a share of this of the length is kept free for an answer
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 class Chat(LanguageModel):
@@ -74,11 +70,9 @@ class Chat(LanguageModel):
         files: Sequence[str],
         config: ChatConfig,
         folder: Folder,
+        session: Session,
         *,
         valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = _say,
     ) -> Self:
         """Teach a language model to answer, on conversations, or go on with what the folder holds.
 
@@ -86,8 +80,8 @@ class Chat(LanguageModel):
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
         base = _base(config)
-        started = begun(folder, resume=resume)
-        train, held_out = read_parts(files, valid, config, say)
+        started = begun(folder, resume=session.resume)
+        train, held_out = read_parts(files, valid, config, session.say)
         digest = chat_digest(train, held_out)
         tokenizer, template = base.tokenizer, _chosen(config, base)
         if started:
@@ -100,15 +94,16 @@ class Chat(LanguageModel):
         length = config.arch.max_len
         chats = [tokens_of(part, template, tokenizer) for part in (train, held_out)]
         rows = max(1, config.training.batch_tokens // length)
-        learned = rows_of("training", chats[0], say, length=length, rows=rows, seed=config.seed)
-        judged = rows_of("validation", chats[1], say, length=length, rows=judged_rows(length))
+        learned = rows_of("training", chats[0], session.say, length=length, rows=rows, seed=config.seed)
+        judged = rows_of("validation", chats[1], session.say, length=length, rows=judged_rows(length))
         module = begin(config, tokenizer, base)
         if config.lora.rank:
             add_lora(module, config.lora, _marks(tokenizer))
             beside = sum(value.numel() for value in adapter(module).values())
             size = sum(p.numel() for p in base.module.parameters())
-            say(f"{beside:,} numbers beside the model's {size:,} are trained")
-        outcome = run(ChatJob(module, learned, judged), plan_of(config), folder, resume=resume, quiet=quiet)
+            session.say(f"{beside:,} numbers beside the model's {size:,} are trained")
+        job = ChatJob(module, learned, judged)
+        outcome = run(job, plan_of(config), folder, resume=session.resume, quiet=session.quiet)
         before = next(m["untrained"] for m in read_metrics(folder) if m["kind"] == "floors")
         results = {**outcome.to_json(), "before": {"loss": round(before, 4), "perplexity": round(math.exp(before), 4)}}
         folder.write_json("config.json", {**folder.config(), "results": results})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -28,14 +27,11 @@ from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
+from clearhead.tasks.session import Session
 from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
 from clearhead.training.loop import run
 
 __all__ = ["LanguageModel", "Shown"]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +68,9 @@ class LanguageModel:
         files: Sequence[str],
         config: LanguageConfig,
         folder: Folder,
+        session: Session,
         *,
         valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = _say,
     ) -> Self:
         """Train on running text into a folder, or go on with what the folder holds.
 
@@ -85,7 +79,7 @@ class LanguageModel:
         Raises:
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
-        started = begun(folder, resume=resume)
+        started = begun(folder, resume=session.resume)
         corpus = Corpus(files, valid, config)
         about = corpus.survey()
         base = LanguageModel.base_of(config)
@@ -93,22 +87,23 @@ class LanguageModel:
             same_run(folder, config, about.digest, "text")
             tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
         else:
-            say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
+            session.say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
             tokenizer = base.tokenizer if base else text_tokenizer(about.sample, config.tokenizer)
             folder.write_text("tokenizer.json", tokenizer.to_json())
             sizes = {"vocab_size": tokenizer.vocab_size}
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, about.digest))
-        parts = corpus.tokens(folder, tokenizer, about, quiet=quiet)
+        parts = corpus.tokens(folder, tokenizer, about, quiet=session.quiet)
         for name, tokens in parts.items():
             if not len(tokens):
                 raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
         module = begin(config, tokenizer, base)
         parameters = sum(p.numel() for p in module.parameters())
-        say(
+        session.say(
             f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}; "
             f"{len(parts['train']):,} tokens to train on, {len(parts['valid']):,} for validation"
         )
-        outcome = run(make_job(module, tokenizer, parts, config), plan_of(config), folder, resume=resume, quiet=quiet)
+        job = make_job(module, tokenizer, parts, config)
+        outcome = run(job, plan_of(config), folder, resume=session.resume, quiet=session.quiet)
         folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
         return cls(module, tokenizer, folder)
 

@@ -6,10 +6,9 @@ Axes: written words, source words.
 from __future__ import annotations
 
 import re
-import sys
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -46,6 +45,7 @@ from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pairs import preview_pairs, train_pairs
+from clearhead.tasks.session import Session
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
 __all__ = ["CutWarning", "PairModel", "Part", "Written"]
@@ -53,10 +53,6 @@ __all__ = ["CutWarning", "PairModel", "Part", "Written"]
 _ROW_TOKENS = 4096  # beams * source tokens that are decoded together
 _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
 _JUDGED_ROWS = 500  # validation pairs that are written and scored when a training ends
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 class CutWarning(UserWarning):
@@ -130,29 +126,27 @@ class PairModel(ABC):
         files: Sequence[str],
         config: PairConfig,
         folder: Folder,
+        session: Session,
         *,
         valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = _say,
     ) -> Self:
         """Train on files of pairs into a folder, or go on with what the folder holds.
 
         Raises:
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
-        module, tokenizers, held_out = train_pairs(
-            cls.name, files, config, folder, valid, resume=resume, quiet=quiet, say=say
-        )
+        module, tokenizers, held_out = train_pairs(cls.name, files, config, folder, session, valid)
         trained = cls(module, tokenizers, folder=folder)
         gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
         if gold and module.cross_attentions:
             trained.head = trained._choose_head(gold)
-            say(f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)")
+            session.say(
+                f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)"
+            )
         small = tokenizers.target.lowercase
         judged = trained._judge(held_out[:_JUDGED_ROWS], beam=4, lowercase=small)
         how = "beam 4, compared in lower case as it writes" if small else "beam 4"
-        say(f"validation, written with {how}: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
+        session.say(f"validation, written with {how}: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
         results = {**folder.config()["results"], "written": {k: round(v.value, 2) for k, v in judged.items()}}
         folder.write_json("config.json", {**folder.config(), "results": results, "alignment": trained.head.to_json()})
         return trained
