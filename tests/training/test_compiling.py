@@ -19,54 +19,55 @@ from clearhead.training import precision
 from clearhead.training.loop import read_metrics
 from clearhead.training.precision import Weights, choose_compiling
 
-PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 ARCH = {"d_model": 16, "d_ff": 32, "heads": 2, "layers": 1, "max_len": 16}
 
 
-def test_a_compiled_run_is_the_same_run(tmp_path: Path) -> None:
-    """To rounding; with the command itself, as the types that are checked in tests are nothing to compile."""
-    (tmp_path / "t.txt").write_text("one two three four five six seven.\n" * 60)
-    losses = {}
-    for way in ("yes", "no"):
-        words = f"train language {tmp_path}/t.txt --out {tmp_path}/{way} --tokenizer.kind byte --max-steps 6 "
-        words += "--arch.d-model 16 --arch.d-ff 32 --arch.heads 2 --arch.layers 1 --arch.max-len 16 "
-        words += (
-            f"--training.batch-tokens 64 --training.precision float32 --training.evaluations 2 --training.compile {way}"
-        )
-        done = subprocess.run([PROGRAM, *words.split()], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        losses[way] = [m["loss"] for m in read_metrics(Folder(tmp_path / way)) if m["kind"] == "valid"]
-    assert losses["yes"] == pytest.approx(losses["no"], abs=1e-4) and len(losses["yes"]) == 2
-
-
-_ANY_LENGTH = """
+_RUNS = """
+import sys
+import clearhead
+from clearhead.errors import ClearheadError
 from clearhead.training import precision
-precision._SECONDS = 0.0
-from clearhead.cli import main
-main()
+folder, steps, *ways = sys.argv[1:]
+precision._SECONDS = 0.0  # no run is too short
+for way in ways:
+    training = {"batch_tokens": 64, "precision": "float32", "evaluations": 2, "compile": way}
+    arch = {"d_model": 16, "d_ff": 32, "heads": 2, "layers": 1, "max_len": 16}
+    options = {"arch": arch, "training": training, "tokenizer": {"kind": "byte"}, "device": "cpu"}
+    try:
+        clearhead.train("language", f"{folder}/t.txt", out=f"{folder}/{way}", max_steps=int(steps), **options)
+    except ClearheadError as error:
+        print(f"{way}: {error}", file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("way", ["yes", "auto"])
-def test_a_machine_without_a_compiler(tmp_path: Path, way: str) -> None:
+def runs(folder: Path, steps: int, *ways: str, **environment: str) -> str:
+    """What small runs say: in a process of their own, as the types that are checked in tests are nothing to compile."""
+    (folder / "t.txt").write_text("one two three four five six seven.\n" * 60)
+    command = [sys.executable, "-c", _RUNS, str(folder), str(steps), *ways]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_a_compiled_run_is_the_same_run(tmp_path: Path) -> None:
+    """To rounding."""
+    runs(tmp_path, 6, "yes", "no")
+    losses = {
+        way: [m["loss"] for m in read_metrics(Folder(tmp_path / way)) if m["kind"] == "valid"] for way in ("yes", "no")
+    }
+    assert losses["yes"] == pytest.approx(losses["no"], abs=1e-4) and len(losses["yes"]) == 2
+
+
+def test_a_machine_without_a_compiler(tmp_path: Path) -> None:
     """Asked for, it is an error that says what to do; where it was only an offer, the run goes on and says so."""
-    (tmp_path / "t.txt").write_text("one two three four five six seven.\n" * 60)
-    words = f"train language {tmp_path}/t.txt --out {tmp_path}/m --tokenizer.kind byte --max-steps 2 --device cpu "
-    words += "--arch.d-model 16 --arch.d-ff 32 --arch.heads 2 --arch.layers 1 --arch.max-len 16 "
-    words += (
-        f"--training.batch-tokens 64 --training.precision float32 --training.evaluations 1 --training.compile {way}"
-    )
-    without = {**os.environ, "CXX": str(tmp_path / "g++"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "made")}
-    command = [sys.executable, "-c", _ANY_LENGTH, *words.split()]
-    done = subprocess.run(command, capture_output=True, text=True, env=without)
-    said = "PyTorch cannot compile on this machine ("
-    if way == "auto":
-        assert done.returncode == 0, done.stderr
-        assert done.stderr.count("not compiled") == 1 and f"not compiled: {said}" in done.stderr
-    else:
-        assert done.returncode == 1 and f"clearhead: {said}" in done.stderr, done.stderr
-        assert "mend: install a C++ compiler" in done.stderr and "--training.compile no" in done.stderr
-    assert "Traceback" not in done.stderr and "C++ compiler" in done.stderr
+    without = {"CXX": str(tmp_path / "g++"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "made")}
+    lines = runs(tmp_path, 2, "auto", "yes", **without).splitlines()
+    problem = "PyTorch cannot compile on this machine ("
+    assert sum(line.startswith(f"not compiled: {problem}") for line in lines) == 1
+    assert lines[-2].startswith(f"yes: {problem}") and "C++ compiler" in lines[-2]
+    assert lines[-1].startswith("  mend: install a C++ compiler") and lines[-1].endswith("--training.compile no")
+    assert read_metrics(Folder(tmp_path / "auto"))[-1]["kind"] == "final"
+    assert not (tmp_path / "yes/training").exists()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own parts
