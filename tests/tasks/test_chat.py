@@ -23,6 +23,7 @@ from clearhead.recipes.train import preview
 from clearhead.tasks.chat import Chat
 from clearhead.tasks.chat_preview import ChatPreview
 from clearhead.training.loop import read_metrics
+from command import call
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 GREEDY = Sampling(temperature=0)
@@ -225,8 +226,7 @@ def test_what_is_learned_of_a_row_can_be_seen(place: Path) -> None:
     assert isinstance(shown, ChatPreview)
     learned = ["".join(p for p, n, own in shown.row if own and n == number) for number in {n for _, n, _ in shown.row}]
     assert learned and all(text.startswith("It is ") and text.endswith(".<end>") for text in learned)
-    command = [PROGRAM, "train", "chat", place / "chats.jsonl", "--from", place / "base", "--show-batch"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = call("train", "chat", place / "chats.jsonl", "--from", place / "base", "--show-batch")
     assert done.returncode == 0 and "<assistant>[It is " in done.stdout and ".<end>]" in done.stdout
 
 
@@ -269,9 +269,8 @@ def test_language_training_goes_on_with_a_model(place: Path) -> None:
     assert untrained == pytest.approx(base.folder.config()["results"]["validation"]["loss"], abs=1e-3)
 
 
-def talked(place: Path, *words: str, said: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [PROGRAM, "chat", place / "m", "--temperature", "0", "--repetition-penalty", "1", *words]
-    return subprocess.run(command, input=said, capture_output=True, text=True)
+def talked(place: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    return call("chat", place / "m", "--temperature", 0, "--repetition-penalty", 1, *words, stdin=said.encode())
 
 
 def test_talking_in_the_terminal(model: Chat, place: Path) -> None:
