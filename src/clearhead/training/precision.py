@@ -118,6 +118,7 @@ def choose_compiling(
     """(whether to compile the blocks, one line that says why): where the run is long enough to win by it.
 
     Of a run that is over before compiling could pay, and of a model without blocks, nothing is said.
+    What is compiled here the run need not compile again: PyTorch keeps it with the code, whichever module it serves.
 
     `plain` is how many seconds a pass takes that is not compiled, where that is known. The module, its gradients and
     the random state are left as they were.
