@@ -1,18 +1,22 @@
 """Measuring on a noisy machine: in a round every contender works once, in an order that turns.
 
 A figure means something only beside another of the same minute: medians, ratios of medians and the spread of the
-rounds' own ratios are printed, and the machine's limits are contenders of the same rounds.
+rounds' own ratios are printed, and the machine's limits are contenders of the same rounds. A contender that keeps
+threads of its own has a process of its own: waiting, they would slow the others down.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -55,6 +59,49 @@ def reading() -> tuple[Callable[[], object], float]:
     """(a way, its GB): a float32 matrix far larger than any cache, times a vector."""
     a, b = torch.randn(8192, 8192), torch.randn(8192)
     return lambda: a @ b, a.numel() * 4 / 1e9
+
+
+# Contenders with a process of their own
+
+
+class Contender:
+    """The near end of a process in which `make(*given)` makes a way that works; `make` is a function of a module."""
+
+    def __init__(self, name: str, make: Callable[..., Callable[..., Any]], *given: Any):
+        self.name = name
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far = context.Pipe()
+        self._process = context.Process(target=_work, args=(make, given, torch.get_num_threads(), far), daemon=True)
+        self._process.start()
+        far.close()  # so that the process's own end is the last one, and its death is noticed here
+
+    def __call__(self, *task: Any) -> tuple[float, Any]:
+        """(seconds that the way took there, what it returned).
+
+        Raises:
+            EOFError: the process has ended; it said why.
+        """
+        try:
+            self._pipe.send(task)
+            return self._pipe.recv()
+        except (EOFError, ConnectionError) as error:
+            raise EOFError(f"the process of {self.name} has ended") from error
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join()
+
+
+def _work(make: Callable[..., Callable[..., Any]], given: Sequence[Any], threads: int, pipe: Any) -> None:
+    torch.set_num_threads(threads)
+    way = make(*given)
+    with suppress(EOFError):  # the other end has gone
+        while True:
+            task = pipe.recv()
+            start = time.perf_counter()
+            done = way(*task)
+            pipe.send((time.perf_counter() - start, done))
 
 
 # Rounds and tables

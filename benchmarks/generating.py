@@ -18,7 +18,6 @@ matrix-vector product that reads a large matrix, in the same rounds.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import statistics
 import tempfile
 import time
@@ -30,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from _gpt import GPT2
-from _rounds import machine, reading, table
+from _rounds import Contender, machine, reading, table
 from clearhead.exchange.huggingface import from_huggingface
 from clearhead.generation.continuation import Sampling, continued
 from clearhead.generation.precision import Precision, prepared
@@ -158,38 +157,6 @@ def make(name: str, place: Path) -> Way:
     return plain_way(theirs) if who == "plain" else transformers_way(theirs, static="compiled" in more)
 
 
-def serve(name: str, place: Path, threads: int, pipe: Any) -> None:
-    """A contender in a process of its own: what the thread pools of others do is not its concern."""
-    torch.set_num_threads(threads)
-    way = make(name, place)
-    while True:
-        try:
-            ids, count = pipe.recv()
-        except EOFError:  # the other end has gone: everything is measured
-            return
-        start = time.perf_counter()
-        written = way(ids, count)
-        pipe.send((time.perf_counter() - start, written))
-
-
-class Contender:
-    """The near end of a contender's process."""
-
-    def __init__(self, name: str, place: Path):
-        self.name = name
-        context = multiprocessing.get_context("spawn")
-        self._pipe, far = context.Pipe()
-        self._process = context.Process(target=serve, args=(name, place, torch.get_num_threads(), far), daemon=True)
-        self._process.start()
-
-    def __call__(self, ids: Tensor, count: int) -> tuple[float, Written]:
-        """(seconds, what it wrote)."""
-        self._pipe.send((ids, count))
-        while not self._pipe.poll(1):
-            assert self._process.is_alive(), f"{self.name} has ended"
-        return self._pipe.recv()
-
-
 def measure(ways: Sequence[Contender], batch: int, options: argparse.Namespace) -> None:
     """All contenders in turns, at one batch size."""
     torch.manual_seed(batch)
@@ -252,9 +219,11 @@ def main() -> None:
         place = Path(folder)
         torch.manual_seed(0)
         random_gpt2().save_pretrained(place / "weights")
-        ways = [Contender(name, place) for name in names]
+        ways = [Contender(name, make, name, place) for name in names]
         for batch in options.batches:
             measure(ways, batch, options)
+        for way in ways:
+            way.close()
 
 
 if __name__ == "__main__":

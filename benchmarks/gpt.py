@@ -15,7 +15,6 @@ same rounds. Each contender has a process of its own.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import tempfile
 import time
 import warnings
@@ -28,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from _gpt import GPT2, SMALL, PlainGPT, Shape, adamw
-from _rounds import Row, constant, in_turns, machine, product, ratio, table
+from _rounds import Contender, Row, constant, in_turns, machine, product, ratio, table
 from clearhead.data.windows import TextBatch
 from clearhead.folder import Folder
 from clearhead.models.architecture import DecoderConfig
@@ -170,97 +169,74 @@ def peer_step(name: str, shape: Shape, precision: str, *, compiled: bool) -> Ste
     return step
 
 
-def serve(name: str, size: str, threads: int, pipe: Any) -> None:
-    """A contender in a process of its own."""
-    torch.set_num_threads(threads)
+def make(name: str, size: str, place: Path) -> Callable[[int], None]:
+    """A contender, which takes so many steps; what it writes lies in `place`."""
     torch.manual_seed(0)
     warnings.simplefilter("ignore")
-    shape, rows, steps = SIZES[size]
+    shape, rows, _ = SIZES[size]
     who, precision, *more = name.split()
-    with tempfile.TemporaryDirectory() as place:
-        if who == "clearhead":
-            step = clearhead_step(shape, rows, precision, compiled=bool(more), place=Path(place) / "m")
-        else:
-            step = peer_step(who, shape, precision, compiled=bool(more))
-        random = torch.Generator().manual_seed(1)
-        ids = torch.randint(4, shape.vocab, (rows, _LENGTH + 1), generator=random)
-        try:
-            while True:
-                count = pipe.recv()
-                start = time.perf_counter()
-                for _ in range(count or steps):
-                    step(ids)
-                pipe.send(time.perf_counter() - start)
-        except EOFError:  # the other end has gone
-            return
+    if who == "clearhead":
+        step = clearhead_step(shape, rows, precision, compiled=bool(more), place=place / f"{size} {name}")
+    else:
+        step = peer_step(who, shape, precision, compiled=bool(more))
+    random = torch.Generator().manual_seed(1)
+    ids = torch.randint(4, shape.vocab, (rows, _LENGTH + 1), generator=random)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            step(ids)
+
+    return steps
 
 
-class Contender:
-    """The near end of a contender's process."""
+def row_of(contender: Contender, size: str) -> Row:
+    """A contender as a row of a table."""
+    _, rows, steps = SIZES[size]
 
-    def __init__(self, name: str, size: str):
-        self.name, self.tokens = name, SIZES[size][1] * _LENGTH * SIZES[size][2]
-        context = multiprocessing.get_context("spawn")
-        self._pipe, far = context.Pipe()
-        self._process = context.Process(target=serve, args=(name, size, torch.get_num_threads(), far), daemon=True)
-        self._process.start()
-        far.close()
+    def way(_: int) -> float:
+        contender(steps)
+        return float(rows * _LENGTH * steps)
 
-    def seconds(self, count: int = 0) -> float:
-        """How long so many steps take (0: those of a round)."""
-        self._pipe.send(count)
-        return float(self._pipe.recv())
-
-    def row(self) -> Row:
-        """The contender as a row of a table: a round is timed on the other end."""
-
-        def way(_: int) -> float:
-            self.seconds()
-            return float(self.tokens)
-
-        return Row(self.name, way)
-
-    def close(self) -> None:
-        """End the process."""
-        self._pipe.close()
-        self._process.join()
+    return Row(contender.name, way)
 
 
-def best_of(who: str, size: str, options: argparse.Namespace) -> list[Contender]:
+def best_of(who: str, size: str, place: Path, options: argparse.Namespace) -> list[Contender]:
     """A contender's fastest precision in a short trial, and the same compiled."""
     ways = [w for w in _WAYS if who != "clearhead" or w != "autocast"]
     trials = []
     for precision in ways:
-        contender = Contender(f"{who} {precision}", size)
+        name = f"{who} {precision}"
+        contender = Contender(name, make, name, size, place)
         try:
-            contender.seconds(1)
+            contender(1)
         except EOFError:
-            print(f"  {contender.name}: cannot be run")
+            print(f"  {name}: cannot be run")
             continue
-        trials.append((min(contender.seconds(1) for _ in range(2)), contender))
+        trials.append((min(contender(1)[0] for _ in range(2)), contender))
     trials.sort(key=lambda trial: trial[0])
     for _, contender in trials[1:]:
         contender.close()
     best = trials[0][1]
     if not options.compile:
         return [best]
-    compiled = Contender(f"{best.name} compiled", size)
+    name = f"{best.name} compiled"
+    compiled = Contender(name, make, name, size, place)
     start = time.perf_counter()
     try:
-        compiled.seconds(2)
+        compiled(2)
     except EOFError:
-        print(f"  {compiled.name}: could not be compiled")
+        print(f"  {name}: could not be compiled")
         return [best]
-    print(f"  {compiled.name}: first two steps in {time.perf_counter() - start:.0f} s")
+    print(f"  {name}: first two steps in {time.perf_counter() - start:.0f} s")
     return [best, compiled]
 
 
-def measure(size: str, options: argparse.Namespace) -> None:
+def measure(size: str, place: Path, options: argparse.Namespace) -> None:
     """One size: rows, rounds, table."""
     shape, rows, _ = SIZES[size]
     print(f"\n{size}: {shape.layers} layers, d {shape.d_model}, {rows} rows of {_LENGTH}, vocabulary {shape.vocab:,}")
-    contenders = [c for who in options.contenders for c in best_of(who, size, options)]
-    lines = [contender.row() for contender in contenders]
+    contenders = [c for who in options.contenders for c in best_of(who, size, place, options)]
+    lines = [row_of(contender, size) for contender in contenders]
     limits = {}
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         way, amount = product(4096, dtype)
@@ -299,8 +275,9 @@ def main() -> None:
     if options.quick:
         options.sizes, options.rounds, options.compile = ["small"], 1, False
     print(machine())
-    for size in options.sizes:
-        measure(size, options)
+    with tempfile.TemporaryDirectory() as place:
+        for size in options.sizes:
+            measure(size, Path(place), options)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,16 @@ def test_its_names_are_there_before_they_are_used() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--help"], ["--version"], ["train", "--help"], ["train", "translate", "--help"], ["show", "--help"]]
+    "words",
+    [
+        [],
+        ["--help"],
+        ["--version"],
+        ["train", "--help"],
+        ["train", "translate", "--help"],
+        ["show", "--help"],
+        ["chat", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = f"import sys; sys.argv = ['clearhead', *{words!r}]; from clearhead.cli import main; main()"

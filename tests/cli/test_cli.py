@@ -17,6 +17,7 @@ from clearhead.data.samples.english_spanish import sentences
 from clearhead.folder import Folder
 from clearhead.tasks import TASKS, config_class
 from clearhead.training.loop import read_metrics
+from command import call
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 USE = ["translate", "summarize", "evaluate", "show", "heads", "info", "nearest", "generate", "chat", "export"]
@@ -24,11 +25,6 @@ COMMANDS = ["train", *USE, "study", "worksheet", "demo"]
 PAIRS = [f"{s.english}\t{s.spanish}" for s in sentences("train", 120)]
 TINY = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "64"]
 STEPS = [*["--max-steps", "3", "--training.precision", "float32"], *TINY]
-
-
-def call(*words: object, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([PROGRAM, *map(str, words)], input=stdin, capture_output=True, cwd=cwd, check=False)
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def works(*words: object, **more: Any) -> subprocess.CompletedProcess[str]:

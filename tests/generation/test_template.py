@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -52,6 +53,19 @@ def test_a_template_without_marks_of_what_is_generated() -> None:
     assert learned(rendered) == "Because.<|im_end|>\nSo.<|im_end|>\n"
     assert template.ending() == Stretch("<|im_end|>", True, True)
     assert ChatTemplate(CHATML, SPECIALS).ending() == Stretch("<|im_end|>", False, True), "text, where it is no token"
+
+
+def test_its_ending_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each rendering is a process of its own."""
+    template, rendered, run = ChatTemplate(DEFAULT, SPECIALS), [], ChatTemplate._rendered
+
+    def counted(*given: Any) -> list[str]:
+        rendered.append(given)
+        return run(*given)
+
+    monkeypatch.setattr(ChatTemplate, "_rendered", counted)
+    assert [template.ending() for _ in range(3)] == [Stretch("<end>", True, True)] * 3
+    assert len(rendered) == 1
 
 
 def test_it_is_what_transformers_makes_of_it() -> None:

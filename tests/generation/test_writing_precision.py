@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from clearhead.errors import ConfigError
-from clearhead.generation.precision import Precision, fingerprint, prepared
+from clearhead.generation.precision import Precision, Ready, fingerprint, prepared
+from clearhead.look import watch
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 
@@ -67,6 +68,19 @@ def test_a_fingerprint_tells_every_change() -> None:
         model.head.weight = nn.Parameter(model.head.weight.clone())
         prints.append(fingerprint(model))
     assert len(set(prints)) == 6
+
+
+def test_a_copy_is_made_once_until_the_weights_change() -> None:
+    model, ready = make(), Ready[EncoderDecoder]()
+    first = ready(model, "float32")
+    assert first is not model and ready(model, "float32") is first and ready(model, "bfloat16") is not first
+    assert ready(model, "float32") is first, "each precision has its own"
+    with torch.no_grad():
+        model.decoder.norm.weight[0] += 1
+    assert ready(model, "float32") is not first
+    with watch(model) as trace:
+        ready(model, "int8")(SRC, TGT)
+    assert trace["logits"].shape == (4, 7, 40), "what is looked at is the model itself"
 
 
 @torch.inference_mode()

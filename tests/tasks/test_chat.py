@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import clearhead
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.generation.continuation import Sampling
+from clearhead.generation.reader import Reader
+from clearhead.models.decoder import Decoder
 from clearhead.recipes.train import preview
 from clearhead.tasks.chat import Chat
 from clearhead.tasks.chat_preview import ChatPreview
 from clearhead.training.loop import read_metrics
+from command import call
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 GREEDY = Sampling(temperature=0)
@@ -113,6 +117,31 @@ def _messages(chat: list[dict[str, str]]) -> Any:
     return messages_of(chat)
 
 
+def test_what_was_read_in_a_turn_is_not_read_again(model: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers; of the second prompt only what the first turn did not read."""
+    read: list[int] = []
+    decode = Decoder.decode
+
+    def counted(self: Decoder, token_ids: Tensor, **more: Any) -> Tensor:
+        read.append(token_ids.size(1))
+        return decode(self, token_ids, **more)
+
+    def talked(reader: Reader | None) -> tuple[list[str], list[int]]:
+        read.clear()
+        said: list[dict[str, str]] = []
+        for thing in ("snow", "coal"):
+            said += asked(thing)
+            answer = "".join(model.stream_chat(said, max_tokens=10, sampling=GREEDY, reader=reader))
+            said.append({"role": "assistant", "content": answer})
+        return [message["content"] for message in said], [n for n in read if n > 1]
+
+    monkeypatch.setattr(Decoder, "decode", counted)
+    (said, whole), (again, rest) = talked(None), talked(Reader())
+    assert said == again and said[1] == "It is white." and said[3] == "It is black."
+    answer = len(model.tokenizer.encode([said[1]])[0])
+    assert rest == [whole[0], whole[1] - whole[0] - answer]
+
+
 def test_a_long_conversation_loses_its_oldest_messages(model: Chat) -> None:
     long = [m for thing in COLOURS for m in (*asked(thing), {"role": "assistant", "content": "It is grey."})]
     talk = [{"role": "system", "content": "Hi."}, *long, *asked("snow")]
@@ -197,8 +226,7 @@ def test_what_is_learned_of_a_row_can_be_seen(place: Path) -> None:
     assert isinstance(shown, ChatPreview)
     learned = ["".join(p for p, n, own in shown.row if own and n == number) for number in {n for _, n, _ in shown.row}]
     assert learned and all(text.startswith("It is ") and text.endswith(".<end>") for text in learned)
-    command = [PROGRAM, "train", "chat", place / "chats.jsonl", "--from", place / "base", "--show-batch"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = call("train", "chat", place / "chats.jsonl", "--from", place / "base", "--show-batch")
     assert done.returncode == 0 and "<assistant>[It is " in done.stdout and ".<end>]" in done.stdout
 
 
@@ -241,9 +269,8 @@ def test_language_training_goes_on_with_a_model(place: Path) -> None:
     assert untrained == pytest.approx(base.folder.config()["results"]["validation"]["loss"], abs=1e-3)
 
 
-def talked(place: Path, *words: str, said: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [PROGRAM, "chat", place / "m", "--temperature", "0", "--repetition-penalty", "1", *words]
-    return subprocess.run(command, input=said, capture_output=True, text=True)
+def talked(place: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    return call("chat", place / "m", "--temperature", 0, "--repetition-penalty", 1, *words, stdin=said.encode())
 
 
 def test_talking_in_the_terminal(model: Chat, place: Path) -> None:

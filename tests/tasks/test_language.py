@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ from clearhead.generation.continuation import Sampling
 from clearhead.recipes.train import configure, preview
 from clearhead.tasks.language import LanguageModel
 from clearhead.training.loop import read_metrics
+from command import call
 
-PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 COLOURS = ("blue", "red", "red")
 TEXT = "".join(f"the {COLOURS[i % 3]} ship of king {i % 7} sails, and the sea is calm.\n" for i in range(400))
 ARCH = {"d_model": 32, "d_ff": 64, "heads": 2, "layers": 2, "max_len": 32}
@@ -247,35 +245,29 @@ def test_presets_from_options() -> None:
     assert (small.arch.positions, small.arch.d_model, small.arch.biases) == ("learned", 128, True)
 
 
-def run(*words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, *map(str, words)], input=stdin, capture_output=True, text=True, encoding="utf-8", check=False
-    )
-
-
 def test_by_command(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
     options = ["--max-steps", 30, "--tokenizer.kind", "character", "--training.precision", "float32"]
     sizes = [f"--arch.{name.replace('_', '-')}={value}" for name, value in ARCH.items()]
-    done = run("train", "language", text, "--out", out, *options, *sizes)
+    done = call("train", "language", text, "--out", out, *options, *sizes)
     assert done.returncode == 0, done.stderr
     assert "1 document, " in done.stderr
     assert "it writes: " in done.stderr
     assert f"clearhead generate {out}" in done.stderr
     prompt = "the sea"
-    once = run("generate", out, prompt, "--max-tokens", 12, "--seed", 3)
+    once = call("generate", out, prompt, "--max-tokens", 12, "--seed", 3)
     assert once.returncode == 0, once.stderr
     assert once.stdout.startswith(prompt)
-    assert run("generate", out, prompt, "--max-tokens", 12, "--seed", 3).stdout == once.stdout
-    both = run("generate", out, "-", "--max-tokens", 12, "--json", stdin="the\nking\n")
+    assert call("generate", out, prompt, "--max-tokens", 12, "--seed", 3).stdout == once.stdout
+    both = call("generate", out, "-", "--max-tokens", 12, "--json", stdin=b"the\nking\n")
     assert [json.loads(line)["prompt"] for line in both.stdout.splitlines()] == ["the", "king"]
-    shown = run("generate", out, prompt, "--max-tokens", 3, "--show")
+    shown = call("generate", out, prompt, "--max-tokens", 3, "--show")
     assert shown.returncode == 0, shown.stderr
     assert "candidates" in shown.stderr
-    judged = run("evaluate", out, text)
+    judged = call("evaluate", out, text)
     assert judged.stdout.startswith("bits per byte")
-    assert run("info", out).stdout.count("language")
-    assert "about" in run("train", "language", text, "--dry-run").stdout
+    assert call("info", out).stdout.count("language")
+    assert "about" in call("train", "language", text, "--dry-run").stdout
     for words, said in (
         (["generate", out, prompt, "--top-p", 2], "top_p"),
         (["translate", out, prompt], "its task is language"),
@@ -283,7 +275,7 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
         (["train", "language", text, "--out", tmp_path / "n", "--arch.preset", "lama"], "lama"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.full-every", 2], "give window too"),
     ):
-        failed = run(*words)
+        failed = call(*words)
         assert failed.returncode != 0
         assert said in failed.stderr
         assert "Traceback" not in failed.stderr

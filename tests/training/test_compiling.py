@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,28 +19,60 @@ from clearhead.training import precision
 from clearhead.training.loop import read_metrics
 from clearhead.training.precision import Weights, choose_compiling
 
-PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 ARCH = {"d_model": 16, "d_ff": 32, "heads": 2, "layers": 1, "max_len": 16}
 
 
+_RUNS = """
+import sys
+import clearhead
+from clearhead.errors import ClearheadError
+from clearhead.training import precision
+folder, steps, *ways = sys.argv[1:]
+precision._SECONDS = 0.0  # no run is too short
+for way in ways:
+    training = {"batch_tokens": 64, "precision": "float32", "evaluations": 2, "compile": way}
+    arch = {"d_model": 16, "d_ff": 32, "heads": 2, "layers": 1, "max_len": 16}
+    options = {"arch": arch, "training": training, "tokenizer": {"kind": "byte"}, "device": "cpu"}
+    try:
+        clearhead.train("language", f"{folder}/t.txt", out=f"{folder}/{way}", max_steps=int(steps), **options)
+    except ClearheadError as error:
+        print(f"{way}: {error}", file=sys.stderr)
+"""
+
+
+def runs(folder: Path, steps: int, *ways: str, **environment: str) -> str:
+    """What small runs say: in a process of their own, as the types that are checked in tests are nothing to compile."""
+    (folder / "t.txt").write_text("one two three four five six seven.\n" * 60)
+    command = [sys.executable, "-c", _RUNS, str(folder), str(steps), *ways]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 def test_a_compiled_run_is_the_same_run(tmp_path: Path) -> None:
-    """To rounding; with the command itself, as the types that are checked in tests are nothing to compile."""
-    (tmp_path / "t.txt").write_text("one two three four five six seven.\n" * 60)
-    losses = {}
-    for way in ("yes", "no"):
-        words = f"train language {tmp_path}/t.txt --out {tmp_path}/{way} --tokenizer.kind byte --max-steps 6 "
-        words += "--arch.d-model 16 --arch.d-ff 32 --arch.heads 2 --arch.layers 1 --arch.max-len 16 "
-        words += (
-            f"--training.batch-tokens 64 --training.precision float32 --training.evaluations 2 --training.compile {way}"
-        )
-        done = subprocess.run([PROGRAM, *words.split()], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        losses[way] = [m["loss"] for m in read_metrics(Folder(tmp_path / way)) if m["kind"] == "valid"]
+    """To rounding."""
+    runs(tmp_path, 6, "yes", "no")
+    losses = {
+        way: [m["loss"] for m in read_metrics(Folder(tmp_path / way)) if m["kind"] == "valid"] for way in ("yes", "no")
+    }
     assert losses["yes"] == pytest.approx(losses["no"], abs=1e-4) and len(losses["yes"]) == 2
 
 
+def test_a_machine_without_a_compiler(tmp_path: Path) -> None:
+    """Asked for, it is an error that says what to do; where it was only an offer, the run goes on and says so."""
+    without = {"CXX": str(tmp_path / "g++"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "made")}
+    lines = runs(tmp_path, 2, "auto", "yes", **without).splitlines()
+    problem = "PyTorch cannot compile on this machine ("
+    assert sum(line.startswith(f"not compiled: {problem}") for line in lines) == 1
+    assert lines[-2].startswith(f"yes: {problem}") and "C++ compiler" in lines[-2]
+    assert lines[-1].startswith("  mend: install a C++ compiler") and lines[-1].endswith("--training.compile no")
+    assert read_metrics(Folder(tmp_path / "auto"))[-1]["kind"] == "final"
+    assert not (tmp_path / "yes/training").exists()
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own parts
-def test_only_training_passes_are_compiled() -> None:
+def test_only_training_passes_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "check_compiler", lambda device: None)
     weights = Weights(Decoder(DecoderConfig.model_validate(ARCH), 30), "bfloat16", compiled=True)
     (block,) = weights.working.decoder.blocks  # type: ignore[union-attr]
     assert weights.train().training and block._compiled_call_impl is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 
+from clearhead.cli.drawing import DrawingAnswers
 from clearhead.cli.inputs import lines, sources
 from clearhead.errors import ClearheadError, ConfigError
 
@@ -37,11 +38,7 @@ def chat(
     system: str | None = None,
     max_tokens: int = 200,
     seed: int = 0,
-    temperature: float = 0.7,
-    top_k: int = 0,
-    top_p: float = 0.95,
-    min_p: float = 0.0,
-    repetition_penalty: float = 1.1,
+    drawing: DrawingAnswers = DrawingAnswers(),  # noqa: B008  (nobody can change it)
     stop: Annotated[list[str] | None, Parameter(negative=())] = None,
     precision: Precision = "float32",
     save: Path | None = None,
@@ -67,16 +64,6 @@ def chat(
         most tokens of an answer
     seed
         of what is drawn
-    temperature
-        below 1 probable tokens become more so; 0 is greedy
-    top_k
-        draw from so many tokens only (0: all)
-    top_p
-        draw from the fewest tokens that together have this probability
-    min_p
-        draw from tokens only that have at least this share of the most probable one's probability
-    repetition_penalty
-        above 1 tokens of the conversation so far become less probable
     stop
         end an answer before this text (may be given several times)
     precision
@@ -90,11 +77,11 @@ def chat(
     asked = None if typed else lines(sources(messages))
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
-    from clearhead.generation.continuation import Sampling
+    from clearhead.generation.reader import Reader
     from clearhead.tasks.load import load_for
 
-    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
-    options = {"max_tokens": max_tokens, "sampling": sampling, "stop": stop or (), "precision": precision}
+    options = {"max_tokens": max_tokens, "sampling": drawing.sampling(), "stop": stop or (), "precision": precision}
+    options["reader"] = Reader()
     talk = _Talk(load_for("chat", model), options, seed, save, resume=resume)
     if system is not None:
         talk.be(system)

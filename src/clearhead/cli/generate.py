@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
+from clearhead.cli.drawing import Drawing
 from clearhead.cli.inputs import lines, sources
 from clearhead.errors import ConfigError
 
@@ -28,11 +29,7 @@ def generate(
     *prompts: Annotated[str, Parameter(allow_leading_hyphen=True)],
     max_tokens: int = 200,
     seed: int = 0,
-    temperature: float = 0.8,
-    top_k: int = 0,
-    top_p: float = 0.95,
-    min_p: float = 0.0,
-    repetition_penalty: float = 1.0,
+    drawing: Drawing = Drawing(),  # noqa: B008  (nobody can change it)
     stop: Annotated[list[str] | None, Parameter(negative=())] = None,
     beam: int = 1,
     precision: Precision = "float32",
@@ -57,16 +54,6 @@ def generate(
         most tokens that are written
     seed
         of what is drawn; what one text becomes depends on no other
-    temperature
-        below 1 probable tokens become more so; 0 is greedy
-    top_k
-        draw from so many tokens only (0: all)
-    top_p
-        draw from the fewest tokens that together have this probability
-    min_p
-        draw from tokens only that have at least this share of the most probable one's probability
-    repetition_penalty
-        above 1 tokens of the text so far become less probable
     stop
         end before this text (may be given several times)
     beam
@@ -79,12 +66,10 @@ def generate(
         print one object {"prompt", "text"} a line; "text" is what was written
     """
     texts = [line.text for line in lines(sources(prompts))] if prompts else [""]
-    from clearhead.generation.continuation import Sampling
     from clearhead.tasks.load import load_for
 
-    sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
+    common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}
     writer = load_for("generate", model)
-    common = {"max_tokens": max_tokens, "seed": seed, "sampling": sampling}
     if show:
         if len(texts) > 1 or beam > 1 or stop:
             raise ConfigError("--show explains one text, written without beam and stop", "leave the others out")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
-from typing import Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from clearhead.attention import MultiHead
 from clearhead.errors import ConfigError
 
-__all__ = ["Precision", "fingerprint", "prepared"]
+__all__ = ["Precision", "Ready", "fingerprint", "prepared"]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
 
@@ -47,6 +47,26 @@ def prepared(module: M, precision: Precision) -> M:
     elif _packs(ready):
         _replace_linear(ready, _PackedLinear)
     return ready
+
+
+class Ready(Generic[M]):
+    """The copies of a model that were made ready, each for as long as the weights stay the same."""
+
+    def __init__(self) -> None:
+        self._copies: dict[Precision, tuple[object, M]] = {}
+
+    def __call__(self, module: M, precision: Precision) -> M:
+        """`module` made ready for a precision; itself while hooks look at it.
+
+        Raises:
+            ConfigError: see `prepared`.
+        """
+        if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
+            return module
+        now = fingerprint(module)
+        if precision not in self._copies or self._copies[precision][0] != now:
+            self._copies[precision] = now, prepared(module, precision)
+        return self._copies[precision][1]
 
 
 @torch.no_grad()

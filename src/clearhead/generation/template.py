@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -85,7 +86,16 @@ class ChatTemplate:
         return [list(self._cut(text, guard, begin, end)) for text in texts]
 
     def ending(self) -> Stretch | None:
-        """What the assistant writes behind its answer: a special token, or text that is not blank."""
+        """What the assistant writes behind its answer: a special token, or text that is not blank.
+
+        Raises:
+            ConfigError: the template is wrong, or has no part that the assistant writes.
+        """
+        return self._ending
+
+    @cached_property
+    def _ending(self) -> Stretch | None:
+        """Found out once: each rendering is a process of its own."""
         probe = [Message("user", "1"), Message("assistant", "2")]
         learned = [stretch for stretch in self.render([probe])[0] if stretch.learned]
         if not learned:

@@ -18,6 +18,7 @@ from clearhead.folder import Folder
 from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
+from clearhead.tasks.session import Session
 
 __all__ = ["configure", "preview", "train"]
 
@@ -53,10 +54,9 @@ def train(
     """
     kind = task_class(task)
     configuration = configure(task, recipe=recipe, config=config, options=options)
-    say = {"say": lambda line: None} if quiet else {}
     folder = Folder(out)
     with folder.locked():
-        return kind.train(_names(files), configuration, folder, valid=_names(valid), resume=resume, quiet=quiet, **say)
+        return kind.train(_names(files), configuration, folder, Session(resume, quiet), valid=_names(valid))
 
 
 def preview(

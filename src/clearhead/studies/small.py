@@ -15,6 +15,7 @@ from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.folder import Folder
 from clearhead.insight.findings import Curve
 from clearhead.tasks.config import TranslateConfig
+from clearhead.tasks.session import Session
 from clearhead.tasks.translate import Translator
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
@@ -61,7 +62,7 @@ def made(arch: Mapping[str, Any], train: Pairs, *, seed: int, steps: int, batch_
         for file, pairs in zip(files, (train, train[:: max(1, len(train) // 100)]), strict=True):
             Path(file).write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
         folder = Folder(Path(place) / "model")
-        trained = Translator.train(files[:1], config, folder, valid=files[1:], quiet=True, say=lambda line: None)
+        trained = Translator.train(files[:1], config, folder, Session(quiet=True), valid=files[1:])
         results = folder.config()["results"]
     model = Translator(trained.module, trained.tokenizers, trained.head)
     parameters = sum(weight.numel() for weight in model.module.parameters())

@@ -6,13 +6,14 @@ class that answers these, and name it in `TASKS` (tasks/__init__.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, Self
 
 from pydantic import BaseModel
 from torch import nn
 
 from clearhead.folder import Folder
+from clearhead.tasks.session import Session
 
 __all__ = ["Task"]
 
@@ -37,11 +38,9 @@ class Task(Protocol):
         files: Sequence[str],
         config: Any,
         folder: Folder,
+        session: Session,
         *,
         valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = ...,
     ) -> Self:
         """Train on files into a folder, or go on with what the folder holds."""
         ...

@@ -6,44 +6,39 @@ loss = - sum over the assistant's tokens of log p(y_t | everything before)      
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 
-from clearhead.data.chat_rows import ChatRows, ChatTokens
-from clearhead.data.chats import Chat as Conversation
-from clearhead.data.chats import Message, chat_digest, hold_out_chats, messages_of, read_chats
+from clearhead.data.chat_rows import ChatRows
+from clearhead.data.chats import Message, chat_digest, messages_of, read_chats
 from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
 from clearhead.errors import ConfigError, DataError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Sampling
+from clearhead.generation.continuation import Continuer, Sampling
 from clearhead.generation.precision import Precision
-from clearhead.generation.template import DEFAULT, ChatTemplate, Stretch
+from clearhead.generation.reader import Reader
+from clearhead.generation.template import DEFAULT, ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.models.lora import adapter, add_adapter, add_lora, merge
 from clearhead.tasks.chat_preview import ChatPreview, describe_chats
 from clearhead.tasks.config import ChatConfig
+from clearhead.tasks.conversations import ChatJob, encoded, ending, read_parts, rows_of, tokens_of
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.texts import TextJob, begin, judged, plan_of
+from clearhead.tasks.session import Session
+from clearhead.tasks.texts import begin, judged_rows, plan_of
 from clearhead.training.loop import read_metrics, run
 
 __all__ = ["Chat"]
 
 _TEMPLATE = "chat_template.jinja"  # the field's name for it
 _ADAPTER = "adapter.safetensors"
-_VALID_TOKENS = 4096  # of a batch that is only judged
 _LEAST = 4  # a share of this of the length is kept free for an answer
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 class Chat(LanguageModel):
@@ -65,7 +60,7 @@ class Chat(LanguageModel):
     ):
         super().__init__(module, tokenizer, folder)
         self.template = template or _template(DEFAULT, tokenizer)
-        self._end, self._stop = _ending(self.template, tokenizer)
+        self._end, self._stop = ending(self.template, tokenizer)
 
     # Training and loading --------------------------------------------------------------------------------------------
 
@@ -75,11 +70,9 @@ class Chat(LanguageModel):
         files: Sequence[str],
         config: ChatConfig,
         folder: Folder,
+        session: Session,
         *,
         valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = _say,
     ) -> Self:
         """Teach a language model to answer, on conversations, or go on with what the folder holds.
 
@@ -87,8 +80,8 @@ class Chat(LanguageModel):
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
         base = _base(config)
-        started = begun(folder, resume=resume)
-        train, held_out = _read(files, valid, config, say)
+        started = begun(folder, resume=session.resume)
+        train, held_out = read_parts(files, valid, config, session.say)
         digest = chat_digest(train, held_out)
         tokenizer, template = base.tokenizer, _chosen(config, base)
         if started:
@@ -99,28 +92,18 @@ class Chat(LanguageModel):
             sizes = {"vocab_size": tokenizer.vocab_size}
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
         length = config.arch.max_len
+        chats = [tokens_of(part, template, tokenizer) for part in (train, held_out)]
         rows = max(1, config.training.batch_tokens // length)
-        parts = {
-            "training": ChatRows(_tokens(train, template, tokenizer), length=length, rows=rows, seed=config.seed),
-            "validation": ChatRows(
-                _tokens(held_out, template, tokenizer), length=length, rows=max(1, _VALID_TOKENS // length)
-            ),
-        }
-        for name, part in parts.items():
-            _tell(name, part, say)
+        learned = rows_of("training", chats[0], session.say, length=length, rows=rows, seed=config.seed)
+        judged = rows_of("validation", chats[1], session.say, length=length, rows=judged_rows(length))
         module = begin(config, tokenizer, base)
         if config.lora.rank:
             add_lora(module, config.lora, _marks(tokenizer))
-            learned = sum(value.numel() for value in adapter(module).values())
+            beside = sum(value.numel() for value in adapter(module).values())
             size = sum(p.numel() for p in base.module.parameters())
-            say(f"{learned:,} numbers beside the model's {size:,} are trained")
-        outcome = run(
-            ChatJob(module, parts["training"], parts["validation"]),
-            plan_of(config),
-            folder,
-            resume=resume,
-            quiet=quiet,
-        )
+            session.say(f"{beside:,} numbers beside the model's {size:,} are trained")
+        job = ChatJob(module, learned, judged)
+        outcome = run(job, plan_of(config), folder, resume=session.resume, quiet=session.quiet)
         before = next(m["untrained"] for m in read_metrics(folder) if m["kind"] == "floors")
         results = {**outcome.to_json(), "before": {"loss": round(before, 4), "perplexity": round(math.exp(before), 4)}}
         folder.write_json("config.json", {**folder.config(), "results": results})
@@ -141,10 +124,9 @@ class Chat(LanguageModel):
         """
         base = _base(config)
         remarks: list[str] = []
-        train, _ = _read(files, valid, config, remarks.append)
-        chats = _tokens(train, _chosen(config, base), base.tokenizer)
-        rows = ChatRows(chats, length=config.arch.max_len, rows=1, seed=config.seed)
-        _tell("training", rows, remarks.append)
+        train, _ = read_parts(files, valid, config, remarks.append)
+        chats = tokens_of(train, _chosen(config, base), base.tokenizer)
+        rows = rows_of("training", chats, remarks.append, length=config.arch.max_len, rows=1, seed=config.seed)
         return describe_chats(remarks, chats, rows, base.tokenizer)
 
     @classmethod
@@ -192,7 +174,8 @@ class Chat(LanguageModel):
         """
         texts = [""] * len(chats)
         ids, limits = self._asked([messages_of(chat) for chat in chats], max_tokens)
-        for number, more in self._answers(ids, limits, sampling, seed, stop, precision):
+        model = self._ready(self.module, precision)
+        for number, more in self._answers(model, ids, limits, sampling, seed, stop):
             texts[number] += more
         return [text.strip() for text in texts]
 
@@ -205,22 +188,28 @@ class Chat(LanguageModel):
         seed: int = 0,
         stop: Sequence[str] = (),
         precision: Precision = "float32",
+        reader: Reader | None = None,
     ) -> Iterator[str]:
-        """What `chat` answers to one conversation, as it comes."""
+        """What `chat` answers to one conversation, as it comes.
+
+        With the same `reader` in each turn, what it has read of the conversation is not read again.
+        """
         ids, limits = self._asked([messages_of(messages)], max_tokens)
-        for _, more in self._answers(ids, limits, sampling, seed, stop, precision):
+        model = self._ready(self.module, precision)
+        reads = model if reader is None or model is self.module else reader.of(model)  # what is watched is read whole
+        for _, more in self._answers(reads, ids, limits, sampling, seed, stop):
             yield more
 
     def _answers(
         self,
+        model: Continuer,
         ids: list[list[int]],
         limits: list[int],
         sampling: Sampling | None,
         seed: int,
         stop: Sequence[str],
-        precision: Precision,
     ) -> Iterator[tuple[int, str]]:
-        return self._written(ids, limits, self._end, sampling, seed, [*stop, *self._stop], precision)
+        return self._written(model, ids, limits, self._end, sampling, seed, [*stop, *self._stop])
 
     def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> tuple[list[list[int]], list[int]]:
         """(token ids of each conversation, the most tokens of its answer)."""
@@ -237,7 +226,7 @@ class Chat(LanguageModel):
 
     def _ids(self, messages: Sequence[Message]) -> list[int]:
         rendered = self.template.render([messages], ask=True)
-        return [EOS, *_encoded(rendered, self.tokenizer)[0].ids]
+        return [EOS, *encoded(rendered, self.tokenizer)[0].ids]
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
@@ -245,11 +234,11 @@ class Chat(LanguageModel):
         """Perplexity of the assistant's tokens in conversations."""
         chats, _ = read_chats(files)
         length = self.module.config.max_len
-        tokens = _tokens(chats, self.template, self.tokenizer)
-        rows = ChatRows(tokens, length=length, rows=max(1, _VALID_TOKENS // length))
+        tokens = tokens_of(chats, self.template, self.tokenizer)
+        rows = ChatRows(tokens, length=length, rows=judged_rows(length))
         if not len(rows):
             raise DataError(f"no answer begins within {length} tokens", "give shorter chats", file=", ".join(files))
-        module, total, count = self._in(precision), 0.0, 0
+        module, total, count = self._ready(self.module, precision), 0.0, 0
         with torch.inference_mode():
             for batch in map(rows.whole, rows.in_order()):
                 x = module.decode(batch.ids, documents=batch.documents, at=batch.at)
@@ -261,63 +250,11 @@ class Chat(LanguageModel):
         return {"perplexity": Score(math.exp(total / count), how)}
 
 
-class ChatJob(TextJob):
-    """What the training loop asks of a chat model; the loss is of the assistant's tokens."""
-
-    def __init__(self, module: Decoder, train: ChatRows, valid: ChatRows):
-        super().__init__(module, train)
-        self._valid = valid
-
-    @torch.inference_mode()
-    def validate(self, module: Decoder) -> dict[str, float]:
-        """ "loss" (nats) and perplexity of the assistant's tokens in the validation part."""
-        total, count = judged(module, self._valid)
-        return {"loss": total / count, "perplexity": math.exp(total / count)}
-
-    def floors(self) -> dict[str, float]:
-        """None: the model was trained before."""
-        return {}
-
-    def sample(self, module: Any) -> str:
-        """Nothing: what is learned shows in the numbers, and in `clearhead chat`."""
-        return ""
-
-    def order(self) -> str:
-        """How batches are made."""
-        rows = self._train
-        return f"{rows.rows} rows of {rows.length} tokens a batch, chats packed anew in each epoch, none sees another"
-
-
 def _base(config: ChatConfig) -> LanguageModel:
     base = LanguageModel.base_of(config)
     if base is None:
         raise ConfigError("a chat model begins with a language model", "name it: --from models/mine")
     return base
-
-
-def _read(
-    files: Sequence[str], valid: Sequence[str], config: ChatConfig, say: Callable[[str], None]
-) -> tuple[list[Conversation], list[Conversation]]:
-    chats, report = read_chats(files)
-    for line in report.lines():
-        say(line)
-    train, held_out = (
-        (chats, read_chats(valid)[0])
-        if valid
-        else hold_out_chats(chats, config.data.valid_share, config.data.valid_rows)
-    )
-    say(f"{len(train):,} chats to train on, {len(held_out):,} for validation")
-    return train, held_out
-
-
-def _tell(name: str, part: ChatRows, say: Callable[[str], None]) -> None:
-    if not len(part):
-        raise DataError(
-            f"no answer of the {name} chats begins within {part.length} tokens", "begin with a model of longer texts"
-        )
-    if part.cut:
-        lost = f", {part.dropped:,} of them dropped: no answer is left" if part.dropped else ""
-        say(f"{part.cut:,} {name} chats are cut at {part.length} tokens{lost}")
 
 
 def _chosen(config: ChatConfig, base: LanguageModel) -> ChatTemplate:
@@ -334,43 +271,6 @@ def _chosen(config: ChatConfig, base: LanguageModel) -> ChatTemplate:
 
 def _template(source: str, tokenizer: Tokenizer, file: Path | None = None) -> ChatTemplate:
     return ChatTemplate(source, tokenizer.specials, file=file)
-
-
-def _ending(template: ChatTemplate, tokenizer: Tokenizer) -> tuple[int, list[str]]:
-    """(the token that ends an answer, texts that do)."""
-    ending = template.ending()
-    if ending is not None and ending.special:
-        return tokenizer.specials[ending.text], []
-    return EOS, [] if ending is None else [ending.text]
-
-
-def _tokens(chats: Sequence[Conversation], template: ChatTemplate, tokenizer: Tokenizer) -> list[ChatTokens]:
-    """The conversations as tokens; where the template does not say that an answer ends, EOS does."""
-    made = _encoded(template.render([chat.messages for chat in chats]), tokenizer)
-    return made if template.ending() is not None else [_ended(chat) for chat in made]
-
-
-def _encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> list[ChatTokens]:
-    """Rendered conversations as tokens: what is no special token is read as plain text, all at once."""
-    plain = iter(tokenizer.encode([s.text for chat in rendered for s in chat if not s.special]))
-    chats = []
-    for stretches in rendered:
-        ids = [[tokenizer.specials[s.text]] if s.special else next(plain) for s in stretches]
-        learned = [[s.learned] * len(some) for s, some in zip(stretches, ids, strict=True)]
-        chats.append(ChatTokens(list(chain(*ids)), list(chain(*learned))))
-    return chats
-
-
-def _ended(chat: ChatTokens) -> ChatTokens:
-    """EOS behind each stretch of the assistant's."""
-    ids, learned = [], []
-    for i, (token, own) in enumerate(zip(chat.ids, chat.learned, strict=True)):
-        ids.append(token)
-        learned.append(own)
-        if own and not (i + 1 < len(chat.ids) and chat.learned[i + 1]):
-            ids.append(EOS)
-            learned.append(True)
-    return ChatTokens(ids, learned)
 
 
 def _marks(tokenizer: Tokenizer) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -18,8 +17,8 @@ from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Choice, Sampling, beams, continued
-from clearhead.generation.precision import Precision, fingerprint, prepared
+from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, continued
+from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.streaming import TextStream
 from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
@@ -29,14 +28,11 @@ from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
+from clearhead.tasks.session import Session
 from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
 from clearhead.training.loop import run
 
 __all__ = ["LanguageModel", "Shown"]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +60,7 @@ class LanguageModel:
 
     def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
         self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
-        self._ready: dict[str, tuple[object, Decoder]] = {}
+        self._ready: Ready[Decoder] = Ready()
 
     # Training and loading --------------------------------------------------------------------------------------------
 
@@ -74,11 +70,9 @@ class LanguageModel:
         files: Sequence[str],
         config: LanguageConfig,
         folder: Folder,
+        session: Session,
         *,
         valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = _say,
     ) -> Self:
         """Train on running text into a folder, or go on with what the folder holds.
 
@@ -87,7 +81,7 @@ class LanguageModel:
         Raises:
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
-        started = begun(folder, resume=resume)
+        started = begun(folder, resume=session.resume)
         corpus = Corpus(files, valid, config)
         about = corpus.survey()
         base = LanguageModel.base_of(config)
@@ -95,22 +89,23 @@ class LanguageModel:
             same_run(folder, config, about.digest, "text")
             tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
         else:
-            say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
+            session.say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
             tokenizer = base.tokenizer if base else text_tokenizer(about.sample, config.tokenizer)
             folder.write_text("tokenizer.json", tokenizer.to_json())
             sizes = {"vocab_size": tokenizer.vocab_size}
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, about.digest))
-        parts = corpus.tokens(folder, tokenizer, about, quiet=quiet)
+        parts = corpus.tokens(folder, tokenizer, about, quiet=session.quiet)
         for name, tokens in parts.items():
             if not len(tokens):
                 raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
         module = begin(config, tokenizer, base)
         parameters = sum(p.numel() for p in module.parameters())
-        say(
+        session.say(
             f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}; "
             f"{len(parts['train']):,} tokens to train on, {len(parts['valid']):,} for validation"
         )
-        outcome = run(make_job(module, tokenizer, parts, config), plan_of(config), folder, resume=resume, quiet=quiet)
+        job = make_job(module, tokenizer, parts, config)
+        outcome = run(job, plan_of(config), folder, resume=session.resume, quiet=session.quiet)
         folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
         return cls(module, tokenizer, folder)
 
@@ -213,23 +208,23 @@ class LanguageModel:
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), whole characters, as they come; see `generate`."""
         ids, limits = self._read(prompts, max_tokens)
-        yield from self._written(ids, limits, EOS, sampling, seed, stop, precision, told)
+        model = self._ready(self.module, precision)
+        yield from self._written(model, ids, limits, EOS, sampling, seed, stop, told)
 
     def _written(
         self,
+        model: Continuer,
         ids: list[list[int]],
         limits: list[int],
         eos: int,
         sampling: Sampling | None,
         seed: int,
         stop: Sequence[str],
-        precision: Precision,
         told: Callable[[int, Choice], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), until `eos`, a stop or the limit comes."""
         streams = [TextStream(self.tokenizer, stop) for _ in ids]
         banned = forbidden(self.tokenizer, eos)
-        model = self._in(precision)
         steps = continued(model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, told=told)
         written = next(steps, None)
         while written is not None:
@@ -332,7 +327,7 @@ class LanguageModel:
         config = LanguageConfig.model_validate(self.folder.config()["run"]) if self.folder else LanguageConfig()
         pieces = read_pieces(files, column=config.data.text, separator=config.data.separator)
         total, tokens, size = 0.0, 0, 0
-        module, length = self._in(precision), self.module.config.max_len
+        module, length = self._ready(self.module, precision), self.module.config.max_len
         with torch.inference_mode():
             for text in _documents(pieces):
                 ids = [EOS, *self.tokenizer.encode([text])[0], EOS]
@@ -382,7 +377,8 @@ class LanguageModel:
         self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
     ) -> list[str]:
         ids, limits = self._read(prompts, max_tokens)
-        found = beams(self._in(precision), ids, limits, eos=EOS, forbidden=forbidden(self.tokenizer, EOS), beam=beam)
+        model, banned = self._ready(self.module, precision), forbidden(self.tokenizer, EOS)
+        found = beams(model, ids, limits, eos=EOS, forbidden=banned, beam=beam)
         texts = []
         for best in found:
             stream = TextStream(self.tokenizer, stop)
@@ -395,13 +391,6 @@ class LanguageModel:
             self.module(torch.tensor([ids]))
         acts = [trace[path] for path in trace.find("self_attention.attention")]
         return torch.stack([act.weights()[0].mean(0) for act in acts]).mean(0)
-
-    def _in(self, precision: Precision) -> Decoder:
-        """The model, made ready for a precision, once for as long as its weights stay the same."""
-        now = fingerprint(self.module)
-        if precision not in self._ready or self._ready[precision][0] != now:
-            self._ready[precision] = now, prepared(self.module, precision)
-        return self._ready[precision][1]
 
 
 def _documents(pieces: Iterator[Piece]) -> Iterator[str]:

@@ -6,10 +6,9 @@ Axes: written words, source words.
 from __future__ import annotations
 
 import re
-import sys
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -26,7 +25,7 @@ from clearhead.data.tokenizers import BOS, EOS, PAD, UNK
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.precision import Precision, fingerprint, prepared
+from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.search import search
 from clearhead.insight.alignment import (
     Alignment,
@@ -47,6 +46,7 @@ from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pairs import preview_pairs, train_pairs
+from clearhead.tasks.session import Session
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
 __all__ = ["CutWarning", "PairModel", "Part", "Written"]
@@ -54,10 +54,6 @@ __all__ = ["CutWarning", "PairModel", "Part", "Written"]
 _ROW_TOKENS = 4096  # beams * source tokens that are decoded together
 _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
 _JUDGED_ROWS = 500  # validation pairs that are written and scored when a training ends
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 class CutWarning(UserWarning):
@@ -108,7 +104,7 @@ class PairModel(ABC):
     ):
         self.module, self.tokenizers, self.folder = module.eval(), tokenizers, folder
         self.head = head or AlignmentHead.by_rule(len(module.cross_attentions))
-        self._ready: dict[str, tuple[object, Seq2Seq]] = {}
+        self._ready: Ready[Seq2Seq] = Ready()
 
     # What a task adds -------------------------------------------------------------------------------------------------
 
@@ -132,29 +128,27 @@ class PairModel(ABC):
         files: Sequence[str],
         config: PairConfig,
         folder: Folder,
+        session: Session,
         *,
         valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = _say,
     ) -> Self:
         """Train on files of pairs into a folder, or go on with what the folder holds.
 
         Raises:
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
-        module, tokenizers, held_out = train_pairs(
-            cls.name, files, config, folder, valid, resume=resume, quiet=quiet, say=say
-        )
+        module, tokenizers, held_out = train_pairs(cls.name, files, config, folder, session, valid)
         trained = cls(module, tokenizers, folder=folder)
         gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
         if gold and module.cross_attentions:
             trained.head = trained._choose_head(gold)
-            say(f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)")
+            session.say(
+                f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)"
+            )
         small = tokenizers.target.lowercase
         judged = trained._judge(held_out[:_JUDGED_ROWS], beam=4, lowercase=small)
         how = "beam 4, compared in lower case as it writes" if small else "beam 4"
-        say(f"validation, written with {how}: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
+        session.say(f"validation, written with {how}: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
         results = {**folder.config()["results"], "written": {k: round(v.value, 2) for k, v in judged.items()}}
         folder.write_json("config.json", {**folder.config(), "results": results, "alignment": trained.head.to_json()})
         return trained
@@ -224,7 +218,7 @@ class PairModel(ABC):
             raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
         if not 1 <= n <= beam:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
-        ids, module = self._source_ids(texts), self._in(precision)
+        ids, module = self._source_ids(texts), self._ready(self.module, precision)
         found: list[list[Written]] = [[Written("", 0.0)] * n for _ in texts]
         for rows in _by_length(ids, beam):
             src, lengths = pad([ids[i] for i in rows])
@@ -430,15 +424,6 @@ class PairModel(ABC):
             references.setdefault(pair.source, []).append(pair.target)
         outputs = self.write(list(references), beam=beam, length_penalty=length_penalty, precision=precision)
         return self.metrics(outputs, list(references.values()), lowercase=lowercase)
-
-    def _in(self, precision: Precision) -> Seq2Seq:
-        """The module made ready for writing, anew when its weights have changed; itself while hooks look at it."""
-        if any(part._forward_hooks or part._forward_pre_hooks for part in self.module.modules()):
-            return self.module
-        weights = fingerprint(self.module)
-        if precision not in self._ready or self._ready[precision][0] != weights:
-            self._ready[precision] = weights, prepared(self.module, precision)
-        return self._ready[precision][1]
 
     def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
         most = self.module.config.max_len - 1

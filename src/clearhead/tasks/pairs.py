@@ -25,6 +25,7 @@ from clearhead.folder import Folder
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.run_folder import begun, described, same_run
+from clearhead.tasks.session import Session
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan, run
@@ -116,11 +117,8 @@ def train_pairs(
     files: Sequence[str],
     config: PairConfig,
     folder: Folder,
+    session: Session,
     valid: Sequence[str],
-    *,
-    resume: bool,
-    quiet: bool,
-    say: Callable[[str], None],
 ) -> tuple[Seq2Seq, TokenizerPair, list[Pair]]:
     """Train, or go on, into a folder; returns the model, the tokenizers and the validation pairs.
 
@@ -129,8 +127,8 @@ def train_pairs(
     Raises:
         DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
     """
-    started = begun(folder, resume=resume)
-    train, held_out = _read(files, valid, config, say)
+    started = begun(folder, resume=session.resume)
+    train, held_out = _read(files, valid, config, session.say)
     digest = _digest(train, held_out)
     if started:
         same_run(folder, config, digest, "sentence pairs")
@@ -145,9 +143,9 @@ def train_pairs(
     module = make_seq2seq(config.arch, *sizes)
     parameters = sum(p.numel() for p in module.parameters())
     words = f"vocabulary of {sizes[1]:,}" if tokenizers.joint else f"vocabularies of {sizes[0]:,} and {sizes[1]:,}"
-    say(f"{parameters / 1e6:.2f} M parameters, {words}")
-    job = _job(module, tokenizers, train, held_out, config, say)
-    outcome = run(job, _plan(config), folder, resume=resume, quiet=quiet)
+    session.say(f"{parameters / 1e6:.2f} M parameters, {words}")
+    job = _job(module, tokenizers, train, held_out, config, session.say)
+    outcome = run(job, _plan(config), folder, resume=session.resume, quiet=session.quiet)
     folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
     return module, tokenizers, held_out
 

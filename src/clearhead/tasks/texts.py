@@ -24,7 +24,18 @@ from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan
 
-__all__ = ["Corpus", "LanguageJob", "TextJob", "begin", "forbidden", "judged", "make_job", "plan_of", "text_loss"]
+__all__ = [
+    "Corpus",
+    "LanguageJob",
+    "TextJob",
+    "begin",
+    "forbidden",
+    "judged",
+    "judged_rows",
+    "make_job",
+    "plan_of",
+    "text_loss",
+]
 
 _VALID_TOKENS = 4096  # of a batch that is only judged
 _COUNTED = 2**22  # tokens that floors are counted on
@@ -163,12 +174,17 @@ def judged(module: Decoder, windows: Rows) -> tuple[float, int]:
     return total, count
 
 
+def judged_rows(length: int) -> int:
+    """How many rows of so many tokens are judged together."""
+    return max(1, _VALID_TOKENS // length)
+
+
 def make_job(module: Decoder, tokenizer: Tokenizer, parts: dict[str, Tokens], config: LanguageConfig) -> LanguageJob:
     """The training and the validation part as the loop asks for them."""
     length, apart = config.arch.max_len, config.data.apart
     rows = max(1, config.training.batch_tokens // length)
     train = Windows(parts["train"], length=length, rows=rows, apart=apart, seed=config.seed)
-    valid = Windows(parts["valid"], length=length, rows=max(1, _VALID_TOKENS // length), apart=apart)
+    valid = Windows(parts["valid"], length=length, rows=judged_rows(length), apart=apart)
     return LanguageJob(module, train, valid, tokenizer)
 
 

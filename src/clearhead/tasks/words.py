@@ -6,7 +6,6 @@ import copy
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from clearhead.models.word_vectors import WordVectors
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
+from clearhead.tasks.session import Session
 from clearhead.training.config import OptimizerConfig
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan, run
@@ -37,10 +37,6 @@ __all__ = ["Neighbour", "WordJob", "Words"]
 
 _DRAWN = 256  # words drawn by chance that a stretch shares
 _FIRST = UNK + 1  # the entries before are no words
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -145,18 +141,16 @@ class Words:
         files: Sequence[str],
         config: WordsConfig,
         folder: Folder,
+        session: Session,
         *,
         valid: Sequence[str] = (),
-        resume: bool = False,
-        quiet: bool = False,
-        say: Callable[[str], None] = _say,
     ) -> Self:
         """Train on files of running text into a folder, or go on with what the folder holds.
 
         Raises:
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
-        started = begun(folder, resume=resume)
+        started = begun(folder, resume=session.resume)
         lines = read_text(files)
         train, held = (lines, read_text(valid)) if valid else split_lines(lines, config.vocabulary.valid_share)
         digest = hashlib.sha256("\n".join([*train, "", *held]).encode()).hexdigest()
@@ -171,12 +165,12 @@ class Words:
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
         torch.manual_seed(config.seed)
         module = WordVectors(config.arch, tokenizer.vocab_size)
-        job = _job(module, tokenizer, train, held, config, say)
+        job = _job(module, tokenizer, train, held, config, session.say)
         moments = max(
             config.keep_checkpoints, 2 if config.arch.d_model <= 2 else 0
         )  # a plane is shown before and after
         plan = Plan(config.seed, config.max_steps, moments, _optimizer(config), config.schedule, config.training)
-        outcome = run(job, plan, folder, resume=resume, quiet=quiet)
+        outcome = run(job, plan, folder, resume=session.resume, quiet=session.quiet)
         folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
         return cls(module, tokenizer, folder)
 

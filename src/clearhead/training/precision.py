@@ -11,14 +11,16 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from clearhead.errors import ConfigError
 from clearhead.models.block import Block
 
-__all__ = ["Weights", "choose_compiling", "choose_precision"]
+__all__ = ["Weights", "check_compiler", "choose_compiling", "choose_precision"]
 
 _WORTH, _SECONDS = 0.9, 180.0  # of a pass's time; a shorter run is over before compiling has paid
 
@@ -30,6 +32,9 @@ class Weights:
         master: the model; its parameters are float32.
         precision: "float32" or "bfloat16".
         compiled: whether the blocks are compiled for training passes; others need their own shapes, and are not.
+
+    Raises:
+        ConfigError: nothing can be compiled on this machine.
     """
 
     def __init__(self, master: nn.Module, precision: str, *, compiled: bool = False):
@@ -41,10 +46,10 @@ class Weights:
         pairs = zip(master.parameters(), self.working.parameters(), strict=True)
         self._pairs = [(mine, copied) for mine, copied in pairs if mine.requires_grad]
         self._compiled: dict[nn.Module, Any] = {}
-        for block in self.working.modules() if compiled else ():
-            if isinstance(block, Block):
-                block.compile()
-                self._compiled[block] = block._compiled_call_impl
+        for block in _blocks(self.working) if compiled else ():
+            check_compiler(next(block.parameters()).device.type)
+            block.compile()
+            self._compiled[block] = block._compiled_call_impl
 
     def train(self) -> nn.Module:
         """The working copy, for a training pass."""
@@ -76,6 +81,26 @@ class Weights:
                 torch._foreach_copy_([w for _, w in self._pairs], [m for m, _ in self._pairs])
 
 
+@cache
+def check_compiler(device: str) -> None:
+    """Compile the least there is for a kind of device ("cpu"): what the machine lacks is known before a run begins.
+
+    Raises:
+        ConfigError: it cannot be compiled.
+    """
+
+    def twice(x: Tensor) -> Tensor:
+        return 2 * x
+
+    try:
+        torch.compile(twice)(torch.ones(2, device=device))
+    except Exception as error:
+        raise ConfigError(
+            f"PyTorch cannot compile on this machine ({_first_line(error)})",
+            "install a C++ compiler (Debian, Ubuntu: apt install g++), or begin a run with --training.compile no",
+        ) from error
+
+
 def choose_precision(module: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[str, float, str]:
     """(precision, seconds of a pass in it, one line that says why): the faster one, forward and backward.
 
@@ -93,11 +118,12 @@ def choose_compiling(
     """(whether to compile the blocks, one line that says why): where the run is long enough to win by it.
 
     Of a run that is over before compiling could pay, and of a model without blocks, nothing is said.
+    What is compiled here the run need not compile again: PyTorch keeps it with the code, whichever module it serves.
 
     `plain` is how many seconds a pass takes that is not compiled, where that is known. The module, its gradients and
     the random state are left as they were.
     """
-    if not any(isinstance(part, Block) for part in module.modules()):
+    if not _blocks(module):
         return False, ""
     plain = plain or _seconds(module, loss, precision, False)
     if plain * passes < _SECONDS:
@@ -105,12 +131,22 @@ def choose_compiling(
     start = time.perf_counter()
     try:
         compiled = _seconds(module, loss, precision, True)
-    except Exception as error:  # no compiler on the machine, or one that fails: the run goes on without
-        return False, f"not compiled: {type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    except ConfigError as error:  # the run goes on without
+        return False, f"not compiled: {error.problem}"
+    except Exception as error:  # a compiler that fails at more than the least
+        return False, f"not compiled: {type(error).__name__}: {_first_line(error)}"
     spent = time.perf_counter() - start
     worth = compiled < _WORTH * plain and (plain - compiled) * passes > spent
     times = f"a pass takes {compiled * 1e3:.0f} ms compiled (after {spent:.0f} s), {plain * 1e3:.0f} ms as it is"
     return worth, f"{'compiled' if worth else 'not compiled'}: {times}"
+
+
+def _blocks(module: nn.Module) -> list[Block]:
+    return [part for part in module.modules() if isinstance(part, Block)]
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
 
 
 def _seconds(module: nn.Module, loss: Callable[[nn.Module], Tensor], precision: str, compiled: bool) -> float:

@@ -1,0 +1,135 @@
+"""What training on conversations needs: the chats, their tokens in rows, and what the loop asks of a chat model.
+
+A template says how a conversation is written, and which of it the assistant writes; only that is learned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+
+from clearhead.data.chat_rows import ChatRows, ChatTokens
+from clearhead.data.chats import Chat, hold_out_chats, read_chats
+from clearhead.data.tokenizers import EOS, Tokenizer
+from clearhead.errors import DataError
+from clearhead.generation.template import ChatTemplate, Stretch
+from clearhead.models.decoder import Decoder
+from clearhead.tasks.config import ChatConfig
+from clearhead.tasks.texts import TextJob, judged
+
+__all__ = ["ChatJob", "encoded", "ending", "read_parts", "rows_of", "tokens_of"]
+
+
+class ChatJob(TextJob):
+    """What the training loop asks of a chat model; the loss is of the assistant's tokens."""
+
+    def __init__(self, module: Decoder, train: ChatRows, valid: ChatRows):
+        super().__init__(module, train)
+        self._valid = valid
+
+    @torch.inference_mode()
+    def validate(self, module: Decoder) -> dict[str, float]:
+        """ "loss" (nats) and perplexity of the assistant's tokens in the validation part."""
+        total, count = judged(module, self._valid)
+        return {"loss": total / count, "perplexity": math.exp(total / count)}
+
+    def floors(self) -> dict[str, float]:
+        """None: the model was trained before."""
+        return {}
+
+    def sample(self, module: Any) -> str:
+        """Nothing: what is learned shows in the numbers, and in `clearhead chat`."""
+        return ""
+
+    def order(self) -> str:
+        """How batches are made."""
+        rows = self._train
+        return f"{rows.rows} rows of {rows.length} tokens a batch, chats packed anew in each epoch, none sees another"
+
+
+def read_parts(
+    files: Sequence[str], valid: Sequence[str], config: ChatConfig, say: Callable[[str], None]
+) -> tuple[list[Chat], list[Chat]]:
+    """(the conversations to train on, those for validation).
+
+    Raises:
+        DataError: a file cannot be used.
+    """
+    chats, report = read_chats(files)
+    for line in report.lines():
+        say(line)
+    train, held_out = (
+        (chats, read_chats(valid)[0])
+        if valid
+        else hold_out_chats(chats, config.data.valid_share, config.data.valid_rows)
+    )
+    say(f"{len(train):,} chats to train on, {len(held_out):,} for validation")
+    return train, held_out
+
+
+def rows_of(
+    name: str, chats: Sequence[ChatTokens], say: Callable[[str], None], *, length: int, rows: int, seed: int = 0
+) -> ChatRows:
+    """The rows of a part of the data ("training"); `say` is told what did not fit into them.
+
+    Raises:
+        DataError: no answer fits.
+    """
+    part = ChatRows(chats, length=length, rows=rows, seed=seed)
+    if not len(part):
+        raise DataError(
+            f"no answer of the {name} chats begins within {length} tokens", "begin with a model of longer texts"
+        )
+    if part.cut:
+        lost = f", {part.dropped:,} of them dropped: no answer is left" if part.dropped else ""
+        say(f"{part.cut:,} {name} chats are cut at {length} tokens{lost}")
+    return part
+
+
+def ending(template: ChatTemplate, tokenizer: Tokenizer) -> tuple[int, list[str]]:
+    """(the token that ends an answer, texts that do).
+
+    Raises:
+        ConfigError: the template cannot be used.
+    """
+    end = template.ending()
+    if end is not None and end.special:
+        return tokenizer.specials[end.text], []
+    return EOS, [] if end is None else [end.text]
+
+
+def tokens_of(chats: Sequence[Chat], template: ChatTemplate, tokenizer: Tokenizer) -> list[ChatTokens]:
+    """The conversations as tokens; where the template does not say that an answer ends, EOS does.
+
+    Raises:
+        ConfigError: the template cannot be used.
+    """
+    made = encoded(template.render([chat.messages for chat in chats]), tokenizer)
+    return made if template.ending() is not None else [_ended(chat) for chat in made]
+
+
+def encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> list[ChatTokens]:
+    """Rendered conversations as tokens: what is no special token is read as plain text, all at once."""
+    plain = iter(tokenizer.encode([s.text for chat in rendered for s in chat if not s.special]))
+    chats = []
+    for stretches in rendered:
+        ids = [[tokenizer.specials[s.text]] if s.special else next(plain) for s in stretches]
+        learned = [[s.learned] * len(some) for s, some in zip(stretches, ids, strict=True)]
+        chats.append(ChatTokens(list(chain(*ids)), list(chain(*learned))))
+    return chats
+
+
+def _ended(chat: ChatTokens) -> ChatTokens:
+    """EOS behind each stretch of the assistant's."""
+    ids, learned = [], []
+    for i, (token, own) in enumerate(zip(chat.ids, chat.learned, strict=True)):
+        ids.append(token)
+        learned.append(own)
+        if own and not (i + 1 < len(chat.ids) and chat.learned[i + 1]):
+            ids.append(EOS)
+            learned.append(True)
+    return ChatTokens(ids, learned)
