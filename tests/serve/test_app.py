@@ -161,7 +161,7 @@ def test_windows_and_pictures_of_large_matrices() -> None:
 
     x = torch.zeros(600, 512)
     x[599, 0], x[3, 511] = -7.0, 2.0
-    small = _pooled(x, 256)
+    small = _pooled(x, 256, 256)
     assert small.shape == (256, 256)
     assert small[255, 0] == -7 and small[1, 255] == 2 and small.abs().sum() >= 9
 

@@ -278,7 +278,7 @@ def test_a_link_shows_the_same(family: tuple[Any, Question], new_page: Callable[
     with served(task) as address:
         page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
         ready(page)
-        click(page, ".thumb >> nth=1")
+        click(page, ".thumb >> nth=0")
         click(page, "[data-row='0'][data-column='0']")
         page.fill("[data-key='another number']", "0.5")
         click(page, "[data-key='set']")

@@ -11,7 +11,7 @@ Axes: d_model, vocab.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from clearhead.look import Trace
 
 __all__ = ["Contribution", "contributions"]
+
+_Term: TypeAlias = tuple[str, str, int | None, Tensor]  # its name, path, head, and the vector it adds
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,15 @@ def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
     Empty where the model's logit is no such sum: blocks with norms behind them or a mix of the stream, a cap on the
     logits, recurrent networks; also where values behind the blocks were edited.
     """
-    module = trace.module
-    stack = getattr(module, "decoder", None)
+    module: Any = trace.module
+    stack: Any = getattr(module, "decoder", None)
     norm = getattr(stack, "norm", None)
     capped = getattr(getattr(module, "config", None), "soft_cap", None) is not None
     if norm is None or isinstance(norm, nn.Identity) or getattr(stack, "mix", None) is not None or capped:
         return []
     last = trace[f"decoder.blocks.{len(stack.blocks) - 1}.resid_out"][0, row]
     weight, added, size, centred = _direction(norm, last, module.head.weight[token])
-    terms = [("the embeddings", "decoder.embedded", None, trace["decoder.embedded"][0, row])]
+    terms: list[_Term] = [("the embeddings", "decoder.embedded", None, trace["decoder.embedded"][0, row])]
     for number, block in enumerate(stack.blocks):
         terms += _of_block(trace, f"decoder.blocks.{number}", block, row)
     found = [
@@ -63,17 +65,17 @@ def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
     return [*found, Contribution("the last norm's bias", "decoder.out", None, added)] if added else found
 
 
-def _direction(norm: nn.Module, x: Tensor, row: Tensor) -> tuple[Tensor, float, Tensor, bool]:
+def _direction(norm: Any, x: Tensor, row: Tensor) -> tuple[Tensor, float, Tensor, bool]:
     """(what a term is multiplied with, what the norm's bias adds, the norm's size, whether it takes the mean off)."""
     centred = isinstance(norm, nn.LayerNorm)
-    size = ((x - x.mean() if centred else x).square().mean() + (norm.eps or 0.0)).sqrt()  # type: ignore[operator]
+    size = ((x - x.mean() if centred else x).square().mean() + (norm.eps or 0.0)).sqrt()
     bias = getattr(norm, "bias", None)
-    return norm.weight * row, 0.0 if bias is None else float(bias @ row), size, centred  # type: ignore[operator]
+    return norm.weight * row, 0.0 if bias is None else float(bias @ row), size, centred
 
 
-def _of_block(trace: Trace, path: str, block: nn.Module, row: int) -> list[tuple[str, str, int | None, Tensor]]:
+def _of_block(trace: Trace, path: str, block: nn.Module, row: int) -> list[_Term]:
     number = path.rpartition(".")[2]
-    terms: list[tuple[str, str, int | None, Tensor]] = []
+    terms: list[_Term] = []
     for kind in ("self_attention", "cross_attention"):
         attention = getattr(block, kind, None)
         if attention is None:

@@ -12,6 +12,7 @@ Axes: heads, rows, columns; the batch holds one text and is left out.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,9 @@ from clearhead.views.stations import stations, tensors
 __all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "values"]
 
 _THUMB = 32  # rows and columns of a head's small picture
+_WHOLE = 256  # queries up to which an act is opened whole for its small pictures
 _PICTURE = 256  # most rows and columns of a pooled matrix
+_STRIP = 16  # rows of a picture that are made at once
 _CANDIDATES = 8
 _TOLD = 256  # most positions whose candidates the first view holds
 
@@ -181,6 +184,8 @@ def _of_act(trace: Trace, wanted: Wanted) -> Tensor:
     if step == "context":
         contexts = _joined(trace, wanted.path.removesuffix("attention") + "context")
         return _window(contexts[0, head], wanted)
+    if wanted.pooled and len(acts) == 1:
+        return _picture(lambda rows: getattr(alone[0], step)(rows)[0, 0], acts[0].shape[2])
     if wanted.rows is None or len(acts) > 1:
         return _window(torch.cat([getattr(act, step)()[0, 0] for act in alone]), wanted)
     low, high = wanted.rows
@@ -193,12 +198,23 @@ def _window(x: Tensor, wanted: Wanted) -> Tensor:
         if place is not None:
             low, high = max(0, place[0]), min(x.size(axis), place[1])
             x = x.narrow(axis, min(low, x.size(axis)), max(0, high - low))
-    return _pooled(x, _PICTURE) if wanted.pooled and x.numel() else x
+    return _pooled(x, _PICTURE, _PICTURE) if wanted.pooled and x.numel() else x
 
 
-def _pooled(x: Tensor, most: int) -> Tensor:
-    """The number furthest from 0 of each patch; as it is where it is small enough."""
-    size = [min(most, n) for n in x.shape]
+def _picture(rows_of: Callable[[slice], Tensor], rows: int) -> Tensor:
+    """The pooled picture of a matrix that is derived some rows at a time: they stay in the processor's cache."""
+    size = min(_PICTURE, rows)
+    edges = [i * rows // size for i in range(size + 1)]
+    strips = [
+        _pooled(rows_of(slice(edges[i], edges[min(i + _STRIP, size)])), min(_STRIP, size - i), _PICTURE)
+        for i in range(0, size, _STRIP)
+    ]
+    return torch.cat(strips)
+
+
+def _pooled(x: Tensor, rows: int, columns: int) -> Tensor:
+    """The number furthest from 0 of each patch, at most so many of them; as it is where it is small enough."""
+    size = [min(rows, x.size(0)), min(columns, x.size(1))]
     if list(x.shape) == size:
         return x
     x = x.float().masked_fill(x == float("-inf"), 0.0)
@@ -214,10 +230,10 @@ def _small(trace: Trace, path: str) -> dict[str, Any]:
     rows = [i * queries // _THUMB for i in range(_THUMB)] if queries > _THUMB else list(range(queries))
     if len(acts) > 1:
         weights = torch.cat([acts[row].weights() for row in rows], dim=2)[0]
-    elif len(rows) < queries:
-        weights = torch.cat([acts[0].weights(slice(row, row + 1)) for row in rows], dim=2)[0]
+    elif queries <= _WHOLE:
+        weights = acts[0].weights()[0, :, rows]
     else:
-        weights = acts[0].weights()[0]
+        weights = torch.cat([acts[0].weights(slice(row, row + 1)) for row in rows], dim=2)[0]
     if weights.size(2) > _THUMB:
         weights = F.adaptive_max_pool2d(weights.float(), (len(rows), _THUMB))
     data = (weights.float().clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy().tobytes()
@@ -241,18 +257,18 @@ def _as_seen(trace: Trace, path: str, act: Attention, name: str) -> bool:
 @torch.no_grad()
 def _output(trace: Trace, temperature: float) -> list[dict[str, Any]]:
     """What comes behind each token: the candidates, and the token that stands there, if one does."""
-    if "logits" not in trace or trace.name_of is None:
+    if "logits" not in trace or trace.name_of is None or not trace.token_ids:
         return []
-    logits = _joined(trace, "logits")[0].float()
     ids = trace.token_ids[list(trace.token_ids)[-1]]
+    first = max(0, len(ids) - _TOLD)
+    logits = _joined(trace, "logits")[0, first:].float()
+    shares = (logits / max(temperature, 1e-4)).softmax(-1)
+    best = logits.topk(min(_CANDIDATES, logits.size(-1))).indices
     told = []
-    for row in range(max(0, len(ids) - _TOLD), len(ids)):
-        best = candidates(trace, row, temperature=temperature)
-        entry: dict[str, Any] = {"row": row, "candidates": best, "next": None}
-        if row + 1 < len(ids):
-            share = float((logits[row] / max(temperature, 1e-4)).softmax(-1)[ids[row + 1]])
-            entry["next"] = _candidate(trace, ids[row + 1], float(logits[row, ids[row + 1]]), share)
-        told.append(entry)
+    for row, (x, p, some) in enumerate(zip(logits, shares, best.tolist(), strict=True), first):
+        after = ids[row + 1 : row + 2]
+        one = [_candidate(trace, token, float(x[token]), float(p[token])) for token in [*some, *after]]
+        told.append({"row": row, "candidates": one[: len(some)], "next": one[-1] if after else None})
     return told
 
 

@@ -114,11 +114,11 @@ def _station(trace: Trace, path: str) -> Station:
         if axis in _STEP_AXES[:2] and len(values) > 1:
             shape[number] = sum(value.shape[number + 1] for value in values)
     rows, columns = _labels(trace, stack, part, axes)
-    number = int(block[1]) if block else None
+    in_block = int(block[1]) if block else None
     kind = "tensor" if isinstance(values[0], Tensor) else "act"
     title = _TITLES.get(parts[-1]) or f"what {part.replace('_', '-')} adds" if part else _TITLES.get(parts[-1], "out")
     formula = None if trace.module is None else _Formulas(trace, trace.module).of(path)
-    return Station(path, title, stack, number, part, kind, list(axes), shape, len(values), rows, columns, formula)
+    return Station(path, title, stack, in_block, part, kind, list(axes), shape, len(values), rows, columns, formula)
 
 
 def _labels(trace: Trace, stack: str, part: str, axes: tuple[str, ...]) -> tuple[str, str]:
@@ -258,7 +258,7 @@ class _Formulas:
         return Formula("recurrent", f"{kind}: gates of the state before and of what comes in", of)
 
     def _out(self, above: str) -> Formula | None:
-        module = self._sub(above) if above else self.module
+        module: Any = self._sub(above) if above else self.module
         if isinstance(module, MultiHead):
             if module.o_proj is None:
                 return Formula("linear", "the heads' contexts side by side", [f"{above}.context"], {})

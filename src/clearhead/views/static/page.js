@@ -313,12 +313,18 @@ export class Page {
     const keys = {
       u: () => this.store.undo(), r: () => this.store.redo(), t: () => this.theme(),
       w: () => go(".sentence .written, .sentence .next"), a: () => go(".way button.thumb"), n: () => go("table.matrix [tabindex='0']"), e: () => go(".chosen input"),
-      "[": () => open && this.show({ ...open, head: Math.max(0, open.head - 1) }), "]": () => open && this.show({ ...open, head: open.head + 1 }),
+      "[": () => open && this.show({ ...open, head: Math.max(0, open.head - 1) }), "]": () => open && this.show({ ...open, head: Math.min(this.heads(open.path) - 1, open.head + 1) }),
       Escape: () => (open ? this.show(null) : this.why(null)),
     };
     if (!keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
+  }
+
+  /** How many heads a value has. */
+  heads(path) {
+    const { shape } = this.doc.stations.find((station) => station.path === path);
+    return shape.length > 2 ? shape[0] : 1;
   }
 
   keys() {
