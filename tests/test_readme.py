@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -48,9 +50,24 @@ def test_its_commands_run_in_their_order(desk: Path) -> None:
     program = Path(sys.executable).with_name("clearhead")
     for command in COMMANDS:
         words = shlex.split(command.split("  #")[0].split(" #")[0].split(" > ")[0])[1:]
+        if words[0] == "explore":
+            explored([program, *words, "--no-browser"], desk)
+            continue
         extra = ["--max-steps", "2"] if words[0] == "train" else []
         done = subprocess.run([program, *words, *extra], cwd=desk, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
+
+
+def explored(command: list[str | Path], desk: Path) -> None:
+    """The page is there at the address that is printed, until the command is interrupted."""
+    with subprocess.Popen(command, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        address = running.stdout.readline().strip()
+        with urlopen(address, timeout=60) as page:
+            assert page.status == 200 and b'id="clearhead"' in page.read()
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode in (0, 130) and "Traceback" not in said, said
 
 
 def test_its_python_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,19 @@ from clearhead.training.loop import read_metrics
 from command import call
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
-USE = ["translate", "summarize", "evaluate", "show", "heads", "info", "nearest", "generate", "chat", "export"]
+USE = [
+    "translate",
+    "summarize",
+    "evaluate",
+    "show",
+    "explore",
+    "heads",
+    "info",
+    "nearest",
+    "generate",
+    "chat",
+    "export",
+]
 COMMANDS = ["train", *USE, "study", "worksheet", "demo"]
 PAIRS = [f"{s.english}\t{s.spanish}" for s in sentences("train", 120)]
 TINY = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "64"]

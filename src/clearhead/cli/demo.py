@@ -39,7 +39,9 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
     else:
         files, valid = ["sample:english-spanish/train:30000"], ["sample:english-spanish/valid:500"]
         try:
-            translator = train("translate", files, valid=valid, out=out, recipe="demo", resume=begun)
+            translator = train(
+                "translate", files, valid=valid, out=out, recipe="demo", keep_checkpoints=8, resume=begun
+            )
         except StoppedError as stop:
             raise StoppedError(stop.problem, "the same command goes on with it", stop.number) from None
         finished(out)
@@ -59,6 +61,7 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
     print(
         f"\ntry next:\n"
         f'  clearhead translate {out} "The girl bought the old books." --show\n'
+        f'  clearhead explore {out} "The red house is big."\n'
         f'  clearhead show {out} "The houses are not white." --layer 0\n'
         f"  clearhead train translate your-pairs.tsv --out models/mine"
     )

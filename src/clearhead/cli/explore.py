@@ -7,7 +7,9 @@ from clearhead.errors import ClearheadError, ConfigError
 __all__ = ["explore"]
 
 
-def explore(model: str, text: str | None = None, *, port: int = 0, browser: bool = True) -> None:
+def explore(
+    model: str, text: str | None = None, *, beside: str | None = None, port: int = 0, browser: bool = True
+) -> None:
     """Open a model in the browser: see every number from the tokens to the probabilities, and change any of them.
 
     It is served to this machine alone, at an address that only you are told, until Ctrl-C.
@@ -20,6 +22,8 @@ def explore(model: str, text: str | None = None, *, port: int = 0, browser: bool
         a model folder
     text
         what the model reads first (you can change it in the page)
+    beside
+        another model of the same kind, to compare with number by number
     port
         where it listens (0: any free one)
     browser
@@ -45,6 +49,7 @@ def explore(model: str, text: str | None = None, *, port: int = 0, browser: bool
     task = load(model)
     if not getattr(task, "inputs", ()):
         raise ConfigError(f"{model} has no attention to look into: its task is {task.name}", "explore another model")
+    glass = Glass(task, model, None if beside is None else load(beside))
     with socket.socket() as place:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -55,7 +60,7 @@ def explore(model: str, text: str | None = None, *, port: int = 0, browser: bool
         address = f"http://127.0.0.1:{port}/{secret}/" + (f"#text={quote(text)}" if text else "")
         print(address, flush=True)
         print("open this address in a browser on this machine; Ctrl-C ends it", file=sys.stderr)
-        app = explorer(Glass(task, model), secret, port)
+        app = explorer(glass, secret, port)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="none"))
         if browser:
             webbrowser.open(address)

@@ -26,9 +26,9 @@ def show(
 ) -> None:
     """Translate a text and show which source words each written word attended to; or save everything as one page.
 
-    Examples:
-    clearhead show models/demo "The red house is big." --svg attention.svg
-    clearhead show models/demo "The red house is big." --html page.html
+    Example: clearhead show models/demo "The red house is big." --svg attention.svg
+
+    Example: clearhead show models/demo "The red house is big." --html page.html
 
     Parameters
     ----------

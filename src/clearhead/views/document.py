@@ -115,18 +115,21 @@ def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: flo
 
 
 @torch.no_grad()
-def lens(trace: Trace, path: str, row: int, *, n: int = 5) -> list[dict[str, Any]]:
-    """What a vector of the residual stream would write if the model ended there: the logit lens (nostalgebraist, 2020).
+def lens(trace: Trace, row: int, *, n: int = 3) -> list[dict[str, Any]]:
+    """What the model would write behind a token if it ended behind each block: the logit lens (nostalgebraist, 2020).
 
-    Raises:
-        NotSeenError: the model cannot read such vectors out.
+    Empty where the model has no residual stream that leads to its logits.
     """
-    if trace.read_out is None:
-        raise NotSeenError("this model reads out no vectors of its stream", "look at its logits")
-    logits = trace.read_out(_joined(trace, path)[0, row])
-    shares = logits.float().softmax(-1)
-    best = logits.topk(min(n, len(logits)))
-    return [_candidate(trace, int(i), float(x), float(shares[i])) for x, i in zip(*best, strict=True)]
+    streams = [path for path in trace.find("resid_out") if path.startswith("decoder.")]
+    if trace.read_out is None or not streams:
+        return []
+    told = []
+    for path in ["decoder.embedded", *streams]:
+        logits = trace.read_out(_joined(trace, path)[0, row]).float()
+        shares, best = logits.softmax(-1), logits.topk(min(n, len(logits)))
+        some = [_candidate(trace, int(i), float(x), float(shares[i])) for x, i in zip(*best, strict=True)]
+        told.append({"path": path, "candidates": some})
+    return told
 
 
 def names(trace: Trace, first: int, last: int) -> list[str]:

@@ -16,12 +16,15 @@ from clearhead.edits import Edit
 from clearhead.errors import ConfigError
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
+from clearhead.tasks.examples import built_in
+from clearhead.tasks.heads import examine
 from clearhead.views.document import Wanted, candidates, document, lens, names, numbers, proof, values
 from clearhead.views.page import Page, page
 
 __all__ = ["Glass", "Question", "Want"]
 
 _KEPT = 4  # traces
+_EXAMPLES = 60  # texts on which the heads are named
 _MOMENTS = 16  # models of earlier moments
 _MOST_TOKENS = 16_384
 
@@ -35,6 +38,7 @@ class Question(BaseModel):
         edits: changes of single numbers.
         temperature: the logits are divided by it.
         moment: the step of a kept checkpoint; None: the model as it is.
+        beside: whether the other model is asked, where there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +48,7 @@ class Question(BaseModel):
     edits: list[dict[str, Any]] = Field(default_factory=list, max_length=1000)
     temperature: float = Field(1.0, ge=0, le=100)
     moment: int | None = None
+    beside: bool = False
 
 
 class Want(BaseModel):
@@ -52,7 +57,8 @@ class Want(BaseModel):
     `kind`: `value`, `weight`; `proof`: max |weights . v - context used| of a head; `candidates`: the 50 best behind the
     token `rows[0]`; `contributions`: what each part adds to the logit of `columns[0]` there; `names`: the vocabulary's
     entries `columns`; `tokens`: the tokens of the text `step` as the label `path` would have them; `lens`: what the
-    stream at `path` would write behind the token `rows[0]`.
+    stream would write behind the token `rows[0]` if the model ended there, for each block; `roles`: what each head
+    does, measured on built-in texts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,7 +69,9 @@ class Want(BaseModel):
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
     pooled: bool = False
-    kind: Literal["value", "weight", "proof", "candidates", "contributions", "names", "tokens", "lens"] = "value"
+    kind: Literal["value", "weight", "proof", "candidates", "contributions", "names", "tokens", "lens", "roles"] = (
+        "value"
+    )
 
 
 class Glass:
@@ -72,16 +80,14 @@ class Glass:
     Args:
         task: the loaded model.
         title: what the page is called.
+        beside: another model of the same kind, to compare with.
     """
 
-    def __init__(self, task: Any, title: str):
-        self.task, self.title = task, title
+    def __init__(self, task: Any, title: str, beside: Any = None):
+        self.task, self.title, self.beside = task, title, beside
         self._traces: OrderedDict[str, Trace] = OrderedDict()
-        self._moments: dict[int, Any] = {}
-
-    def moments(self) -> list[dict[str, Any]]:
-        """The checkpoints that the training kept, oldest first: their step and what was measured there."""
-        return [] if self.task.folder is None else list(self.task.folder.checkpoints())
+        self._moments: dict[tuple[bool, int], Any] = {}
+        self._roles: dict[tuple[bool, int | None], dict[str, list[str]]] = {}
 
     def open(self, question: Question) -> dict[str, Any]:
         """The document of a question.
@@ -109,7 +115,7 @@ class Glass:
         if key in self._traces:
             self._traces.move_to_end(key)
             return self._traces[key]
-        task = self._at(question.moment)
+        task = self._asked(question)
         ids = question.token_ids or task.token_ids(**_known(question.texts, task))
         _check(ids, task.vocabulary_sizes)
         found: Trace = task.trace_tokens(ids, edits=[Edit.from_json(edit) for edit in question.edits])
@@ -131,9 +137,22 @@ class Glass:
         if want.kind == "tokens":
             return {"token_ids": self.task.tokens_of(want.path, want.step)}
         if want.kind == "lens":
-            return {"candidates": lens(trace, want.path, row)}
+            return {"lens": lens(trace, row)}
+        if want.kind == "roles":
+            return {"roles": self.roles(question)}
         wanted = Wanted(want.path, want.step, want.head, want.rows, want.columns, want.pooled, want.kind == "weight")
         return numbers(values(trace, wanted))
+
+    def roles(self, question: Question) -> dict[str, list[str]]:
+        """The label of each head of each act, "" for none, on built-in texts: some seconds, once."""
+        key = (question.beside, question.moment)
+        if key not in self._roles:
+            task = self._asked(question)
+            found = examine(task, built_in(task, _EXAMPLES), importance=False).roles
+            self._roles[key] = {}
+            for head in found:
+                self._roles[key].setdefault(head.path, []).append(head.label or "")
+        return self._roles[key]
 
     def _about(self, trace: Trace, question: Question) -> dict[str, Any]:
         return {
@@ -141,7 +160,8 @@ class Glass:
             "task": self.task.name,
             "texts": self.task.texts_of(trace.token_ids),
             "moment": question.moment,
-            "moments": [{name: kept[name] for name in kept if name != "file"} for kept in self.moments()],
+            "moments": [{name: kept[name] for name in kept if name != "file"} for kept in _kept(self.task)],
+            "beside": self.beside is not None,
             "head": self._best_head(),
         }
 
@@ -150,22 +170,31 @@ class Glass:
         head = getattr(self.task, "head", None)
         return None if head is None else head.to_json()
 
-    def _at(self, moment: int | None) -> Any:
-        """The model at a kept checkpoint."""
+    def _asked(self, question: Question) -> Any:
+        """The model that a question is about: this one or the one beside it, as it is or at a kept checkpoint."""
+        task, moment = self.beside if question.beside else self.task, question.moment
+        if task is None:
+            raise ConfigError("there is no model beside this one", "clearhead explore MODEL --beside MODEL")
         if moment is None:
-            return self.task
-        if moment not in self._moments:
-            files = {kept["step"]: kept["file"] for kept in self.moments()}
+            return task
+        key = (question.beside, moment)
+        if key not in self._moments:
+            files = {kept["step"]: kept["file"] for kept in _kept(task)}
             if moment not in files:
                 steps = ", ".join(map(str, files)) or "none"
                 raise ConfigError(f"no checkpoint of step {moment} was kept", f"kept are: {steps}")
             if len(self._moments) > _MOMENTS:
                 self._moments.clear()
-            then = copy.copy(self.task)
-            then.module = copy.deepcopy(self.task.module)
-            self.task.folder.load_into(then.module, files[moment])
-            self._moments[moment] = then
-        return self._moments[moment]
+            then = copy.copy(task)
+            then.module = copy.deepcopy(task.module)
+            task.folder.load_into(then.module, files[moment])
+            self._moments[key] = then
+        return self._moments[key]
+
+
+def _kept(task: Any) -> list[dict[str, Any]]:
+    """The checkpoints that the training kept, oldest first: their step, file and what was measured there."""
+    return [] if task.folder is None else list(task.folder.checkpoints())
 
 
 def _known(texts: dict[str, str], task: Any) -> dict[str, str]:

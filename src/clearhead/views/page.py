@@ -24,7 +24,7 @@ from clearhead.folder import replacing
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.views.bundle import bundle, static
-from clearhead.views.document import document, names, proof
+from clearhead.views.document import document, lens, names, proof
 from clearhead.views.packing import packed
 from clearhead.views.program import program_of
 from clearhead.views.stations import stations, tensors
@@ -33,6 +33,7 @@ __all__ = ["Page", "page"]
 
 _MOST_WEIGHTS = 3_500_000  # bytes of float32: what a page carries, packed, in less than 4 MB
 _MOST_VALUES = 8_000_000  # bytes of float32 that a page of a larger model carries
+_MOST_ROWS = 64  # tokens of which a page tells what spoke for the next one
 _HEIGHT = 900  # pixels of a notebook's cell
 
 
@@ -68,6 +69,7 @@ def page(trace: Trace, *, title: str = "clearhead", **about: Any) -> Page:
         "names": _names(trace),
         "proofs": _proofs(trace),
         "contributions": _contributions(trace),
+        "lens": _lens(trace),
         **(_whole(trace) if trace.token_ids and _small(trace.module) else _acts(trace)),
     }
     return Page(_html(title, given))
@@ -149,10 +151,15 @@ def _contributions(trace: Trace) -> dict[int, dict[int, list[dict[str, Any]]]]:
     """What each part adds to the logit of the token that stands next, for each token."""
     ids = list(trace.token_ids.values())[-1] if trace.token_ids else []
     found = {}
-    for row, token in enumerate(ids[1:]):
+    for row, token in enumerate(ids[1 : _MOST_ROWS + 1]):
         told = [one.to_json() for one in contributions(trace, row, token)]
         found[row] = {token: [{**one, "value": float(f"{one['value']:.6g}")} for one in told]}
     return found
+
+
+def _lens(trace: Trace) -> list[list[dict[str, Any]]]:
+    ids = list(trace.token_ids.values())[-1] if trace.token_ids else []
+    return [lens(trace, row) for row in range(min(len(ids), _MOST_ROWS))]
 
 
 def _html(title: str, given: dict[str, Any]) -> str:

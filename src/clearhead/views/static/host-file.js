@@ -74,6 +74,8 @@ export class FileHost {
       case "proof": return { proof: run.changed ? run.proof(want.path, want.head ?? 0) : given.proofs[want.path][want.head ?? 0] };
       case "candidates": return { candidates: candidates(run.tensor("logits"), row, question.temperature, given.names, 50) };
       case "contributions": return { contributions: run.changed ? [] : given.contributions[row]?.[want.columns[0]] ?? [] };
+      case "lens": return { lens: run.changed ? [] : given.lens[row] ?? [] };
+      case "roles": return { roles: given.roles ?? {} };
       case "names": return { names: given.names.slice(...want.columns) };
       case "tokens": return { token_ids: [this.token(want.step)] };
       default: return windowed(run.matrix(want), want);

@@ -73,6 +73,7 @@ export class Page {
     document.title = `${this.doc.title} · clearhead`;
     const version = (this.version = (this.version ?? 0) + 1);
     replace(this.parts.sentences, sentences(this));
+    replace(this.parts.compare, this.comparison());
     replace(this.parts.way, way(this));
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
     const [reason, number, step] = await Promise.all([told(why(this)), told(chosen(this)), told(opened(this))]);
@@ -109,6 +110,35 @@ export class Page {
     const told = this.state.moment === null ? "as it is" : `step ${this.state.moment}`;
     return h("p.film.tools", {}, h("button", { "data-key": "play", onclick: play }, this.playing ? "pause" : "play the training"),
       h("input", { type: "range", min: "0", max: String(steps.length - 1), value: String(at), "aria-label": "moment of the training", "aria-valuetext": told, "data-key": "moment", oninput: (event) => go(Number(event.target.value)) }), told);
+  }
+
+  /** What the numbers are compared with, cell by cell, and the names of the heads. */
+  comparison() {
+    const { doc, state } = this;
+    if (!this.host.can.ask) return null;
+    const name = Object.keys(doc.texts)[0];
+    const with_ = (other) => this.store.set({ other });
+    const ways = [
+      ["nothing", () => with_(null), !state.other],
+      ["another text", async () => { const text = await this.prompt("compare with the text"); if (text) with_({ texts: { [name]: text }, token_ids: null }); }, Boolean(state.other?.texts)],
+      ...(doc.moments.length ? [["the end of the training", () => with_({ moment: null }), state.other?.moment === null], ["its beginning", () => with_({ moment: doc.moments[0].step }), state.other?.moment === doc.moments[0].step]] : []),
+      ...(doc.beside ? [["the other model", () => with_({ beside: true }), state.other?.beside === true]] : []),
+    ];
+    return h("p.tools", {}, "Compare with ", ways.map(([text, go, chosen]) => h("button", { "data-key": `compare ${text}`, "aria-pressed": chosen ? "true" : "false", onclick: go }, text)),
+      state.other?.texts ? h("span.hint", {}, `“${Object.values(state.other.texts)[0]}”: numbers that differ are framed and tell what they were`) : null,
+      h("button", { "data-key": "roles", disabled: Boolean(this.roles), onclick: () => this.nameHeads() }, this.roles === undefined ? "what do the heads do?" : "heads are named"));
+  }
+
+  /** Ask once what each head does: measured on built-in texts. */
+  async nameHeads() {
+    this.parts.message.replaceChildren("reading some texts …");
+    try {
+      [{ roles: this.roles }] = await this.host.values(this.question, [{ path: "", kind: "roles" }]);
+      this.parts.message.replaceChildren();
+    } catch (error) {
+      this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
+    }
+    await this.draw();
   }
 
   pause() {

@@ -55,8 +55,8 @@ export async function why(page) {
   const asks = page.doc.labels[names.at(-1)][row];
   return h("section.why", { "aria-label": "why" },
     h("h2", {}, `Why “${visible(asked.text).trim()}”?`),
-    h("p", {}, `Behind “${visible(asks)}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (before your edits ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", "."),
-    h("div.columns", {}, candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked)),
+    h("p", {}, `Behind “${visible(asks)}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.state.other ? "in the other" : "before your edits"} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", "."),
+    h("div.columns", {}, candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked), await grown(page, row)),
     whatIf(page, row));
 }
 
@@ -69,7 +69,7 @@ function candidates(page, entry, was) {
     was ? h("td.old", {}, old.has(one.id) ? percent(old.get(one.id)) : "less") : null,
     h("td.logit", {}, number(one.logit, 4))));
   return h("div.candidates", {}, h("h3", {}, "What it could have written"),
-    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "candidate"), h("th", {}, "probability"), was ? h("th", {}, "before") : null, h("th", {}, "logit"))), h("tbody", {}, rows)),
+    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "candidate"), h("th", {}, "probability"), was ? h("th", {}, page.state.other ? "other" : "before") : null, h("th", {}, "logit"))), h("tbody", {}, rows)),
     sampling(page, entry));
 }
 
@@ -138,6 +138,16 @@ async function pushed(page, row, asked) {
     h("table", {}, h("tbody", {}, best.map((one) => h("tr", {},
       h("th", { scope: "row" }, h("button.link", { "data-key": `part ${one.path} ${one.head}`, onclick: () => page.show(one.head === null ? { path: one.path, step: "", head: 0, first: [Math.max(0, row - 4), 0] } : { path: one.path, step: "context", head: one.head }) }, one.name)),
       h("td", {}, h(`span.bar${one.value < 0 ? ".against" : ""}`, { style: { "--share": String(Math.abs(one.value) / most) } }), number(one.value, 3)))))));
+}
+
+/** How the word came up: what the model would write if it ended behind each block. */
+async function grown(page, row) {
+  const [{ lens }] = await page.host.values(page.question, [{ path: "", kind: "lens", rows: [row, row + 1] }]);
+  if (!lens?.length) return null;
+  const name = ({ path }) => (path.endsWith("embedded") ? "the embeddings" : `block ${path.split(".")[2]}`);
+  return h("div.grown", {}, h("h3", {}, "How it came up"), h("p", {}, "If the model ended there, it would write:"),
+    h("table", {}, h("tbody", {}, lens.map((one) => h("tr", {}, h("th", { scope: "row" }, name(one)),
+      one.candidates.map((candidate) => h("td", {}, `${visible(candidate.text)} ${percent(candidate.probability)}`)))))));
 }
 
 /** Ready experiments. */
