@@ -6,6 +6,8 @@ import { chosen, edits } from "./panel.js";
 import { sentences, why } from "./why.js";
 import { opened, switchedOff, way } from "./way.js";
 
+const KEPT = 8; // documents
+
 /** Draw the page of a host into an element. */
 export async function start(root, host) {
   const page = new Page(root, host);
@@ -15,7 +17,7 @@ export async function start(root, host) {
 
 export class Page {
   constructor(root, host) {
-    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, all: false, walked: false, sampling: { topK: 8, topP: 1 } });
+    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, documents: new Map(), all: false, walked: false, sampling: { topK: 8, topP: 1 } });
     this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
     const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
@@ -50,7 +52,7 @@ export class Page {
       this.parts.message.replaceChildren("…");
       try {
         const other = this.other();
-        const [doc, before] = await Promise.all([this.host.open(this.question), other ? this.host.open(other).catch(() => null) : null]);
+        const [doc, before] = await Promise.all([this.document(this.question), other ? this.document(other).catch(() => null) : null]);
         if (asked !== this.asked) return; // something newer was asked meanwhile
         Object.assign(this, { doc, before });
         this.parts.message.replaceChildren(...doc.remarks.map((remark) => h("p", {}, remark)));
@@ -61,6 +63,16 @@ export class Page {
       }
     }
     await this.draw();
+  }
+
+  /** The document of a question; those of the last questions are kept. */
+  async document(question) {
+    const key = JSON.stringify(question);
+    if (!this.documents.has(key)) {
+      this.documents.set(key, await this.host.open(question));
+      if (this.documents.size > KEPT) this.documents.delete(this.documents.keys().next().value);
+    }
+    return this.documents.get(key);
   }
 
   ready() {
