@@ -1,4 +1,4 @@
-/** What is seen as a file: the open matrix as SVG or PNG, numbers and all. */
+/** What is seen as a file: the open matrix as SVG, PNG or PDF, numbers and all. */
 import { h, number, svg, visible } from "./dom.js";
 import { shade } from "./colour.js";
 import { range } from "./matrix.js";
@@ -15,7 +15,8 @@ export function download(name, content, type) {
 export function buttons({ given }) {
   const name = given.title.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
   return [h("button", { "data-key": "svg", onclick: () => download(`${name}.svg`, text(given), "image/svg+xml") }, "SVG"),
-    h("button", { "data-key": "png", onclick: async () => download(`${name}.png`, await png(given)) }, "PNG")];
+    h("button", { "data-key": "png", onclick: async () => download(`${name}.png`, await image(given, "image/png")) }, "PNG"),
+    h("button", { "data-key": "pdf", onclick: async () => download(`${name}.pdf`, await pdf(given)) }, "PDF")];
 }
 
 const CELL = [46, 22];
@@ -41,13 +42,47 @@ function drawing(given) {
 
 const text = (given) => new XMLSerializer().serializeToString(drawing(given));
 
-async function png(given) {
-  const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text(given))}`;
-  await image.decode();
+const SHARP = 3; // pixels of a picture for each of the page's
+
+/** The drawing as a picture. */
+async function image(given, type) {
+  const canvas = await pixels(given);
+  return new Promise((resolve) => canvas.toBlob(resolve, type, 0.95));
+}
+
+async function pixels(given) {
+  const drawn = new Image();
+  drawn.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text(given))}`;
+  await drawn.decode();
   const canvas = h("canvas", {});
-  canvas.width = 2 * image.width;
-  canvas.height = 2 * image.height;
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  canvas.width = SHARP * drawn.width;
+  canvas.height = SHARP * drawn.height;
+  canvas.getContext("2d").drawImage(drawn, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+/** A PDF of one page that shows the picture: fonts of every script are in it, as pixels. */
+async function pdf(given) {
+  const canvas = await pixels(given);
+  const jpeg = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95));
+  const [width, height] = [canvas.width / SHARP, canvas.height / SHARP].map((x) => (0.75 * x).toFixed(2)); // points
+  const draw = `q ${width} 0 0 ${height} 0 0 cm /P Do Q`;
+  const objects = [
+    ["<< /Type /Catalog /Pages 2 0 R >>"], ["<< /Type /Pages /Kids [3 0 R] /Count 1 >>"],
+    [`<< /Type /Page /Parent 2 0 R /MediaBox [0 0 ${width} ${height}] /Resources << /XObject << /P 5 0 R >> >> /Contents 4 0 R >>`],
+    [`<< /Length ${draw.length} >>\nstream\n${draw}\nendstream`],
+    [`<< /Type /XObject /Subtype /Image /Width ${canvas.width} /Height ${canvas.height} /ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode /Length ${jpeg.size} >>\nstream\n`, jpeg, "\nendstream"],
+  ];
+  const parts = ["%PDF-1.4\n"];
+  let at = parts[0].length;
+  const places = objects.map((object, i) => {
+    const place = at;
+    const whole = [`${i + 1} 0 obj\n`, ...object, "\nendobj\n"];
+    parts.push(...whole);
+    at += whole.reduce((sum, part) => sum + (part.size ?? part.length), 0);
+    return place;
+  });
+  const entries = places.map((place) => `${String(place).padStart(10, "0")} 00000 n \n`).join("");
+  parts.push(`xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${entries}trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\nstartxref\n${at}\n%%EOF\n`);
+  return new Blob(parts, { type: "application/pdf" });
 }

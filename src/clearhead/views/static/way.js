@@ -26,7 +26,7 @@ const WINDOW_ALL = 64; // a matrix of at most so many rows and columns is drawn 
 /** The stacks, blocks and steps of a document. */
 export function way(page) {
   const stacks = [...new Set(page.doc.stations.map((station) => station.stack))];
-  return h("div.way", {}, stacks.map((stack) => {
+  return h("div.stacks", {}, stacks.map((stack) => {
     const own = page.doc.stations.filter((station) => station.stack === stack);
     const blocks = [...new Set(own.map((station) => station.block))];
     // What stands before the first block and behind the last is in no block: shown where it comes in the pass.
