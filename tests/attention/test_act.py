@@ -403,3 +403,26 @@ def test_an_edit_is_json_and_back() -> None:
     assert torch.equal(Edit.from_json({"path": "x", "value": "-inf"}).apply(torch.ones(2)), torch.full((2,), -inf))
     with pytest.raises(EditError, match="no field 'steps'"):
         Edit.from_json({"path": "a", "steps": "q"})
+
+
+@pytest.mark.parametrize("bias", [None, ALiBi(4)])
+@pytest.mark.parametrize("score", ["scaled", "additive"])
+def test_one_head_alone_is_that_head_of_all(bias: ALiBi | None, score: str) -> None:
+    """Also where masks and biases differ between heads, and edits touch some of them."""
+    torch.manual_seed(0)
+    mask = Matrix(torch.tensor([1, 0, 1, 1] * 15).view(1, 4, 3, 5) > 0)
+    kind = ScaledDot() if score == "scaled" else Additive(6, 6, 3)
+    edits = [
+        Edit("", (0, 2, 1, 3), "set", 4.0, step="scaled"),
+        Edit("", (0, (1, 3)), "add", [[[1.0], [2.0], [3.0]], [[4.0], [5.0], [6.0]]], step="weights"),
+        Edit("", (None, 1), "multiply", 0.5, step="context"),
+        Edit("", (0, 1, 4), "set", 0.25, step="v"),
+    ]
+    act = some_act(mask=mask, bias=bias, score=kind).edited(edits)
+    for head in range(4):
+        alone = act.of_head(head)
+        assert alone.shape == (2, 1, 3, 5)
+        for step in STEPS:
+            torch.testing.assert_close(getattr(alone, step)()[:, 0], getattr(act, step)()[:, head])
+        torch.testing.assert_close(alone.context()[:, 0], act.context()[:, head])
+        torch.testing.assert_close(alone.weights(slice(1, 3))[:, 0], act.weights()[:, head, 1:3])

@@ -184,7 +184,7 @@ export function walk(shape, arrays, visit) {
 }
 
 /** A number of JSON, which has no infinities: they are written as "inf" and "-inf". */
-export function numberOf(value) {
+function numberOf(value) {
   return { inf: Infinity, "-inf": -Infinity, nan: NaN }[value] ?? Number(value);
 }
 

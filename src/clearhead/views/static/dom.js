@@ -53,6 +53,11 @@ export function visible(token) {
   return token.replace(/\n/g, "⏎").replace(/\t/g, "⇥");
 }
 
+/** The labels of an axis of n entries; they are numbered where the trace has no names for them. */
+export function labelled(doc, name, n) {
+  return doc.labels[name] ?? Array.from({ length: n }, (_, i) => String(i));
+}
+
 /** Draw again with the focus where it was: what has the same data-key has the focus afterwards. */
 export function replace(element, ...children) {
   const key = element.contains(document.activeElement) ? document.activeElement.dataset?.key : null;

@@ -4,6 +4,9 @@
  * Every explanation computes its number anew from the operands; the page shows it beside the model's own.
  */
 
+import { labelled } from "./dom.js";
+import { erf } from "./operations.js";
+
 /** Functions that follow a sum. */
 const BENDS = {
   relu: (x) => Math.max(0, x),
@@ -183,7 +186,8 @@ async function ofStep(reader, station, open, [row, column]) {
   const step = open.step || "weights";
   const one = (name) => ({ path, step: name, head, cell: [row, column] });
   const read = async (name) => (await reader.step(path, name, head, [row, row + 1], [column, column + 1]))[0];
-  const [rows, columns] = [reader.doc.labels[station.rows], reader.doc.labels[station.columns]];
+  const [, queries, keys] = station.shape;
+  const [rows, columns] = [labelled(reader.doc, station.rows, queries), labelled(reader.doc, station.columns, keys)];
   if (step === "q" || step === "k" || step === "v") {
     const before = path.replace(/attention$/, step);
     const kv = step === "q" ? head : Math.floor(head / (about.shape[0] / reader.station(before).shape[0]));
@@ -233,21 +237,3 @@ async function similarity(reader, about, path, head, row, column) {
 }
 
 const summed = (terms) => ({ terms, total: terms.reduce((sum, term) => sum + term.product, 0), sum: "sum" });
-
-/** The error function to full precision: its series near 0, the continued fraction of its complement beyond. */
-function erf(x) {
-  const size = Math.abs(x);
-  if (size > 6) return Math.sign(x);
-  if (size < 2.5) {
-    let term = x;
-    let sum = x;
-    for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
-      term *= -(x * x) / n;
-      sum += term / (2 * n + 1);
-    }
-    return (2 / Math.sqrt(Math.PI)) * sum;
-  }
-  let fraction = 0;
-  for (let n = 60; n > 0; n--) fraction = n / 2 / (size + fraction);
-  return Math.sign(x) * (1 - Math.exp(-size * size) / Math.sqrt(Math.PI) / (size + fraction));
-}

@@ -96,7 +96,7 @@ function total(line) {
 }
 
 /** The error function, to full precision: 2/sqrt(pi) exp(-x^2) (x + 2 x^3 / 3 + 4 x^5 / 15 + ...), all of one sign. */
-function erf(x) {
+export function erf(x) {
   if (Math.abs(x) > 6) return Math.sign(x); // 1 - erf(6) is below the smallest step from 1
   let [sum, term] = [0, x];
   for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {

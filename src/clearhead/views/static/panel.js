@@ -1,5 +1,5 @@
 /** Beside the way: the number that was chosen explains itself and can be changed; the edits as a list. */
-import { h, number, visible } from "./dom.js";
+import { h, labelled, number, visible } from "./dom.js";
 import { explain } from "./explain.js";
 
 const SHOWN = 12; // terms
@@ -31,12 +31,12 @@ export async function chosen(page) {
 const edited = (page, station, want) => page.state.edits.some((edit) => edit.path === station.path && (edit.step ?? "") === want.step);
 
 function where(page, station, want, [row, column]) {
-  const rows = page.doc.labels[["k", "v"].includes(want.step) ? station.columns : station.rows];
-  const columns = page.doc.labels[station.columns];
+  const rows = labelled(page.doc, ["k", "v"].includes(want.step) ? station.columns : station.rows, row + 1);
+  const columns = labelled(page.doc, station.columns, column + 1);
   const matrix = station.kind === "act" && !["q", "k", "v", "context"].includes(want.step);
   const head = want.head === null ? "" : `head ${want.head}, `;
   const name = want.step || station.title;
-  const at = matrix ? `“${visible(rows[row])}” looks at “${visible(columns[column])}”` : `“${visible(rows?.[row] ?? String(row))}”, number ${column}`;
+  const at = matrix ? `“${visible(rows[row])}” looks at “${visible(columns[column])}”` : `“${visible(rows[row])}”, number ${column}`;
   return `${station.stack ? `${station.stack} ` : ""}${station.block === null ? "" : `block ${station.block}, `}${head}${name}: ${at}`;
 }
 

@@ -1,5 +1,5 @@
 /** The way through the model: stacks side by side, their blocks one below the other; a step opens in place. */
-import { h, number, replace, visible } from "./dom.js";
+import { h, labelled, number, replace } from "./dom.js";
 import { byWord, groups, lines, multiples } from "./heads.js";
 import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
 
@@ -207,9 +207,10 @@ async function words(page, station) {
   const found = await page.host.values(page.question, chosen.map((head) => ({ path: open.path, step: "weights", head })));
   const { doc } = page;
   let tables = found.map(({ data }) => range(queries).map((r) => [...data.slice(r * keys, (r + 1) * keys)]));
-  let [rows, columns, row] = [doc.labels[station.rows], doc.labels[station.columns], cell?.[0] ?? null];
+  let [rows, columns] = [labelled(doc, station.rows, queries), labelled(doc, station.columns, keys)];
+  let row = cell?.[0] ?? null;
   const of = [doc.words[station.rows], doc.words[station.columns]];
-  if (level === "words") {
+  if (level === "words" && of.every(Boolean)) {
     tables = tables.map((table) => byWord(table, ...of));
     const merged = (label, ids) => groups(ids).map((group) => group.map((i) => label[i]).join(""));
     if (row !== null) row = groups(of[0]).findIndex((group) => group.includes(row));
@@ -229,6 +230,3 @@ async function words(page, station) {
       h("label", {}, "at least ", h("input", { type: "range", min: "0", max: "0.5", step: "0.01", value: String(threshold), "data-key": "threshold", "aria-label": "least weight that is drawn", onchange: (event) => page.store.set({ threshold: Number(event.target.value) }) }), ` ${Math.round(100 * threshold)} %`)),
     lines({ weights: tables, heads: chosen, rows, columns, row, threshold, title: "who looks at whom: below, who asks", pick: (i) => level === "pieces" && specials && page.pick([i, 0]) }));
 }
-
-/** Which token of a label stands where, for links from other places. */
-export const named = (doc, label, index) => visible(doc.labels[label]?.[index] ?? String(index));
