@@ -50,7 +50,9 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     name, text = DATA[task]
     (folder / name).write_text(text)
     options = {"tokenizer": {"vocab_size": 400}, "arch": arch}
-    trained = clearhead.train(task, [str(folder / name)], out=folder / "m", max_steps=2, quiet=True, **options)
+    trained = clearhead.train(
+        task, [str(folder / name)], out=folder / "m", max_steps=2, keep_checkpoints=2, quiet=True, **options
+    )
     with torch.no_grad():  # large enough weights that heads differ, and words too
         chance = torch.Generator().manual_seed(1)
         for weight in trained.module.parameters():
@@ -194,7 +196,7 @@ def check_cell(frame: Any, row: int, column: int, true: float, *, share: bool) -
     if frame.locator("[data-role='total']").count():
         total = parsed(frame.inner_text("[data-role='total']"))
         assert total == pytest.approx(true, rel=1e-4, abs=2e-6), where
-    cell = frame.inner_text(place)
+    cell = frame.inner_text(place).replace("·", "0")
     assert abs(parsed(cell) - true) <= 1.01 * (1e-3 if share else one_unit(cell, 3)), where
 
 
@@ -290,6 +292,34 @@ def test_a_link_shows_the_same(family: tuple[Any, Question], new_page: Callable[
         assert second.locator(".edits li").count() == 1
         for other in (page, second):
             other.goto("about:blank")
+
+
+def test_the_film_comparisons_and_the_names_of_heads(
+    family: tuple[Any, Question], new_page: Callable[..., Any]
+) -> None:
+    """A moment of the training is another model; numbers that differ from what they are compared with are framed."""
+    task, question = family
+    page = new_page(viewport={"width": 1400, "height": 1000})
+    with served(task) as address:
+        page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+        click(ready(page), ".thumb >> nth=0")
+        now = page.inner_text("table.matrix")
+        page.locator("[data-key='moment']").focus()
+        settled(page, lambda: page.keyboard.press("Home"))
+        page.wait_for_function("now => document.querySelector('table.matrix')?.innerText !== now", arg=now)
+        assert "step 0" in page.inner_text(".film")
+        then = Glass(task, "a model").trace(question.model_copy(update={"moment": 0}))
+        path = next(station.path for station in stations(then) if station.kind == "act")
+        weight = float(values(then, Wanted(path, "weights", 0))[1, 0])
+        assert abs(parsed(page.inner_text("[data-row='1'][data-column='0']")) - weight) <= 1.01e-3
+        click(page, "[data-key='compare the end of the training']")
+        page.wait_for_selector("td.changed")
+        click(page, "[data-key='compare nothing']")
+        assert page.locator("td.changed").count() == 0
+        page.click("[data-key='roles']")
+        page.wait_for_selector("[data-key='roles']:disabled", timeout=60_000)
+        assert not page.locator(".error").all_inner_texts()
+        page.goto("about:blank")
 
 
 def test_the_open_matrix_as_figures(family: tuple[Any, Question], new_page: Callable[..., Any], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ _COMMANDS = {
     "translate": ("clearhead.cli.translate:translate", "Translate texts, files or standard input."),
     "summarize": ("clearhead.cli.translate:summarize", "Summarize texts, files or standard input."),
     "evaluate": ("clearhead.cli.translate:evaluate", "Measure a model on a file, with signatures."),
-    "show": ("clearhead.cli.look:show", "See where a model looked, in the terminal or as a figure."),
+    "show": ("clearhead.cli.look:show", "See where a model looked: in the terminal, as a figure, as one page."),
     "explore": ("clearhead.cli.explore:explore", "See and change every number of a model, in the browser."),
     "heads": ("clearhead.cli.heads:heads", "See what each head does, and what it is worth."),
     "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),

@@ -24,7 +24,7 @@ def show(
     pdf: Path | None = None,
     html: Path | None = None,
 ) -> None:
-    """Translate a text and show which source words each written word attended to; or save everything as one page.
+    """Show whom each word attended to: a translation's its source, a text's itself; or save everything as one page.
 
     Example: clearhead show models/demo "The red house is big." --svg attention.svg
 
@@ -35,7 +35,7 @@ def show(
     model
         a model folder
     text
-        the source sentence
+        the source sentence, or the text of a language model
     target
         a translation to look at instead of the model's own
     layer, head
@@ -54,6 +54,8 @@ def show(
         if path is not None and path.suffix.lower() != suffix:
             raise ConfigError(f"{path} does not end in {suffix}", f"write --{suffix[1:]} {path.with_suffix(suffix)}")
     loaded = load(model)
+    if not getattr(loaded, "inputs", ()):
+        raise ConfigError(f"{model} has no attention to show: its task is {loaded.name}", "name another model")
     if html is not None:
         from clearhead.views.glass import Glass, Question
 
@@ -63,8 +65,12 @@ def show(
         print(f"saved {html}")
         if not any((svg, png, pdf, layer, head)):
             return
-    alignment = loaded.look(text, target, layer=layer, head=head)
-    print(" ".join(alignment.target))
+    if target is not None and len(loaded.inputs) < 2:
+        raise ConfigError("a language model reads one text", "leave --target out")
+    texts = [text] if len(loaded.inputs) < 2 else [text, target]
+    alignment = loaded.look(*texts, layer=layer, head=head)
+    if len(texts) > 1:
+        print(" ".join(alignment.target))
     show_alignment(alignment)
     for path in filter(None, (svg, png, pdf)):
         save(alignment, path)

@@ -77,7 +77,8 @@ class AlignmentHead:
 class Alignment:
     """Where a model looked: `weights[j, i]` is how much written word j attends to source word i.
 
-    `gap` is max |weights . v - context| of the opened act: what the view shows is what the model used.
+    `gap` is max |weights . v - context| of the opened act: what the view shows is what the model used. `kind` names the
+    attention.
     """
 
     source: list[str]
@@ -86,6 +87,7 @@ class Alignment:
     head: AlignmentHead
     gap: float
     trace: Trace
+    kind: str = "cross-attention"
 
     @property
     def links(self) -> Links:

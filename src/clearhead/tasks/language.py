@@ -20,6 +20,7 @@ from clearhead.folder import Folder
 from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, continued
 from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.streaming import TextStream
+from clearhead.insight.alignment import Alignment, AlignmentHead
 from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import DecoderConfig
@@ -275,6 +276,27 @@ class LanguageModel:
         """
         ids = self.token_ids(text) if isinstance(text, str) else {"tokens": list(text)}
         return self.trace_tokens(ids, edits=edits, grad=grad)
+
+    def look(self, text: str, *, layer: int | None = None, head: int | None = None) -> Alignment:
+        """Whom each token of a text attended to: in one layer (default: the last but one), one head or their mean.
+
+        Raises:
+            ConfigError: there is no such layer or head.
+        """
+        config = self.module.config
+        layer = max(0, config.layers - 2) if layer is None else layer
+        if not (0 <= layer < config.layers and (head is None or 0 <= head < config.heads)):
+            raise ConfigError(
+                f"there is no layer {layer}, head {head}",
+                f"there are {config.layers} layers of {config.heads} heads, counted from 0",
+            )
+        trace = self.trace(text)
+        path = trace.find("self_attention.attention")[layer]
+        weights = trace[path].weights()[0]
+        gap = trace[path].gap(trace[path.removesuffix("attention") + "context"])
+        labels, where = trace.labels["tokens"], AlignmentHead(layer, head, "reads")
+        shown = weights.mean(0) if head is None else weights[head]
+        return Alignment(labels, labels, shown, where, gap, trace, "self-attention")
 
     def token_ids(self, text: str) -> dict[str, list[int]]:
         """What the model reads of a text: its last tokens, where there are too many."""

@@ -31,7 +31,7 @@ def show(seen: Alignment | Trace, *, console: Console | None = None) -> Page | N
 
         return page(seen)
     console, alignment = console or Console(), seen
-    table = attention_table(alignment.weights, alignment.target, alignment.source, title="cross-attention, per cent")
+    table = attention_table(alignment.weights, alignment.target, alignment.source, title=f"{alignment.kind}, per cent")
     console.print(table)
     console.print(caption(alignment), markup=False, highlight=False)
     return None

@@ -101,6 +101,10 @@ class Whole {
 
   run(edits, token_ids) {
     const tokens = token_ids ? Object.fromEntries(Object.values(token_ids).map((row, i) => [this.inputs[i], row])) : {};
+    const lengths = Object.values(this.program.inputs).map((ids) => ids.length);
+    if (Object.values(tokens).some((row, i) => row.length !== lengths[i])) {
+      throw new Error("this file computes texts of as many tokens as it holds: `clearhead explore` reads and writes others");
+    }
     return this.program.run(edits, { tokens });
   }
 

@@ -12,6 +12,7 @@ export const WINDOW = [24, 24];
  *   data, shape: the window's numbers; first: [row, column] it begins with; total: [rows, columns] of the whole
  *   labels: [of rows, of columns], null where they are numbered; axes: their names
  *   kind: "share", "signed" or "masked"; most: size of the largest number of the whole (for the colours)
+ *   mask: for weights, the window's masked similarities: −∞ where nobody may look
  *   cell: the one that is explained; before: the numbers without edits, if there are edits
  *   pick(row, column), move([row, column]): what is called
  */
@@ -35,17 +36,18 @@ function label(given, axis, index) {
 }
 
 function cell(given, r, c) {
-  const { data, shape, first, kind, most, before } = given;
+  const { data, shape, first, kind, most, before, mask } = given;
   const x = data[r * shape[1] + c];
+  const masked = x === -Infinity || mask?.[r * shape[1] + c] === -Infinity;
   const at = [first[0] + r, first[1] + c];
   const changed = before && before[r * shape[1] + c] !== x;
   const chosen = given.cell && given.cell[0] === at[0] && given.cell[1] === at[1];
   const reachable = given.cell ? chosen : r === 0 && c === 0;
   const { back, ink } = shade(x, most, kind !== "share");
-  const text = kind === "share" ? x.toFixed(3) : number(x, 3);
+  const text = kind !== "share" ? number(x, 3) : masked && x === 0 ? "·" : x.toFixed(3);
   const said = `${axisWord(given.axes[0])} ${label(given, 0, at[0])}, ${axisWord(given.axes[1])} ${label(given, 1, at[1])}: `
-    + (x === -Infinity ? "masked, minus infinity" : number(x, 6)) + (changed ? `, was ${number(before[r * shape[1] + c], 6)}` : "");
-  return h(`td${x === -Infinity ? ".masked" : ""}${changed ? ".changed" : ""}${chosen ? ".chosen" : ""}`, {
+    + (masked ? "masked, " : "") + (x === -Infinity ? "minus infinity" : number(x, 6)) + (changed ? `, was ${number(before[r * shape[1] + c], 6)}` : "");
+  return h(`td${masked ? ".masked" : ""}${changed ? ".changed" : ""}${chosen ? ".chosen" : ""}`, {
     role: "gridcell", tabindex: reachable ? "0" : "-1", "data-key": `cell ${at}`, "aria-label": said, title: said,
     "aria-selected": chosen ? "true" : "false", "data-row": String(at[0]), "data-column": String(at[1]),
     style: { background: back, color: ink }, onclick: () => given.pick(...at),

@@ -121,15 +121,16 @@ async function read(page, station) {
   const pooled = { path: open.path, step, head, pooled: true };
   const large = size.some((n, axis) => n < total[axis]);
   const other = page.other();
-  const [[window, whole, proof], before] = await Promise.all([
-    page.host.values(page.question, [want, ...(large ? [pooled] : [{ ...want }]), ...(act ? [{ path: open.path, head, kind: "proof" }] : [])]),
+  const [[window, whole, proof, mask], before] = await Promise.all([
+    page.host.values(page.question, [want, large ? pooled : want, ...(act ? [{ path: open.path, head, kind: "proof" }] : []),
+      ...(step === "weights" ? [{ ...want, step: "masked" }] : [])]),
     other ? page.host.values(other, [want]).catch(() => null) : null,
   ]);
   const kind = step === "weights" ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
   const names = labels(page, station, step, total);
   const given = {
-    title: `${station.title}${step ? `: ${step}` : ""}`, data: window.data, shape: window.shape, first, total, kind, most, cell,
+    title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title, mask: mask?.data ?? null, data: window.data, shape: window.shape, first, total, kind, most, cell,
     labels: await vocabulary(page, station, names, first, size), axes: axes(station, step), before: before?.[0]?.data ?? null,
     pick: (row, column) => page.pick([row, column], size, total, first),
     move: (start) => page.show({ ...open, first: start }),

@@ -13,7 +13,7 @@ export function sentences(page) {
     return h("div.sentence", {}, h("span.name", {}, names.length > 1 ? (written ? "written" : "read") : "text"),
       h("span.tokens", { role: "group", "aria-label": name }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
         written ? nextToken(page, labels.length) : null));
-  }), h("p.hint", {}, "Choose a written word to see why it was written. Choose a word that was read to put another in its place."));
+  }), h("p.hint", {}, "Choose a written word to see why it was written.", names.length > 1 ? " Choose a word that was read to put another in its place." : null));
 }
 
 function inputToken(page, name, label, index) {
