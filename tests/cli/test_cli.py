@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -189,6 +190,23 @@ def test_show(desk: Path) -> None:
     assert all((desk / name).read_bytes().startswith(start) for name, start in starts.items())
     assert "write --svg a.svg" in mended("show", "m", "the house", "--svg", "a.png", cwd=desk)
     assert "there is no layer 7" in mended("show", "m", "the house", "--layer", 7, cwd=desk)
+
+
+def test_everything_as_one_page(desk: Path) -> None:
+    said = works("show", "m", "the house", "--target", "la casa roja", "--html", "p.html", cwd=desk).stdout
+    assert said == "saved p.html\n"
+    page = (desk / "p.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and '"la"' in page and '"casa"' in page
+    assert "write --html p.html" in mended("show", "m", "the house", "--html", "p.txt", cwd=desk)
+
+
+def test_what_cannot_be_explored_is_said(desk: Path) -> None:
+    assert "there is no such model folder" in mended("explore", "nowhere", cwd=desk)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        taken.listen()
+        assert f"port {port} cannot be used" in mended("explore", "m", "--port", port, "--no-browser", cwd=desk)
 
 
 def test_heads(desk: Path) -> None:

@@ -261,6 +261,10 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert call("generate", out, prompt, "--max-tokens", 12, "--seed", 3).stdout == once.stdout
     both = call("generate", out, "-", "--max-tokens", 12, "--json", stdin=b"the\nking\n")
     assert [json.loads(line)["prompt"] for line in both.stdout.splitlines()] == ["the", "king"]
+    table = call("show", out, prompt, "--layer", 0)
+    assert "self-attention, per cent" in table.stdout and "mean of all heads" in table.stdout
+    assert "there is no layer 7" in call("show", out, prompt, "--layer", 7).stderr
+    assert "reads one text" in call("show", out, prompt, "--target", "x").stderr
     shown = call("generate", out, prompt, "--max-tokens", 3, "--show")
     assert shown.returncode == 0, shown.stderr
     assert "candidates" in shown.stderr
