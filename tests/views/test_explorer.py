@@ -349,10 +349,12 @@ def test_what_is_wrong_is_said_in_the_page(family: tuple[Any, Question], new_pag
     task, question = family
     page = new_page()
     with served(task) as address:
-        page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+        page.goto(address)
+        name, text = next(iter(question.texts.items()))
+        page.fill(f"[data-key='input {name}']", text)
+        page.click("[data-key='run']")
         ready(page)
         assert page.locator("script:not([src])").count() == 0
-        name = next(iter(question.texts))
         page.fill(f"[data-key='input {name}']", "<b id=evil>bold</b>")
         click(page, "[data-key='run']")
         assert page.locator("#evil").count() == 0  # a token is text, whatever it says

@@ -38,6 +38,7 @@ def explore(
             f"the explorer needs fastapi and uvicorn, which cannot be imported ({missing})",
             'pip install "clearhead[serve]"',
         ) from None
+    import json
     import socket
     import sys
     import webbrowser
@@ -57,7 +58,8 @@ def explore(
         except OSError as error:
             raise ClearheadError(f"port {port} cannot be used: {error.strerror}", "leave --port out") from None
         port, secret = place.getsockname()[1], new_secret()
-        address = f"http://127.0.0.1:{port}/{secret}/" + (f"#text={quote(text)}" if text else "")
+        state = "" if text is None else "#s=" + quote(json.dumps({"texts": {task.inputs[0]: text}}))
+        address = f"http://127.0.0.1:{port}/{secret}/{state}"
         print(address, flush=True)
         print("open this address in a browser on this machine; Ctrl-C ends it", file=sys.stderr)
         app = explorer(glass, secret, port)

@@ -75,6 +75,10 @@ def explorer(glass: Glass, secret: str, port: int) -> FastAPI:
         first = error.errors()[0]
         return JSONResponse({"error": f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"}, 422)
 
+    @app.get(f"/{secret}/about")
+    def about() -> dict[str, Any]:
+        return {"title": glass.title, "inputs": glass.task.inputs}
+
     @app.get(f"/{secret}/{{name:path}}")
     def page(name: str) -> Response:
         return _file(name or "index.html")

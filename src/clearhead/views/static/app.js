@@ -2,4 +2,4 @@
 import { AppHost } from "./host-app.js";
 import { start } from "./page.js";
 
-start(document.getElementById("clearhead"), new AppHost());
+AppHost.open().then((host) => start(document.getElementById("clearhead"), host));

@@ -4,9 +4,15 @@ import { floats } from "./dom.js";
 const KEPT = 600;
 
 export class AppHost {
-  constructor(base = new URL(".", document.baseURI)) {
-    this.base = base;
-    this.kept = new Map();
+  /** The host of the program that served this page: what it reads, and its name. */
+  static async open() {
+    const base = new URL(".", document.baseURI);
+    const { inputs, title } = await (await fetch(new URL("about", base))).json();
+    return new AppHost(base, inputs, title);
+  }
+
+  constructor(base, inputs, title) {
+    Object.assign(this, { base, inputs, title, kept: new Map() });
   }
 
   /** What can be done here beyond looking. */

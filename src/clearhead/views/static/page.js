@@ -25,9 +25,6 @@ export class Page {
     root.replaceChildren(head, message, h("div.main", {}, h("main", {}, words, reason, compare, path), h("aside", { "aria-label": "numbers and changes" }, side)));
     this.store.addEventListener("change", () => this.refresh());
     root.addEventListener("keydown", (event) => this.key(event));
-    const theme = host.theme?.();
-    if (theme) document.documentElement.dataset.theme = theme;
-    if (this.state.first) this.store.set({ first: undefined, texts: this.host.first?.(this.state.first) ?? { [this.host.inputs?.[0] ?? "source"]: this.state.first } });
   }
 
   get state() {
@@ -62,6 +59,7 @@ export class Page {
         return;
       }
     }
+    if (!this.ready()) this.parts.message.replaceChildren(h("p", {}, "Write a text above, and the model reads it."));
     await this.draw();
   }
 
@@ -98,12 +96,12 @@ export class Page {
 
   drawHead() {
     const { doc, state } = this;
-    const inputs = this.host.inputs ?? (doc ? Object.keys(doc.texts) : [Object.keys(state.texts)[0] ?? "source"]);
+    const inputs = this.host.inputs ?? [];
     const field = (name, i) => h("label", {}, h("span", {}, name === "source" ? "read" : name === "target" ? "written" : name),
       h("input", { type: "text", name, value: state.texts[name] ?? doc?.texts?.[name] ?? "", placeholder: i ? "the model's own" : "write a sentence", "data-key": `input ${name}`, autocomplete: "off", spellcheck: "false" }));
     const form = h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
     const moments = doc?.moments?.length ? this.film(doc) : null;
-    replace(this.parts.head, h("header", {}, h("h1", {}, doc?.title ?? "clearhead"), this.host.can.ask ? form : null, moments,
+    replace(this.parts.head, h("header", {}, h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"), this.host.can.ask ? form : null, moments,
       h("p.tools", {}, h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
   }
 

@@ -66,7 +66,7 @@ export class Store extends EventTarget {
     } catch {
       return null; // a link that was cut: the page begins anew
     }
-    return hash.has("text") ? { first: hash.get("text") } : null;
+    return null;
   }
 
   write() {
