@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,25 @@ def test_text_is_only_text(ask: Any) -> None:
     document = ask.post("/secret/open", json={"texts": {"source": "<script>alert(1)</script>"}})
     assert document.headers["content-type"] == "application/json"
     assert document.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_hundred_open_pages(ask: Any) -> None:
+    """All are answered, each what it asked."""
+
+    def one(number: int) -> tuple[int, float]:
+        question = {**QUESTION, "temperature": 1 + number % 5}
+        answer = ask.post("/secret/open", json=question)
+        return answer.status_code, answer.json()["temperature"]
+
+    with ThreadPoolExecutor(100) as pages:
+        assert list(pages.map(one, range(100))) == [(200, 1 + number % 5) for number in range(100)]
+
+
+def test_too_many_questions_are_told_to_wait(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clearhead.serve import app
+
+    monkeypatch.setattr(app, "_WAITING", 0)
+    assert ask.post("/secret/open", json=QUESTION).status_code == 503
 
 
 def test_windows_and_pictures_of_large_matrices() -> None:

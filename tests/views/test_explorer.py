@@ -7,6 +7,7 @@ any request that leaves this machine.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import random
 import threading
@@ -316,6 +317,12 @@ def test_the_film_comparisons_and_the_names_of_heads(
         page.wait_for_selector("td.changed")
         click(page, "[data-key='compare nothing']")
         assert page.locator("td.changed").count() == 0
+        click(page, "[data-key='sharpest']")
+        acts = then.calls(path)
+        sharp = torch.cat([act.weights()[0] for act in acts], dim=-2).max(-1).values.mean(-1).tolist()
+        thumbs = page.locator(".multiples").nth(0).locator(".thumb").all()
+        order = [sharp[int(thumb.get_attribute("data-key").split()[-1])] for thumb in thumbs]
+        assert len(order) == len(sharp) and all(a >= b - 0.01 for a, b in itertools.pairwise(order))
         page.click("[data-key='roles']")
         page.wait_for_selector("[data-key='roles']:disabled", timeout=60_000)
         assert not page.locator(".error").all_inner_texts()

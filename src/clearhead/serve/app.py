@@ -25,7 +25,7 @@ from clearhead.views.glass import Glass, Question, Want
 __all__ = ["explorer", "new_secret"]
 
 _MOST_BYTES = 4 * 2**20  # of a request
-_WAITING = 64  # questions
+_WAITING = 512  # questions: a hundred open pages ask some each
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _HEADERS = {
     "content-security-policy": (

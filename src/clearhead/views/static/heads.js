@@ -12,16 +12,25 @@ function small(about) {
   return decoded.get(about);
 }
 
+/** The mean of the rows' largest weights (Voita et al., 2019). */
+function confidence(data, columns) {
+  let sum = 0;
+  for (let i = 0; i < data.length; i += columns) sum += data.subarray(i, i + columns).reduce((a, b) => Math.max(a, b), 0);
+  return sum;
+}
+
 /**
  * A row of small pictures, one a head.
- * @param {object} given about: the document's heads[path]; open: head that is open; off: heads switched off; roles: labels
+ * @param {object} given about: the document's heads[path]; open: head that is open; off: heads switched off; roles: labels; sharpest: in this order
  */
-export function multiples({ path, about, open, off, roles, pick }) {
+export function multiples({ path, about, open, off, roles, sharpest, pick }) {
   const [heads, rows, columns] = about.shape;
   const data = small(about);
-  return h("div.multiples", { role: "group", "aria-label": "all heads" }, range(heads).map((head) => {
+  const part = (head) => data.subarray(head * rows * columns, (head + 1) * rows * columns);
+  const order = sharpest ? range(heads).sort((a, b) => confidence(part(b), columns) - confidence(part(a), columns)) : range(heads);
+  return h("div.multiples", { role: "group", "aria-label": "all heads" }, order.map((head) => {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    paint(canvas, data.subarray(head * rows * columns, (head + 1) * rows * columns), rows, columns, 1, false);
+    paint(canvas, part(head), rows, columns, 1, false);
     const role = roles?.[head] ?? "";
     return h(`button.thumb${head === open ? ".open" : ""}${off.has(head) ? ".off" : ""}`, {
       "data-key": `head ${path} ${head}`, "aria-pressed": head === open ? "true" : "false",

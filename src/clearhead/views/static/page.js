@@ -17,7 +17,7 @@ export async function start(root, host) {
 
 export class Page {
   constructor(root, host) {
-    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, documents: new Map(), all: false, walked: false, sampling: { topK: 8, topP: 1 } });
+    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, sampling: { topK: 8, topP: 1 } });
     this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
     const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
@@ -125,7 +125,8 @@ export class Page {
   /** What the numbers are compared with, cell by cell, and the names of the heads. */
   comparison() {
     const { doc, state } = this;
-    if (!this.host.can.ask) return null;
+    const order = h("label", {}, h("input", { type: "checkbox", checked: this.sharpest, "data-key": "sharpest", onchange: () => { this.sharpest = !this.sharpest; this.draw(); } }), " sharpest heads first");
+    if (!this.host.can.ask) return h("p.tools", {}, order);
     const name = Object.keys(doc.texts)[0];
     const with_ = (other) => this.store.set({ other });
     const ways = [
@@ -136,7 +137,7 @@ export class Page {
     ];
     return h("p.tools", {}, "Compare with ", ways.map(([text, go, chosen]) => h("button", { "data-key": `compare ${text}`, "aria-pressed": chosen ? "true" : "false", onclick: go }, text)),
       state.other?.texts ? h("span.hint", {}, `“${Object.values(state.other.texts)[0]}”: numbers that differ are framed and tell what they were`) : null,
-      h("button", { "data-key": "roles", disabled: Boolean(this.roles), onclick: () => this.nameHeads() }, this.roles === undefined ? "what do the heads do?" : "heads are named"));
+      h("button", { "data-key": "roles", disabled: Boolean(this.roles), onclick: () => this.nameHeads() }, this.roles === undefined ? "what do the heads do?" : "heads are named"), order);
   }
 
   /** Ask once what each head does: measured on built-in texts. */

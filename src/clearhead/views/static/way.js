@@ -83,7 +83,7 @@ function heads(page, station) {
   const { open } = page.state;
   return multiples({
     path: station.path, about: page.doc.heads[station.path], open: open?.path === station.path ? open.head : null,
-    off: switchedOff(page, station.path), roles: page.roles?.[station.path],
+    off: switchedOff(page, station.path), roles: page.roles?.[station.path], sharpest: page.sharpest,
     pick: (head) => page.show({ path: station.path, step: open?.path === station.path && open.step ? open.step : "weights", head }),
   });
 }
