@@ -27,17 +27,11 @@ ACT = "decoder.blocks.1.cross_attention.attention"
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("model")
+    pairs = "The red house is big.\tLa casa roja es grande.\nA dog is here.\tUn perro está aquí.\n" * 20
+    (folder / "pairs.tsv").write_text(pairs)
     arch = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
-    return clearhead.train(
-        "translate",
-        ["sample:english-spanish"],
-        out=folder / "m",
-        max_steps=4,
-        arch=arch,
-        keep_checkpoints=2,
-        training={"evaluations": 2},
-        quiet=True,
-    )
+    more: dict[str, Any] = {"arch": arch, "training": {"evaluations": 2}, "keep_checkpoints": 2, "quiet": True}
+    return clearhead.train("translate", [str(folder / "pairs.tsv")], out=folder / "m", max_steps=4, **more)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +63,7 @@ def test_the_document_and_the_numbers_are_the_model_s(ask: Any, task: Any) -> No
         {"path": ACT, "head": 1, "kind": "proof"},
     ]
     found = ask.post("/secret/values", json={"question": QUESTION, "wants": wants}).json()
-    assert np.array_equal(floats(found[0]), trace[ACT].masked()[0, 2].numpy())
+    np.testing.assert_allclose(floats(found[0]), trace[ACT].masked()[0, 2].numpy(), rtol=1e-5, atol=1e-6)
     assert np.array_equal(floats(found[1]), trace["encoder.out"][0, 1:3, 2:7].numpy())
     assert np.array_equal(floats(found[2])[0], task.module.head.weight[5].detach().numpy())
     assert 0 < found[3]["proof"] < 1e-5
@@ -190,7 +184,8 @@ def test_rows_of_an_act_alone_are_the_rows_of_all(task: Any) -> None:
     trace = task.trace(*QUESTION["texts"].values())
     for step in ("similarities", "scaled", "biased", "masked", "weights"):
         whole = values(trace, Wanted(ACT, step, 3))
-        assert torch.equal(values(trace, Wanted(ACT, step, 3, rows=(2, 4), columns=(1, 3))), whole[2:4, 1:3])
+        some = values(trace, Wanted(ACT, step, 3, rows=(2, 4), columns=(1, 3)))
+        torch.testing.assert_close(some, whole[2:4, 1:3])  # products of other shapes differ in the last bit
         torch.testing.assert_close(whole, getattr(trace[ACT], step)()[0, 3])
 
 
