@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from clearhead.data.tokenizers import EOS
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
 from clearhead.insight.contributions import contributions
@@ -24,9 +25,15 @@ from clearhead.views.page import Page, page
 __all__ = ["Glass", "Question", "Want"]
 
 _KEPT = 4  # traces
+_MOST_WRITTEN, _MORE = 256, 20  # tokens in all; behind the text of a language model
 _EXAMPLES = 60  # texts on which the heads are named
 _MOMENTS = 16  # models of earlier moments
 _MOST_TOKENS = 16_384
+
+
+Kind: TypeAlias = Literal[
+    "value", "weight", "proof", "candidates", "contributions", "names", "tokens", "lens", "roles", "written"
+]
 
 
 class Question(BaseModel):
@@ -58,7 +65,7 @@ class Want(BaseModel):
     token `rows[0]`; `contributions`: what each part adds to the logit of `columns[0]` there; `names`: the vocabulary's
     entries `columns`; `tokens`: the tokens of the text `step` as the label `path` would have them; `lens`: what the
     stream would write behind the token `rows[0]` if the model ended there, for each block; `roles`: what each head
-    does, measured on built-in texts.
+    does, measured on built-in texts; `written`: the tokens, when the model writes anew, greedily, with the edits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,9 +76,7 @@ class Want(BaseModel):
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
     pooled: bool = False
-    kind: Literal["value", "weight", "proof", "candidates", "contributions", "names", "tokens", "lens", "roles"] = (
-        "value"
-    )
+    kind: Kind = "value"
 
 
 class Glass:
@@ -140,6 +145,8 @@ class Glass:
             return {"lens": lens(trace, row)}
         if want.kind == "roles":
             return {"roles": self.roles(question)}
+        if want.kind == "written":
+            return self._written(trace, question)
         wanted = Wanted(want.path, want.step, want.head, want.rows, want.columns, want.pooled, want.kind == "weight")
         return numbers(values(trace, wanted))
 
@@ -164,6 +171,24 @@ class Glass:
             "beside": self.beside is not None,
             "head": self._best_head(),
         }
+
+    def _written(self, trace: Trace, question: Question) -> dict[str, Any]:
+        """The text written again, a token a pass, and the edits that have a place in it.
+
+        Every pass is edited where the edits have a place in it yet.
+        """
+        task, ids = self._asked(question), {name: list(row) for name, row in trace.token_ids.items()}
+        name = list(ids)[-1]
+        begun, most = 1 if len(ids) > 1 else len(ids[name]), min(_MOST_WRITTEN, task.module.config.max_len)
+        ids[name] = ids[name][:begun]
+        edits = [Edit.from_json(edit) for edit in question.edits]
+        while len(ids[name]) < most:
+            logits = task.trace_tokens(ids, edits=_placed(edits, len(ids[name]))).calls("logits")[-1]
+            token = int(logits[0, -1].argmax())
+            if token == EOS or (len(ids) == 1 and len(ids[name]) >= begun + _MORE):
+                break
+            ids[name].append(token)
+        return {"token_ids": ids, "edits": [edit.to_json() for edit in _placed(edits, len(ids[name]))]}
 
     def _best_head(self) -> dict[str, Any] | None:
         """Where alignments are read, if the model has such a place."""
@@ -195,6 +220,23 @@ class Glass:
 def _kept(task: Any) -> list[dict[str, Any]]:
     """The checkpoints that the training kept, oldest first: their step, file and what was measured there."""
     return [] if task.folder is None else list(task.folder.checkpoints())
+
+
+def _placed(edits: list[Edit], rows: int) -> list[Edit]:
+    """The edits that have a place in a decoder's pass over so many tokens; those of an encoder have it always.
+
+    One that holds a number for each place fits the text that it was made for.
+    """
+
+    def fits(edit: Edit) -> bool:
+        rest = edit.where[1:] if not edit.step else edit.where[2:]
+        row = rest[0] if rest else None
+        last = (row[1] - 1) if isinstance(row, tuple) else row
+        if edit.path.startswith("encoder"):
+            return True
+        return not isinstance(edit.value, list) and (last or 0) < rows and (edit.call or 0) < rows
+
+    return [edit for edit in edits if fits(edit)]
 
 
 def _known(texts: dict[str, str], task: Any) -> dict[str, str]:

@@ -209,7 +209,7 @@ async function ofStep(reader, station, open, [row, column]) {
   if (step === "masked") {
     const [x, y] = [await read("biased"), await read("masked")];
     const masked = y === -Infinity;
-    return { formula: "scaled + mask: 0 where it may look, −∞ where it may not", terms: [{ label: "scaled", product: x, from: one("biased") }, { label: "mask", product: masked ? -Infinity : 0 }], total: masked ? -Infinity : x, sum: "sum" };
+    return { formula: `${about.biased ? "biased" : "scaled"} + mask: 0 where it may look, −∞ where it may not`, terms: [{ label: about.biased ? "biased" : "scaled", product: x, from: one(about.biased ? "biased" : "scaled") }, { label: "mask", product: masked ? -Infinity : 0 }], total: masked ? -Infinity : x, sum: "sum" };
   }
   if (step === "weights") {
     const m = await reader.step(path, "masked", head, [row, row + 1]);

@@ -38,7 +38,10 @@ export class Page {
   /** What the numbers are compared with: another text, model or moment, or the same without edits. */
   other() {
     if (this.state.other) return { ...this.store.question({ edits: [] }), ...this.state.other };
-    return this.state.edits.length ? this.store.question({ edits: [] }) : null;
+    const { edits, token_ids, texts } = this.state;
+    if (!edits.length && !token_ids) return null;
+    const known = !this.host.can.ask || Object.keys(texts).length > 0;
+    return { ...this.store.question({ edits: [] }), ...(known ? { token_ids: null } : {}) };
   }
 
   /** Ask what the state asks, and draw. */
@@ -84,6 +87,8 @@ export class Page {
     const version = (this.version = (this.version ?? 0) + 1);
     replace(this.parts.sentences, sentences(this));
     replace(this.parts.compare, this.comparison());
+    const { scrollLeft, scrollTop } = document.querySelector("#opened .scroll") ?? {};
+    this.scrolled = { scrollLeft, scrollTop }; // where the open matrix was looked at
     replace(this.parts.way, way(this));
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
     const [reason, number, step] = await Promise.all([told(why(this)), told(chosen(this)), told(opened(this))]);
@@ -91,6 +96,8 @@ export class Page {
     document.getElementById("opened")?.append(...(step ? [step] : []));
     replace(this.parts.why, reason);
     replace(this.parts.side, number, edits(this), this.keys());
+    if (this.reveal) document.getElementById("opened")?.scrollIntoView({ block: "nearest" });
+    this.reveal = false;
     this.root.dataset.drawn = String(version);
   }
 
@@ -98,7 +105,7 @@ export class Page {
     const { doc, state } = this;
     const inputs = this.host.inputs ?? [];
     const field = (name, i) => h("label", {}, h("span", {}, name === "source" ? "read" : name === "target" ? "written" : name),
-      h("input", { type: "text", name, value: state.texts[name] ?? doc?.texts?.[name] ?? "", placeholder: i ? "the model's own" : "write a sentence", "data-key": `input ${name}`, autocomplete: "off", spellcheck: "false" }));
+      h("input", { type: "text", name, value: (state.token_ids ? doc?.texts?.[name] : state.texts[name]) ?? doc?.texts?.[name] ?? "", placeholder: i ? "the model's own" : "write a sentence", "data-key": `input ${name}`, autocomplete: "off", spellcheck: "false" }));
     const form = h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
     const moments = doc?.moments?.length ? this.film(doc) : null;
     replace(this.parts.head, h("header", {}, h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"), this.host.can.ask ? form : null, moments,
@@ -131,7 +138,7 @@ export class Page {
     const with_ = (other) => this.store.set({ other });
     const ways = [
       ["nothing", () => with_(null), !state.other],
-      ["another text", async () => { const text = await this.prompt("compare with the text"); if (text) with_({ texts: { [name]: text }, token_ids: null }); }, Boolean(state.other?.texts)],
+      ["another text", async () => { const text = await this.prompt("compare with the text", "compare"); if (text) with_({ texts: { [name]: text }, token_ids: null }); }, Boolean(state.other?.texts)],
       ...(doc.moments.length ? [["the end of the training", () => with_({ moment: null }), state.other?.moment === null], ["its beginning", () => with_({ moment: doc.moments[0].step }), state.other?.moment === doc.moments[0].step]] : []),
       ...(doc.beside ? [["the other model", () => with_({ beside: true }), state.other?.beside === true]] : []),
     ];
@@ -168,13 +175,13 @@ export class Page {
       const own = i > 0 && text === this.doc?.texts?.[name] && !(name in this.state.texts);
       if (text && !own) texts[name] = text;
     });
-    this.store.undone = [];
-    this.store.set({ texts, token_ids: null, edits: [], token: null, cell: null });
+    this.store.ask({ texts, token_ids: null, edits: [], token: null });
   }
 
   // What a person does -------------------------------------------------------------------------------------------------
 
   show(open) {
+    this.reveal = true;
     this.store.set({ open, cell: open && this.state.open?.path === open.path && this.state.open?.step === open.step ? this.state.cell : null });
   }
 
@@ -198,7 +205,7 @@ export class Page {
     const inHead = step === "" && station.shape.length > 2 && head === undefined;
     const [row, column] = cell;
     const at = inHead ? [row, column % width] : cell;
-    this.walked = true;
+    this.walked = this.reveal = true;
     this.store.set({ open: { path, step, head: inHead ? Math.floor(column / width) : head ?? 0, first: at.map((x) => Math.max(0, x - 6)) }, cell: at });
   }
 
@@ -235,7 +242,7 @@ export class Page {
 
   switchHead(path, head) {
     if (switchedOff(this, path).has(head)) {
-      this.store.set({ edits: this.state.edits.filter((edit) => !(edit.path === path && edit.step === "context" && edit.where.length === 2 && edit.where[1] === head)) });
+      this.store.ask({ edits: this.state.edits.filter((edit) => !(edit.path === path && edit.step === "context" && edit.where.length === 2 && edit.where[1] === head)) });
     } else this.store.edit({ path, step: "context", where: [0, head], op: "set", value: 0 });
   }
 
@@ -252,7 +259,7 @@ export class Page {
     const ids = structuredClone(this.doc.token_ids);
     const name = Object.keys(ids).at(-1);
     ids[name] = [...ids[name].slice(0, row + 1), id];
-    this.store.set({ token_ids: ids, token: row + 1, edits: this.state.edits });
+    this.store.ask({ token_ids: ids, token: row + 1 });
   }
 
   /** Put another word in the place of a token that was read. */
@@ -262,15 +269,27 @@ export class Page {
     const [{ token_ids: found }] = await this.host.values(this.question, [{ path: name, step: text, kind: "tokens" }]);
     const ids = structuredClone(this.doc.token_ids);
     ids[name].splice(index, 1, ...found);
-    this.store.set({ token_ids: ids });
+    this.store.ask({ token_ids: ids });
+  }
+
+  /** Write the text anew, as the model writes with these changes. */
+  async rewrite() {
+    this.parts.message.replaceChildren("writing …");
+    try {
+      const [{ token_ids, edits }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
+      this.parts.message.replaceChildren();
+      this.store.ask({ token_ids, edits, token: null, cell: null });
+    } catch (error) {
+      this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
+    }
   }
 
   /** A question in the page itself. */
-  prompt(title) {
+  prompt(title, button = "put it there") {
     return new Promise((resolve) => {
       const input = h("input", { type: "text", "aria-label": title });
       const dialog = h("dialog", { onclose: () => { resolve(dialog.returnValue ? input.value : null); dialog.remove(); } },
-        h("form", { method: "dialog" }, h("label", {}, title, " ", input), h("button", { value: "yes" }, "put it there"), h("button", { value: "", formnovalidate: true }, "cancel")));
+        h("form", { method: "dialog" }, h("label", {}, title, " ", input), h("button", { value: "yes" }, button), h("button", { value: "", formnovalidate: true }, "cancel")));
       this.root.append(dialog);
       dialog.showModal();
     });
@@ -288,9 +307,14 @@ export class Page {
     return { station, head: best, key: data.indexOf(Math.max(...data)) };
   }
 
+  /** Switch off the head that added most to the word's logit; where that cannot be told, one it looked with. */
   async withoutBest(row) {
-    const { station, head } = await this.lookedAt(row);
-    this.switchHead(station.path, head);
+    const entry = this.doc.output.find((one) => one.row === row);
+    const { id } = entry.next ?? entry.candidates[0];
+    const [{ contributions }] = await this.host.values(this.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [id, id + 1] }]);
+    const heads = contributions.filter((one) => one.head !== null).sort((a, b) => b.value - a.value);
+    const { path, head } = heads[0] ?? (await this.lookedAt(row).then(({ station, head: own }) => ({ path: station.path, head: own })));
+    this.switchHead(path, head);
   }
 
   async replaceLooked(row) {
@@ -317,7 +341,7 @@ export class Page {
       try {
         const read = JSON.parse(await input.files[0].text());
         if (!Array.isArray(read) || read.some((edit) => typeof edit?.path !== "string")) throw new Error("this file holds no list of edits");
-        this.store.set({ edits: read });
+        this.store.ask({ edits: read });
       } catch (error) {
         this.parts.message.replaceChildren(h("p.error", { role: "alert" }, `${input.files[0].name}: ${error.message}`));
       }
@@ -370,6 +394,6 @@ export class Page {
 
   keys() {
     const all = [["w", "to what was written"], ["a", "to the heads"], ["n", "to the numbers; arrows walk"], ["e", "to change the chosen number"], ["[ ]", "head before, next head"], ["u r", "undo, redo"], ["t", "dark, light"], ["Esc", "close"]];
-    return h("details.keys", {}, h("summary", {}, "Keys"), h("dl", {}, all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
+    return h("details.keys", { open: this.keysOpen, ontoggle: (event) => { this.keysOpen = event.target.open; } }, h("summary", {}, "Keys"), h("dl", {}, all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
   }
 }

@@ -1,5 +1,5 @@
 /** Beside the way: the number that was chosen explains itself and can be changed; the edits as a list. */
-import { h, labelled, number, visible } from "./dom.js";
+import { h, labelled, number, percent, visible } from "./dom.js";
 import { explain } from "./explain.js";
 
 const SHOWN = 12; // terms
@@ -37,8 +37,11 @@ function where(page, station, want, [row, column]) {
   const head = want.head === null ? "" : `head ${want.head}, `;
   const name = want.step || station.title;
   const at = matrix ? `“${visible(rows[row])}” looks at “${visible(columns[column])}”` : `“${visible(rows[row])}”, number ${column}`;
-  return `${station.stack ? `${station.stack} ` : ""}${station.block === null ? "" : `block ${station.block}, `}${head}${name}: ${at}`;
+  return `${spoken(station.path.replace(/\.[^.]*$/, ""))}, ${head}${name}: ${at}`;
 }
+
+/** A path as it is spoken: "decoder block 0, cross-attention". */
+const spoken = (path) => path.replace(/\.attention$/, "").replace(/\.blocks\.(\d+)/, " block $1").replace(/\.(self|cross)_attention$/, ", $1-attention").replace(/\.feed_forward$/, ", feed-forward");
 
 /** A number in its place: set, and the model computes everything behind it again. */
 function field(page, station, want, cell, value) {
@@ -71,16 +74,31 @@ export function edits(page) {
   const { edits: all } = page.state;
   return h("section.edits", { "aria-label": "edits" }, h("h2", {}, "Your changes"),
     h("p.tools", {},
-      h("button", { "data-key": "undo", disabled: !all.length, onclick: () => page.store.undo() }, "undo"),
-      h("button", { "data-key": "redo", disabled: !page.store.undone.length, onclick: () => page.store.redo() }, "redo"),
+      h("button", { "data-key": "undo", disabled: !page.store.undoable, onclick: () => page.store.undo() }, "undo"),
+      h("button", { "data-key": "redo", disabled: !page.store.future.length, onclick: () => page.store.redo() }, "redo"),
       h("button", { "data-key": "save", disabled: !all.length, onclick: () => page.save() }, "save"),
-      h("button", { "data-key": "load", onclick: () => page.load() }, "load")),
+      h("button", { "data-key": "load", onclick: () => page.load() }, "load"),
+      page.host.can.ask && all.length ? h("button", { "data-key": "rewrite", onclick: () => page.rewrite() }, "write anew with these changes") : null),
+    effect(page),
+    page.state.token_ids ? h("p", {}, "Other words stand in the text. ", h("button.link", { "data-key": "own words", onclick: () => page.store.ask({ token_ids: null }) }, "take out")) : null,
     all.length ? h("ol", {}, all.map((edit, i) => h("li", {}, describe(edit), " ",
-      h("button.link", { "data-key": `take out ${i}`, "aria-label": `take out change ${i + 1}`, onclick: () => page.store.set({ edits: all.filter((_, other) => other !== i) }) }, "take out"))))
-      : h("p.hint", {}, "None yet."));
+      h("button.link", { "data-key": `take out ${i}`, "aria-label": `take out change ${i + 1}`, onclick: () => page.store.ask({ edits: all.filter((_, other) => other !== i) }) }, "take out"))))
+      : page.state.token_ids ? null : h("p.hint", {}, "None yet."));
+}
+
+/** What the changes do to the output, in a line. */
+function effect({ doc, before, state }) {
+  if (!before || state.other || !doc.output.length) return null;
+  const old = new Map(before.output.map((entry) => [entry.row, entry.candidates]));
+  const rows = doc.output.filter(({ row }) => old.has(row));
+  const changed = rows.filter(({ row, candidates: [best] }) => old.get(row)[0].id !== best.id);
+  const moves = rows.map(({ row, candidates: [best] }) => Math.abs(best.probability - (old.get(row).find((one) => one.id === best.id)?.probability ?? 0)));
+  const words = changed.length ? `${changed.length} of ${rows.length} places would get another word` : "no place would get another word";
+  return h("p", { "data-role": "effect" }, `Effect: ${words}; the largest change of a best candidate is ${percent(Math.max(...moves))}.`);
 }
 
 function describe({ path, step = "", where: place, op = "set", value, call }) {
+  if (step === "context" && place.length === 2 && value === 0) return `${spoken(path)}, head ${place[1]}: switched off`;
   const at = place.map((index) => (index === null ? "all" : Array.isArray(index) ? `${index[0]} to ${index[1] - 1}` : index)).join(", ");
   const verb = { set: "=", add: "+", multiply: "·" }[op];
   return `${path.replace(/\.attention$/, "")}${step ? ` ${step}` : ""}[${at}]${call === null || call === undefined ? "" : ` at step ${call}`} ${verb} ${Array.isArray(value) ? "…" : value}`;

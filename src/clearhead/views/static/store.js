@@ -19,7 +19,8 @@ const FIRST = {
 export class Store extends EventTarget {
   constructor() {
     super();
-    this.undone = [];
+    this.past = []; // what was asked before each change, the last one last
+    this.future = []; // what was undone
     this.state = { ...FIRST, ...this.read() };
     addEventListener("hashchange", () => {
       const read = this.read();
@@ -37,20 +38,39 @@ export class Store extends EventTarget {
     this.tell();
   }
 
-  /** Add an edit; the ones that were undone are gone then. */
+  /** Ask something else: other edits, words or texts. It can be undone. */
+  ask(change) {
+    this.past.push(this.asked());
+    this.future = [];
+    this.set(change);
+  }
+
+  /** Add edits. */
   edit(...edits) {
-    this.undone = [];
-    this.set({ edits: [...this.state.edits, ...edits] });
+    this.ask({ edits: [...this.state.edits, ...edits] });
+  }
+
+  /** Whether there is something to undo: of a page that a link opened, its edits. */
+  get undoable() {
+    return this.past.length > 0 || this.state.edits.length > 0;
   }
 
   undo() {
-    if (!this.state.edits.length) return;
-    this.undone.push(this.state.edits.at(-1));
-    this.set({ edits: this.state.edits.slice(0, -1) });
+    if (!this.undoable) return;
+    this.future.push(this.asked());
+    this.set(this.past.pop() ?? { edits: this.state.edits.slice(0, -1) });
   }
 
   redo() {
-    if (this.undone.length) this.set({ edits: [...this.state.edits, this.undone.pop()] });
+    if (!this.future.length) return;
+    this.past.push(this.asked());
+    this.set(this.future.pop());
+  }
+
+  /** What is asked now, to come back to. */
+  asked() {
+    const { texts, token_ids, edits, token } = this.state;
+    return { texts, token_ids, edits, token };
   }
 
   /** The question whose answer is shown; without its edits, what it is compared with. */

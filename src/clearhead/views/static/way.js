@@ -101,7 +101,9 @@ export async function opened(page) {
   const station = page.doc.stations.find((one) => one.path === open.path);
   const view = await read(page, station);
   if (page.state.open !== open) return; // something else was opened meanwhile
+  const { scrollLeft = 0, scrollTop = 0 } = box.querySelector(".scroll") ?? page.scrolled ?? {};
   replace(box, title(page, station, view), wholePicture(page, view), matrix(view.given), await words(page, station), view.note);
+  box.querySelector(".scroll")?.scrollTo(scrollLeft, scrollTop);
   const cell = page.state.cell;
   if (page.walked && cell) box.querySelector(`[data-row="${cell[0]}"][data-column="${cell[1]}"]`)?.focus();
   page.walked = false;

@@ -55,7 +55,7 @@ export async function why(page) {
   const asks = page.doc.labels[names.at(-1)][row];
   return h("section.why", { "aria-label": "why" },
     h("h2", {}, `Why “${visible(asked.text).trim()}”?`),
-    h("p", {}, `Behind “${visible(asks)}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.state.other ? "in the other" : "before your edits"} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", "."),
+    h("p", {}, `Behind “${visible(asks)}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.state.other ? "in the other" : "before your edits"} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` It would now write “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
     h("div.columns", {}, candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked), await grown(page, row)),
     whatIf(page, row));
 }
@@ -132,12 +132,15 @@ async function pushed(page, row, asked) {
   const [{ contributions }] = await page.host.values(page.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] }]);
   if (!contributions?.length) return null;
   const most = Math.max(...contributions.map((one) => Math.abs(one.value)));
-  const best = [...contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, 8);
+  const ordered = [...contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  const best = ordered.slice(0, 8);
+  const rest = ordered.slice(8).reduce((sum, one) => sum + one.value, 0);
   return h("div.pushed", {}, h("h3", {}, "What spoke for it, and against"),
-    h("p", {}, `Its logit is ${number(asked.logit, 4)}; these parts of the model add most to it.`),
+    h("p", {}, `Its logit is ${number(asked.logit, 4)}; these parts of the model add most to it, or take most away.`),
     h("table", {}, h("tbody", {}, best.map((one) => h("tr", {},
       h("th", { scope: "row" }, h("button.link", { "data-key": `part ${one.path} ${one.head}`, onclick: () => page.show(one.head === null ? { path: one.path, step: "", head: 0, first: [Math.max(0, row - 4), 0] } : { path: one.path, step: "context", head: one.head }) }, one.name)),
-      h("td", {}, h(`span.bar${one.value < 0 ? ".against" : ""}`, { style: { "--share": String(Math.abs(one.value) / most) } }), number(one.value, 3)))))));
+      h("td", {}, h(`span.bar${one.value < 0 ? ".against" : ""}`, { style: { "--share": String(Math.abs(one.value) / most) } }), number(one.value, 3)))),
+      h("tr", {}, h("th", { scope: "row" }, "everything else"), h("td", {}, number(rest, 3))))));
 }
 
 /** How the word came up: what the model would write if it ended behind each block. */
@@ -154,6 +157,6 @@ async function grown(page, row) {
 function whatIf(page, row) {
   const source = Object.keys(page.doc.labels)[0];
   return h("p.tools", {}, "Try: ",
-    h("button", { "data-key": "without best", onclick: () => page.withoutBest(row) }, "switch off the head it looked with"),
+    h("button", { "data-key": "without best", onclick: () => page.withoutBest(row) }, "switch off the head that spoke most for it"),
     page.doc.labels[source].length > 1 && Object.keys(page.doc.labels).length > 1 ? h("button", { "data-key": "another source", onclick: () => page.replaceLooked(row) }, "put another word where it looked") : null);
 }
