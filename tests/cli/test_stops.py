@@ -25,7 +25,18 @@ HOW_ON = "\n  mend: go on with the same command and --resume\n"
 
 
 def begin(*words: object) -> subprocess.Popen[str]:
-    return subprocess.Popen([PROGRAM, *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [PROGRAM, *map(str, words)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=listening,
+    )
+
+
+def listening() -> None:
+    """A shell's background job, as these tests may be part of, is deaf to Ctrl-C, and so are its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def until(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
