@@ -63,10 +63,12 @@ def explored(command: list[str | Path], desk: Path) -> None:
     with subprocess.Popen(command, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         address = running.stdout.readline().strip()
-        with urlopen(address, timeout=60) as page:
-            assert page.status == 200 and b'id="clearhead"' in page.read()
-        running.send_signal(signal.SIGTERM)
-        _, said = running.communicate(timeout=60)
+        try:
+            with urlopen(address, timeout=60) as page:
+                assert page.status == 200 and b'id="clearhead"' in page.read()
+        finally:
+            running.send_signal(signal.SIGTERM)
+            _, said = running.communicate(timeout=60)
     assert running.returncode in (0, 143, -signal.SIGTERM) and "Traceback" not in said, said
 
 

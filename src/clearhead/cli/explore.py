@@ -55,6 +55,7 @@ def explore(
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             place.bind(("127.0.0.1", port))
+            place.listen()  # a browser that is quicker than the server waits
         except OSError as error:
             raise ClearheadError(f"port {port} cannot be used: {error.strerror}", "leave --port out") from None
         port, secret = place.getsockname()[1], new_secret()
