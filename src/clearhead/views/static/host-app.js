@@ -16,7 +16,7 @@ export class AppHost {
   }
 
   /** What can be done here beyond looking. */
-  can = { edit: true, ask: true, figures: true };
+  can = { ask: true };
 
   /** The document of a question {texts | token_ids, edits, temperature, moment}. */
   async open(question) {

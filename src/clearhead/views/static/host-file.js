@@ -25,7 +25,7 @@ export class FileHost {
   }
 
   constructor(given, source) {
-    Object.assign(this, { given, source, ready: true, can: { edit: true, ask: false, whole: source instanceof Whole } });
+    Object.assign(this, { given, source, ready: true, can: { ask: false, whole: source instanceof Whole } });
     this.runs = new Map();
   }
 
