@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from clearhead.edits import Edit, plain
 from clearhead.errors import EditError, NotSeenError, nearest
 
-__all__ = ["Seen", "Trace", "Watch", "atlas", "see", "watch"]
+__all__ = ["Seen", "Trace", "Watch", "atlas", "see", "watch", "watched"]
 
 T = TypeVar("T")
 
@@ -37,6 +37,11 @@ def see(name: str, x: T) -> T:
     """Show `x` under `name` to whoever watches; returns `x`, or its edited version."""
     trace: Trace | None = getattr(_here, "trace", None)
     return x if trace is None else trace.note(name, x)
+
+
+def watched() -> bool:
+    """Whether somebody watches: whether it is worth while to compute what is only there to be seen."""
+    return getattr(_here, "trace", None) is not None
 
 
 @runtime_checkable
@@ -71,7 +76,7 @@ class Trace(Mapping[str, Any]):
     the new trace; `token_ids` are those of each label, `next_ids` what each row of the logits ought to say, and `words`
     the word, split at spaces, that each entry belongs to (None: a mark is nobody's word); `module` is what was watched;
     `read_out(x)` turns vectors of its residual stream into logits; `name_of(i)` is the text of an entry of its output
-    vocabulary.
+    vocabulary, and `forbidden` are those that are never written.
     """
 
     grad: bool = False
@@ -85,6 +90,7 @@ class Trace(Mapping[str, Any]):
     module: nn.Module | None = field(default=None, repr=False)
     read_out: Callable[[Tensor], Tensor] | None = None
     name_of: Callable[[int], str] | None = None
+    forbidden: tuple[int, ...] = ()
     _values: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     _axes: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)

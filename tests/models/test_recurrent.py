@@ -114,6 +114,55 @@ def test_every_step_is_a_call_and_what_is_changed_goes_on() -> None:
         assert all((changed[:, t] - before[:, t]).abs().max() > 1e-4 for t in range(2, 6))
 
 
+@pytest.mark.parametrize(("family", "shown"), [("lstm", ("state", "cell")), ("gru", ("state",))])
+@pytest.mark.parametrize("side", ["forwards", "backwards"])
+@torch.no_grad()
+def test_the_steps_shown_are_those_of_torchs_cells(family: str, shown: tuple[str, ...], side: str) -> None:
+    """Calls follow one another as the network reads: of the one that reads from the end the last token's is first."""
+    model = make(family=family)
+    with watch(model) as trace:
+        model(SRC, TGT)
+    cell: Any = (nn.LSTMCell if family == "lstm" else nn.GRUCell)(8, 8).double()
+    cell.load_state_dict(weights_of(getattr(model.encoder.blocks[0], side)))
+    x = trace["encoder.embedded"]
+    state: Any = None
+    for call, token in enumerate((x.flip(1) if side == "backwards" else x).unbind(1)):
+        state = cell(token, state)
+        for name, wanted in zip(shown, state if family == "lstm" else [state], strict=True):
+            torch.testing.assert_close(trace.calls(f"encoder.blocks.0.{side}.{name}")[call][:, 0], wanted)
+
+
+OPENED = [
+    {"family": "lstm", "layers": 2},
+    {"family": "gru", "layers": 2, "attention": "luong"},
+    {"family": "lstm", "attention": "luong", "input_feeding": False},
+    {"family": "gru", "attention": "none"},
+]
+
+
+@pytest.mark.parametrize("config", OPENED, ids=str)
+@torch.no_grad()
+def test_a_network_taken_step_by_step_is_the_same(config: dict[str, Any]) -> None:
+    """An edit that changes nothing makes the pass take its steps, padded sentences and all."""
+    model = make(**config)
+    before = model(SRC, TGT, LENGTHS)
+    paths = ["encoder.blocks.0.backwards.candidate", "encoder.blocks.0.forwards.candidate", "decoder.layers.0.state"]
+    with watch(model, edits=[Edit(path, (), "multiply", 1.0) for path in paths]):
+        torch.testing.assert_close(model(SRC, TGT, LENGTHS), before, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("gate", ["forget_gate", "input_gate", "output_gate", "cell"])
+@torch.no_grad()
+def test_a_changed_gate_changes_its_step_and_what_follows(gate: str) -> None:
+    model = make(family="lstm", attention="luong", input_feeding=False)
+    with watch(model) as trace:
+        model(SRC, TGT)
+    with watch(model, edits=[Edit(f"decoder.layers.0.{gate}", (0, 0), "set", 3.0, call=2)]) as edited:
+        model(SRC, TGT)
+    moved = (edited["decoder.states"] - trace["decoder.states"]).abs().amax(-1)
+    assert not moved[0, :2].gt(1e-12).any() and moved[0, 2:].gt(1e-6).all() and not moved[1:].gt(1e-12).any()
+
+
 def test_an_untrained_network_forgets_little() -> None:
     """The forget gates begin open (Jozefowicz et al., 2015): a bias of 1, all others 0."""
     for name, weight in make(family="lstm").decoder.network.named_parameters():

@@ -100,12 +100,18 @@ ATLAS = {  # public: a name that changes here breaks what people have written
 }
 
 
+STEPS = ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "state")  # of an LSTM
 RECURRENT_ATLAS = {
     "encoder.embedded": "batch tokens d_model",
+    **{f"encoder.blocks.0.forwards.{name}": "batch tokens d_model" for name in STEPS},
+    **{f"encoder.blocks.0.backwards.{name}": "batch tokens d_model" for name in STEPS},
     "encoder.blocks.0.states": "batch tokens d_memory",
     "decoder.embedded": "batch tokens d_model",
+    "decoder.begin": "batch layers d_model",
     **{f"decoder.cross_attention.{name}": axes for name, axes in HEADS.items()},
+    **{f"decoder.layers.0.{name}": "batch tokens d_model" for name in STEPS},
     "decoder.states": "batch tokens d_model",
+    "decoder.readout": "batch tokens d_model",
     "decoder.out": "batch tokens d_model",
     "logits": "batch tgt_tokens vocab",
 }

@@ -26,6 +26,9 @@ PAIRS: list[dict[str, Any]] = [
     {"family": "lstm"},
     {"family": "gru", "attention": "luong", "heads": 2},
     {"family": "lstm", "attention": "none", "layers": 2},
+    {"family": "gru", "layers": 2},
+    {"family": "lstm", "attention": "luong", "input_feeding": False, "layers": 2},
+    {"family": "gru", "attention": "none"},
 ]
 TEXTS: list[dict[str, Any]] = [*({"preset": name} for name in sorted(PRESETS)), {"preset": "modern", "qk_norm": True}]
 BENDS = {"relu": F.relu, "relu2": lambda x: F.relu(x).square(), "gelu": F.gelu, "swiglu": None}
@@ -54,7 +57,8 @@ def seen(config: dict[str, Any]) -> Trace:
 
 def value(trace: Trace, path: str) -> Tensor:
     """[tokens, width]; heads stand side by side, calls behind one another."""
-    x = torch.cat(trace.calls(path), dim=-2)[0]
+    calls = trace.calls(path)
+    x = torch.cat(calls[::-1] if ".backwards." in path else calls, dim=-2)[0]
     return x.transpose(0, 1).flatten(1) if x.ndim == 3 else x
 
 
@@ -65,10 +69,44 @@ def normed(x: Tensor, known: dict[str, Tensor], options: dict[str, Any]) -> Tens
     return F.layer_norm(x, width, weight, known[options["bias"]], options["eps"])
 
 
+def operand(trace: Trace, path: str, rows: dict[str, Any], count: int) -> Tensor:
+    """[count, width]: its own rows, those beside them, or both ends for each; by hand from what `Formula` says."""
+    x = value(trace, path)
+    if rows.get("ends"):
+        half = x.size(1) // 2
+        return torch.cat([x[-1, :half], x[0, half:]]).expand(count, -1)
+    if "shift" not in rows:
+        return x
+    edge = value(trace, rows["edge"]["path"])[rows["edge"]["row"]] if "edge" in rows else torch.zeros_like(x[0])
+    return torch.cat([edge[None], x[:-1]]) if rows["shift"] < 0 else torch.cat([x[1:], edge[None]])
+
+
+def recurrent(formula: Formula, of: list[Tensor], known: dict[str, Tensor], trace: Trace) -> Tensor:
+    """A value of a step: cell, state or gate."""
+    names, options = formula.weights, formula.options
+    if formula.kind == "cell":
+        return of[0] * of[1] + of[2] * of[3]
+    if formula.kind == "state":
+        return of[0] * of[1].tanh()
+    if formula.kind == "blend":
+        return (1 - of[0]) * of[1] + of[0] * of[2]
+    width = of[-1].size(1)
+    part = slice(options["part"] * width, (options["part"] + 1) * width)
+    own = F.linear(of[-1], known[names["U"]][part], known[names["c"]][part])
+    own = own * value(trace, options["reset"]) if "reset" in options else own
+    y = F.linear(torch.cat(of[:-1], -1), known[names["W"]][part], known[names["b"]][part]) + own
+    return {"sigmoid": y.sigmoid(), "tanh": y.tanh()}[options["activation"]]
+
+
 def computed(trace: Trace, station: Station, formula: Formula) -> Tensor:
     known = dict(tensors(trace.module))  # type: ignore[arg-type]
-    of = [value(trace, path) for path in formula.of if isinstance(trace.calls(path)[0], Tensor)]
     options, names = formula.options, formula.weights
+    rows = options.get("rows", [{}] * len(formula.of))
+    of = [
+        operand(trace, path, which, station.shape[-2])
+        for path, which in zip(formula.of, rows, strict=True)
+        if isinstance(trace.calls(path)[0], Tensor)
+    ]
     bias = known[names["b"]] if "b" in names else None
     if formula.kind == "lookup":
         rows = known[names["E"]][trace.token_ids[station.rows]] * options["scale"]
@@ -91,8 +129,12 @@ def computed(trace: Trace, station: Station, formula: Formula) -> Tensor:
         if options["activation"] == "gelu-tanh":
             return F.gelu(up, approximate="tanh")
         return BENDS[options["activation"]](up)
+    if formula.kind in ("gate", "cell", "state", "blend"):
+        return recurrent(formula, of, known, trace)
     assert formula.kind == "linear"
     x = torch.cat(of, -1)
+    if options.get("stacked"):
+        return F.linear(x[0], known[names["W"]], bias).tanh().view(-1, station.shape[-1])
     y = x if "W" not in names else F.linear(x, known[names["W"]], bias)
     if options.get("then") == "tanh":
         return y.tanh()
@@ -114,7 +156,7 @@ def test_each_formula_makes_its_value(config: dict[str, Any]) -> None:
         assert set(formula.of) <= set(trace), station.path
         kinds.add(formula.kind)
         of_act = formula.kind == "copy" and isinstance(trace.calls(formula.of[0])[0], Attention)
-        if formula.kind in ("act", "recurrent") or of_act:
+        if formula.kind == "act" or of_act:
             continue
         torch.testing.assert_close(computed(trace, station, formula), value(trace, station.path), msg=station.path)
     assert {"lookup", "linear"} <= kinds
@@ -124,7 +166,8 @@ def test_each_formula_makes_its_value(config: dict[str, Any]) -> None:
 def test_shapes_and_labels(config: dict[str, Any]) -> None:
     trace = seen(config)
     for station in stations(trace):
-        assert station.shape[-2] == len(trace.labels[station.rows]), station.path
+        if station.rows:
+            assert station.shape[-2] == len(trace.labels[station.rows]), station.path
         if station.kind == "act":
             assert station.shape[-1] == len(trace.labels[station.columns]), station.path
         x = torch.cat(trace.calls(station.path), dim=-2) if station.kind == "tensor" else None

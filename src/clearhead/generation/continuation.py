@@ -24,7 +24,7 @@ from clearhead.attention import Padding, Tree
 from clearhead.errors import ConfigError
 from clearhead.generation.search import Hypothesis, search
 
-__all__ = ["Choice", "Continuer", "Sampling", "beams", "continued"]
+__all__ = ["Choice", "Continuer", "Sampling", "beams", "continued", "drawn"]
 
 _ENDED = 0.2  # share of the rows that may be of ended texts before the caches are copied without them
 _LIKELY = 256  # tokens that hold the probability of top_p nearly always: sorting all takes longer than a small model
@@ -214,13 +214,19 @@ def _chosen(
         greedy: list[int] = logits.argmax(-1).tolist()
         return greedy
     p = sampling.probabilities(logits, seen)
-    sums = p.double().cumsum(1)
-    draws = torch.tensor([[r.random()] for r in random], dtype=torch.float64) * sums[:, -1:]
-    tokens: list[int] = torch.searchsorted(sums, draws, right=True).clamp(max=p.size(1) - 1)[:, 0].tolist()
+    tokens = drawn(p, [r.random() for r in random])
     if told is not None:
         before = logits.softmax(-1)
         for row, (i, token) in enumerate(zip(rows, tokens, strict=True)):
             told(i, Choice(token, before[row], p[row]))
+    return tokens
+
+
+def drawn(p: Tensor, chances: Sequence[float]) -> list[int]:
+    """The token that a number from 0 to 1 draws of each row of probabilities [rows, vocab]."""
+    sums = p.double().cumsum(1)
+    draws = torch.tensor(chances, dtype=torch.float64, device=p.device)[:, None] * sums[:, -1:]
+    tokens: list[int] = torch.searchsorted(sums, draws, right=True).clamp(max=p.size(1) - 1)[:, 0].tolist()
     return tokens
 
 

@@ -24,6 +24,7 @@ from clearhead.attention.dropout import dropout
 from clearhead.look import see
 from clearhead.models.architecture import RecurrentConfig
 from clearhead.models.layers import TokenEmbedding
+from clearhead.models.recurrence import Network, recur, steps_of
 
 __all__ = ["RecurrentCache", "RecurrentDecoder", "RecurrentEncoder", "RecurrentEncoderDecoder", "RecurrentMemory"]
 
@@ -139,17 +140,26 @@ class BothEnds(nn.Module):
     def __init__(self, config: RecurrentConfig, width: int):
         super().__init__()
         self.forwards, self.backwards = _network(config, width, 1), _network(config, width, 1)
+        self.sees = {**_seen(self.forwards, ["forwards", "backwards"]), **self.sees}
 
     def forward(self, x: Float[Tensor, "batch tokens width"], back: Tensor) -> Float[Tensor, "batch tokens d_memory"]:
         """Both directions' states side by side; `back` [batch, tokens] reads each row from its last real token."""
         rows = torch.arange(len(x), device=x.device)[:, None]
-        return see("states", torch.cat([self.forwards(x)[0], self.backwards(x[rows, back])[0][rows, back]], dim=-1))
+        ahead, _ = recur(self.forwards, x, None, ["forwards"], len(x))
+        turned, _ = recur(self.backwards, x[rows, back], None, ["backwards"], len(x))
+        return see("states", torch.cat([ahead, turned[rows, back]], dim=-1))
 
 
 class RecurrentDecoder(nn.Module):
     """Writes a token a step, and looks at the memory before or behind it."""
 
-    sees = {"embedded": "batch tokens d_model", "states": "batch tokens d_model", "out": "batch tokens d_model"}
+    sees = {
+        "embedded": "batch tokens d_model",
+        "begin": "batch layers d_model",
+        "states": "batch tokens d_model",
+        "readout": "batch tokens d_model",
+        "out": "batch tokens d_model",
+    }
 
     def __init__(self, config: RecurrentConfig):
         super().__init__()
@@ -164,6 +174,8 @@ class RecurrentDecoder(nn.Module):
             )
         beside = 2 * d if config.attention == "none" else d if self._waits else 0
         self.network = _network(config, d + beside, config.layers)
+        self.layers = [f"layers.{number}" for number in range(config.layers)]
+        self.sees = {**self.sees, **_seen(self.network, self.layers)}
         self.readout = nn.Linear(2 * d if config.attention == "luong" else 2 * d + beside, d)
 
     def forward(
@@ -195,7 +207,8 @@ class RecurrentDecoder(nn.Module):
 
     def _begin(self, memory: RecurrentMemory) -> State:
         """Every layer begins with what it makes of the source in one vector."""
-        first = self.start(memory.summary).tanh().unflatten(1, (1, self.network.num_layers, -1))
+        first = self.start(memory.summary).tanh().unflatten(1, (self.network.num_layers, -1))
+        first = see("begin", first)[:, None]
         return State(first, torch.zeros_like(first) if self.lstm else None, torch.zeros_like(first[:, :, 0]))
 
     def _steps(self, x: Tensor, state: State, memory: RecurrentMemory, keys: MemoryCache) -> tuple[Tensor, State]:
@@ -222,7 +235,7 @@ class RecurrentDecoder(nn.Module):
         given = torch.cat([x, *beside], dim=-1)
         top, hidden, cells = self._recur(given, state, abreast=abreast)
         read = [top, self._attend(top, memory, keys)] if self.attention == "luong" else [top, *beside, x]
-        out = self.readout(torch.cat(read, dim=-1)).tanh()
+        out = see("readout", self.readout(torch.cat(read, dim=-1)).tanh())
         return out, State(hidden, cells, out[:, -hidden.size(1) :])
 
     def _attend(self, x: Tensor, memory: RecurrentMemory, keys: MemoryCache) -> Tensor:
@@ -235,8 +248,8 @@ class RecurrentDecoder(nn.Module):
         batch = len(x)
         first = [s.flatten(0, 1).transpose(0, 1).contiguous() for s in (state.hidden, state.cells) if s is not None]
         rows = x.flatten(0, 1)[:, None] if abreast else x
-        top, last = self.network(rows, tuple(first) if self.lstm else first[0])
-        behind = [s.transpose(0, 1).unflatten(0, (batch, -1)) for s in (last if self.lstm else (last,))]
+        top, last = recur(self.network, rows, (first[0], first[1]) if self.lstm else first[0], self.layers, batch)
+        behind = [s.transpose(0, 1).unflatten(0, (batch, -1)) for s in (last if isinstance(last, tuple) else (last,))]
         top = see("states", top.reshape(batch, -1, top.size(-1)))
         # What was shown may come back changed, and the next step goes on from there.
         hidden = torch.cat([behind[0][:, :, :-1], top[:, -behind[0].size(1) :, None]], dim=2)
@@ -324,7 +337,12 @@ class RecurrentEncoderDecoder(nn.Module):
         return RecurrentCache()
 
 
-def _network(config: RecurrentConfig, width: int, layers: int) -> nn.LSTM | nn.GRU:
+def _seen(network: Network, names: Sequence[str]) -> dict[str, str]:
+    """The axes of what the steps of a network's layers show under these names."""
+    return {f"{name}.{step}": "batch tokens d_model" for name in names for step in steps_of(network)}
+
+
+def _network(config: RecurrentConfig, width: int, layers: int) -> Network:
     """Hochreiter and Schmidhuber (1997), or Cho et al. (2014)."""
     kind = nn.LSTM if config.family == "lstm" else nn.GRU
     return kind(width, config.d_model, layers, batch_first=True, dropout=config.dropout if layers > 1 else 0.0)

@@ -62,6 +62,7 @@ class LanguageModel:
     def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
         self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
         self._ready: Ready[Decoder] = Ready()
+        self._end = EOS  # what ends a text
 
     # Training and loading --------------------------------------------------------------------------------------------
 
@@ -326,6 +327,7 @@ class LanguageModel:
         trace.words["tokens"], trace.next_ids = words_of(pieces), ids[1:]
         trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
+        trace.forbidden = forbidden(self.tokenizer, self._end)
         trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad)
         return trace
 

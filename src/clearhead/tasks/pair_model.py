@@ -73,6 +73,7 @@ class Written:
 
 
 Part: TypeAlias = Literal["encoder", "decoder", "cross"]
+_FORBIDDEN = (PAD, BOS, UNK)  # are never written
 _ATTENTIONS = {
     "encoder": ("encoder", "self_attention"),
     "decoder": ("decoder", "self_attention"),
@@ -230,7 +231,7 @@ class PairModel(ABC):
                 [min(self.module.config.max_len - 1, self.limit(len(ids[i]))) for i in rows],
                 bos=BOS,
                 eos=EOS,
-                forbidden=(PAD, BOS, UNK),
+                forbidden=_FORBIDDEN,
                 beam=beam,
                 length_penalty=length_penalty,
             )
@@ -286,6 +287,7 @@ class PairModel(ABC):
         trace.next_ids = [*given["target"][1:], EOS]
         trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
+        trace.forbidden = _FORBIDDEN
         trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad)
         return trace
 

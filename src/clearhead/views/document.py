@@ -23,10 +23,12 @@ from torch import Tensor
 from clearhead.attention import Attention
 from clearhead.attention.act import STEPS
 from clearhead.errors import NotSeenError, nearest
+from clearhead.generation.continuation import Sampling, drawn
 from clearhead.look import Trace
+from clearhead.views.recurrence import backwards
 from clearhead.views.stations import stations, tensors
 
-__all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "values"]
+__all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "sampled", "values"]
 
 _THUMB = 32  # rows and columns of a head's small picture
 _WHOLE = 256  # queries up to which an act is opened whole for its small pictures
@@ -77,6 +79,7 @@ def document(trace: Trace, *, temperature: float = 1.0, **about: Any) -> dict[st
         "stations": [station.to_json() for station in stations(trace)],
         "heads": {path: _small(trace, path) for path in acts},
         "output": _output(trace, temperature),
+        "forbidden": list(trace.forbidden),
     }
 
 
@@ -112,6 +115,29 @@ def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: flo
     shares = (logits / max(temperature, 1e-4)).softmax(-1)
     best = logits.topk(min(n, len(logits)))
     return [_candidate(trace, int(i), float(x), float(shares[i])) for x, i in zip(*best, strict=True)]
+
+
+@torch.no_grad()
+def sampled(
+    trace: Trace, row: int, sampling: Sampling, *, n: int = _CANDIDATES, chance: float | None = None
+) -> dict[str, Any]:
+    """What may be drawn behind one token: the n best, how many are left by the cuts, and the one that chance draws.
+
+    Each has its `share`, its probability after the cuts: that of generation, which never writes what is forbidden.
+    """
+    logits = _joined(trace, "logits")[0, row].float()
+    allowed = logits.index_fill(0, torch.tensor(trace.forbidden, dtype=torch.long), float("-inf"))
+    before = (logits / max(sampling.temperature, 1e-4)).softmax(-1)
+    after = sampling.probabilities(allowed[None])[0]
+
+    def one(token: int) -> dict[str, Any]:
+        told = _candidate(trace, token, float(logits[token]), float(before[token]))
+        return {**told, "share": float(after[token])}
+
+    left = int((after > 0).sum())
+    best = after.topk(min(n, left)).indices.tolist()
+    chosen = None if chance is None else one(drawn(after[None], [chance])[0])
+    return {"candidates": [one(token) for token in best], "left": left, "drawn": chosen}
 
 
 @torch.no_grad()
@@ -153,6 +179,7 @@ def _joined(trace: Trace, path: str) -> Tensor:
     calls: list[Tensor] = trace.calls(path)
     if len(calls) == 1:
         return calls[0]
+    calls = calls[::-1] if backwards(path) else calls
     axis = next(i for i, name in enumerate(trace.axes(path)) if name in ("tokens", "queries", "tgt_tokens"))
     return torch.cat(calls, dim=axis)
 

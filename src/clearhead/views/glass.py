@@ -15,17 +15,30 @@ from pydantic import BaseModel, ConfigDict, Field
 from clearhead.data.tokenizers import EOS
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
+from clearhead.generation.continuation import Sampling
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.tasks.examples import built_in
 from clearhead.tasks.heads import examine
-from clearhead.views.document import Wanted, candidates, document, lens, names, numbers, proof, values
+from clearhead.views.document import (
+    Wanted,
+    candidates,
+    document,
+    lens,
+    names,
+    numbers,
+    proof,
+    sampled,
+    values,
+)
 from clearhead.views.page import Page, page
+from clearhead.views.placing import Placing
 
 __all__ = ["Glass", "Question", "Want"]
 
 _KEPT = 4  # traces
 _MOST_WRITTEN, _MORE = 256, 20  # tokens in all; behind the text of a language model
+_BEST = 50  # candidates
 _EXAMPLES = 60  # texts on which the heads are named
 _MOMENTS = 16  # models of earlier moments
 _MOST_TOKENS = 16_384
@@ -58,14 +71,26 @@ class Question(BaseModel):
     beside: bool = False
 
 
+class Cuts(BaseModel):
+    """What is left to draw from, as `Sampling` has it; `chance`, a number from 0 to 1, draws one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    top_k: int = Field(0, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    min_p: float = Field(0.0, ge=0, le=1)
+    chance: float | None = Field(None, ge=0, lt=1)
+
+
 class Want(BaseModel):
     """Numbers of a page's question; see `Wanted`.
 
     `kind`: `value`, `weight`; `proof`: max |weights . v - context used| of a head; `candidates`: the 50 best behind the
-    token `rows[0]`; `contributions`: what each part adds to the logit of `columns[0]` there; `names`: the vocabulary's
-    entries `columns`; `tokens`: the tokens of the text `step` as the label `path` would have them; `lens`: what the
-    stream would write behind the token `rows[0]` if the model ended there, for each block; `roles`: what each head
-    does, measured on built-in texts; `written`: the tokens, when the model writes anew, greedily, with the edits.
+    token `rows[0]`, with `cuts` the best that these leave; `contributions`: what each part adds to the logit of
+    `columns[0]` there; `names`: the vocabulary's entries `columns`; `tokens`: the tokens of the text `step` as the
+    label `path` would have them; `lens`: what the stream would write behind the token `rows[0]` if the model ended
+    there, for each block; `roles`: what each head does, measured on built-in texts; `written`: the tokens, when the
+    model writes anew, greedily, with the edits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +102,7 @@ class Want(BaseModel):
     columns: tuple[int, int] | None = None
     pooled: bool = False
     kind: Kind = "value"
+    cuts: Cuts | None = None
 
 
 class Glass:
@@ -133,8 +159,12 @@ class Glass:
         row, column = (want.rows or (0, 1))[0], (want.columns or (0, 1))[0]
         if want.kind == "proof":
             return {"proof": proof(trace, want.path, want.head or 0)}
+        if want.kind == "candidates" and want.cuts is not None:
+            cuts = want.cuts.model_dump(exclude={"chance"})
+            sampling = Sampling(question.temperature, **cuts)
+            return sampled(trace, row, sampling, n=_BEST, chance=want.cuts.chance)
         if want.kind == "candidates":
-            return {"candidates": candidates(trace, row, n=50, temperature=question.temperature)}
+            return {"candidates": candidates(trace, row, n=_BEST, temperature=question.temperature)}
         if want.kind == "contributions":
             return {"contributions": [one.to_json() for one in contributions(trace, row, column)]}
         if want.kind == "names":
@@ -173,7 +203,7 @@ class Glass:
         }
 
     def _written(self, trace: Trace, question: Question) -> dict[str, Any]:
-        """The text written again, a token a pass, and the edits that have a place in it.
+        """The text written again, a token a pass, the edits that have a place in it, and what is to say of others.
 
         Every pass is edited where the edits have a place in it yet.
         """
@@ -181,14 +211,16 @@ class Glass:
         name = list(ids)[-1]
         begun, most = 1 if len(ids) > 1 else len(ids[name]), min(_MOST_WRITTEN, task.module.config.max_len)
         ids[name] = ids[name][:begun]
-        edits = [Edit.from_json(edit) for edit in question.edits]
+        placing = Placing(trace, [Edit.from_json(edit) for edit in question.edits])
         while len(ids[name]) < most:
-            logits = task.trace_tokens(ids, edits=_placed(edits, len(ids[name]))).calls("logits")[-1]
+            logits = task.trace_tokens(ids, edits=placing.at(len(ids[name]))).calls("logits")[-1]
             token = int(logits[0, -1].argmax())
             if token == EOS or (len(ids) == 1 and len(ids[name]) >= begun + _MORE):
                 break
             ids[name].append(token)
-        return {"token_ids": ids, "edits": [edit.to_json() for edit in _placed(edits, len(ids[name]))]}
+        rows = len(ids[name])
+        edits = [edit.to_json() for edit in placing.at(rows)]
+        return {"token_ids": ids, "edits": edits, "remarks": placing.remarks(rows)}
 
     def _best_head(self) -> dict[str, Any] | None:
         """Where alignments are read, if the model has such a place."""
@@ -220,23 +252,6 @@ class Glass:
 def _kept(task: Any) -> list[dict[str, Any]]:
     """The checkpoints that the training kept, oldest first: their step, file and what was measured there."""
     return [] if task.folder is None else list(task.folder.checkpoints())
-
-
-def _placed(edits: list[Edit], rows: int) -> list[Edit]:
-    """The edits that have a place in a decoder's pass over so many tokens; those of an encoder have it always.
-
-    One that holds a number for each place fits the text that it was made for.
-    """
-
-    def fits(edit: Edit) -> bool:
-        rest = edit.where[1:] if not edit.step else edit.where[2:]
-        row = rest[0] if rest else None
-        last = (row[1] - 1) if isinstance(row, tuple) else row
-        if edit.path.startswith("encoder"):
-            return True
-        return not isinstance(edit.value, list) and (last or 0) < rows and (edit.call or 0) < rows
-
-    return [edit for edit in edits if fits(edit)]
 
 
 def _known(texts: dict[str, str], task: Any) -> dict[str, str]:

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from clearhead.attention import MultiHead
 from clearhead.look import Trace
+from clearhead.models.recurrent import RecurrentEncoderDecoder
+from clearhead.views.formula import Formula, linear
+from clearhead.views.recurrence import Recurrence, backwards
 
 __all__ = ["Formula", "Station", "stations"]
 
@@ -38,29 +41,21 @@ _TITLES = {
     "resid_cross": "residual stream, behind cross-attention",
     "hidden": "hidden layer",
     "resid_out": "residual stream, as it goes on",
+    "begin": "what each layer begins with: the source in one vector",
+    "input_gate": "input gate: how much of the candidate comes in",
+    "forget_gate": "forget gate: how much of the cell stays",
+    "output_gate": "output gate: how much of the cell is told",
+    "reset_gate": "reset gate: how much of the state before the candidate hears",
+    "update_gate": "update gate: how much of the state before stays",
+    "candidate": "candidate: what could come in",
+    "cell": "cell: the long memory behind each token",
+    "state": "state behind each token",
     "states": "states of the recurrent network",
+    "readout": "what is read off the state",
     "logits": "logits: a score for every entry of the vocabulary",
 }
+_PART = re.compile(r"self_attention|cross_attention|feed_forward|(forwards|backwards|layers\.\d+)(?=\.\w+$)")
 _STEP_AXES = ("tokens", "queries", "keys", "tgt_tokens")  # along which a recurrent network's calls follow one another
-
-
-@dataclass(frozen=True)
-class Formula:
-    """How a value comes about.
-
-    Args:
-        kind: `lookup` `positions` `copy` `mix` `linear` `norm` `sum` `hidden` `act` or `recurrent`.
-        text: the formula in words of the field.
-        of: paths of its operands.
-        weights: its letter -> the name of the model's tensor.
-        options: what else it needs: `eps`, `scale`, `activation`, `cap`, `then` (what follows the sum).
-    """
-
-    kind: str
-    text: str
-    of: list[str] = field(default_factory=list)
-    weights: dict[str, str] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,11 +66,11 @@ class Station:
         path: where the trace has it.
         title: what it is.
         stack: `encoder`, `decoder` or "" behind both; `block`: its number, None outside blocks; `part`: the attention
-            or feed-forward network in it.
+            or feed-forward network in it, the direction or layer of a recurrent one.
         kind: `act` or `tensor`.
         axes: names of its axes without the batch.
         shape: their sizes, the calls of a recurrent network joined.
-        calls: how often it was seen.
+        calls: how often it was seen; `turned`: whether its first call is its last row.
         rows, columns: which labels its last two axes bear; "" where they bear none.
         formula: how it comes about; None where the trace does not know its model.
     """
@@ -89,6 +84,7 @@ class Station:
     axes: list[str]
     shape: list[int]
     calls: int
+    turned: bool
     rows: str
     columns: str
     formula: Formula | None
@@ -108,7 +104,7 @@ def _station(trace: Trace, path: str) -> Station:
     parts = path.split(".")
     stack = parts[0] if parts[0] in ("encoder", "decoder") else ""
     block = re.search(r"\.blocks\.(\d+)\.", path)
-    part = next((p for p in ("self_attention", "cross_attention", "feed_forward") if p in path), "")
+    part = found[0] if (found := _PART.search(path)) else ""
     shape = list(values[0].shape[1:])
     for number, axis in enumerate(axes):
         if axis in _STEP_AXES[:2] and len(values) > 1:
@@ -118,7 +114,8 @@ def _station(trace: Trace, path: str) -> Station:
     kind = "tensor" if isinstance(values[0], Tensor) else "act"
     title = _TITLES.get(parts[-1]) or f"what {part.replace('_', '-')} adds" if part else _TITLES.get(parts[-1], "out")
     formula = None if trace.module is None else _Formulas(trace, trace.module).of(path)
-    return Station(path, title, stack, in_block, part, kind, list(axes), shape, len(values), rows, columns, formula)
+    calls, turned = len(values), backwards(path)
+    return Station(path, title, stack, in_block, part, kind, list(axes), shape, calls, turned, rows, columns, formula)
 
 
 def _labels(trace: Trace, stack: str, part: str, axes: tuple[str, ...]) -> tuple[str, str]:
@@ -126,7 +123,7 @@ def _labels(trace: Trace, stack: str, part: str, axes: tuple[str, ...]) -> tuple
     only = next(iter(trace.labels), "")
     own = only if len(trace.labels) < 2 else "source" if stack == "encoder" else "target"
     asked = "source" if part == "cross_attention" else own
-    rows = asked if axes[-2:-1] == ("keys",) else own
+    rows = asked if axes[-2:-1] == ("keys",) else "" if axes[0] == "layers" else own
     return rows, asked if axes[-1] == "keys" else "vocabulary" if axes[-1] == "vocab" else ""
 
 
@@ -137,15 +134,16 @@ class _Formulas:
         self.trace, self.module = trace, module
 
     def of(self, path: str) -> Formula | None:
+        if isinstance(self.module, RecurrentEncoderDecoder) and (found := Recurrence(self.module).of(path)):
+            return found
         above, _, name = path.rpartition(".")
         kinds: dict[str, Callable[[str], Formula | None]] = {
             "token_embeddings": self._lookup,
             "embedded": self._embedded,
             "resid_in": self._comes_in,
-            "attention": lambda above: Formula("act", "softmax(scale · similarity(q, k) + mask) · v"),
+            "attention": self._act,
             "context": lambda above: Formula("copy", "weights · v, as the model used it", [f"{above}.attention"]),
             "hidden": self._hidden,
-            "states": self._states,
             "logits": self._logits,
         }
         if name in kinds:
@@ -203,27 +201,28 @@ class _Formulas:
     def _given(self, attention: str) -> str:
         """What an attention's queries are made of."""
         block, _, part = attention.rpartition(".")
-        if f"{block}.resid_in" not in self.trace:  # a recurrent decoder
-            return f"{block}.states"
         return self._known([f"{block}.{part}_normed", self._stream(block, part)])[0]
 
     def _memory(self) -> str:
         return self._known(["encoder.out"])[0] if "encoder.out" in self.trace else self.trace.find("states")[-2]
 
+    def _act(self, attention: str) -> Formula:
+        """The steps are told by whoever opens them; the score's own weights by their letters of scores.py."""
+        score = getattr(self._sub(attention), "score", None)
+        names = {"weight": "W", "q_weight": "W_q", "k_weight": "W_k", "v_weight": "v"}
+        known = dict(score.named_parameters()) if isinstance(score, nn.Module) else {}
+        weights = {letter: f"{attention}.score.{name}" for name, letter in names.items() if name in known}
+        return Formula("act", "softmax(scale · similarity(q, k) + mask) · v", [], weights)
+
     def _projection(self, attention: str, name: str) -> Formula:
         module: MultiHead = self._sub(attention)
         across = attention.endswith("cross_attention") and name != "q"
         x = self._memory() if across else self._given(attention)
-        weights, has_bias = _linear(getattr(module, f"{name}_proj"), f"{attention}.{name}_proj")
+        weights, has_bias = linear(getattr(module, f"{name}_proj"), f"{attention}.{name}_proj")
         norm = getattr(module, f"{name}_norm", None)
         then = {"then": _norm(norm, f"{attention}.{name}_norm")} if norm is not None else {}
         text = f"{name} = x W{has_bias}" + (", normed" if then else "")
-        if attention == "decoder.cross_attention" and name == "q" and self._bahdanau():
-            return Formula("recurrent", "the state before this step, through W", [x], weights)
         return Formula("linear", text, [x], weights, then)
-
-    def _bahdanau(self) -> bool:
-        return getattr(self._sub("decoder"), "attention", "") == "bahdanau"
 
     def _normed(self, block: str, part: str) -> Formula:
         norm = f"{block}.{part}_norm"
@@ -242,62 +241,33 @@ class _Formulas:
         module = self._sub(feed_forward)
         block, _, part = feed_forward.rpartition(".")
         x = self._known([f"{block}.{part}_normed", self._stream(block, part)])[0]
-        weights, has_bias = _linear(module.up, f"{feed_forward}.up")
+        weights, has_bias = linear(module.up, f"{feed_forward}.up")
         if module.gate is not None:
-            gate, _ = _linear(module.gate, f"{feed_forward}.gate")
+            gate, _ = linear(module.gate, f"{feed_forward}.gate")
             weights |= {f"{letter}_gate": name for letter, name in gate.items()}
         text = f"{module.activation}(x W{has_bias})"
         return Formula("hidden", text, [x], weights, {"activation": module.activation})
-
-    def _states(self, above: str) -> Formula:
-        kind = type(self._sub(above).network if above == "decoder" else self._sub(above).forwards).__name__
-        of = [p for p in (f"{above}.embedded", f"{above}.cross_attention.context") if p in self.trace]
-        if above != "decoder":
-            number = int(above.rpartition(".")[2])
-            of = [f"encoder.blocks.{number - 1}.states" if number else "encoder.embedded"]
-        return Formula("recurrent", f"{kind}: gates of the state before and of what comes in", of)
 
     def _out(self, above: str) -> Formula | None:
         module: Any = self._sub(above) if above else self.module
         if isinstance(module, MultiHead):
             if module.o_proj is None:
                 return Formula("linear", "the heads' contexts side by side", [f"{above}.context"], {})
-            weights, has_bias = _linear(module.o_proj, f"{above}.o_proj")
+            weights, has_bias = linear(module.o_proj, f"{above}.o_proj")
             return Formula("linear", f"the heads side by side · W{has_bias}", [f"{above}.context"], weights)
         if hasattr(module, "down"):
-            weights, has_bias = _linear(module.down, f"{above}.down")
+            weights, has_bias = linear(module.down, f"{above}.down")
             return Formula("linear", f"hidden · W{has_bias}", [f"{above}.hidden"], weights)
-        if hasattr(module, "readout"):
-            return self._readout(above)
         last = f"{above}.blocks.{len(module.blocks) - 1}.resid_out"
         if isinstance(module.norm, nn.Identity):
             return Formula("copy", "the last block's residual stream", [last])
         options = _norm(module.norm, f"{above}.norm")
         return Formula("norm", _norm_text(options), [last], _norm_weights(options), options)
 
-    def _readout(self, above: str) -> Formula:
-        of = [f"{above}.states", f"{above}.cross_attention.context", f"{above}.embedded"]
-        used = self._known(of if self._bahdanau() else of[:2])
-        weights, _ = _linear(self._sub(f"{above}.readout"), f"{above}.readout")
-        if len(used) < 2:
-            return Formula(
-                "recurrent", "tanh of the state, the source's summary and the token, through W", used, weights
-            )
-        return Formula(
-            "linear", "tanh([state; context" + "; token" * (len(used) > 2) + "] W + b)", used, weights, {"then": "tanh"}
-        )
-
     def _logits(self, above: str) -> Formula:
         cap = getattr(getattr(self.module, "config", None), "soft_cap", None)
         text = "out · W, a row of W for every entry of the vocabulary" + (f", capped at ±{cap:g}" if cap else "")
         return Formula("linear", text, ["decoder.out"], {"W": "head.weight"}, {"cap": cap} if cap else {})
-
-
-def _linear(module: nn.Linear, path: str) -> tuple[dict[str, str], str]:
-    """(its weights by their letters, " + b" where it has one)."""
-    if module.bias is None:
-        return {"W": f"{path}.weight"}, ""
-    return {"W": f"{path}.weight", "b": f"{path}.bias"}, " + b"
 
 
 def _norm(norm: Any, path: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ const BENDS = {
   "gelu-tanh": (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
   silu: (x) => x / (1 + Math.exp(-x)),
   tanh: Math.tanh,
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
 };
 
 /**
@@ -54,7 +55,7 @@ class Reader {
     const rows = [row, row + 1];
     if (shape.length < 3) return (await this.want({ path, rows }))[0].data;
     const parts = await this.want(...Array.from({ length: shape[0] }, (_, head) => ({ path, head, rows })));
-    return Float32Array.from(parts.flatMap((part) => [...part.data]));
+    return Float64Array.from(parts.flatMap((part) => [...part.data]));
   }
 
   async weight(path, rows = null, columns = null) {
@@ -111,54 +112,108 @@ const KINDS = {
     return normed(reader, x, column, options, of.length > 1 ? "the sum" : "x", { path: of[0], cell: [row, column] });
   },
 
-  async linear(reader, station, open, [row, column], { of, weights, options }) {
-    const x = await joined(reader, of, row);
+  async linear(reader, station, open, [row, column], formula) {
+    const { weights, options } = formula;
+    const x = await operands(reader, formula, row);
     const width = station.shape.at(-1);
-    const entry = station.shape.length > 2 ? (open.head ?? 0) * width + column : column;
-    if (!weights.W) return summed([{ label: "context", product: x[entry], from: { path: of[0], cell: [row, column] } }]);
+    const first = (options.stacked ? row : station.shape.length > 2 ? open.head ?? 0 : 0) * width;
+    if (!weights.W) return summed([{ label: "the same number", product: x[first + column].x, from: x[first + column].from }]);
     if (options.then?.norm) {
-      const first = (open.head ?? 0) * width;
       const w = await reader.weight(weights.W, [first, first + width]);
       const b = weights.b ? await reader.weight(weights.b) : null;
-      const made = Float64Array.from({ length: width }, (_, o) => x.reduce((sum, xi, i) => sum + xi * w[o * x.length + i], b ? b[0, first + o] : 0));
+      const made = Float64Array.from({ length: width }, (_, o) => x.reduce((sum, one, i) => sum + one.x * w[o * x.length + i], b ? b[first + o] : 0));
       return normed(reader, made, column, options.then, "x W");
     }
-    const found = await products(reader, x, of, row, weights, entry);
-    if (options.then === "tanh") return { ...found, total: Math.tanh(found.total), sum: "tanh of the sum" };
+    const found = summed(await products(reader, x, weights, first + column));
+    if (options.then === "tanh") return bent(found, "tanh");
     if (options.cap) return { ...found, total: options.cap * Math.tanh(found.total / options.cap), sum: `${options.cap} · tanh(sum / ${options.cap})` };
     return found;
   },
 
-  async hidden(reader, station, open, [row, column], { of, weights, options }) {
-    const x = await reader.row(of[0], row);
-    const found = await products(reader, x, of, row, weights, column);
+  async hidden(reader, station, open, [row, column], formula) {
+    const { weights, options } = formula;
+    const x = await operands(reader, formula, row);
+    const found = summed(await products(reader, x, weights, column));
     if (weights.W_gate) {
-      const gate = await products(reader, x, of, row, { W: weights.W_gate, b: weights.b_gate }, column);
+      const gate = summed(await products(reader, x, { W: weights.W_gate, b: weights.b_gate }, column));
       return { ...found, total: BENDS.silu(gate.total) * found.total, sum: `silu(${gate.total.toPrecision(5)}, the gate) · sum` };
     }
-    return { ...found, total: BENDS[options.activation](found.total), sum: `${options.activation} of the sum` };
+    return bent(found, options.activation);
   },
 
-  async recurrent(reader, station, open, [row], { of }) {
+  /** A gate of a recurrent network, or its candidate. */
+  async gate(reader, station, open, [row, column], { of, weights, options }) {
+    const entry = options.part * station.shape.at(-1) + column;
+    const read = (some) => operands(reader, { of: of.slice(...some), options: { rows: options.rows.slice(...some) } }, row);
+    const [x, state] = [await read([0, -1]), await read([-1])];
+    const given = await products(reader, x, weights, entry);
+    const own = await products(reader, state, { W: weights.U, b: weights.c }, entry, ["h", "U", "c"]);
+    if (!options.reset) return bent(summed([...given, ...own]), options.activation);
+    const reset = (await operand(reader, options.reset, {}, row))[column];
+    const weighed = own.map((term) => ({ ...term, label: `reset · ${term.label}`, product: reset.x * term.product }));
+    return bent(summed([...given, ...weighed]), options.activation, `reset = ${reset.x.toPrecision(5)}: `);
+  },
+
+  /** What an LSTM's cell keeps, and what comes in. */
+  async cell(reader, station, open, [row, column], formula) {
+    const [forget, before, input, candidate] = await ofEach(reader, formula, row, column);
+    return summed([
+      { label: "forget gate · cell before", a: forget.x, b: before.x, product: forget.x * before.x, from: before.from },
+      { label: "input gate · candidate", a: input.x, b: candidate.x, product: input.x * candidate.x, from: candidate.from },
+    ]);
+  },
+
+  /** What an LSTM tells of its cell. */
+  async state(reader, station, open, [row, column], formula) {
+    const [output, cell] = await ofEach(reader, formula, row, column);
+    const bend = Math.tanh(cell.x);
     return {
-      terms: of.map((path) => ({ label: reader.station(path).title, from: { path, cell: [row, 0] } })), total: null,
-      note: "a recurrent step: its gates mix the state before with what comes in",
+      terms: [{ label: "output gate", product: output.x, from: output.from }, { label: "tanh(cell)", a: cell.x, product: bend, from: cell.from }],
+      total: output.x * bend, sum: "product",
     };
+  },
+
+  /** A GRU's state: some of the one before, some of the candidate. */
+  async blend(reader, station, open, [row, column], formula) {
+    const [update, candidate, before] = await ofEach(reader, formula, row, column);
+    return summed([
+      { label: "(1 − update) · candidate", a: 1 - update.x, b: candidate.x, product: (1 - update.x) * candidate.x, from: candidate.from },
+      { label: "update · state before", a: update.x, b: before.x, product: update.x * before.x, from: before.from },
+    ]);
   },
 };
 
-/** The rows of one or several values side by side. */
-async function joined(reader, paths, row) {
-  const rows = await Promise.all(paths.map((path) => reader.row(path, row)));
-  return rows.length === 1 ? rows[0] : Float32Array.from(rows.flatMap((x) => [...x]));
+/** The numbers that a formula reads, those of its operands side by side: {x, from} each. */
+async function operands(reader, { of, options }, row) {
+  return (await Promise.all(of.map((path, i) => operand(reader, path, options.rows?.[i] ?? {}, row)))).flat();
 }
 
-/** x times one column of W, term by term. */
-async function products(reader, x, of, row, weights, entry) {
+/** For each operand its number in one column. */
+async function ofEach(reader, { of, options }, row, column) {
+  return (await Promise.all(of.map((path, i) => operand(reader, path, options.rows?.[i] ?? {}, row)))).map((x) => x[column]);
+}
+
+/** One operand's numbers for a row: the same row, one beside it, or both ends; see `Formula`. */
+async function operand(reader, path, { shift = 0, edge = null, ends = false }, row) {
+  const rows = reader.station(path).shape.at(-2);
+  const read = async (from, r) => Array.from(await reader.row(from, r), (x, i) => ({ x, from: { path: from, cell: [r, i] } }));
+  if (ends) {
+    const [last, first] = [await read(path, rows - 1), await read(path, 0)];
+    return [...last.slice(0, last.length / 2), ...first.slice(first.length / 2)];
+  }
+  if (row + shift >= 0 && row + shift < rows) return read(path, row + shift);
+  return edge ? read(edge.path, edge.row) : (await read(path, row)).map(() => ({ x: 0, from: null }));
+}
+
+/** A sum, and what a function makes of it. */
+const bent = (found, bend, before = "") => ({ ...found, total: BENDS[bend](found.total), sum: `${before}${bend} of the sum` });
+
+/** x times one column of W, and the bias, term by term. */
+async function products(reader, x, weights, entry, [one, map, bias] = ["x", "W", "b"]) {
   const w = await reader.weight(weights.W, [entry, entry + 1]);
-  const terms = Array.from(x, (xi, i) => ({ label: `x[${i}] · W[${i}]`, a: xi, b: w[i], product: xi * w[i], from: { path: of[0], cell: [row, i] } }));
-  if (weights.b) terms.push({ label: "b", product: (await reader.weight(weights.b, null, [entry, entry + 1]))[0], from: { weight: weights.b } });
-  return summed(terms);
+  const terms = x.map(({ x: xi, from }, i) => ({ label: `${one}[${i}] · ${map}[${i}]`, a: xi, b: w[i], product: xi * w[i], from }));
+  if (weights.b) terms.push({ label: bias, product: (await reader.weight(weights.b, null, [entry, entry + 1]))[0], from: { weight: weights.b } });
+  return terms;
 }
 
 /** One entry of a layer norm or an RMS norm of x. */
@@ -197,7 +252,7 @@ async function ofStep(reader, station, open, [row, column]) {
     const note = turned ? (step === "v" ? "mixed with the first layer's values, or edited" : `turned by the token's position ${row} (rotary), or edited`) : null;
     return { formula: `${step} as the act holds it`, terms: [{ label: reader.station(before).title, product: x[column], from: { path: before, head: kv, cell: [row, column] } }], total: turned ? null : x[column], sum: "the same", note };
   }
-  if (step === "similarities") return similarity(reader, about, path, head, row, column);
+  if (step === "similarities") return similarity(reader, station, path, head, row, column);
   if (step === "scaled") {
     const x = await read("similarities");
     return { formula: "similarity · scale", terms: [{ label: "similarity", a: x, b: about.scale, product: x * about.scale, from: one("similarities") }], total: x * about.scale, sum: "product" };
@@ -225,15 +280,55 @@ async function ofStep(reader, station, open, [row, column]) {
   return { formula: `weights of “${rows[row]}” · number ${column} of every value`, ...summed(terms) };
 }
 
-async function similarity(reader, about, path, head, row, column) {
+async function similarity(reader, station, path, head, row, column) {
   const [q, k] = [await reader.step(path, "q", head, [row, row + 1]), await reader.step(path, "k", head, [column, column + 1])];
-  const length = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
-  if (about.score === "additive" || about.score === "bilinear") {
-    return { formula: about.score === "additive" ? "u · tanh(W q + U k): a small network compares them" : "q W k", terms: [], total: null, note: "the score has weights of its own" };
-  }
-  const size = about.score === "cosine" ? length(q) * length(k) || 1 : 1;
-  const terms = Array.from(q, (x, i) => ({ label: `q[${i}] · k[${i}]`, a: x, b: k[i], product: (x * k[i]) / size, from: { path, step: "q", head, cell: [row, i] } }));
-  return { formula: about.score === "cosine" ? "q · k / (|q| |k|)" : "q · k: the sum of the products", ...summed(terms) };
+  const from = (i) => ({ path, step: "q", head, cell: [row, i] });
+  const { score } = reader.doc.heads[path];
+  const make = SCORES[score] ?? SCORES.dot;
+  return make(reader, q, k, from, station.formula?.weights ?? {});
+}
+
+/** How a query and a key are compared, term by term; the letters of the weights are those of scores.py. */
+const SCORES = {
+  dot: async (reader, q, k, from) => ({
+    formula: "q · k: the sum of the products",
+    ...summed(Array.from(q, (x, i) => ({ label: `q[${i}] · k[${i}]`, a: x, b: k[i], product: x * k[i], from: from(i) }))),
+  }),
+
+  async cosine(reader, q, k, from) {
+    const length = (x) => Math.max(Math.hypot(...x), 1e-12);
+    const [long, wide] = [length(q), length(k)];
+    const terms = Array.from(q, (x, i) => ({ label: `q[${i}] · k[${i}] / (|q| |k|)`, a: x, b: k[i], product: (x * k[i]) / (long * wide), from: from(i) }));
+    return { formula: `q · k / (|q| |k|): |q| = ${long.toPrecision(5)}, |k| = ${wide.toPrecision(5)}`, ...summed(terms) };
+  },
+
+  async bilinear(reader, q, k, from, { W }) {
+    if (!W) return WITHOUT("q W k");
+    const turned = times(k, await reader.weight(W), 1, k.length);
+    const terms = Array.from(q, (x, i) => ({ label: `q[${i}] · (W k)[${i}]`, a: x, b: turned[i], product: x * turned[i], from: from(i) }));
+    return { formula: "q W k: q times what the score's matrix makes of k", ...summed(terms) };
+  },
+
+  async additive(reader, q, k, from, { v, W_q, W_k }) {
+    if (!v) return WITHOUT("v · tanh(W_q q + W_k k)");
+    const scale = await reader.weight(v);
+    const n = scale.length;
+    const [asks, asked] = W_q ? [times(q, await reader.weight(W_q), n, 1), times(k, await reader.weight(W_k), n, 1)] : [q, k];
+    const terms = Array.from(scale, (x, i) => {
+      const bend = Math.tanh(asks[i] + asked[i]);
+      const sum = `${asks[i].toPrecision(3)} ${asked[i] < 0 ? "−" : "+"} ${Math.abs(asked[i]).toPrecision(3)}`;
+      return { label: `v[${i}] · tanh(${sum})`, a: x, b: bend, product: x * bend, from: W_q ? null : from(i) };
+    });
+    return { formula: W_q ? "v · tanh(W_q q + W_k k): a small network compares them" : "v · tanh(q + k): a small network compares them", ...summed(terms) };
+  },
+};
+SCORES.scaleddot = SCORES.dot;
+
+const WITHOUT = (formula) => ({ formula, terms: [], total: null, note: "the score has weights of its own, which this trace does not name" });
+
+/** What a matrix makes of x: output o is the sum of x[i] · w[i * along + o * across]. */
+function times(x, w, along, across) {
+  return Float64Array.from({ length: w.length / x.length }, (_, o) => x.reduce((sum, xi, i) => sum + xi * w[i * along + o * across], 0));
 }
 
 const summed = (terms) => ({ terms, total: terms.reduce((sum, term) => sum + term.product, 0), sum: "sum" });

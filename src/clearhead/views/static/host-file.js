@@ -8,11 +8,13 @@ import { Act } from "./act.js";
 import { NDArray } from "./arrays.js";
 import { matmul } from "./matmul.js";
 import { Program } from "./program.js";
+import { cut, drawn, shares } from "./sampling.js";
 import { unpack } from "./unpack.js";
 
 const PICTURE = 256;
 const THUMB = 32;
 const CANDIDATES = 8;
+const BEST = 50;
 
 export class FileHost {
   /** @param {object} given - what page_file.py embeds: document, names, proofs, contributions, and program or values */
@@ -72,7 +74,7 @@ export class FileHost {
     switch (want.kind) {
       case "weight": return windowed(this.source.weight(want.path), want);
       case "proof": return { proof: run.changed ? run.proof(want.path, want.head ?? 0) : given.proofs[want.path][want.head ?? 0] };
-      case "candidates": return { candidates: candidates(run.tensor("logits"), row, question.temperature, given.names, 50) };
+      case "candidates": return sampled(run.tensor("logits"), row, question.temperature, want.cuts ?? {}, given);
       case "contributions": return { contributions: run.changed ? [] : given.contributions[row]?.[want.columns[0]] ?? [] };
       case "lens": return { lens: run.changed ? [] : given.lens[row] ?? [] };
       case "roles": return { roles: given.roles ?? {} };
@@ -142,7 +144,11 @@ class Acts {
     return new Act({ q: part("q"), k: shared("k"), v: shared("v"), mask: part("mask"), bias: part("bias"), score: this.acts[path].score, start: 0 });
   }
 
-  weight() {
+  /** A score's own weights lie in its act; no others are held. */
+  weight(name) {
+    const [, above, own] = /^(.*)\.score\.(\w+)$/.exec(name) ?? [];
+    const held = this.acts[`${above}.attention`]?.score[own];
+    if (held) return NDArray.from(held);
     throw new Error("this file does not hold the model's weights: `clearhead explore` shows these operands");
   }
 }
@@ -160,10 +166,10 @@ class Run {
 
   /** A tensor without its batch, [heads,] rows, columns. */
   tensor(path, step = "") {
-    const { calls } = this.stations.get(path);
+    const { calls, turned } = this.stations.get(path);
     const count = step === "k" || step === "v" ? 1 : calls;
     const parts = Array.from({ length: count }, (_, call) => this.values.get(path, step, calls > 1 ? call : undefined));
-    const whole = parts.map((x) => x.reshape(x.shape.slice(1)));
+    const whole = (turned ? parts.reverse() : parts).map((x) => x.reshape(x.shape.slice(1)));
     return whole.length === 1 ? whole[0] : joined(whole);
   }
 
@@ -245,23 +251,25 @@ function small(about, run, station) {
 
 function output(logits, ids, temperature, names) {
   return ids.map((_, row) => {
-    const shares = softmax(logits, row, temperature);
-    const one = (id) => ({ id, text: names[id], logit: logits.at(row, id), probability: shares[id] });
-    return { row, candidates: best(shares, CANDIDATES).map(one), next: row + 1 < ids.length ? one(ids[row + 1]) : null };
+    const p = shares(rowOf(logits, row), temperature);
+    const one = (id) => ({ id, text: names[id], logit: logits.at(row, id), probability: p[id] });
+    return { row, candidates: best(p, CANDIDATES).map(one), next: row + 1 < ids.length ? one(ids[row + 1]) : null };
   });
 }
 
-function candidates(logits, row, temperature, names, n) {
-  const shares = softmax(logits, row, temperature);
-  return best(shares, n).map((id) => ({ id, text: names[id], logit: logits.at(row, id), probability: shares[id] }));
+/** What may be drawn behind a token: the best, how many are left by the cuts, and the one that chance draws. */
+function sampled(logits, row, temperature, cuts, { names, document }) {
+  const z = rowOf(logits, row);
+  const before = shares(z, temperature);
+  const allowed = z.slice();
+  for (const id of document.forbidden) allowed[id] = -Infinity;
+  const after = cut(shares(allowed, temperature), cuts);
+  const one = (id) => ({ id, text: names[id], logit: z[id], probability: before[id], share: after[id] });
+  const left = after.filter((share) => share > 0).length;
+  const chosen = cuts.chance === undefined ? null : one(drawn(after, cuts.chance));
+  return { candidates: best(after, Math.min(BEST, left)).map(one), left, drawn: chosen };
 }
+
+const rowOf = (logits, row) => logits.slice(0, row, row + 1).flat();
 
 const best = (shares, n) => Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]).slice(0, n);
-
-function softmax(logits, row, temperature) {
-  const x = logits.slice(0, row, row + 1).flat().map((value) => value / Math.max(temperature, 1e-4));
-  const most = x.reduce((a, b) => Math.max(a, b), -Infinity);
-  const powers = x.map((value) => Math.exp(value - most));
-  const all = powers.reduce((a, b) => a + b, 0);
-  return powers.map((value) => value / all);
-}

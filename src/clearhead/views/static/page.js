@@ -17,7 +17,7 @@ export async function start(root, host) {
 
 export class Page {
   constructor(root, host) {
-    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, sampling: { topK: 8, topP: 1 } });
+    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, sampling: { top_k: 0, top_p: 1, min_p: 0 } });
     this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
     const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
@@ -55,7 +55,7 @@ export class Page {
         const [doc, before] = await Promise.all([this.document(this.question), other ? this.document(other).catch(() => null) : null]);
         if (asked !== this.asked) return; // something newer was asked meanwhile
         Object.assign(this, { doc, before });
-        this.parts.message.replaceChildren(...doc.remarks.map((remark) => h("p", {}, remark)));
+        this.parts.message.replaceChildren(...[...doc.remarks, ...this.ofRewriting()].map((remark) => h("p", {}, remark)));
       } catch (error) {
         this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
         this.drawHead();
@@ -223,7 +223,8 @@ export class Page {
     const steps = station.calls > 1 && !["k", "v"].includes(want.step);
     const heads = station.shape.length > 2 ? [this.headOf(station, want)] : [];
     const where = [0, ...heads, steps ? 0 : row, column];
-    return { path: station.path, step: want.step, where, op: "set", ...rest, ...(steps ? { call: row } : {}) };
+    const call = station.turned ? station.calls - 1 - row : row;
+    return { path: station.path, step: want.step, where, op: "set", ...rest, ...(steps ? { call } : {}) };
   }
 
   /** The head whose numbers are changed: of keys and values the one that serves the head that is open. */
@@ -276,12 +277,19 @@ export class Page {
   async rewrite() {
     this.parts.message.replaceChildren("writing …");
     try {
-      const [{ token_ids, edits }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
+      const [{ token_ids, edits, remarks }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
       this.parts.message.replaceChildren();
+      this.rewritten = { told: JSON.stringify([token_ids, edits]), remarks };
       this.store.ask({ token_ids, edits, token: null, cell: null });
     } catch (error) {
       this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
     }
+  }
+
+  /** What was said when the text that is shown was written anew. */
+  ofRewriting() {
+    const { token_ids, edits } = this.state;
+    return this.rewritten?.told === JSON.stringify([token_ids, edits]) ? this.rewritten.remarks : [];
   }
 
   /** A question in the page itself. */

@@ -15,11 +15,15 @@ export const STEPS = {
   weights: "how much each token looks at each",
   context: "values averaged by the weights",
 };
-const PARTS = { "": "", self_attention: "self-attention", cross_attention: "cross-attention", feed_forward: "feed-forward" };
+const PARTS = {
+  "": "", self_attention: "self-attention", cross_attention: "cross-attention", feed_forward: "feed-forward",
+  forwards: "from the first token", backwards: "from the last token",
+};
 const SHORT = {
   token_embeddings: "token embeddings", embedded: "+ positions", resid_in: "x", resid_mid: "x + attention",
   resid_cross: "x + cross", resid_out: "x + feed-forward", context: "context", out: "projected", hidden: "hidden", states: "states",
   q: "q", k: "k", v: "v", logits: "logits",
+  input_gate: "input gate", forget_gate: "forget gate", output_gate: "output gate", reset_gate: "reset gate", update_gate: "update gate",
 };
 const WINDOW_ALL = 64; // a matrix of at most so many rows and columns is drawn whole
 
@@ -51,7 +55,7 @@ function section(page, stations) {
     parts.at(-1).stations.push(station);
   }
   return parts.map(({ part, stations: some }) => h(`div.part${part ? `.${part}` : ""}`, {},
-    part ? h("h4", {}, PARTS[part]) : null,
+    part ? h("h4", {}, PARTS[part] ?? part.replace("layers.", "layer ")) : null,
     some.filter((station) => station.kind === "act").map((station) => heads(page, station)),
     h("div.steps", {}, some.flatMap((station) => chips(page, station))),
     some.some((station) => station.path === page.state.open?.path) ? h("div.opened", { id: "opened" }) : null));

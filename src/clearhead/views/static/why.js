@@ -3,6 +3,8 @@ import { h, number, percent, visible } from "./dom.js";
 import { groups, lines } from "./heads.js";
 import { range } from "./matrix.js";
 
+const SHOWN = 8; // candidates that are named
+
 /** The tokens of the texts as buttons; what is written can be asked why. */
 export function sentences(page) {
   const names = Object.keys(page.doc.labels);
@@ -56,12 +58,12 @@ export async function why(page) {
   return h("section.why", { "aria-label": "why" },
     h("h2", {}, `Why “${visible(asked.text).trim()}”?`),
     h("p", {}, `Behind “${visible(asks)}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.state.other ? "in the other" : "before your edits"} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` It would now write “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
-    h("div.columns", {}, candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked), await grown(page, row)),
+    h("div.columns", {}, await candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked), await grown(page, row)),
     whatIf(page, row));
 }
 
 /** The candidates as bars; with edits, the old beside the new. */
-function candidates(page, entry, was) {
+async function candidates(page, entry, was) {
   const old = new Map((was?.candidates ?? []).map((one) => [one.id, one.probability]));
   const rows = entry.candidates.map((one) => h("tr", {},
     h("th", { scope: "row" }, h("button.link", { title: "write this one here and go on", "data-key": `take ${one.id}`, onclick: () => page.take(entry.row, one.id) }, visible(one.text))),
@@ -70,38 +72,27 @@ function candidates(page, entry, was) {
     h("td.logit", {}, number(one.logit, 4))));
   return h("div.candidates", {}, h("h3", {}, "What it could have written"),
     h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "candidate"), h("th", {}, "probability"), was ? h("th", {}, page.state.other ? "other" : "before") : null, h("th", {}, "logit"))), h("tbody", {}, rows)),
-    sampling(page, entry));
+    await sampling(page, entry).catch((error) => h("p.hint", {}, error.message)));
 }
 
-/** Sliders of sampling: what the cuts leave, and one token drawn. */
-function sampling(page, entry) {
-  const { topK, topP } = page.sampling;
-  const kept = cut(entry.candidates, topK, topP);
-  const slider = (name, value, least, most, step, change) => h("label", {}, `${name} `, h("input", {
-    type: "range", min: String(least), max: String(most), step: String(step), value: String(value), "data-key": name, "aria-label": name, onchange: (event) => change(Number(event.target.value)),
-  }), ` ${value}`);
+/** Sampling: what the cuts leave of the whole vocabulary, and one token drawn of it. */
+async function sampling(page, entry) {
+  const cuts = page.sampling;
+  const ask = async (more) => (await page.host.values(page.question, [{ path: "", kind: "candidates", rows: [entry.row, entry.row + 1], cuts: { ...cuts, ...more } }]))[0];
+  const { candidates: kept, left } = await ask({});
+  const size = page.doc.stations.find((station) => station.path === "logits").shape.at(-1);
+  const field = (name, value, given, change) => h("label", {}, `${name} `, h("input", {
+    ...given, value: String(value), "data-key": name, "aria-label": name, onchange: (event) => change(Number(event.target.value)),
+  }), given.type === "range" ? ` ${value}` : value ? null : " all");
+  const slider = (name, value, least, most, change) => field(name, value, { type: "range", min: String(least), max: String(most), step: String(least || 0.01) }, change);
+  const some = kept.slice(0, SHOWN).map((one) => `${visible(one.text)} ${percent(one.share)}`).join(", ");
   return h("div.sampling", {},
-    slider("temperature", page.state.temperature, 0.1, 3, 0.1, (value) => page.store.set({ temperature: value })),
-    slider("top k", topK, 1, 8, 1, (value) => page.cut({ topK: value })), slider("top p", topP, 0.05, 1, 0.05, (value) => page.cut({ topP: value })),
-    h("p", {}, "left by the cuts: ", kept.map((one) => `${visible(one.text)} ${percent(one.share)}`).join(", ")),
-    h("button", { "data-key": "draw", onclick: () => page.take(entry.row, draw(kept).id) }, "draw one and write it here"));
-}
-
-/** The candidates that top k and top p leave, their probabilities made whole again. */
-export function cut(candidates, topK, topP) {
-  const kept = [];
-  let sum = 0;
-  for (const one of candidates.slice(0, topK)) {
-    if (kept.length && sum >= topP) break;
-    kept.push(one);
-    sum += one.probability;
-  }
-  return kept.map((one) => ({ ...one, share: one.probability / sum }));
-}
-
-function draw(kept) {
-  let left = Math.random();
-  return kept.find((one) => (left -= one.share) <= 0) ?? kept.at(-1);
+    slider("temperature", page.state.temperature, 0.1, 3, (value) => page.store.set({ temperature: value })),
+    field("top k", cuts.top_k, { type: "number", min: "0", max: String(size), step: "1" }, (value) => page.cut({ top_k: Math.min(size, Math.max(0, Math.round(value))) })),
+    slider("top p", cuts.top_p, 0.01, 1, (value) => page.cut({ top_p: value })),
+    slider("min p", cuts.min_p, 0, 1, (value) => page.cut({ min_p: value })),
+    h("p", { "data-role": "left" }, `left by the cuts: ${left} of ${size}: ${some}${left > SHOWN ? ", …" : ""}`),
+    h("button", { "data-key": "draw", onclick: async () => page.take(entry.row, (await ask({ chance: Math.random() })).drawn.id) }, "draw one and write it here"));
 }
 
 /** Where the row looked: the head in which alignments are read, or the mean of the last layers' heads. */
