@@ -96,6 +96,11 @@ class Trace(Mapping[str, Any]):
     _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)
     _used: set[int] = field(default_factory=set, repr=False)
     _counts: dict[str, int] = field(default_factory=dict, repr=False)
+    _edits_at: dict[str, list[tuple[int, Edit]]] = field(init=False, default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for number, edit in enumerate(self.edits):
+            self._edits_at.setdefault(edit.path, []).append((number, edit))
 
     def note(self, name: str, x: T) -> T:
         """Record `x` at the present place of the model; returns what the model shall go on with."""
@@ -106,8 +111,8 @@ class Trace(Mapping[str, Any]):
         call = self._counts.get(path, 0)
         if recomputing:
             call = self._recomputed_call(name, path, call)
-        for number, edit in enumerate(self.edits):
-            if edit.path == path and edit.call in (None, call):
+        for number, edit in self._edits_at.get(path, ()):
+            if edit.call in (None, call):
                 x = self._edited(number, edit, x)
         if not recomputing:
             self._counts[path] = call + 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,6 +108,24 @@ def test_a_file_cuts_as_generation_does(page: Any, site: str) -> None:
         after = chosen(exact, sampling).after
         agrees(answer, after, 1e-4)
         assert answer["drawn"]["id"] == drawn(after[None], [chance])[0]
+
+
+def test_the_page_says_how_many_are_left(new_page: Callable[..., Any], tmp_path: Path) -> None:
+    model = task()
+    page_of(model.trace_tokens({"tokens": TOKENS})).save(tmp_path / "p.html")
+    shown = new_page(viewport={"width": 1400, "height": 1000}, offline=True)
+    shown.goto((tmp_path / "p.html").as_uri())
+    shown.click("[data-key='why 4']")
+    shown.wait_for_selector("[data-role='left']")
+    size = model.tokenizer.vocab_size
+    banned = len(forbidden(model.tokenizer, EOS))
+    assert shown.inner_text("[data-role='left']").startswith(f"left by the cuts: {size - banned} of {size}: ")
+    shown.fill("[data-key='top k']", "12")
+    shown.press("[data-key='top k']", "Enter")
+    shown.wait_for_function(f"document.querySelector('[data-role=left]').innerText.includes(': 12 of {size}: ')")
+    after = chosen(model, Sampling(1.0, 12, 1.0)).after.max()
+    said = re.search(r"([\d.]+) %", shown.inner_text("[data-role='left']").partition(f"of {size}")[2])
+    assert said is not None and float(said[1]) == pytest.approx(100 * float(after), rel=6e-3)
 
 
 CUT = """async ([rows, settings]) => {

@@ -4,7 +4,7 @@
  * Every explanation computes its number anew from the operands; the page shows it beside the model's own.
  */
 
-import { labelled } from "./dom.js";
+import { labelled, number } from "./dom.js";
 import { erf } from "./operations.js";
 
 /** Functions that follow a sum. */
@@ -316,7 +316,7 @@ const SCORES = {
     const [asks, asked] = W_q ? [times(q, await reader.weight(W_q), n, 1), times(k, await reader.weight(W_k), n, 1)] : [q, k];
     const terms = Array.from(scale, (x, i) => {
       const bend = Math.tanh(asks[i] + asked[i]);
-      const sum = `${asks[i].toPrecision(3)} ${asked[i] < 0 ? "−" : "+"} ${Math.abs(asked[i]).toPrecision(3)}`;
+      const sum = `${number(asks[i], 3)} ${asked[i] < 0 ? "−" : "+"} ${number(Math.abs(asked[i]), 3)}`;
       return { label: `v[${i}] · tanh(${sum})`, a: x, b: bend, product: x * bend, from: W_q ? null : from(i) };
     });
     return { formula: W_q ? "v · tanh(W_q q + W_k k): a small network compares them" : "v · tanh(q + k): a small network compares them", ...summed(terms) };

@@ -41,7 +41,8 @@ function where(page, station, want, [row, column]) {
 }
 
 /** A path as it is spoken: "decoder block 0, cross-attention". */
-const spoken = (path) => path.replace(/\.attention$/, "").replace(/\.blocks\.(\d+)/, " block $1").replace(/\.(self|cross)_attention$/, ", $1-attention").replace(/\.feed_forward$/, ", feed-forward");
+const spoken = (path) => path.replace(/\.attention$/, "").replace(/\.blocks\.(\d+)/, " block $1").replace(/\.(self|cross)_attention$/, ", $1-attention").replace(/\.feed_forward$/, ", feed-forward")
+  .replace(/\.forwards$/, ", from the first token").replace(/\.backwards$/, ", from the last token").replace(/\.layers\.(\d+)$/, " layer $1");
 
 /** A number in its place: set, and the model computes everything behind it again. */
 function field(page, station, want, cell, value) {

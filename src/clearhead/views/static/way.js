@@ -182,7 +182,8 @@ function title(page, station, view) {
     h("button", { "data-key": "head before", "aria-label": "head before", disabled: view.head === 0, onclick: () => page.show({ ...open, head: view.head - 1 }) }, "‹"),
     ` head ${view.head} `,
     h("button", { "data-key": "next head", "aria-label": "next head", disabled: view.head === view.heads - 1, onclick: () => page.show({ ...open, head: view.head + 1 }) }, "›")) : null;
-  const formula = station.kind === "act" ? FORMULAS[view.step] : station.formula?.text;
+  const compared = view.step === "similarities" ? SIMILARITIES[page.doc.heads[open.path]?.score] : null;
+  const formula = station.kind === "act" ? compared ?? FORMULAS[view.step] : station.formula?.text;
   return h("div.title", {},
     h("p", {}, h("b", {}, view.given.title), " ", pages, h("code.formula", {}, formula ?? "")),
     station.kind === "act" ? h("p.tools", {},
@@ -198,6 +199,8 @@ const FORMULAS = {
   similarities: "q · k", scaled: "similarities / √head_dim", biased: "scaled + bias", masked: "biased + (0 or −∞)",
   weights: "softmax of each row of masked", context: "weights · v",
 };
+
+const SIMILARITIES = { cosine: "q · k / (|q| |k|)", bilinear: "q W k", additive: "v · tanh(W_q q + W_k k), or q and k as they are" };
 
 function wholePicture(page, view) {
   if (!view.large) return null;
