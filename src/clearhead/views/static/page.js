@@ -11,6 +11,8 @@ import { glossary, told } from "./words.js";
 const KEPT = 8; // documents
 const SEEN = 200; // pixels of what was opened that are on the screen at least
 
+const shortened = (text) => (text.length > 40 ? `${text.slice(0, 39)}…` : text);
+
 /** Draw the page of a host into an element. */
 export async function start(root, host) {
   const page = new Page(root, host);
@@ -55,7 +57,7 @@ export class Page {
   than() {
     const { other } = this.state;
     if (!other) return "before your changes";
-    if (other.texts) return `in “${Object.values(other.texts)[0]}”`;
+    if (other.texts) return `in “${shortened(Object.values(other.texts)[0])}”`;
     if (other.beside) return "in the other model";
     return other.moment === null ? "at the end of the training" : `at step ${other.moment} of the training`;
   }
@@ -185,7 +187,7 @@ export class Page {
     ];
     return h("div", {}, h("p.tools", {}, "Compare with ", ways.map(([text, go, chosen]) => h("button", { "data-key": `compare ${text}`, "aria-pressed": chosen ? "true" : "false", onclick: go }, text)),
       h("button", { "data-key": "roles", title: told("what do the heads do?"), disabled: Boolean(this.roles), onclick: () => this.nameHeads() }, this.roles === undefined ? "what do the heads do?" : "heads are named"), order),
-      state.other ? h("p.tools.comparing", { role: "status" }, h("span", {}, "You see the numbers of what is written above. Those in an orange frame are others ", h("b", {}, this.than()),
+      state.other ? h("p.tools.comparing", { role: "status" }, h("span", {}, "You see the numbers of the text above. Those in an orange frame are different ", h("b", {}, this.than()),
         ": point at one, or choose it, to read both."), h("button", { "data-key": "end comparison", onclick: () => with_(null) }, "end the comparison")) : null);
   }
 
@@ -439,6 +441,6 @@ export class Page {
 
   keys() {
     const all = [["w", "to what was written"], ["a", "to the heads"], ["n", "to the numbers; arrows walk"], ["e", "to change the chosen number"], ["[ ]", "head before, next head"], ["u r", "undo, redo"], ["t", "dark, light"], ["?", "what the words mean"], ["Esc", "close"]];
-    return h("details.keys", { open: this.keysOpen, ontoggle: (event) => { this.keysOpen = event.target.open; } }, h("summary", {}, "Keys"), h("dl", {}, all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
+    return h("details.keys", { open: this.keysOpen, ontoggle: (event) => { this.keysOpen = event.target.open; } }, h("summary", {}, "Keyboard"), h("dl", {}, all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
   }
 }

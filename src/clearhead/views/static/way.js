@@ -179,7 +179,7 @@ async function vocabulary(page, station, names, first, size) {
 }
 
 function axes(station, step) {
-  if (station.kind === "act" && !["q", "k", "v", "context"].includes(step)) return ["query, attends", "key, attended"];
+  if (station.kind === "act" && !["q", "k", "v", "context"].includes(step)) return ["query, looks", "key, looked at"];
   if (step === "k" || step === "v") return ["key", "number"];
   return [station.kind === "act" ? "query" : "token", station.columns === "vocabulary" ? "entry of the vocabulary" : "number"];
 }

@@ -16,7 +16,7 @@ export function sentences(page) {
     return h("div.sentence", {}, h("span.name", {}, names.length > 1 ? (written ? "written" : "read") : "text", labels.length > MANY ? h("span.count", {}, `${labels.length} tokens`) : null),
       scrolling(h("span.tokens", { role: "group", "aria-label": name }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
         written ? nextToken(page, labels.length) : null)));
-  }), h("p.hint", {}, "Choose a written word to see why it was written.", names.length > 1 ? " Choose a word that was read to put another in its place." : null));
+  }), h("p.hint", {}, names.length > 1 ? "Choose a written word to see why it was written. Choose a word that was read to put another in its place." : "Choose a word to see what the model expected there, and why."));
 }
 
 function inputToken(page, name, label, index) {
@@ -127,7 +127,7 @@ async function looked(page, row) {
     h("p", {}, "Most at ", h("b", {}, `“${visible(most.text).trim()}”`), ` (${percent(most.share)}), in ${where} of ${station.stack || "the"} block ${station.block ?? ""}.`),
     keys <= 48 ? lines({ weights: [[mean]], heads: [heads[0]], rows: [rows[row]], columns, title: "where it looked" })
       : h("ol", {}, [...near].sort((a, b) => b.share - a.share).slice(0, 8).map((one) => h("li", {}, `${visible(one.text)} ${percent(one.share)}`))),
-    h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[0], first: [Math.max(0, row - 4), 0] }) }, "open this act"));
+    h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[0], first: [Math.max(0, row - 4), 0] }) }, "open this attention"));
 }
 
 /** Which parts of the model pushed for the word, where the model allows to say it exactly. */
