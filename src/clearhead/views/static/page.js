@@ -323,6 +323,7 @@ export class Page {
     try {
       const [{ token_ids, edits, remarks }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
       this.remarks = remarks;
+      this.parts.message.replaceChildren();
       this.store.ask({ token_ids, edits, token: null, cell: null });
     } catch (error) {
       this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
@@ -418,7 +419,7 @@ export class Page {
   // Keys ---------------------------------------------------------------------------------------------------------------
 
   key(event) {
-    if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches("input, textarea, select, dialog, dialog *") || event.ctrlKey || event.metaKey || event.altKey) return;
     const { open } = this.state;
     const go = (selector) => this.root.querySelector(selector)?.focus();
     const keys = {
