@@ -28,6 +28,7 @@ from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.reading import Reading, cut, not_known
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
 from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
@@ -274,8 +275,10 @@ class LanguageModel:
 
         `trace.labels` names the tokens, `trace.again(edits)` repeats the pass edited.
         """
-        ids = self.token_ids(text) if isinstance(text, str) else {"tokens": list(text)}
-        return self.trace_tokens(ids, edits=edits, grad=grad)
+        if not isinstance(text, str):
+            return self.trace_tokens({"tokens": list(text)}, edits=edits, grad=grad)
+        reading = self.read(text)
+        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, remarks=reading.remarks)
 
     def look(self, text: str, *, layer: int | None = None, head: int | None = None) -> Alignment:
         """Whom each token of a text attended to: in one layer (default: the last but one), one head or their mean.
@@ -298,9 +301,17 @@ class LanguageModel:
         shown = weights.mean(0) if head is None else weights[head]
         return Alignment(labels, labels, shown, where, gap, trace, "self-attention")
 
-    def token_ids(self, text: str) -> dict[str, list[int]]:
+    def read(self, text: str) -> Reading:
         """What the model reads of a text: its last tokens, where there are too many."""
-        return {"tokens": self._read([text], 1)[0][0]}
+        ids, given = self._read([text], 1)[0][0], len(self.tokens_of("tokens", text))
+        remarks = not_known(self.unknown("tokens", text))
+        if given > len(ids):
+            remarks.append(f"the text {cut(given, len(ids), which='its last ')}")
+        return Reading({"text": text}, {"tokens": ids}, remarks)
+
+    def token_ids(self, text: str) -> dict[str, list[int]]:
+        """The tokens that the model reads of a text; see `read`."""
+        return self.read(text).token_ids
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
         """The text of such tokens."""
@@ -310,15 +321,24 @@ class LanguageModel:
         """The tokens of a part of the text."""
         return self.tokenizer.encode([text])[0]
 
+    def unknown(self, label: str, text: str) -> list[str]:
+        """The characters of the text that the model does not know: it reads <unk> instead."""
+        return self.tokenizer.unknown(text)
+
     @property
     def vocabulary_sizes(self) -> dict[str, int]:
         """How many entries the vocabulary has."""
         return {"tokens": self.tokenizer.vocab_size}
 
     def trace_tokens(
-        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), grad: bool = False
+        self,
+        token_ids: Mapping[str, Sequence[int]],
+        *,
+        edits: Sequence[Edit] = (),
+        grad: bool = False,
+        remarks: Sequence[str] = (),
     ) -> Trace:
-        """The same of tokens: {"tokens": ids}."""
+        """The same of tokens: {"tokens": ids}. `remarks` are what the trace says beside its own."""
         ids = list(token_ids["tokens"])
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(torch.tensor([ids]))
@@ -326,7 +346,8 @@ class LanguageModel:
         trace.words["tokens"], trace.next_ids = words_of(pieces), ids[1:]
         trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
-        trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad)
+        trace.remarks.extend(remarks)
+        trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, remarks=remarks)
         return trace
 
     # Measuring -------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from clearhead.data.config import DataConfig
 from clearhead.data.numbers import AttentionNumbers
 from clearhead.data.pairs import Pair, clean, read_pairs
 from clearhead.data.preview import Preview
-from clearhead.data.tokenizers import BOS, EOS, PAD, UNK
+from clearhead.data.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
@@ -46,6 +46,7 @@ from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pairs import preview_pairs, train_pairs
+from clearhead.tasks.reading import Reading, cut, not_known, stopped
 from clearhead.tasks.session import Session
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
@@ -60,16 +61,20 @@ class CutWarning(UserWarning):
     """The text of this number (from 1) has more tokens than the model reads: the rest of it was not used."""
 
     def __init__(self, number: int, tokens: int, kept: int):
-        self.number, self.cut = number, f"has {tokens:,} tokens and was cut to {kept}: the model's max_len"
+        self.number, self.cut = number, cut(tokens, kept)
         super().__init__(f"text {number} {self.cut}")
 
 
 @dataclass(frozen=True)
 class Written:
-    """A text that was written; `score` is its log-probability in nats over length^penalty."""
+    """A text that was written; `score` is its log-probability in nats over length^penalty.
+
+    `ended` is False where it was stopped at its limit.
+    """
 
     text: str
     score: float
+    ended: bool = True
 
 
 Part: TypeAlias = Literal["encoder", "decoder", "cross"]
@@ -218,8 +223,19 @@ class PairModel(ABC):
             raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
         if not 1 <= n <= beam:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
-        ids, module = self._source_ids(texts), self._ready(self.module, precision)
-        found: list[list[Written]] = [[Written("", 0.0)] * n for _ in texts]
+        return self._found(self._source_ids(texts), n, beam, length_penalty, precision)
+
+    def _found(
+        self,
+        ids: Sequence[list[int]],
+        n: int = 1,
+        beam: int = 4,
+        penalty: float = 1.0,
+        precision: Precision = "float32",
+    ) -> list[list[Written]]:
+        """The same of the sources' tokens."""
+        module = self._ready(self.module, precision)
+        found: list[list[Written]] = [[Written("", 0.0)] * n for _ in ids]
         for rows in _by_length(ids, beam):
             src, lengths = pad([ids[i] for i in rows])
             with torch.inference_mode():
@@ -227,17 +243,21 @@ class PairModel(ABC):
             hypotheses = search(
                 module,
                 memory,
-                [min(self.module.config.max_len - 1, self.limit(len(ids[i]))) for i in rows],
+                [self._most_written(ids[i]) for i in rows],
                 bos=BOS,
                 eos=EOS,
                 forbidden=(PAD, BOS, UNK),
                 beam=beam,
-                length_penalty=length_penalty,
+                length_penalty=penalty,
             )
             for i, best in zip(rows, hypotheses, strict=True):
                 texts_ = self.tokenizers.target.decode([h.ids for h in best[:n]])
-                found[i] = [Written(text, h.score) for text, h in zip(texts_, best, strict=False)]
+                found[i] = [Written(text, h.score, h.ended) for text, h in zip(texts_, best, strict=False)]
         return found
+
+    def _most_written(self, source_ids: Sequence[int]) -> int:
+        """The most tokens that are written for a source, the end's included."""
+        return min(self.module.config.max_len - 1, self.limit(len(source_ids)))
 
     # Looking inside --------------------------------------------------------------------------------------------------
 
@@ -246,16 +266,38 @@ class PairModel(ABC):
 
         `trace.labels` names the tokens; `trace.again(edits)` repeats the pass with edits.
         """
-        return self.trace_tokens(self.token_ids(source, target), edits=edits, grad=grad)
+        reading = self.read(source, target)
+        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, remarks=reading.remarks)
 
-    def token_ids(self, source: str, target: str | None = None) -> dict[str, list[int]]:
+    def read(self, source: str, target: str | None = None) -> Reading:
         """What the encoder and the decoder read in a forced pass: the source's end and the target's begin included.
 
-        The target is by default the model's own.
+        The target is by default the model's own: then of a source over `max_len` only what is read to write it.
         """
-        target = self.write([source])[0] if target is None else target
-        (src,), (tgt,) = self.tokenizers.source.encode([clean(source)]), self.tokenizers.target.encode([clean(target)])
-        return {"source": [*src, EOS], "target": [BOS, *tgt]}
+        source = clean(source)
+        src, remarks = [*self.tokens_of("source", source), EOS], not_known(self.unknown("source", source))
+        if target is None:
+            src, target, told = self._own(src)
+        else:
+            target = clean(target)
+            told = not_known(self.unknown("target", target))
+        ids = {"source": src, "target": [BOS, *self.tokens_of("target", target)]}
+        return Reading({"source": source, "target": target}, ids, remarks + told)
+
+    def _own(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:
+        """(what is read of a source, what the model writes for it, the remarks on both)."""
+        most, remarks = self.module.config.max_len - 1, []
+        if len(source_ids) > most + 1:
+            remarks.append(f"the source {cut(len(source_ids) - 1, most)}")
+            source_ids = [*source_ids[:most], EOS]
+        best = self._found([source_ids])[0][0]
+        if not best.ended:
+            remarks.append(stopped(self._most_written(source_ids)))
+        return source_ids, best.text, remarks
+
+    def token_ids(self, source: str, target: str | None = None) -> dict[str, list[int]]:
+        """The tokens that a forced pass reads; see `read`."""
+        return self.read(source, target).token_ids
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
         """The texts of such tokens."""
@@ -264,8 +306,14 @@ class PairModel(ABC):
 
     def tokens_of(self, label: str, text: str) -> list[int]:
         """The tokens of a part of the "source" or the "target"."""
-        tokenizer = self.tokenizers.source if label == "source" else self.tokenizers.target
-        return tokenizer.encode([clean(text)])[0]
+        return self._tokenizer(label).encode([clean(text)])[0]
+
+    def unknown(self, label: str, text: str) -> list[str]:
+        """The words of a "source" or a "target" that the model does not know: it reads <unk> instead."""
+        return self._tokenizer(label).unknown(clean(text))
+
+    def _tokenizer(self, label: str) -> Tokenizer:
+        return self.tokenizers.source if label == "source" else self.tokenizers.target
 
     @property
     def vocabulary_sizes(self) -> dict[str, int]:
@@ -273,9 +321,17 @@ class PairModel(ABC):
         return {"source": self.tokenizers.source.vocab_size, "target": self.tokenizers.target.vocab_size}
 
     def trace_tokens(
-        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), grad: bool = False
+        self,
+        token_ids: Mapping[str, Sequence[int]],
+        *,
+        edits: Sequence[Edit] = (),
+        grad: bool = False,
+        remarks: Sequence[str] = (),
     ) -> Trace:
-        """The same of tokens, those that stand at the ends included: {"source": ids, "target": ids}."""
+        """The same of tokens, those that stand at the ends included: {"source": ids, "target": ids}.
+
+        `remarks` are what the trace says beside its own.
+        """
         given = {name: list(token_ids[name]) for name in ("source", "target")}
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(*(torch.tensor([ids]) for ids in given.values()))
@@ -286,7 +342,8 @@ class PairModel(ABC):
         trace.next_ids = [*given["target"][1:], EOS]
         trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
-        trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad)
+        trace.remarks.extend(remarks)
+        trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad, remarks=remarks)
         return trace
 
     def look(
@@ -297,15 +354,20 @@ class PairModel(ABC):
         Raises:
             ConfigError: there is no such layer or head.
         """
-        source, target = clean(source), clean(target) if target is not None else self.write([source])[0]
-        where = self._where(layer, head)
-        trace = self.trace(source, target)
+        where, reading = self._where(layer, head), self.read(source, target)
+        trace = self.trace_tokens(reading.token_ids, remarks=reading.remarks)
         path = trace.find("cross_attention.attention")[where.layer]
         contexts = trace.calls(path.removesuffix("attention") + "context")
-        words = self.tokenizers.source.tokens(source)[2], self.tokenizers.target.tokens(target)[2]
-        weights = word_weights(cross_weights(trace), *words, where)
+        (source_words, asked), (target_words, asks) = (self._words(reading, label) for label in ("source", "target"))
+        weights = word_weights(cross_weights(trace), asked, asks, where)
         gap = max(act.gap(context) for act, context in zip(trace.calls(path), contexts, strict=True))
-        return Alignment(source.split(), target.split(), weights, where, gap, trace)
+        return Alignment(source_words, target_words, weights, where, gap, trace)
+
+    def _words(self, reading: Reading, label: str) -> tuple[list[str], list[int]]:
+        """The words of a text that was read, and which of them each token belongs to; the mark at its end is none's."""
+        text, count = reading.texts[label], len(reading.token_ids[label]) - 1
+        words = self._tokenizer(label).tokens(text)[2][:count]
+        return text.split()[: max(words, default=-1) + 1], words
 
     def arithmetic(
         self, source: str, target: str | None = None, *, part: Part = "cross", layer: int = 0, head: int = 0

@@ -19,6 +19,7 @@ from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.tasks.examples import built_in
 from clearhead.tasks.heads import examine
+from clearhead.tasks.reading import not_known, stopped
 from clearhead.views.document import Wanted, candidates, document, lens, names, numbers, proof, values
 from clearhead.views.page import Page, page
 
@@ -65,7 +66,8 @@ class Want(BaseModel):
     token `rows[0]`; `contributions`: what each part adds to the logit of `columns[0]` there; `names`: the vocabulary's
     entries `columns`; `tokens`: the tokens of the text `step` as the label `path` would have them; `lens`: what the
     stream would write behind the token `rows[0]` if the model ended there, for each block; `roles`: what each head
-    does, measured on built-in texts; `written`: the tokens, when the model writes anew, greedily, with the edits.
+    does, measured on built-in texts; `written`: the tokens, when the model writes anew, greedily, with the edits. The
+    last and `tokens` come with remarks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -121,9 +123,13 @@ class Glass:
             self._traces.move_to_end(key)
             return self._traces[key]
         task = self._asked(question)
-        ids = question.token_ids or task.token_ids(**_known(question.texts, task))
+        ids, remarks = question.token_ids, []
+        if not ids:
+            reading = task.read(**_known(question.texts, task))
+            ids, remarks = reading.token_ids, reading.remarks
         _check(ids, task.vocabulary_sizes)
-        found: Trace = task.trace_tokens(ids, edits=[Edit.from_json(edit) for edit in question.edits])
+        edits = [Edit.from_json(edit) for edit in question.edits]
+        found: Trace = task.trace_tokens(ids, edits=edits, remarks=remarks)
         self._traces[key] = found
         while len(self._traces) > _KEPT:
             self._traces.popitem(last=False)
@@ -140,7 +146,8 @@ class Glass:
         if want.kind == "names":
             return {"names": names(trace, *(want.columns or (0, 1)))}
         if want.kind == "tokens":
-            return {"token_ids": self.task.tokens_of(want.path, want.step)}
+            remarks = not_known(self.task.unknown(want.path, want.step))
+            return {"token_ids": self.task.tokens_of(want.path, want.step), "remarks": remarks}
         if want.kind == "lens":
             return {"lens": lens(trace, row)}
         if want.kind == "roles":
@@ -181,14 +188,15 @@ class Glass:
         name = list(ids)[-1]
         begun, most = 1 if len(ids) > 1 else len(ids[name]), min(_MOST_WRITTEN, task.module.config.max_len)
         ids[name] = ids[name][:begun]
-        edits = [Edit.from_json(edit) for edit in question.edits]
-        while len(ids[name]) < most:
+        most = min(most, begun + _MORE) if len(ids) == 1 else most
+        edits, token = [Edit.from_json(edit) for edit in question.edits], None
+        while token != EOS and len(ids[name]) < most:
             logits = task.trace_tokens(ids, edits=_placed(edits, len(ids[name]))).calls("logits")[-1]
             token = int(logits[0, -1].argmax())
-            if token == EOS or (len(ids) == 1 and len(ids[name]) >= begun + _MORE):
-                break
-            ids[name].append(token)
-        return {"token_ids": ids, "edits": [edit.to_json() for edit in _placed(edits, len(ids[name]))]}
+            ids[name] += [token] * (token != EOS)
+        placed = [edit.to_json() for edit in _placed(edits, len(ids[name]))]
+        remarks = [] if token == EOS else [stopped(len(ids[name]) - begun)]
+        return {"token_ids": ids, "edits": placed, "remarks": remarks}
 
     def _best_head(self) -> dict[str, Any] | None:
         """Where alignments are read, if the model has such a place."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 from rich.console import Console
 
 from clearhead.look import Trace
-from clearhead.views.terminal import attention_table
+from clearhead.views.terminal import READING, WRITING, attention_table
 
 if TYPE_CHECKING:
     from clearhead.insight.alignment import Alignment
@@ -31,7 +31,9 @@ def show(seen: Alignment | Trace, *, console: Console | None = None) -> Page | N
 
         return page(seen)
     console, alignment = console or Console(), seen
-    table = attention_table(alignment.weights, alignment.target, alignment.source, title=f"{alignment.kind}, per cent")
+    title = f"{alignment.kind}, per cent"
+    names = _axis_names(alignment)
+    table = attention_table(alignment.weights, alignment.target, alignment.source, title=title, axis_names=names)
     console.print(table)
     console.print(caption(alignment), markup=False, highlight=False)
     return None
@@ -48,10 +50,21 @@ def save(alignment: Alignment, path: str | PathLike[str]) -> None:
         alignment.source,
         title=" ".join(alignment.target),
         caption=caption(alignment),
+        axis_names=_axis_names(alignment),
     )
     save_figure(figure, path)
 
 
 def caption(alignment: Alignment) -> str:
     """Which numbers these are, and their proof."""
-    return f"{alignment.head}; max |weights·v - context used| = {alignment.gap:.1e}"
+    where = alignment.head.place if _of_one_text(alignment) else alignment.head
+    return f"{where}; max |weights·v - context used| = {alignment.gap:.1e}"
+
+
+def _axis_names(alignment: Alignment) -> tuple[str, str]:
+    return READING if _of_one_text(alignment) else WRITING
+
+
+def _of_one_text(alignment: Alignment) -> bool:
+    """Whether the tokens of a text look at one another: nothing is written from a source then."""
+    return alignment.kind == "self-attention"

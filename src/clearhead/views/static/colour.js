@@ -3,6 +3,26 @@
 const dark = () => document.documentElement.dataset.theme === "dark"
   || (document.documentElement.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
 
+const THEME = "clearhead theme";
+
+/** The theme that was chosen here before; null where none was, or where a page may keep nothing. */
+export function remembered() {
+  try {
+    return localStorage.getItem(THEME);
+  } catch {
+    return null;
+  }
+}
+
+/** Keep the theme for the next time, where a page may keep something. */
+export function remember(theme) {
+  try {
+    localStorage.setItem(THEME, theme);
+  } catch {
+    // a page in a frame of its own may not
+  }
+}
+
 const PAPER = { light: [255, 255, 255], dark: [22, 24, 29] };
 const BLUE = { light: [8, 81, 156], dark: [107, 174, 255] };
 const ORANGE = { light: [179, 88, 6], dark: [253, 174, 97] };

@@ -65,6 +65,22 @@ export function replace(element, ...children) {
   if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
+/** A box that scrolls and says so: where more of it is hidden below or on the right, it fades out. */
+export function scrolling(box) {
+  const tell = () => {
+    box.classList.toggle("more-below", box.scrollHeight - box.clientHeight - box.scrollTop > 1);
+    box.classList.toggle("more-right", box.scrollWidth - box.clientWidth - box.scrollLeft > 1);
+  };
+  box.addEventListener("scroll", tell, { passive: true });
+  new ResizeObserver(tell).observe(box);
+  return box;
+}
+
+/** Scroll so that an element stands again where it stood on the screen. */
+export function stay(element, top, root) {
+  for (const scroller of [root, window]) scroller.scrollBy(0, element.getBoundingClientRect().top - top);
+}
+
 /** Base64 of little-endian float32 -> Float32Array. */
 export function floats(base64) {
   return new Float32Array(bytes(base64).buffer);

@@ -194,8 +194,8 @@ async function ofStep(reader, station, open, [row, column]) {
     const x = (await reader.want({ path: before, head: kv, rows: [row, row + 1] }))[0].data;
     const own = (await reader.step(path, step, head, [row, row + 1]))[column];
     const turned = Math.abs(x[column] - own) > 1e-6 * Math.max(1, Math.abs(own));
-    const note = turned ? (step === "v" ? "mixed with the first layer's values, or edited" : `turned by the token's position ${row} (rotary), or edited`) : null;
-    return { formula: `${step} as the act holds it`, terms: [{ label: reader.station(before).title, product: x[column], from: { path: before, head: kv, cell: [row, column] } }], total: turned ? null : x[column], sum: "the same", note };
+    const note = turned ? (step === "v" ? "mixed with the first block's values, or changed by you" : `turned by the token's position, ${row} (rotary positions), or changed by you`) : null;
+    return { formula: step === "v" ? "v, mixed with the first block's" : `${step}, turned by position`, terms: [{ label: reader.station(before).title, product: x[column], from: { path: before, head: kv, cell: [row, column] } }], total: turned ? null : x[column], sum: "the same", note };
   }
   if (step === "similarities") return similarity(reader, about, path, head, row, column);
   if (step === "scaled") {
@@ -221,8 +221,18 @@ async function ofStep(reader, station, open, [row, column]) {
   }
   const w = await reader.step(path, "weights", head, [row, row + 1]);
   const v = await reader.step(path, "v", head, null, [column, column + 1]);
-  const terms = Array.from(w, (x, c) => ({ label: columns[c], a: x, b: v[c], product: x * v[c], from: { path, step: "weights", head, cell: [row, c] } }));
+  const from = held(reader, path, "v", head);
+  const factors = (c) => [{ label: "weight", from: { path, step: "weights", head, cell: [row, c] } }, { label: `v[${column}]`, from: { ...from, cell: [c, column] } }];
+  const terms = Array.from(w, (x, c) => ({ label: `${columns[c]}: `, factors: factors(c), a: x, b: v[c], product: x * v[c] }));
   return { formula: `weights of “${rows[row]}” · number ${column} of every value`, ...summed(terms) };
+}
+
+/** Where the q, k or v of an act's head is shown: in the act if it was changed on its way there, else as it was projected. */
+function held(reader, path, name, head) {
+  const { placed, shape } = reader.doc.heads[path];
+  if (placed.includes(name)) return { path, step: name, head };
+  const projected = reader.station(path.replace(/attention$/, name));
+  return { path: projected.path, step: "", head: Math.floor(head / (shape[0] / projected.shape[0])) };
 }
 
 async function similarity(reader, about, path, head, row, column) {
@@ -232,7 +242,9 @@ async function similarity(reader, about, path, head, row, column) {
     return { formula: about.score === "additive" ? "u · tanh(W q + U k): a small network compares them" : "q W k", terms: [], total: null, note: "the score has weights of its own" };
   }
   const size = about.score === "cosine" ? length(q) * length(k) || 1 : 1;
-  const terms = Array.from(q, (x, i) => ({ label: `q[${i}] · k[${i}]`, a: x, b: k[i], product: (x * k[i]) / size, from: { path, step: "q", head, cell: [row, i] } }));
+  const from = { q: held(reader, path, "q", head), k: held(reader, path, "k", head) };
+  const factors = (i) => [{ label: `q[${i}]`, from: { ...from.q, cell: [row, i] } }, { label: `k[${i}]`, from: { ...from.k, cell: [column, i] } }];
+  const terms = Array.from(q, (x, i) => ({ label: "", factors: factors(i), a: x, b: k[i], product: (x * k[i]) / size }));
   return { formula: about.score === "cosine" ? "q · k / (|q| |k|)" : "q · k: the sum of the products", ...summed(terms) };
 }
 

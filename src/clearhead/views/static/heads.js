@@ -2,6 +2,7 @@
 import { bytes, h, percent, svg, visible } from "./dom.js";
 import { HEADS, paint } from "./colour.js";
 import { range } from "./matrix.js";
+import { toldRole } from "./words.js";
 
 const decoded = new WeakMap();
 
@@ -33,7 +34,7 @@ export function multiples({ path, about, open, off, roles, sharpest, pick }) {
     paint(canvas, part(head), rows, columns, 1, false);
     const role = roles?.[head] ?? "";
     return h(`button.thumb${head === open ? ".open" : ""}${off.has(head) ? ".off" : ""}`, {
-      "data-key": `head ${path} ${head}`, "aria-pressed": head === open ? "true" : "false",
+      "data-key": `head ${path} ${head}`, title: role ? `${role}: ${toldRole(role)}` : null, "aria-pressed": head === open ? "true" : "false",
       "aria-label": `head ${head}${role ? `, ${role}` : ""}${off.has(head) ? ", switched off" : ""}`, onclick: () => pick(head),
     }, canvas, h("span", {}, `head ${head}`), role ? h("span.role", {}, role) : null);
   }));

@@ -1,7 +1,7 @@
 /**
  * A matrix as a table that can be walked by keyboard and read aloud: colours say how much, numbers say exactly.
  */
-import { h, number, percent, visible } from "./dom.js";
+import { h, number, percent, scrolling, visible } from "./dom.js";
 import { paint, shade } from "./colour.js";
 
 /** Rows and columns of the window that is drawn. */
@@ -13,7 +13,7 @@ export const WINDOW = [24, 24];
  *   labels: [of rows, of columns], null where they are numbered; axes: their names
  *   kind: "share", "signed" or "masked"; most: size of the largest number of the whole (for the colours)
  *   mask: for weights, the window's masked similarities: −∞ where nobody may look
- *   cell: the one that is explained; before: the numbers without edits, if there are edits
+ *   cell: the one that is explained; before: the numbers it is compared with, if it is; than: what these are, in words
  *   pick(row, column), move([row, column]): what is called
  */
 export function matrix(given) {
@@ -27,7 +27,7 @@ export function matrix(given) {
   const table = h("table.matrix", { role: "grid", "aria-label": given.title, "aria-rowcount": total[0], "aria-colcount": total[1] },
     h("thead", {}, heading), h("tbody", {}, body));
   table.addEventListener("keydown", (event) => walk(event, given));
-  return h("div.scroll", {}, table, foot(given));
+  return h("div", {}, scrolling(h("div.scroll", {}, table)), foot(given));
 }
 
 function label(given, axis, index) {
@@ -40,13 +40,14 @@ function cell(given, r, c) {
   const x = data[r * shape[1] + c];
   const masked = x === -Infinity || mask?.[r * shape[1] + c] === -Infinity;
   const at = [first[0] + r, first[1] + c];
-  const changed = before && before[r * shape[1] + c] !== x;
+  const old = before?.[r * shape[1] + c] ?? NaN;
+  const changed = !Number.isNaN(old) && old !== x;
   const chosen = given.cell && given.cell[0] === at[0] && given.cell[1] === at[1];
   const reachable = given.cell ? chosen : r === 0 && c === 0;
   const { back, ink } = shade(x, most, kind !== "share");
   const text = kind !== "share" ? number(x, 3) : masked && x === 0 ? "·" : x.toFixed(3);
   const said = `${axisWord(given.axes[0])} ${label(given, 0, at[0])}, ${axisWord(given.axes[1])} ${label(given, 1, at[1])}: `
-    + (masked ? "masked, " : "") + (x === -Infinity ? "minus infinity" : number(x, 6)) + (changed ? `, was ${number(before[r * shape[1] + c], 6)}` : "");
+    + (masked ? "masked, " : "") + (x === -Infinity ? "minus infinity" : number(x, 6)) + (changed ? `; ${given.than}: ${number(old, 6)}` : "");
   return h(`td${masked ? ".masked" : ""}${changed ? ".changed" : ""}${chosen ? ".chosen" : ""}`, {
     role: "gridcell", tabindex: reachable ? "0" : "-1", "data-key": `cell ${at}`, "aria-label": said, title: said,
     "aria-selected": chosen ? "true" : "false", "data-row": String(at[0]), "data-column": String(at[1]),

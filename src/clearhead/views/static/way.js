@@ -2,22 +2,14 @@
 import { h, labelled, number, replace } from "./dom.js";
 import { byWord, groups, lines, multiples } from "./heads.js";
 import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
+import { told, toldRole } from "./words.js";
 
-/** The steps of an act, in order, and what each is. */
-export const STEPS = {
-  q: "queries as the act holds them, with positions",
-  k: "keys as the act holds them, with positions",
-  v: "values as the act holds them",
-  similarities: "how alike a query and a key are",
-  scaled: "similarities, scaled",
-  biased: "scaled, with the bias",
-  masked: "−∞ where a query may not look",
-  weights: "how much each token looks at each",
-  context: "values averaged by the weights",
-};
+/** What an act holds in the place of what was projected. */
+const HELD = { q: "q, turned by position", k: "k, turned by position", v: "v, mixed with the first block's" };
+const STEPS = ["similarities", "scaled", "biased", "masked", "weights", "context"];
 const PARTS = { "": "", self_attention: "self-attention", cross_attention: "cross-attention", feed_forward: "feed-forward" };
 const SHORT = {
-  token_embeddings: "token embeddings", embedded: "+ positions", resid_in: "x", resid_mid: "x + attention",
+  token_embeddings: "token embeddings", embedded: "embedded", resid_in: "x", resid_mid: "x + attention",
   resid_cross: "x + cross", resid_out: "x + feed-forward", context: "context", out: "projected", hidden: "hidden", states: "states",
   q: "q", k: "k", v: "v", logits: "logits",
 };
@@ -34,10 +26,10 @@ export function way(page) {
     const before = own.filter((station, i) => station.block === null && (first < 0 || i < first));
     const behind = own.filter((station, i) => station.block === null && first >= 0 && i > first);
     return h(`section.stack${stack ? "" : ".last"}`, { "aria-label": stack || "output" },
-      h("h2", {}, stack || "output"),
+      h("h2", { title: told(stack) }, stack || "output"),
       section(page, before),
       blocks.filter((block) => block !== null).map((block) => h("section.block", { "aria-label": `${stack} block ${block}` },
-        h("h3", {}, `block ${block}`), section(page, own.filter((station) => station.block === block)))),
+        h("h3", { title: told("block") }, `block ${block}`), section(page, own.filter((station) => station.block === block)))),
       section(page, behind));
   }));
 }
@@ -51,7 +43,7 @@ function section(page, stations) {
     parts.at(-1).stations.push(station);
   }
   return parts.map(({ part, stations: some }) => h(`div.part${part ? `.${part}` : ""}`, {},
-    part ? h("h4", {}, PARTS[part]) : null,
+    part ? h("h4", { title: told(PARTS[part]) }, PARTS[part]) : null,
     some.filter((station) => station.kind === "act").map((station) => heads(page, station)),
     h("div.steps", {}, some.flatMap((station) => chips(page, station))),
     some.some((station) => station.path === page.state.open?.path) ? h("div.opened", { id: "opened" }) : null));
@@ -59,22 +51,32 @@ function section(page, stations) {
 
 function chips(page, station) {
   const { open } = page.state;
-  const chip = (name, step, title) => {
+  const chip = (name, step) => {
     const chosen = open?.path === station.path && (open.step ?? "") === step;
     return h(`button.step${chosen ? ".open" : ""}${touched(page, station.path, step) ? ".edited" : ""}`, {
-      title, "aria-expanded": chosen ? "true" : "false", "data-key": `step ${station.path} ${step}`,
+      title: told(wordOf(page, station, step)), "aria-expanded": chosen ? "true" : "false", "data-key": `step ${station.path} ${step}`,
       onclick: () => page.show(chosen ? null : { path: station.path, step, head: open?.head ?? 0 }),
     }, name);
   };
-  const last = station.path.split(".").at(-1);
-  if (station.kind !== "act") {
-    if (last === "context") return []; // the act's own step shows it
-    const name = last.endsWith("_normed") || (last === "out" && !station.part) ? "norm" : SHORT[last] ?? last;
-    return [chip(name, "", station.title)];
+  if (station.kind === "act") {
+    const { biased, placed } = page.doc.heads[station.path];
+    return [...placed.map((step) => chip(HELD[step], step)), ...STEPS.filter((step) => biased || step !== "biased").map((step) => chip(step, step))];
   }
-  const { biased, placed } = page.doc.heads[station.path];
-  const left = Object.entries(STEPS).filter(([step]) => (biased || step !== "biased") && (placed || !["q", "k", "v"].includes(step)));
-  return left.map(([step, title]) => chip(["q", "k", "v"].includes(step) ? `${step}, placed` : step, step, title));
+  const last = station.path.split(".").at(-1);
+  if (last === "context") return []; // the act's own step shows it
+  const word = wordOf(page, station);
+  return [chip(word === "positions" ? "+ positions" : ["norm", "out", "what it adds"].includes(word) ? word : SHORT[last] ?? last, "")];
+}
+
+/** Which of the page's words says what a station or a step of an act is. */
+function wordOf(page, station, step = "") {
+  if (station.kind === "act") return page.doc.heads[station.path].placed.includes(step) ? HELD[step] : step;
+  const last = station.path.split(".").at(-1);
+  if (last.startsWith("resid_")) return "residual stream";
+  if (last.endsWith("_normed") || (last === "out" && station.formula?.kind === "norm")) return "norm";
+  if (last === "out" && station.part) return station.part === "feed_forward" ? "what it adds" : "projected";
+  if (last === "embedded" && station.formula?.kind === "positions") return "positions";
+  return last === "token_embeddings" ? "embedding" : last;
 }
 
 const touched = (page, path, step) => page.state.edits.some((edit) => edit.path === path && (edit.step ?? "") === step);
@@ -123,21 +125,31 @@ async function read(page, station) {
   const pooled = { path: open.path, step, head, pooled: true };
   const large = size.some((n, axis) => n < total[axis]);
   const other = page.other();
-  const [[window, whole, proof, mask], before] = await Promise.all([
+  const [[window, whole, proof, mask], [before]] = await Promise.all([
     page.host.values(page.question, [want, large ? pooled : want, ...(act ? [{ path: open.path, head, kind: "proof" }] : []),
       ...(step === "weights" ? [{ ...want, step: "masked" }] : [])]),
-    other ? page.host.values(other, [want]).catch(() => null) : null,
+    other ? page.host.values(other, [want]).catch(() => [null]) : [null],
   ]);
   const kind = step === "weights" ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
   const names = labels(page, station, step, total);
   const given = {
     title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title, mask: mask?.data ?? null, data: window.data, shape: window.shape, first, total, kind, most, cell,
-    labels: await vocabulary(page, station, names, first, size), axes: axes(station, step), before: before?.[0]?.data ?? null,
+    labels: await vocabulary(page, station, names, first, size), axes: axes(station, step), before: fitted(before, window.shape), than: page.than(),
     pick: (row, column) => page.pick([row, column], size, total, first),
     move: (start) => page.show({ ...open, first: start }),
   };
   return { given, head, heads, step, total, size, large, whole, proof: proof?.proof ?? null };
+}
+
+/** A window of what it is compared with, laid into this shape; places that it does not have are no numbers. */
+function fitted(before, [rows, columns]) {
+  if (!before) return null;
+  const [own, width] = before.shape;
+  return Float64Array.from({ length: rows * columns }, (_, i) => {
+    const [r, c] = [Math.floor(i / columns), i % columns];
+    return r < own && c < width ? before.data[r * width + c] : NaN;
+  });
 }
 
 function shapeOf(page, station, step) {
@@ -167,7 +179,7 @@ async function vocabulary(page, station, names, first, size) {
 }
 
 function axes(station, step) {
-  if (station.kind === "act" && !["q", "k", "v", "context"].includes(step)) return ["query, attends", "key, attended"];
+  if (station.kind === "act" && !["q", "k", "v", "context"].includes(step)) return ["query, looks", "key, looked at"];
   if (step === "k" || step === "v") return ["key", "number"];
   return [station.kind === "act" ? "query" : "token", station.columns === "vocabulary" ? "entry of the vocabulary" : "number"];
 }
@@ -179,18 +191,23 @@ function title(page, station, view) {
     ` head ${view.head} `,
     h("button", { "data-key": "next head", "aria-label": "next head", disabled: view.head === view.heads - 1, onclick: () => page.show({ ...open, head: view.head + 1 }) }, "›")) : null;
   const formula = station.kind === "act" ? FORMULAS[view.step] : station.formula?.text;
+  const role = page.roles?.[open.path]?.[view.head];
   return h("div.title", {},
     h("p", {}, h("b", {}, view.given.title), " ", pages, h("code.formula", {}, formula ?? "")),
+    h("p.hint.about", {}, sentence(told(wordOf(page, station, view.step))), role ? ` This head: ${role}. ${sentence(toldRole(role))}` : null),
     station.kind === "act" ? h("p.tools", {},
       h("button", { "data-key": "off", onclick: () => page.switchHead(open.path, view.head) }, switchedOff(page, open.path).has(view.head) ? "switch this head on" : "switch this head off"),
       h("button", { "data-key": "average", onclick: () => page.average(station, view.head) }, "average it: equal weights"),
       page.figureButtons?.(view, station),
-      view.proof === null ? null : h("span.proof", { title: "the weights shown, times the values, against the context that the model went on with" },
+      view.proof === null ? null : h("span.proof", { title: told("max |weights · v − context used|") },
         `max |weights · v − context used| = ${number(view.proof, 2)}`)) : h("p.tools", {}, page.figureButtons?.(view, station)));
 }
 
+/** A sentence begins with a capital letter. */
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
+
 const FORMULAS = {
-  q: "the seen q, turned by its position where positions are rotary", k: "the seen k, turned likewise", v: "v = x W",
+  q: "q, turned by an angle for each position", k: "k, turned by an angle for each position", v: "own · v + shared · the first block's v",
   similarities: "q · k", scaled: "similarities / √head_dim", biased: "scaled + bias", masked: "biased + (0 or −∞)",
   weights: "softmax of each row of masked", context: "weights · v",
 };
