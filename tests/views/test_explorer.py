@@ -151,7 +151,7 @@ def one_unit(text: str, digits: int) -> float:
 
 
 def traced(task: Any, question: Question, edits: list[Edit] | None = None) -> Trace:
-    ids = task.token_ids(**question.texts)
+    ids = task.read(**question.texts).token_ids
     found: Trace = task.trace_tokens(ids, edits=edits or [])
     return found
 
@@ -204,7 +204,7 @@ def check_cell(frame: Any, row: int, column: int, true: float, *, share: bool) -
 def test_a_number_is_changed_and_all_behind_it_computed_again(shown: Any, host: str) -> None:
     frame, task, _, question = shown
     path, _, _ = next(p for p in reversed(places(traced(task, question))) if p[1] == "weights")
-    last = len(list(task.token_ids(**question.texts).values())[-1]) - 1
+    last = len(list(task.read(**question.texts).token_ids.values())[-1]) - 1
     click(frame, f"[data-key='why {last}']")
     before = candidates(frame)
     click(frame, f"[data-key='step {path} weights']")
