@@ -209,9 +209,9 @@ def test_what_was_clicked_stays_where_it_is(translator: Translator, shown: Any, 
         assert abs(after["y"] - before["y"]) < 1.5 and abs(after["x"] - before["x"]) < 1.5, key
         assert places(page) == stacks
         assert page.locator("#opened").bounding_box()["y"] < size[1] - 100, key  # and what it opened can be seen
-    before = page.locator("[data-key='next head']").bounding_box()
-    click(page, "[data-key='next head']")
-    assert abs(page.locator("[data-key='next head']").bounding_box()["y"] - before["y"]) < 1.5
+    before = page.locator("[data-key='head before']").bounding_box()
+    click(page, "[data-key='head before']")
+    assert abs(page.locator("[data-key='head before']").bounding_box()["y"] - before["y"]) < 1.5
 
 
 def test_a_chosen_number_is_told_on_the_screen_of_any_width(translator: Translator, shown: Any) -> None:
