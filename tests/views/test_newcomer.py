@@ -140,7 +140,8 @@ def test_every_step_says_what_it_is(which: str, request: pytest.FixtureRequest, 
     ):
         assert word in words
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
+    page.wait_for_selector("dialog", state="detached")
+    assert page.locator(".opened").count() == 1  # the window is closed, not what was open
 
 
 def test_a_named_head_is_told_where_it_is_open(
@@ -263,3 +264,19 @@ def test_a_chosen_theme_is_kept(translator: Translator, shown: Any, new_page: An
     frame = ready(cell.frames[1])
     click(frame, "[data-key='theme']")
     assert frame.evaluate("document.documentElement.dataset.theme") in ("dark", "light")
+
+
+def test_a_change_marks_only_the_words_that_it_changes_and_is_undone_beside_them(
+    language: LanguageModel, shown: Any
+) -> None:
+    page = shown(language, Question(texts={"text": "the cat sat"}))
+    click(page, "[data-key='head decoder.blocks.0.self_attention.attention 0']")
+    click(page, "[data-row='5'][data-column='1']")
+    number = page.inner_text("[data-role='value']")
+    page.fill("[data-key='another number']", str(float(number) + 1e-6))
+    click(page, "[data-key='set']")
+    assert page.inner_text("[data-role='effect']").startswith("Effect: no place would get another word")
+    assert page.locator(".sentence .now").count() == 0
+    click(page, "[data-key='undo here']")
+    assert page.inner_text("[data-role='value']") == number
+    assert page.locator("[data-key='undo here']").count() == page.locator(".edits li").count() == 0

@@ -55,6 +55,7 @@ function field(page, station, want, cell, value) {
   input.addEventListener("input", () => input.setCustomValidity(""));
   input.addEventListener("keydown", (event) => { if (event.key === "Enter") set(); });
   return h("p.tools", {}, input, h("button", { "data-key": "set", onclick: set }, "change"),
+    edited(page, station, want) ? h("button", { "data-key": "undo here", onclick: () => page.store.undo() }, "undo") : null,
     want.step === "masked" ? h("button", { "data-key": "mask", onclick: () => page.redraw(station, want, cell, value) }, value === -Infinity ? "let it look" : "forbid it to look") : null);
 }
 

@@ -28,7 +28,8 @@ function outputToken(page, label, index) {
   const row = index - 1;
   const now = page.doc.output.find((entry) => entry.row === row);
   const best = now?.candidates[0];
-  const other = best && page.doc.edits.length && now.next && best.id !== now.next.id;
+  const was = page.before?.output.find((entry) => entry.row === row);
+  const other = page.doc.edits.length && was && best && best.id !== was.candidates[0].id;
   if (!now) return h("span.token.special", {}, visible(label));
   return h(`button.token.written${page.state.token === row ? ".open" : ""}${other ? ".changed" : ""}`, {
     "data-key": `why ${row}`, "aria-pressed": page.state.token === row ? "true" : "false",
@@ -58,7 +59,7 @@ export async function why(page) {
   const asks = page.doc.labels[names.at(-1)][row];
   return h("section.why", { "aria-label": "why" },
     h("h2", {}, `Why “${visible(asked.text).trim()}”?`),
-    h("p", {}, `Behind “${visible(asks)}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.than()} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` It would now write “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
+    h("p", {}, `Behind “${visible(asks).trim()}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.than()} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` The model itself would write “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
     h("div.columns", {}, candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked), await grown(page, row)),
     whatIf(page, row));
 }
