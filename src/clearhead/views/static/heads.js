@@ -3,12 +3,12 @@ import { bytes, h, percent, svg, visible } from "./dom.js";
 import { HEADS, paint } from "./colour.js";
 import { range } from "./matrix.js";
 
+const WHOLE = 255; // a weight of 1
 const decoded = new WeakMap();
 
-/** The small pictures of an act: numbers 0 to 1, [heads, rows, columns]. */
+/** The small pictures of an act: numbers 0 to 255, [heads, rows, columns]. */
 function small(about) {
-  const held = typeof about.data === "string" ? bytes(about.data) : about.data;
-  if (!decoded.has(about)) decoded.set(about, Float32Array.from(held, (x) => x / 255));
+  if (!decoded.has(about)) decoded.set(about, typeof about.data === "string" ? bytes(about.data) : about.data);
   return decoded.get(about);
 }
 
@@ -30,7 +30,7 @@ export function multiples({ path, about, open, off, roles, sharpest, pick }) {
   const order = sharpest ? range(heads).sort((a, b) => confidence(part(b), columns) - confidence(part(a), columns)) : range(heads);
   return h("div.multiples", { role: "group", "aria-label": "all heads" }, order.map((head) => {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    paint(canvas, part(head), rows, columns, 1, false);
+    paint(canvas, part(head), rows, columns, WHOLE, false);
     const role = roles?.[head] ?? "";
     return h(`button.thumb${head === open ? ".open" : ""}${off.has(head) ? ".off" : ""}`, {
       "data-key": `head ${path} ${head}`, "aria-pressed": head === open ? "true" : "false",

@@ -1,5 +1,6 @@
 /** The page: a question, the document that answers it, and what a person does with it. One page for every host. */
 import { h, replace, visible } from "./dom.js";
+import { revise } from "./revise.js";
 import { Store } from "./store.js";
 import * as figure from "./figure.js";
 import { chosen, edits } from "./panel.js";
@@ -85,15 +86,14 @@ export class Page {
     if (!this.doc) return;
     document.title = `${this.doc.title} · clearhead`;
     const version = (this.version = (this.version ?? 0) + 1);
-    replace(this.parts.sentences, sentences(this));
+    revise(this.parts.sentences, () => sentences(this));
     replace(this.parts.compare, this.comparison());
-    const { scrollLeft, scrollTop } = document.querySelector("#opened .scroll") ?? {};
-    this.scrolled = { scrollLeft, scrollTop }; // where the open matrix was looked at
-    replace(this.parts.way, way(this));
+    revise(this.parts.way, () => way(this));
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
-    const [reason, number, step] = await Promise.all([told(why(this)), told(chosen(this)), told(opened(this))]);
+    // What is open asks first: it is what a person waits for.
+    const [step, reason, number] = await Promise.all([told(opened(this)), told(why(this)), told(chosen(this))]);
     if (version !== this.version) return;
-    document.getElementById("opened")?.append(...(step ? [step] : []));
+    if (step) replace(document.getElementById("opened"), step);
     replace(this.parts.why, reason);
     replace(this.parts.side, number, edits(this), this.keys());
     if (this.reveal) document.getElementById("opened")?.scrollIntoView({ block: "nearest" });
