@@ -1,7 +1,7 @@
 /**
  * A matrix as a table that can be walked by keyboard and read aloud: colours say how much, numbers say exactly.
  */
-import { h, number, percent, scrolling, visible } from "./dom.js";
+import { faded, h, number, percent, visible } from "./dom.js";
 import { paint, shade } from "./colour.js";
 
 /** Rows and columns of the window that is drawn. */
@@ -24,10 +24,9 @@ export function matrix(given) {
     columns.map((c) => h("th", { scope: "col" }, label(given, 1, first[1] + c))));
   const body = rows.map((r) => h("tr", {}, h("th", { scope: "row" }, label(given, 0, first[0] + r)),
     columns.map((c) => cell(given, r, c))));
-  const table = h("table.matrix", { role: "grid", "aria-label": given.title, "aria-rowcount": total[0], "aria-colcount": total[1] },
+  const table = h("table.matrix", { role: "grid", "aria-label": given.title, "aria-rowcount": total[0], "aria-colcount": total[1], onkeydown: (event) => walk(event, given) },
     h("thead", {}, heading), h("tbody", {}, body));
-  table.addEventListener("keydown", (event) => walk(event, given));
-  return h("div", {}, scrolling(h("div.scroll", {}, table)), foot(given));
+  return h("div", {}, h("div.scroll.fades", { onscroll: faded }, table), foot(given));
 }
 
 function label(given, axis, index) {
@@ -96,18 +95,14 @@ function foot(given) {
 export function picture({ data, shape, total, most, kind, first, window, move, title }) {
   const canvas = h("canvas.picture", { role: "img", "aria-label": `${title}, the whole: ${total[0]} by ${total[1]}`, "data-role": "picture" });
   paint(canvas, data, shape[0], shape[1], most, kind !== "share");
-  const frame = h("div.frame", {});
   const place = (axis, x) => `${(100 * x) / total[axis]}%`;
-  for (const [name, value] of [["top", place(0, first[0])], ["left", place(1, first[1])], ["height", place(0, window[0])], ["width", place(1, window[1])]]) {
-    frame.style.setProperty(name, value);
-  }
-  const box = h("div.whole", {}, canvas, frame);
-  box.addEventListener("click", (event) => {
-    const bounds = canvas.getBoundingClientRect();
+  const frame = h("div.frame", { style: { top: place(0, first[0]), left: place(1, first[1]), height: place(0, window[0]), width: place(1, window[1]) } });
+  const go = (event) => {
+    const bounds = event.currentTarget.firstChild.getBoundingClientRect();
     const at = [(event.clientY - bounds.top) / bounds.height, (event.clientX - bounds.left) / bounds.width];
     move(at.map((part, axis) => Math.max(0, Math.min(total[axis] - window[axis], Math.round(part * total[axis] - window[axis] / 2)))));
-  });
-  return box;
+  };
+  return h("div.whole", { onclick: go }, canvas, frame);
 }
 
 /** The size of the largest finite number. */

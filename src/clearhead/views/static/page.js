@@ -1,6 +1,7 @@
 /** The page: a question, the document that answers it, and what a person does with it. One page for every host. */
 import { remember, remembered } from "./colour.js";
-import { h, replace, stay, visible } from "./dom.js";
+import { fadeAll, h, replace, stay, visible } from "./dom.js";
+import { revise } from "./revise.js";
 import { Store } from "./store.js";
 import * as figure from "./figure.js";
 import { chosen, edits } from "./panel.js";
@@ -33,6 +34,7 @@ export class Page {
     for (const kind of ["click", "keydown"]) {
       root.addEventListener(kind, (event) => { this.pressed = event.target.closest("[data-key]")?.dataset.key; }, true);
     }
+    addEventListener("resize", () => fadeAll(root));
     if (remembered()) document.documentElement.dataset.theme = remembered();
   }
 
@@ -104,23 +106,23 @@ export class Page {
     document.title = `${this.doc.title} · clearhead`;
     const version = (this.version = (this.version ?? 0) + 1);
     const held = this.hold();
-    replace(this.parts.sentences, sentences(this));
+    revise(this.parts.sentences, () => sentences(this));
     replace(this.parts.compare, this.comparison());
-    const { scrollLeft, scrollTop } = document.querySelector("#opened .scroll") ?? {};
-    this.scrolled = { scrollLeft, scrollTop }; // where the open matrix was looked at
     this.parts.way.style.minHeight = `${this.parts.way.offsetHeight}px`; // what is open comes back in a moment
-    replace(this.parts.way, way(this));
+    revise(this.parts.way, () => way(this));
     held();
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
-    const [reason, number, step] = await Promise.all([told(why(this)), told(chosen(this)), told(opened(this))]);
+    // What is open asks first: it is what a person waits for.
+    const [step, reason, number] = await Promise.all([told(opened(this)), told(why(this)), told(chosen(this))]);
     if (version !== this.version) return;
-    document.getElementById("opened")?.append(...(step ? [step] : []));
+    if (step) replace(document.getElementById("opened"), step);
     replace(this.parts.why, reason);
     replace(this.parts.side, number, edits(this), this.keys());
     this.parts.way.style.minHeight = "";
     const stays = held();
     if (this.reveal) this.uncover(document.getElementById("opened"), stays);
     this.reveal = false;
+    fadeAll(this.root);
     this.root.dataset.drawn = String(version);
   }
 

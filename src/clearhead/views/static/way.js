@@ -1,7 +1,8 @@
 /** The way through the model: stacks side by side, their blocks one below the other; a step opens in place. */
-import { h, labelled, number, replace } from "./dom.js";
+import { h, labelled, number } from "./dom.js";
 import { byWord, groups, lines, multiples } from "./heads.js";
 import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
+import { revise } from "./revise.js";
 import { told, toldRole } from "./words.js";
 
 /** What an act holds in the place of what was projected. */
@@ -46,7 +47,7 @@ function section(page, stations) {
     part ? h("h4", { title: told(PARTS[part]) }, PARTS[part]) : null,
     some.filter((station) => station.kind === "act").map((station) => heads(page, station)),
     h("div.steps", {}, some.flatMap((station) => chips(page, station))),
-    some.some((station) => station.path === page.state.open?.path) ? h("div.opened", { id: "opened" }) : null));
+    some.some((station) => station.path === page.state.open?.path) ? h("div.opened", { id: "opened", "data-key": `opened ${page.state.open.path}`, "data-filled": "apart" }) : null));
 }
 
 function chips(page, station) {
@@ -98,17 +99,25 @@ export function switchedOff(page, path) {
 /** What is open: a matrix, what can be done with it, and for weights the lines between words. */
 export async function opened(page) {
   const box = document.getElementById("opened");
-  const { open } = page.state;
+  const { version } = page;
+  const { open, cell } = page.state;
   if (!box || !open) return;
   const station = page.doc.stations.find((one) => one.path === open.path);
   const view = await read(page, station);
-  if (page.state.open !== open) return; // something else was opened meanwhile
-  const { scrollLeft = 0, scrollTop = 0 } = box.querySelector(".scroll") ?? page.scrolled ?? {};
-  replace(box, title(page, station, view), wholePicture(page, view), matrix(view.given), await words(page, station), view.note);
-  box.querySelector(".scroll")?.scrollTo(scrollLeft, scrollTop);
-  const cell = page.state.cell;
+  const between = await wordWeights(page, station, view);
+  if (page.version !== version) return; // something else was asked meanwhile
+  revise(box, () => [title(page, station, view), wholePicture(page, view), matrix(view.given), between && words(page, station, between), view.note]);
   if (page.walked && cell) box.querySelector(`[data-row="${cell[0]}"][data-column="${cell[1]}"]`)?.focus();
   page.walked = false;
+  if (station.kind === "act") prove(page, view, box);
+}
+
+/** The proof is as much work as the picture: it comes into its place when it is there, and nobody waits for it. */
+async function prove(page, { want }, box) {
+  const { version } = page;
+  const asked = page.host.values(page.question, [{ path: want.path, head: want.head, kind: "proof" }]);
+  const told = await asked.then(([{ proof }]) => number(proof, 2), (error) => error.message);
+  if (page.version === version) box.querySelector("[data-role='proof']")?.replaceChildren(told);
 }
 
 /** Reads the window of the open matrix, the whole as a picture where it is larger, and the numbers without edits. */
@@ -125,9 +134,8 @@ async function read(page, station) {
   const pooled = { path: open.path, step, head, pooled: true };
   const large = size.some((n, axis) => n < total[axis]);
   const other = page.other();
-  const [[window, whole, proof, mask], [before]] = await Promise.all([
-    page.host.values(page.question, [want, large ? pooled : want, ...(act ? [{ path: open.path, head, kind: "proof" }] : []),
-      ...(step === "weights" ? [{ ...want, step: "masked" }] : [])]),
+  const [[window, whole, mask], [before]] = await Promise.all([
+    page.host.values(page.question, [want, large ? pooled : want, ...(step === "weights" ? [{ ...want, step: "masked" }] : [])]),
     other ? page.host.values(other, [want]).catch(() => [null]) : [null],
   ]);
   const kind = step === "weights" ? "share" : step === "masked" ? "masked" : "signed";
@@ -139,7 +147,7 @@ async function read(page, station) {
     pick: (row, column) => page.pick([row, column], size, total, first),
     move: (start) => page.show({ ...open, first: start }),
   };
-  return { given, head, heads, step, total, size, large, whole, proof: proof?.proof ?? null };
+  return { given, want, head, heads, step, total, size, large, whole };
 }
 
 /** A window of what it is compared with, laid into this shape; places that it does not have are no numbers. */
@@ -199,8 +207,8 @@ function title(page, station, view) {
       h("button", { "data-key": "off", onclick: () => page.switchHead(open.path, view.head) }, switchedOff(page, open.path).has(view.head) ? "switch this head on" : "switch this head off"),
       h("button", { "data-key": "average", onclick: () => page.average(station, view.head) }, "average it: equal weights"),
       page.figureButtons?.(view, station),
-      view.proof === null ? null : h("span.proof", { title: told("max |weights · v − context used|") },
-        `max |weights · v − context used| = ${number(view.proof, 2)}`)) : h("p.tools", {}, page.figureButtons?.(view, station)));
+      h("span.proof", { title: told("max |weights · v − context used|") },
+        "max |weights · v − context used| = ", h("output", { "data-role": "proof" }, "…"))) : h("p.tools", {}, page.figureButtons?.(view, station)));
 }
 
 /** A sentence begins with a capital letter. */
@@ -218,14 +226,20 @@ function wholePicture(page, view) {
   return picture({ ...given, data: view.whole.data, shape: view.whole.shape, window: view.size });
 }
 
-/** Lines between words for the weights of the open head, or of all. */
-async function words(page, station) {
-  const { open, cell, level, threshold, specials } = page.state;
+/** The weights of the open head, or of all, where there are few enough for lines between words. */
+async function wordWeights(page, station, { want }) {
+  const { open } = page.state;
   const [, queries, keys] = station.shape;
   if (station.kind !== "act" || (open.step || "weights") !== "weights" || queries > WINDOW_ALL || keys > WINDOW_ALL) return null;
   const chosen = page.all ? range(station.shape[0]) : [open.head ?? 0];
-  const found = await page.host.values(page.question, chosen.map((head) => ({ path: open.path, step: "weights", head })));
+  return { chosen, found: await page.host.values(page.question, chosen.map((head) => ({ ...want, head }))) };
+}
+
+/** Lines between words for these weights. */
+function words(page, station, { chosen, found }) {
   const { doc } = page;
+  const { cell, level, threshold, specials } = page.state;
+  const [, queries, keys] = station.shape;
   let tables = found.map(({ data }) => range(queries).map((r) => [...data.slice(r * keys, (r + 1) * keys)]));
   let [rows, columns] = [labelled(doc, station.rows, queries), labelled(doc, station.columns, keys)];
   let row = cell?.[0] ?? null;

@@ -1,5 +1,5 @@
 /** What was written, and why: the candidates of a place, where it looked, and what would have happened without. */
-import { h, number, percent, scrolling, visible } from "./dom.js";
+import { faded, h, number, percent, visible } from "./dom.js";
 import { groups, lines } from "./heads.js";
 import { range } from "./matrix.js";
 import { told } from "./words.js";
@@ -14,8 +14,8 @@ export function sentences(page) {
     const written = name === names.at(-1);
     const labels = page.doc.labels[name];
     return h("div.sentence", {}, h("span.name", {}, names.length > 1 ? (written ? "written" : "read") : "text", labels.length > MANY ? h("span.count", {}, `${labels.length} tokens`) : null),
-      scrolling(h("span.tokens", { role: "group", "aria-label": name }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
-        written ? nextToken(page, labels.length) : null)));
+      h("span.tokens.fades", { role: "group", "aria-label": name, onscroll: faded }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
+        written ? nextToken(page, labels.length) : null));
   }), h("p.hint", {}, names.length > 1 ? "Choose a written word to see why it was written. Choose a word that was read to put another in its place." : "Choose a word to see what the model expected there, and why."));
 }
 
