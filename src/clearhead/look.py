@@ -71,7 +71,7 @@ class Trace(Mapping[str, Any]):
     the new trace; `token_ids` are those of each label, `next_ids` what each row of the logits ought to say, and `words`
     the word, split at spaces, that each entry belongs to (None: a mark is nobody's word); `module` is what was watched;
     `read_out(x)` turns vectors of its residual stream into logits; `name_of(i)` is the text of an entry of its output
-    vocabulary.
+    vocabulary; `task` is the loaded model that made the trace, which reads other texts too.
     """
 
     grad: bool = False
@@ -85,6 +85,7 @@ class Trace(Mapping[str, Any]):
     module: nn.Module | None = field(default=None, repr=False)
     read_out: Callable[[Tensor], Tensor] | None = None
     name_of: Callable[[int], str] | None = None
+    task: Any = field(default=None, repr=False)
     _values: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     _axes: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)

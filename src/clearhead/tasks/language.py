@@ -327,6 +327,7 @@ class LanguageModel:
         trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
         trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad)
+        trace.task = self
         return trace
 
     # Measuring -------------------------------------------------------------------------------------------------------

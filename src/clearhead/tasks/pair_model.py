@@ -287,6 +287,7 @@ class PairModel(ABC):
         trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
         trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad)
+        trace.task = self
         return trace
 
     def look(

@@ -1,7 +1,16 @@
 /** Colours of numbers: one hue for shares, two for signed numbers, told apart by people who see colours differently. */
 
-const dark = () => document.documentElement.dataset.theme === "dark"
-  || (document.documentElement.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+let outer = document.documentElement; // what wears the theme
+
+/** Whether light stands on dark. */
+export const dark = () => outer.dataset.theme === "dark"
+  || (outer.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+
+/** Choose "light" or "dark" for the page of this root: its document, or its part of somebody else's. */
+export function wear(theme, root) {
+  outer = root.getRootNode().host ?? document.documentElement;
+  outer.dataset.theme = theme;
+}
 
 const PAPER = { light: [255, 255, 255], dark: [22, 24, 29] };
 const BLUE = { light: [8, 81, 156], dark: [107, 174, 255] };

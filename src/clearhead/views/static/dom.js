@@ -60,7 +60,8 @@ export function labelled(doc, name, n) {
 
 /** Draw again with the focus where it was: what has the same data-key has the focus afterwards. */
 export function replace(element, ...children) {
-  const key = element.contains(document.activeElement) ? document.activeElement.dataset?.key : null;
+  const { activeElement: active } = element.getRootNode();
+  const key = element.contains(active) ? active.dataset?.key : null;
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }

@@ -1,4 +1,5 @@
 /** The page: a question, the document that answers it, and what a person does with it. One page for every host. */
+import { dark, wear } from "./colour.js";
 import { h, replace, visible } from "./dom.js";
 import { Store } from "./store.js";
 import * as figure from "./figure.js";
@@ -17,7 +18,7 @@ export async function start(root, host) {
 
 export class Page {
   constructor(root, host) {
-    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, sampling: { topK: 8, topP: 1 } });
+    Object.assign(this, { root, host, store: new Store(host.keeper), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, sampling: { topK: 8, topP: 1 } });
     this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
     const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
@@ -83,20 +84,20 @@ export class Page {
   async draw() {
     this.drawHead();
     if (!this.doc) return;
-    document.title = `${this.doc.title} · clearhead`;
+    if (!this.host.keeper) document.title = `${this.doc.title} · clearhead`;
     const version = (this.version = (this.version ?? 0) + 1);
     replace(this.parts.sentences, sentences(this));
     replace(this.parts.compare, this.comparison());
-    const { scrollLeft, scrollTop } = document.querySelector("#opened .scroll") ?? {};
+    const { scrollLeft, scrollTop } = this.root.querySelector("#opened .scroll") ?? {};
     this.scrolled = { scrollLeft, scrollTop }; // where the open matrix was looked at
     replace(this.parts.way, way(this));
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
     const [reason, number, step] = await Promise.all([told(why(this)), told(chosen(this)), told(opened(this))]);
     if (version !== this.version) return;
-    document.getElementById("opened")?.append(...(step ? [step] : []));
+    this.root.querySelector("#opened")?.append(...(step ? [step] : []));
     replace(this.parts.why, reason);
     replace(this.parts.side, number, edits(this), this.keys());
-    if (this.reveal) document.getElementById("opened")?.scrollIntoView({ block: "nearest" });
+    if (this.reveal) this.root.querySelector("#opened")?.scrollIntoView({ block: "nearest" });
     this.reveal = false;
     this.root.dataset.drawn = String(version);
   }
@@ -109,7 +110,7 @@ export class Page {
     const form = h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
     const moments = doc?.moments?.length ? this.film(doc) : null;
     replace(this.parts.head, h("header", {}, h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"), this.host.can.ask ? form : null, moments,
-      h("p.tools", {}, h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
+      h("p.tools", {}, this.host.keeper ? null : h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
   }
 
   /** The moments of the training that were kept, as a slider. */
@@ -364,8 +365,7 @@ export class Page {
   }
 
   theme() {
-    const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-    document.documentElement.dataset.theme = dark ? "light" : "dark";
+    wear(dark() ? "light" : "dark", this.root);
     this.draw();
   }
 

@@ -95,7 +95,7 @@ export function switchedOff(page, path) {
 
 /** What is open: a matrix, what can be done with it, and for weights the lines between words. */
 export async function opened(page) {
-  const box = document.getElementById("opened");
+  const box = page.root.querySelector("#opened");
   const { open } = page.state;
   if (!box || !open) return;
   const station = page.doc.stations.find((one) => one.path === open.path);
