@@ -3,6 +3,7 @@ import { dark, wear } from "./colour.js";
 import { h, replace, visible } from "./dom.js";
 import { Store } from "./store.js";
 import * as figure from "./figure.js";
+import { apart } from "./regions.js";
 import { chosen, edits } from "./panel.js";
 import { sentences, why } from "./why.js";
 import { opened, switchedOff, way } from "./way.js";
@@ -71,7 +72,7 @@ export class Page {
   async document(question) {
     const key = JSON.stringify(question);
     if (!this.documents.has(key)) {
-      this.documents.set(key, await this.host.open(question));
+      this.documents.set(key, apart(await this.host.open(question)));
       if (this.documents.size > KEPT) this.documents.delete(this.documents.keys().next().value);
     }
     return this.documents.get(key);

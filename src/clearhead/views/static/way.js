@@ -130,10 +130,10 @@ async function read(page, station) {
   ]);
   const kind = step === "weights" ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
-  const names = labels(page, station, step, total);
+  const names = labels(page.doc.labels, station, step, total);
   const given = {
     title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title, mask: mask?.data ?? null, data: window.data, shape: window.shape, first, total, kind, most, cell,
-    labels: await vocabulary(page, station, names, first, size), axes: axes(station, step), before: before?.[0]?.data ?? null,
+    labels: await vocabulary(page, station, names, first, size), regions: labels(page.doc.regions, station, step, total), axes: axes(station, step), before: before?.[0]?.data ?? null,
     pick: (row, column) => page.pick([row, column], size, total, first),
     move: (start) => page.show({ ...open, first: start }),
   };
@@ -150,10 +150,11 @@ function shapeOf(page, station, step) {
   return [queries, keys];
 }
 
-function labels(page, station, step, total) {
+/** Of the rows and the columns, where there is one for each: their texts, or their regions. */
+function labels(known, station, step, total) {
   const rows = step === "k" || step === "v" ? station.columns : station.rows;
   const columns = station.kind === "act" ? (["q", "k", "v", "context"].includes(step) ? "" : station.columns) : station.columns;
-  const of = (name, axis) => (page.doc.labels[name]?.length === total[axis] ? page.doc.labels[name] : null);
+  const of = (name, axis) => (known[name]?.length === total[axis] ? known[name] : null);
   return [of(rows, 0), of(columns, 1)];
 }
 

@@ -2,6 +2,7 @@
 import { h, number, percent, visible } from "./dom.js";
 import { groups, lines } from "./heads.js";
 import { range } from "./matrix.js";
+import { region } from "./regions.js";
 
 /** The tokens of the texts as buttons; what is written can be asked why. */
 export function sentences(page) {
@@ -17,6 +18,7 @@ export function sentences(page) {
 }
 
 function inputToken(page, name, label, index) {
+  if (!page.doc.token_ids[name]) return h("span.token", {}, region(page.doc.regions[name], index), visible(label));
   return h("button.token", { "data-key": `token ${name} ${index}`, title: "put another in its place", onclick: () => page.replaceToken(name, index) }, visible(label));
 }
 
@@ -26,7 +28,7 @@ function outputToken(page, label, index) {
   const now = page.doc.output.find((entry) => entry.row === row);
   const best = now?.candidates[0];
   const other = best && page.doc.edits.length && now.next && best.id !== now.next.id;
-  if (!now) return h("span.token.special", {}, visible(label));
+  if (!now) return h("span.token.special", {}, region(page.doc.regions[Object.keys(page.doc.labels).at(-1)], index), visible(label));
   return h(`button.token.written${page.state.token === row ? ".open" : ""}${other ? ".changed" : ""}`, {
     "data-key": `why ${row}`, "aria-pressed": page.state.token === row ? "true" : "false",
     "aria-label": `${visible(label)}: why was it written?${other ? ` Now ${visible(best.text)} would be.` : ""}`,
