@@ -115,6 +115,7 @@ class PairInside(ABC):
         trace.next_ids = [*given["target"][1:], EOS]
         trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
+        trace.task = self
         trace.remarks.extend(remarks)
         trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad, remarks=remarks)
         return trace

@@ -98,6 +98,7 @@ class TextInside:
         trace.words["tokens"], trace.next_ids = words_of(pieces), ids[1:]
         trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
+        trace.task = self
         trace.remarks.extend(remarks)
         trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, remarks=remarks)
         return trace

@@ -68,7 +68,7 @@ def document(trace: Trace, *, temperature: float = 1.0, **about: Any) -> dict[st
     return {
         "format": 1,
         **about,
-        "labels": trace.labels,
+        "labels": trace.labels_json(),
         "words": trace.words,
         "token_ids": trace.token_ids,
         "temperature": temperature,

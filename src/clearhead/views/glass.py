@@ -23,7 +23,7 @@ from clearhead.tasks.reading import not_known, stopped
 from clearhead.views.document import Wanted, candidates, document, lens, names, numbers, proof, values
 from clearhead.views.page import Page, page
 
-__all__ = ["Glass", "Question", "Want"]
+__all__ = ["Asked", "Glass", "Question", "Want"]
 
 _KEPT = 4  # traces
 _MOST_WRITTEN, _MORE = 256, 20  # tokens in all; behind the text of a language model
@@ -79,6 +79,15 @@ class Want(BaseModel):
     columns: tuple[int, int] | None = None
     pooled: bool = False
     kind: Kind = "value"
+
+
+class Asked(BaseModel):
+    """The numbers of a question that a page wants."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: Question
+    wants: list[Want] = Field(max_length=256)
 
 
 class Glass:

@@ -1,9 +1,16 @@
 /** Colours of numbers: one hue for shares, two for signed numbers, told apart by people who see colours differently. */
 
 const night = matchMedia("(prefers-color-scheme: dark)");
+let outer = document.documentElement; // what bears the theme
 
-const dark = () => document.documentElement.dataset.theme === "dark"
-  || (document.documentElement.dataset.theme !== "light" && night.matches);
+/** Whether light stands on dark. */
+export const dark = () => outer.dataset.theme === "dark" || (outer.dataset.theme !== "light" && night.matches);
+
+/** Choose "light" or "dark" for the page of this root: its document, or its part of somebody else's. */
+export function lighten(theme, root) {
+  outer = root.getRootNode().host ?? document.documentElement;
+  outer.dataset.theme = theme;
+}
 
 const THEME = "clearhead theme";
 

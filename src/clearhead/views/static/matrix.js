@@ -3,6 +3,7 @@
  */
 import { faded, h, number, percent, visible } from "./dom.js";
 import { paint, shade } from "./colour.js";
+import { region } from "./regions.js";
 
 /** Rows and columns of the window that is drawn. */
 export const WINDOW = [24, 24];
@@ -10,7 +11,7 @@ export const WINDOW = [24, 24];
 /**
  * @param {object} given
  *   data, shape: the window's numbers; first: [row, column] it begins with; total: [rows, columns] of the whole
- *   labels: [of rows, of columns], null where they are numbered; axes: their names
+ *   labels: [of rows, of columns], null where they are numbered; regions: what of these is one; axes: their names
  *   kind: "share", "signed" or "masked"; most: size of the largest number of the whole (for the colours)
  *   mask: for weights, the window's masked similarities: −∞ where nobody may look
  *   cell: the one that is explained; before: the numbers it is compared with, if it is; than: what these are, in words
@@ -21,8 +22,8 @@ export function matrix(given) {
   const rows = range(shape[0]);
   const columns = range(shape[1]);
   const heading = h("tr", {}, h("td.corner", {}, `${axes[0]} ↓  ${axes[1]} →`),
-    columns.map((c) => h("th", { scope: "col" }, label(given, 1, first[1] + c))));
-  const body = rows.map((r) => h("tr", {}, h("th", { scope: "row" }, label(given, 0, first[0] + r)),
+    columns.map((c) => h("th", { scope: "col" }, region(given.regions[1], first[1] + c), label(given, 1, first[1] + c))));
+  const body = rows.map((r) => h("tr", {}, h("th", { scope: "row" }, region(given.regions[0], first[0] + r), label(given, 0, first[0] + r)),
     columns.map((c) => cell(given, r, c))));
   const table = h("table.matrix", { role: "grid", "aria-label": given.title, "aria-rowcount": total[0], "aria-colcount": total[1], onkeydown: (event) => walk(event, given) },
     h("thead", {}, heading), h("tbody", {}, body));

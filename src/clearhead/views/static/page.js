@@ -1,9 +1,10 @@
 /** The page: a question, the document that answers it, and what a person does with it. One page for every host. */
-import { remember, remembered } from "./colour.js";
+import { dark, lighten, remember, remembered } from "./colour.js";
 import { fadeAll, h, replace, stay, visible } from "./dom.js";
 import { revise } from "./revise.js";
 import { Store } from "./store.js";
 import * as figure from "./figure.js";
+import { apart } from "./regions.js";
 import { chosen, edits } from "./panel.js";
 import { sentences, why } from "./why.js";
 import { opened, switchedOff, way } from "./way.js";
@@ -23,7 +24,7 @@ export async function start(root, host) {
 
 export class Page {
   constructor(root, host) {
-    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, remarks: [], sampling: { topK: 8, topP: 1 } });
+    Object.assign(this, { root, host, store: new Store(host.keeper), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, remarks: [], sampling: { topK: 8, topP: 1 } });
     this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
     const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
@@ -35,7 +36,7 @@ export class Page {
       root.addEventListener(kind, (event) => { this.pressed = event.target.closest("[data-key]")?.dataset.key; }, true);
     }
     addEventListener("resize", () => fadeAll(root));
-    if (remembered()) document.documentElement.dataset.theme = remembered();
+    if (!host.keeper && remembered()) lighten(remembered(), root);
   }
 
   get state() {
@@ -90,7 +91,7 @@ export class Page {
   async document(question) {
     const key = JSON.stringify(question);
     if (!this.documents.has(key)) {
-      this.documents.set(key, await this.host.open(question));
+      this.documents.set(key, apart(await this.host.open(question)));
       if (this.documents.size > KEPT) this.documents.delete(this.documents.keys().next().value);
     }
     return this.documents.get(key);
@@ -103,7 +104,7 @@ export class Page {
   async draw() {
     this.drawHead();
     if (!this.doc) return;
-    document.title = `${this.doc.title} · clearhead`;
+    if (!this.host.keeper) document.title = `${this.doc.title} · clearhead`;
     const version = (this.version = (this.version ?? 0) + 1);
     const held = this.hold();
     revise(this.parts.sentences, () => sentences(this));
@@ -115,12 +116,12 @@ export class Page {
     // What is open asks first: it is what a person waits for.
     const [step, reason, number] = await Promise.all([told(opened(this)), told(why(this)), told(chosen(this))]);
     if (version !== this.version) return;
-    if (step) replace(document.getElementById("opened"), step);
+    if (step) replace(this.root.querySelector("#opened"), step);
     replace(this.parts.why, reason);
     replace(this.parts.side, number, edits(this), this.keys());
     this.parts.way.style.minHeight = "";
     const stays = held();
-    if (this.reveal) this.uncover(document.getElementById("opened"), stays);
+    if (this.reveal) this.uncover(this.root.querySelector("#opened"), stays);
     this.reveal = false;
     fadeAll(this.root);
     this.root.dataset.drawn = String(version);
@@ -154,7 +155,7 @@ export class Page {
     const form = h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
     const moments = doc?.moments?.length ? this.film(doc) : null;
     replace(this.parts.head, h("header", {}, h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"), this.host.can.ask ? form : null, moments,
-      h("p.tools", {}, h("button", { "data-key": "glossary", onclick: () => glossary(this.root) }, "what the words mean"), h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
+      h("p.tools", {}, h("button", { "data-key": "glossary", onclick: () => glossary(this.root) }, "what the words mean"), this.host.keeper ? null : h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
   }
 
   /** The moments of the training that were kept, as a slider. */
@@ -412,9 +413,9 @@ export class Page {
   }
 
   theme() {
-    const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-    document.documentElement.dataset.theme = dark ? "light" : "dark";
-    remember(document.documentElement.dataset.theme);
+    const theme = dark() ? "light" : "dark";
+    lighten(theme, this.root);
+    if (!this.host.keeper) remember(theme);
     this.draw();
   }
 

@@ -98,7 +98,7 @@ export function switchedOff(page, path) {
 
 /** What is open: a matrix, what can be done with it, and for weights the lines between words. */
 export async function opened(page) {
-  const box = document.getElementById("opened");
+  const box = page.root.querySelector("#opened");
   const { version } = page;
   const { open, cell } = page.state;
   if (!box || !open) return;
@@ -140,10 +140,11 @@ async function read(page, station) {
   ]);
   const kind = step === "weights" ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
-  const names = labels(page, station, step, total);
+  const names = labels(page.doc.labels, station, step, total);
   const given = {
     title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title, mask: mask?.data ?? null, data: window.data, shape: window.shape, first, total, kind, most, cell,
-    labels: await vocabulary(page, station, names, first, size), axes: axes(station, step), before: fitted(before, window.shape), than: page.than(),
+    labels: await vocabulary(page, station, names, first, size), regions: labels(page.doc.regions, station, step, total),
+    axes: axes(station, step), before: fitted(before, window.shape), than: page.than(),
     pick: (row, column) => page.pick([row, column], size, total, first),
     move: (start) => page.show({ ...open, first: start }),
   };
@@ -170,10 +171,11 @@ function shapeOf(page, station, step) {
   return [queries, keys];
 }
 
-function labels(page, station, step, total) {
+/** Of the rows and the columns, where there is one for each: their texts, or their regions. */
+function labels(known, station, step, total) {
   const rows = step === "k" || step === "v" ? station.columns : station.rows;
   const columns = station.kind === "act" ? (["q", "k", "v", "context"].includes(step) ? "" : station.columns) : station.columns;
-  const of = (name, axis) => (page.doc.labels[name]?.length === total[axis] ? page.doc.labels[name] : null);
+  const of = (name, axis) => (known[name]?.length === total[axis] ? known[name] : null);
   return [of(rows, 0), of(columns, 1)];
 }
 

@@ -2,6 +2,7 @@
 import { faded, h, number, percent, visible } from "./dom.js";
 import { groups, lines } from "./heads.js";
 import { range } from "./matrix.js";
+import { region } from "./regions.js";
 import { told } from "./words.js";
 
 const MANY = 40; // tokens that are counted
@@ -20,6 +21,7 @@ export function sentences(page) {
 }
 
 function inputToken(page, name, label, index) {
+  if (!page.doc.token_ids[name]) return h("span.token", {}, region(page.doc.regions[name], index), visible(label));
   return h("button.token", { "data-key": `token ${name} ${index}`, title: "put another in its place", onclick: () => page.replaceToken(name, index) }, visible(label));
 }
 
@@ -30,7 +32,7 @@ function outputToken(page, label, index) {
   const best = now?.candidates[0];
   const was = page.before?.output.find((entry) => entry.row === row);
   const other = page.doc.edits.length && was && best && best.id !== was.candidates[0].id;
-  if (!now) return h("span.token.special", {}, visible(label));
+  if (!now) return h("span.token.special", {}, region(page.doc.regions[Object.keys(page.doc.labels).at(-1)], index), visible(label));
   return h(`button.token.written${page.state.token === row ? ".open" : ""}${other ? ".changed" : ""}`, {
     "data-key": `why ${row}`, "aria-pressed": page.state.token === row ? "true" : "false",
     "aria-label": `${visible(label)}: why was it written?${other ? ` Now ${visible(best.text)} would be.` : ""}`,
