@@ -187,7 +187,7 @@ def settled(page: Any, act: Callable[[], Any]) -> None:
 
 def test_a_weight_is_changed_and_the_model_computes_the_candidates(notebook: Any, task: Any) -> None:
     page, kernel = notebook
-    row = len(task.token_ids(SOURCE, "La casa roja.")["target"]) - 1
+    row = len(task.read(SOURCE, "La casa roja.").token_ids["target"]) - 1
     settled(page, lambda: page.click(f"[data-key='why {row}']"))
     before = page.locator(".candidates tbody td.logit").all_inner_texts()
     settled(page, lambda: page.click(f"[data-key='head {ACT} 1']"))
