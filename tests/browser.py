@@ -21,6 +21,16 @@ import pytest
 
 STATIC = Path(__file__).parent.parent / "src" / "clearhead" / "views" / "static"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+# A function of JavaScript: a node as plain data, in whatever order it got its classes, attributes and styles.
+PLAIN = """function plain(node) {
+    if (node instanceof Text) return node.data;
+    const told = [...node.attributes].filter(({ name }) => !["class", "style"].includes(name));
+    return [
+        node.nodeName, [...node.classList].sort(), told.map(({ name, value }) => `${name}=${value}`).sort(),
+        [...node.style].map((name) => `${name}:${node.style.getPropertyValue(name)}`).sort(),
+        node.value ?? "", node.checked ?? false, node.toDataURL?.() ?? "", [...node.childNodes].map(plain),
+    ];
+}"""
 HERE = {"localhost", "127.0.0.1"}
 BLANK = b'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>test</title>'
 

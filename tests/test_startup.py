@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "tokenizers", "matplotlib", "numpy", "safetensors", "sacrebleu")
+HEAVY = ("torch", "tokenizers", "matplotlib", "numpy", "safetensors", "sacrebleu", "anywidget")
 
 
 def heavy_after(code: str) -> list[str]:

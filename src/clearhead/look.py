@@ -24,9 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.edits import Edit, plain
-from clearhead.errors import EditError, NotSeenError, nearest
+from clearhead.errors import ConfigError, EditError, NotSeenError, nearest
 
-__all__ = ["Seen", "Trace", "Watch", "atlas", "see", "watch", "watched"]
+__all__ = ["Box", "Seen", "Span", "Trace", "Watch", "atlas", "see", "watch", "watched"]
 
 T = TypeVar("T")
 
@@ -65,18 +65,71 @@ class Seen(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Box(str):
+    """A label that is a part of a picture: its edges as shares of the whole, from the left and from the top.
+
+    Wherever text is shown it is its own text, "x 25–50 %, y 0–25 %".
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __new__(cls, left: float, top: float, right: float, bottom: float) -> Self:
+        """Raises ConfigError where the edges are no part of a picture."""
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            problem = f"a box from ({left}, {top}) to ({right}, {bottom}) is no part of a picture"
+            raise ConfigError(problem, "give left < right and top < bottom, shares from 0 to 1")
+        across, down = f"{100 * left:.3g}–{100 * right:.3g}", f"{100 * top:.3g}–{100 * bottom:.3g}"
+        return super().__new__(cls, f"x {across} %, y {down} %")
+
+    def __getnewargs__(self) -> tuple[float, ...]:  # type: ignore[override]
+        """A copy is made of the edges, not of the text."""
+        return self.left, self.top, self.right, self.bottom
+
+    def to_json(self) -> dict[str, Any]:
+        """Its text and its edges."""
+        return {"text": str(self), "box": list(self.__getnewargs__())}
+
+
+@dataclass(frozen=True, eq=False)
+class Span(str):
+    """A label that is a time: seconds from the beginning. Wherever text is shown it is "0.20–0.40 s"."""
+
+    start: float
+    end: float
+
+    def __new__(cls, start: float, end: float) -> Self:
+        """Raises ConfigError where it ends before it starts."""
+        if not 0 <= start < end:
+            raise ConfigError(f"a time from {start} s to {end} s is not possible", "give 0 <= start < end, in seconds")
+        return super().__new__(cls, f"{start:.2f}–{end:.2f} s")
+
+    def __getnewargs__(self) -> tuple[float, ...]:  # type: ignore[override]
+        """A copy is made of the seconds, not of the text."""
+        return self.start, self.end
+
+    def to_json(self) -> dict[str, Any]:
+        """Its text and its seconds."""
+        return {"text": str(self), "span": list(self.__getnewargs__())}
+
+
 @dataclass(eq=False)
 class Trace(Mapping[str, Any]):
     """What a watched pass has shown: path -> value, in the order of the pass.
 
     `trace[path]` is the value; a path seen several times (decoding steps, an encoder run twice) has several calls and
-    is read with `trace.calls(path)`. `labels` names the entries of axes (`source`, `target` -> token strings).
+    is read with `trace.calls(path)`. `labels` names the entries of axes (`source`, `target` -> token strings, each of
+    which may be a `Box` of a picture or a `Span` of time).
 
     What follows is there where the maker of the trace offers it: `again(edits)` repeats the pass with edits and returns
     the new trace; `token_ids` are those of each label, `next_ids` what each row of the logits ought to say, and `words`
     the word, split at spaces, that each entry belongs to (None: a mark is nobody's word); `module` is what was watched;
     `read_out(x)` turns vectors of its residual stream into logits; `name_of(i)` is the text of an entry of its output
-    vocabulary, and `forbidden` are those that are never written.
+    vocabulary, and `forbidden` are those that are never written; `task` is the loaded model that made the trace, which
+    reads other texts too.
     """
 
     grad: bool = False
@@ -91,6 +144,7 @@ class Trace(Mapping[str, Any]):
     read_out: Callable[[Tensor], Tensor] | None = None
     name_of: Callable[[int], str] | None = None
     forbidden: tuple[int, ...] = ()
+    task: Any = field(default=None, repr=False)
     _values: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     _axes: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)
@@ -188,6 +242,14 @@ class Trace(Mapping[str, Any]):
         held = {p: values for p, values in self._values.items() if p.rpartition(".")[2] in names}
         return replace(self, _values=held)
 
+    def labels_json(self) -> dict[str, list[Any]]:
+        """The labels as plain JSON: texts, and of a region its text and where it is."""
+        regions = (Box, Span)
+        return {
+            name: [label.to_json() if isinstance(label, regions) else label for label in row]
+            for name, row in self.labels.items()
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The whole trace as plain JSON: labels, edits, remarks and every call of every value with its axes."""
         values = [
@@ -196,7 +258,7 @@ class Trace(Mapping[str, Any]):
             for call, value in enumerate(calls)
         ]
         edits = [e.to_json() for e in self.edits]
-        return {"format": 1, "labels": self.labels, "edits": edits, "remarks": self.remarks, "values": values}
+        return {"format": 1, "labels": self.labels_json(), "edits": edits, "remarks": self.remarks, "values": values}
 
 
 def _keep(x: Any, grad: bool) -> Any:

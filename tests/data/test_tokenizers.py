@@ -111,6 +111,9 @@ def test_what_words_and_characters_do_not_know_is_unknown(made: dict[str, Tokeni
     assert UNK in made["character"].encode(["The 猫."])[0]
     assert made["word"].decode(made["word"].encode(["The zebra cats."])) == ["The cats."]  # an unknown word is left out
     assert UNK not in made["bpe"].encode(["The zebra, 猫."])[0]
+    assert made["word"].unknown("The zebra Zebra zebra.") == ["zebra", "Zebra"]
+    assert made["character"].unknown("The 猫 猫.") == ["猫"]
+    assert made["word"].unknown("") == made["bpe"].unknown("The zebra, 猫.") == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

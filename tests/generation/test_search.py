@@ -82,7 +82,7 @@ def every_text(table: Tensor, limit: int, penalty: float) -> Iterator[Hypothesis
             if token != EOS and length < limit:
                 todo.append(([*ids, token], log_p_next[token]))
             elif token != EOS:
-                yield Hypothesis([*ids, token], log_p_next[token], log_p_next[token] / length**penalty)
+                yield Hypothesis([*ids, token], log_p_next[token], log_p_next[token] / length**penalty, ended=False)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 2.0])
@@ -92,7 +92,7 @@ def test_a_wide_beam_finds_all_there_is(seed: int, limit: int, penalty: float) -
     table = memory(seed=seed)
     (found,) = search(Fake(), table, [limit], bos=BOS, eos=EOS, beam=VOCAB**limit, length_penalty=penalty)
     wanted = sorted(every_text(table.tables[0], limit, penalty), key=lambda h: -h.score)
-    assert [h.ids for h in found] == [h.ids for h in wanted]
+    assert [(h.ids, h.ended) for h in found] == [(h.ids, h.ended) for h in wanted]
     assert [h.score for h in found] == pytest.approx([h.score for h in wanted], rel=1e-4)
 
 

@@ -143,6 +143,19 @@ def test_bad_questions_are_told_what_to_mend(ask: Any, question: dict[str, Any],
     assert said in response.json()["error"]
 
 
+def test_remarks_are_told(ask: Any, task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was cut or stopped; of texts written anew too."""
+    assert ask.post("/secret/open", json=QUESTION).json()["remarks"] == []
+    source = {"texts": {"source": "The red house is big. " * 30}}
+    (cut, *_) = ask.post("/secret/open", json=source).json()["remarks"]
+    assert "was cut to 63: the model's max_len" in cut
+    monkeypatch.setattr("clearhead.views.glass._MOST_WRITTEN", 3)
+    wants = [{"path": "", "kind": "written"}, {"path": "source", "step": "red", "kind": "tokens"}]
+    written, tokens = ask.post("/secret/values", json={"question": QUESTION, "wants": wants}).json()
+    assert len(written["token_ids"]["target"]) == 3 and "after 2 tokens" in written["remarks"][0]
+    assert tokens == {"token_ids": task.tokens_of("source", "red"), "remarks": []}
+
+
 def test_text_is_only_text(ask: Any) -> None:
     """What a person writes comes back as JSON, and pages load no code but their own."""
     document = ask.post("/secret/open", json={"texts": {"source": "<script>alert(1)</script>"}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,12 @@ def test_stops_beams_and_streams(trained: LanguageModel) -> None:
         trained.generate("a")
 
 
+def test_a_trace_says_what_was_left_out(trained: LanguageModel) -> None:
+    assert trained.trace("the sea").remarks == []
+    (said,) = trained.trace("the sea is calm. " * 60).remarks
+    assert re.fullmatch(r"the text has \d+ tokens and was cut to its last 32: the model's max_len", said)
+
+
 def test_a_prompt_longer_than_the_context_is_cut_in_front(trained: LanguageModel) -> None:
     assert trained.generate([TEXT], max_tokens=5, sampling=GREEDY)[0]
 
@@ -263,6 +270,10 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert [json.loads(line)["prompt"] for line in both.stdout.splitlines()] == ["the", "king"]
     table = call("show", out, prompt, "--layer", 0)
     assert "self-attention, per cent" in table.stdout and "mean of all heads" in table.stdout
+    assert "token looked at" not in table.stdout and "token, looked at →" in table.stdout
+    assert not re.search("written|source|the word", table.stdout)
+    unknown = call("show", out, "the 猫 sea", "--layer", 0)
+    assert unknown.stderr == "remark: the model does not know “猫”: it reads <unk>\n"
     assert "there is no layer 7" in call("show", out, prompt, "--layer", 7).stderr
     assert "reads one text" in call("show", out, prompt, "--target", "x").stderr
     shown = call("generate", out, prompt, "--max-tokens", 3, "--show")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import torch
 
 import clearhead
+from clearhead.cli import translate as command
+from clearhead.cli.look import show as command_show
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError, DataError
 from clearhead.generation.precision import Precision
@@ -95,6 +98,42 @@ def test_a_text_over_max_len_is_cut_with_a_warning(loaded: Translator) -> None:
         found = loaded.translate([SOURCE, long])
     assert found[0] == loaded.translate([SOURCE])[0]
     assert found[1]
+
+
+def test_a_trace_says_what_was_cut_and_stopped(loaded: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded.trace(SOURCE).remarks == []
+    long = " ".join(TEXTS)
+    trace = loaded.trace(long)
+    assert len(trace.labels["source"]) == 48 and trace.labels["source"][-1] == "<eos>"
+    assert re.fullmatch(r"the source has \d+ tokens and was cut to 47: the model's max_len", trace.remarks[0])
+    assert len(loaded.look(long).source) < len(long.split())
+    assert len(loaded.trace(long, "El perro.").labels["source"]) > 48  # a given target is read with the whole source
+    monkeypatch.setattr(loaded, "limit", lambda _: 2)
+    stopped = loaded.trace(SOURCE)
+    assert stopped.remarks == [
+        "the model had not come to an end after 2 tokens, the most it may write here: the rest is missing"
+    ]
+    assert loaded.look(SOURCE).trace.remarks == stopped.remarks
+    assert stopped.again is not None and stopped.again([]).remarks == stopped.remarks
+
+
+def test_words_that_a_model_does_not_know_are_named(loaded: Translator, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "the model does not know “zyx”: it reads <unk>"
+    assert loaded.trace("The zyx is big.", "El perro").remarks == [said]
+    assert loaded.look("The zyx is big.", "El perro").trace.remarks == [said]
+    both = loaded.trace("The dog", "El Foo zyx Foo").remarks
+    assert both == ["the model does not know “Foo” and “zyx”: it reads <unk> for each"]
+    many = loaded.trace(" ".join(f"x{chr(97 + i)}x" for i in range(20)), "El perro").remarks
+    assert many[0].endswith("“xhx” and 12 more: it reads <unk> for each")
+    assert loaded.folder is not None
+    model = str(loaded.folder.path)
+    command.translate(model, "The dog", "The zyx is big.", beam=1)
+    assert capsys.readouterr().err == f"remark: text 2: {said}\n"
+    command.translate(model, *["zyx"] * 30, beam=1)
+    told = capsys.readouterr().err
+    assert told.count("zyx") == 20 and told.count("further lines have words that the model does not know") == 1
+    command_show(model, "The zyx is big.", target="El perro")
+    assert capsys.readouterr().err == f"remark: {said}\n"
 
 
 def test_what_a_text_says_is_no_special_token(loaded: Translator) -> None:

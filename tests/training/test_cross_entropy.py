@@ -22,11 +22,13 @@ def both(dtype: torch.dtype, smoothing: float) -> tuple[list[torch.Tensor], list
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("block", [2**25, 33 * 7])
+@pytest.mark.parametrize("columns", [2**13, 5])
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-6), (torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 def test_equal_to_torch(
-    smoothing: float, block: int, dtype: torch.dtype, error: float, monkeypatch: pytest.MonkeyPatch
+    smoothing: float, block: int, columns: int, dtype: torch.dtype, error: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_BLOCK", block)
+    monkeypatch.setattr(module, "_COLUMNS", columns)
     for ours, theirs in zip(*both(dtype, smoothing), strict=True):
         assert (ours.double() - theirs).norm() / theirs.norm() < error
 

@@ -52,7 +52,7 @@ EXPLAIN = """async ([given, question, wanted]) => {
             const want = { path, step, head, rows: [row, row + 1], columns: [column, column + 1] };
             const told = await explain(page, { path, step, head }, [row, column]);
             const [{ data }] = await host.values(question, [want]);
-            const links = told.terms.filter((term) => term.from?.path && term.product !== undefined);
+            const links = told.terms.filter(({ from, factors = [{ from }] }) => factors.some((one) => one.from?.path));
             const total = told.total === null ? null : String(told.total);
             found.push([total, String(data[0]), told.formula, told.terms.length, links.length]);
         }

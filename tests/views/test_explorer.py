@@ -6,6 +6,7 @@ any request that leaves this machine.
 
 from __future__ import annotations
 
+import base64
 import copy
 import itertools
 import math
@@ -20,6 +21,7 @@ import pytest
 import torch
 
 import clearhead
+from browser import PLAIN
 from clearhead.edits import Edit
 from clearhead.look import Trace
 from clearhead.views.document import Wanted, values
@@ -151,7 +153,7 @@ def one_unit(text: str, digits: int) -> float:
 
 
 def traced(task: Any, question: Question, edits: list[Edit] | None = None) -> Trace:
-    ids = task.token_ids(**question.texts)
+    ids = task.read(**question.texts).token_ids
     found: Trace = task.trace_tokens(ids, edits=edits or [])
     return found
 
@@ -204,7 +206,7 @@ def check_cell(frame: Any, row: int, column: int, true: float, *, share: bool) -
 def test_a_number_is_changed_and_all_behind_it_computed_again(shown: Any, host: str) -> None:
     frame, task, _, question = shown
     path, _, _ = next(p for p in reversed(places(traced(task, question))) if p[1] == "weights")
-    last = len(list(task.token_ids(**question.texts).values())[-1]) - 1
+    last = len(list(task.read(**question.texts).token_ids.values())[-1]) - 1
     click(frame, f"[data-key='why {last}']")
     before = candidates(frame)
     click(frame, f"[data-key='step {path} weights']")
@@ -332,6 +334,103 @@ def test_the_film_comparisons_and_the_names_of_heads(
         page.click("[data-key='roles']")
         page.wait_for_selector("[data-key='roles']:disabled", timeout=60_000)
         assert not page.locator(".error").all_inner_texts()
+        page.goto("about:blank")
+
+
+SEEN = f"() => [...document.querySelectorAll('.sentences, .way')].map({PLAIN})"
+PROVED = "() => [...document.querySelectorAll('[data-role=proof]')].every((one) => one.textContent !== '…')"
+
+
+def test_a_page_that_was_changed_step_by_step_shows_what_a_fresh_one_does(
+    family: tuple[Any, Question], new_page: Callable[..., Any]
+) -> None:
+    task, question = family
+    page, fresh = (new_page(viewport={"width": 1400, "height": 1000}) for _ in range(2))
+    path, _, _ = next(p for p in reversed(places(traced(task, question))) if p[1] == "weights")
+    ways: list[list[str]] = [
+        [f"[data-key='head {path} 0']", "[data-row='1'][data-column='0']"],
+        ["[data-key='off']"],
+        [f"[data-key='step {path} masked']", "[data-key='set']", ".thumb >> nth=0"],
+        ["[data-key='undo']", "[data-key='undo']"],
+        [f"[data-key='step {path} weights']", "[data-key='words']", f"[data-key='head {path} 0']"],
+    ]
+    with served(task) as address:
+        page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+        ready(page)
+        for way in ways:
+            for selector in way:
+                if selector == "[data-key='set']":
+                    click(page, "[data-row='1'][data-column='0']")
+                    page.fill("[data-key='another number']", "0.5")
+                click(page, selector)
+            fresh.goto("about:blank")
+            fresh.goto(page.url)
+            ready(fresh)
+            for one in (page, fresh):
+                one.wait_for_function(PROVED)
+                one.evaluate("document.activeElement.blur()")
+            assert not page.locator(".error").all_inner_texts()
+            assert page.evaluate(SEEN) == fresh.evaluate(SEEN), way
+        for one in (page, fresh):
+            one.goto("about:blank")
+
+
+def test_only_the_heads_that_changed_are_painted_again(
+    family: tuple[Any, Question], new_page: Callable[..., Any]
+) -> None:
+    task, question = family
+    page = new_page(viewport={"width": 1400, "height": 1000})
+    path, _, _ = next(p for p in reversed(places(traced(task, question))) if p[1] == "weights")
+    recurrent = len(traced(task, question).calls(path)) > 1
+    edit = Edit(path, (0, 0, 0 if recurrent else 1, 0), "set", 0.5, step="weights", call=1 if recurrent else None)
+    glass = Glass(task, "a model")
+    small = [
+        {
+            (path, head): base64.b64decode(about["data"])[head * size : (head + 1) * size]
+            for path, about in glass.open(asked)["heads"].items()
+            for size in [about["shape"][1] * about["shape"][2]]
+            for head in range(about["shape"][0])
+        }
+        for asked in (question, question.model_copy(update={"edits": [edit.to_json()]}))
+    ]
+    changed = {f"head {path} {head}" for path, head in small[0] if small[0][path, head] != small[1][path, head]}
+    with served(task) as address:
+        page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+        click(ready(page), f"[data-key='head {path} 0']")
+        click(page, "[data-row='1'][data-column='0']")
+        page.fill("[data-key='another number']", "0.5")
+        page.evaluate("""() => {
+            window.painted = new Set();
+            const put = CanvasRenderingContext2D.prototype.putImageData;
+            CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+                window.painted.add(this.canvas.closest(".thumb")?.dataset.key);
+                put.apply(this, given);
+            };
+            window.were = [...document.querySelectorAll(".thumb canvas, table.matrix td")];
+        }""")
+        click(page, "[data-key='set']")
+        assert changed and (recurrent or len(changed) < len(small[0]))  # a recurrent network has this one head
+        assert set(page.evaluate("[...window.painted]")) == changed
+        assert page.evaluate("window.were.every((one) => one.isConnected)")
+        page.goto("about:blank")
+
+
+def test_the_proof_comes_after_the_numbers(family: tuple[Any, Question], new_page: Callable[..., Any]) -> None:
+    task, question = family
+    page = new_page(viewport={"width": 1400, "height": 1000})
+    held: list[Any] = []
+    page.route(
+        "**/values", lambda route: held.append(route) if '"proof"' in route.request.post_data else route.fallback()
+    )
+    path, _, head = next(p for p in places(traced(task, question)) if p[1] == "weights")
+    with served(task) as address:
+        page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+        click(ready(page), f"[data-key='head {path} {head}']")
+        assert page.locator("table.matrix").count() == 1
+        assert page.inner_text("[data-role='proof']") == "…"
+        held.pop().fallback()
+        page.wait_for_function(PROVED)
+        assert parsed(page.inner_text("[data-role='proof']")) < 1e-5
         page.goto("about:blank")
 
 

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from clearhead.errors import ClearheadError
-from clearhead.views.terminal import attention_table, percent, visible
+from clearhead.views.terminal import READING, attention_table, percent, visible
 
 SRC = ["I", "know", "[red]", "</s>"]
 OUT = ["je", "sais"]
@@ -46,6 +46,12 @@ def test_axes_title_and_caption_are_stated() -> None:
     assert "gap [i]3e-7" in text
     assert "source word, attended →" in text
     assert re.search(r"written word,.*\n +attends ↓", text)
+
+
+def test_a_text_that_looks_at_itself_has_tokens() -> None:
+    text = printed(attention_table(WEIGHTS, OUT, SRC, axis_names=READING))
+    assert "token, looked at →" in text and re.search(r"token,.*\n *looks at ↓", text)
+    assert "word" not in text
 
 
 def test_labels_are_text_and_never_markup_or_control() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,6 +70,8 @@ def show(
         raise ConfigError("a language model reads one text", "leave --target out")
     texts = [text] if len(loaded.inputs) < 2 else [text, target]
     alignment = loaded.look(*texts, layer=layer, head=head)
+    for remark in alignment.trace.remarks:
+        print(f"remark: {remark}", file=sys.stderr)
     if len(texts) > 1:
         print(" ".join(alignment.target))
     show_alignment(alignment)

@@ -23,6 +23,7 @@ __all__ = ["evaluate", "summarize", "translate"]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
+_REMARKED = 20  # lines whose unknown words are named
 _CHUNK = 512  # lines that are read before the first is written, unless a person types
 
 
@@ -128,11 +129,14 @@ def _write(
 
     writer = load_for(verb, model)
 
+    unknown = _Unknown(writer)
+
     def found(chunk: list[Line]) -> list[list[Written]]:
         best: list[list[Written]] = writer.n_best([line.text for line in chunk], n=n_best, **settings)
         return best
 
     def rows(chunk: list[Line], first: int) -> list[str]:
+        unknown.remark(chunk)
         written = []
         for number, (line, best) in enumerate(zip(chunk, _placed(found, chunk), strict=True), first):
             for one in best:
@@ -255,6 +259,25 @@ def _placed(found: Callable[[list[Line]], list[list[Written]]], chunk: list[Line
         words = f"{chunk[about.number - 1].place} {about.cut}" if isinstance(about, CutWarning) else str(about)
         print(f"remark: {words}", file=sys.stderr)
     return translations
+
+
+class _Unknown:
+    """Says which words the model does not know, of the first lines that have such words."""
+
+    def __init__(self, writer: PairModel):
+        self._writer, self._lines = writer, 0
+
+    def remark(self, chunk: list[Line]) -> None:
+        """The remarks on some lines, on standard error."""
+        from clearhead.tasks.reading import not_known
+
+        for line in chunk:
+            for remark in not_known(self._writer.unknown("source", line.text)):
+                self._lines += 1
+                if self._lines <= _REMARKED:
+                    print(f"remark: {line.place}: {remark}", file=sys.stderr)
+                elif self._lines == _REMARKED + 1:
+                    print("remark: further lines have words that the model does not know", file=sys.stderr)
 
 
 def _links(translator: PairModel, source: str, target: str) -> str:

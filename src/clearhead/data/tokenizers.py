@@ -140,6 +140,15 @@ class Tokenizer:
             words.append(text.count(" ", 0, low + len(piece) - len(piece.lstrip())))
         return list(encoding.ids), pieces, words
 
+    def unknown(self, text: str) -> list[str]:
+        """The words or characters of a text that the vocabulary does not hold, as they stand there, each once."""
+        text = normalize("NFC", text)
+        encoding: Encoding = self.backend.encode(text, add_special_tokens=False)
+        found = [
+            text[low:high] for token, (low, high) in zip(encoding.ids, encoding.offsets, strict=True) if token == UNK
+        ]
+        return list(dict.fromkeys(piece.strip() or piece for piece in found))
+
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each token's own text, blanks included; a part of a character is shown by the vocabulary's name for it."""
         specials = {number: name for name, number in self.specials.items()}

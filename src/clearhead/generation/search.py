@@ -55,11 +55,15 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Token ids without BOS and EOS; `log_probability` of the whole, its end included; `score` what it is ranked by."""
+    """Token ids without BOS and EOS; `log_probability` of the whole, its end included; `score` what it is ranked by.
+
+    `ended` is False where the limit came before the end.
+    """
 
     ids: list[int]
     log_probability: float
     score: float
+    ended: bool = True
 
 
 @torch.inference_mode()
@@ -183,7 +187,7 @@ class _Beams:
                 if scores[i][c] > float("-inf"):
                     ids = self.ids[i, parents[i][c], 1:].tolist() + ([] if at_end else [tokens[i][c]])
                     score = scores[i][c] / length**self.length_penalty
-                    self.ended[sentence].append(Hypothesis(ids, scores[i][c], score))
+                    self.ended[sentence].append(Hypothesis(ids, scores[i][c], score, at_end))
 
     def _leave(self) -> Tensor | None:
         """Drop the rows of ended sentences, if there are enough of them."""

@@ -59,9 +59,13 @@ class AlignmentHead:
         """As plain JSON."""
         return asdict(self)
 
+    @property
+    def place(self) -> str:
+        """Which layer and head, in words."""
+        return f"decoder layer {self.layer}, " + ("mean of all heads" if self.head is None else f"head {self.head}")
+
     def __str__(self) -> str:
-        head = "mean of all heads" if self.head is None else f"head {self.head}"
-        return f"decoder layer {self.layer}, {head}, the row that {self.row} the word"
+        return f"{self.place}, the row that {self.row} the word"
 
     @classmethod
     def by_rule(cls, layers: int) -> AlignmentHead:

@@ -17,10 +17,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from clearhead.errors import ClearheadError
-from clearhead.views.glass import Glass, Question, Want
+from clearhead.views.glass import Asked, Glass, Question
 
 __all__ = ["explorer", "new_secret"]
 
@@ -38,15 +37,6 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-
-
-class Asked(BaseModel):
-    """The numbers of a question that a page wants."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    question: Question
-    wants: list[Want] = Field(max_length=256)
 
 
 def new_secret() -> str:

@@ -1,21 +1,24 @@
 """What a task is: one file that says what it reads, trains, measures and can do.
 
-The trainer, the command line and later hosts know tasks only through `Task`. To add a task: write its file, with a
-class that answers these, and name it in `TASKS` (tasks/__init__.py).
+The trainer and the command line know tasks only through `Task`, and who looks into a model through `Inside`. To add a
+task: write its file, with a class that answers these, and name it in `TASKS` (tasks/__init__.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
 
 from pydantic import BaseModel
 from torch import nn
 
+from clearhead.edits import Edit
 from clearhead.folder import Folder
+from clearhead.look import Trace
+from clearhead.tasks.reading import Reading
 from clearhead.tasks.session import Session
 
-__all__ = ["Task"]
+__all__ = ["Inside", "Task"]
 
 
 class Task(Protocol):
@@ -61,4 +64,45 @@ class Task(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """What is in the model, for `clearhead info`."""
+        ...
+
+
+class Inside(Protocol):
+    """What the explorer asks of a model: tokens by the label that a trace gives them, and watched passes over them.
+
+    `inputs` are the names of the texts that `read` is given, the later ones optional; `vocabulary_sizes` has a size for
+    each label.
+    """
+
+    name: ClassVar[str]
+    inputs: ClassVar[tuple[str, ...]]
+
+    module: nn.Module
+    folder: Folder | None
+
+    @property
+    def vocabulary_sizes(self) -> dict[str, int]:
+        """How many entries the vocabulary of each label has."""
+        ...
+
+    def read(self, *texts: str) -> Reading:
+        """What the model reads of its texts."""
+        ...
+
+    def trace_tokens(
+        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), remarks: Sequence[str] = ()
+    ) -> Trace:
+        """One pass over tokens, watched and edited; `remarks` are what the trace says beside its own."""
+        ...
+
+    def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
+        """The texts of such tokens."""
+        ...
+
+    def tokens_of(self, label: str, text: str) -> list[int]:
+        """The tokens of a part of a text."""
+        ...
+
+    def unknown(self, label: str, text: str) -> list[str]:
+        """The words or characters of a text that the model does not know."""
         ...

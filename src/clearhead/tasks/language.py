@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -14,15 +14,12 @@ from torch import Tensor
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.text_preview import TextPreview, describe_text
 from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
-from clearhead.edits import Edit
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, continued
 from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.streaming import TextStream
-from clearhead.insight.alignment import Alignment, AlignmentHead
-from clearhead.insight.words import words_of
-from clearhead.look import Trace, watch
+from clearhead.look import watch
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
@@ -30,6 +27,7 @@ from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
+from clearhead.tasks.text_inside import TextInside
 from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
 from clearhead.training.loop import run
 
@@ -45,7 +43,7 @@ class Shown:
     attended: list[tuple[str, float]]
 
 
-class LanguageModel:
+class LanguageModel(TextInside):
     """A trained language model.
 
     Args:
@@ -57,12 +55,10 @@ class LanguageModel:
     name: ClassVar[str] = "language"
     config: ClassVar[type[LanguageConfig]] = LanguageConfig
     verbs: ClassVar[tuple[str, ...]] = ("generate",)
-    inputs: ClassVar[tuple[str, ...]] = ("text",)
 
     def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
         self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
         self._ready: Ready[Decoder] = Ready()
-        self._end = EOS  # what ends a text
 
     # Training and loading --------------------------------------------------------------------------------------------
 
@@ -268,69 +264,6 @@ class LanguageModel:
             )
         return shown
 
-    # Looking inside --------------------------------------------------------------------------------------------------
-
-    def trace(self, text: str | Sequence[int], *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
-        """One pass over a text (or over tokens), watched.
-
-        `trace.labels` names the tokens, `trace.again(edits)` repeats the pass edited.
-        """
-        ids = self.token_ids(text) if isinstance(text, str) else {"tokens": list(text)}
-        return self.trace_tokens(ids, edits=edits, grad=grad)
-
-    def look(self, text: str, *, layer: int | None = None, head: int | None = None) -> Alignment:
-        """Whom each token of a text attended to: in one layer (default: the last but one), one head or their mean.
-
-        Raises:
-            ConfigError: there is no such layer or head.
-        """
-        config = self.module.config
-        layer = max(0, config.layers - 2) if layer is None else layer
-        if not (0 <= layer < config.layers and (head is None or 0 <= head < config.heads)):
-            raise ConfigError(
-                f"there is no layer {layer}, head {head}",
-                f"there are {config.layers} layers of {config.heads} heads, counted from 0",
-            )
-        trace = self.trace(text)
-        path = trace.find("self_attention.attention")[layer]
-        weights = trace[path].weights()[0]
-        gap = trace[path].gap(trace[path.removesuffix("attention") + "context"])
-        labels, where = trace.labels["tokens"], AlignmentHead(layer, head, "reads")
-        shown = weights.mean(0) if head is None else weights[head]
-        return Alignment(labels, labels, shown, where, gap, trace, "self-attention")
-
-    def token_ids(self, text: str) -> dict[str, list[int]]:
-        """What the model reads of a text: its last tokens, where there are too many."""
-        return {"tokens": self._read([text], 1)[0][0]}
-
-    def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """The text of such tokens."""
-        return {"text": self.tokenizer.exactly(token_ids["tokens"])}
-
-    def tokens_of(self, label: str, text: str) -> list[int]:
-        """The tokens of a part of the text."""
-        return self.tokenizer.encode([text])[0]
-
-    @property
-    def vocabulary_sizes(self) -> dict[str, int]:
-        """How many entries the vocabulary has."""
-        return {"tokens": self.tokenizer.vocab_size}
-
-    def trace_tokens(
-        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), grad: bool = False
-    ) -> Trace:
-        """The same of tokens: {"tokens": ids}."""
-        ids = list(token_ids["tokens"])
-        with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
-            self.module(torch.tensor([ids]))
-        trace.labels["tokens"] = pieces = self.tokenizer.pieces(ids)
-        trace.words["tokens"], trace.next_ids = words_of(pieces), ids[1:]
-        trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
-        trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
-        trace.forbidden = forbidden(self.tokenizer, self._end)
-        trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad)
-        return trace
-
     # Measuring -------------------------------------------------------------------------------------------------------
 
     def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
@@ -388,14 +321,6 @@ class LanguageModel:
 
     def _named(self, token: int) -> str:
         return "<eos>" if token == EOS else self.tokenizer.exactly([token])
-
-    def _read(self, prompts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], list[int]]:
-        """(token ids of each prompt, the most tokens that may be written behind it)."""
-        if max_tokens < 1:
-            raise ConfigError(f"max_tokens {max_tokens} is not possible", "give 1 or more")
-        room = self.module.config.max_len
-        ids = [(row or [EOS])[-room:] for row in self.tokenizer.encode(list(prompts))]
-        return ids, [min(max_tokens, max(1, room - len(row))) for row in ids]
 
     def _searched(
         self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision

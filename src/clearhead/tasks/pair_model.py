@@ -5,51 +5,41 @@ Axes: written words, source words.
 
 from __future__ import annotations
 
-import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import TypeAdapter
-from torch import Tensor
 
 from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
-from clearhead.data.numbers import AttentionNumbers
 from clearhead.data.pairs import Pair, clean, read_pairs
 from clearhead.data.preview import Preview
-from clearhead.data.tokenizers import BOS, EOS, PAD, UNK
-from clearhead.edits import Edit
+from clearhead.data.tokenizers import BOS, EOS
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.search import search
 from clearhead.insight.alignment import (
-    Alignment,
     AlignmentHead,
     Gold,
-    Links,
     choose_head,
-    cross_weights,
     error_rate,
-    find_links,
-    word_weights,
 )
-from clearhead.insight.arithmetic import head_numbers, inputs_of
-from clearhead.insight.words import words_of
-from clearhead.look import Trace, watch
 from clearhead.models.architecture import Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.pair_inside import FORBIDDEN, PairInside
 from clearhead.tasks.pairs import preview_pairs, train_pairs
+from clearhead.tasks.reading import cut, stopped
 from clearhead.tasks.session import Session
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
-__all__ = ["CutWarning", "PairModel", "Part", "Written"]
+__all__ = ["CutWarning", "PairModel", "Written"]
 
 _ROW_TOKENS = 4096  # beams * source tokens that are decoded together
 _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
@@ -60,28 +50,23 @@ class CutWarning(UserWarning):
     """The text of this number (from 1) has more tokens than the model reads: the rest of it was not used."""
 
     def __init__(self, number: int, tokens: int, kept: int):
-        self.number, self.cut = number, f"has {tokens:,} tokens and was cut to {kept}: the model's max_len"
+        self.number, self.cut = number, cut(tokens, kept)
         super().__init__(f"text {number} {self.cut}")
 
 
 @dataclass(frozen=True)
 class Written:
-    """A text that was written; `score` is its log-probability in nats over length^penalty."""
+    """A text that was written; `score` is its log-probability in nats over length^penalty.
+
+    `ended` is False where it was stopped at its limit.
+    """
 
     text: str
     score: float
+    ended: bool = True
 
 
-Part: TypeAlias = Literal["encoder", "decoder", "cross"]
-_FORBIDDEN = (PAD, BOS, UNK)  # are never written
-_ATTENTIONS = {
-    "encoder": ("encoder", "self_attention"),
-    "decoder": ("decoder", "self_attention"),
-    "cross": ("decoder", "cross_attention"),
-}
-
-
-class PairModel(ABC):
+class PairModel(PairInside, ABC):
     """What the tasks on pairs of texts share; a task is a subclass that nobody subclasses further.
 
     Args:
@@ -219,8 +204,19 @@ class PairModel(ABC):
             raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
         if not 1 <= n <= beam:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
-        ids, module = self._source_ids(texts), self._ready(self.module, precision)
-        found: list[list[Written]] = [[Written("", 0.0)] * n for _ in texts]
+        return self._found(self._source_ids(texts), n, beam, length_penalty, precision)
+
+    def _found(
+        self,
+        ids: Sequence[list[int]],
+        n: int = 1,
+        beam: int = 4,
+        penalty: float = 1.0,
+        precision: Precision = "float32",
+    ) -> list[list[Written]]:
+        """The same of the sources' tokens."""
+        module = self._ready(self.module, precision)
+        found: list[list[Written]] = [[Written("", 0.0)] * n for _ in ids]
         for rows in _by_length(ids, beam):
             src, lengths = pad([ids[i] for i in rows])
             with torch.inference_mode():
@@ -228,135 +224,32 @@ class PairModel(ABC):
             hypotheses = search(
                 module,
                 memory,
-                [min(self.module.config.max_len - 1, self.limit(len(ids[i]))) for i in rows],
+                [self._most_written(ids[i]) for i in rows],
                 bos=BOS,
                 eos=EOS,
-                forbidden=_FORBIDDEN,
+                forbidden=FORBIDDEN,
                 beam=beam,
-                length_penalty=length_penalty,
+                length_penalty=penalty,
             )
             for i, best in zip(rows, hypotheses, strict=True):
                 texts_ = self.tokenizers.target.decode([h.ids for h in best[:n]])
-                found[i] = [Written(text, h.score) for text, h in zip(texts_, best, strict=False)]
+                found[i] = [Written(text, h.score, h.ended) for text, h in zip(texts_, best, strict=False)]
         return found
 
-    # Looking inside --------------------------------------------------------------------------------------------------
+    def _most_written(self, source_ids: Sequence[int]) -> int:
+        """The most tokens that are written for a source, the end's included."""
+        return min(self.module.config.max_len - 1, self.limit(len(source_ids)))
 
-    def trace(self, source: str, target: str | None = None, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
-        """One forced pass over a source and its target (default: the model's own), watched.
-
-        `trace.labels` names the tokens; `trace.again(edits)` repeats the pass with edits.
-        """
-        return self.trace_tokens(self.token_ids(source, target), edits=edits, grad=grad)
-
-    def token_ids(self, source: str, target: str | None = None) -> dict[str, list[int]]:
-        """What the encoder and the decoder read in a forced pass: the source's end and the target's begin included.
-
-        The target is by default the model's own.
-        """
-        target = self.write([source])[0] if target is None else target
-        (src,), (tgt,) = self.tokenizers.source.encode([clean(source)]), self.tokenizers.target.encode([clean(target)])
-        return {"source": [*src, EOS], "target": [BOS, *tgt]}
-
-    def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """The texts of such tokens."""
-        tokenizers = {"source": self.tokenizers.source, "target": self.tokenizers.target}
-        return {name: tokenizers[name].decode([ids])[0] for name, ids in token_ids.items()}
-
-    def tokens_of(self, label: str, text: str) -> list[int]:
-        """The tokens of a part of the "source" or the "target"."""
-        tokenizer = self.tokenizers.source if label == "source" else self.tokenizers.target
-        return tokenizer.encode([clean(text)])[0]
-
-    @property
-    def vocabulary_sizes(self) -> dict[str, int]:
-        """How many entries the vocabulary of each text has."""
-        return {"source": self.tokenizers.source.vocab_size, "target": self.tokenizers.target.vocab_size}
-
-    def trace_tokens(
-        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), grad: bool = False
-    ) -> Trace:
-        """The same of tokens, those that stand at the ends included: {"source": ids, "target": ids}."""
-        given = {name: list(token_ids[name]) for name in ("source", "target")}
-        with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
-            self.module(*(torch.tensor([ids]) for ids in given.values()))
-        for name, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
-            pieces = tokenizer.pieces(given[name])
-            trace.words[name] = words_of(pieces)
-            trace.labels[name] = [piece.strip() or piece for piece in pieces]
-        trace.next_ids = [*given["target"][1:], EOS]
-        trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
-        trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
-        trace.forbidden = _FORBIDDEN
-        trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad)
-        return trace
-
-    def look(
-        self, source: str, target: str | None = None, *, layer: int | None = None, head: int | None = None
-    ) -> Alignment:
-        """Where the model looked for each written word; by default in the head that aligns best.
-
-        Raises:
-            ConfigError: there is no such layer or head.
-        """
-        source, target = clean(source), clean(target) if target is not None else self.write([source])[0]
-        where = self._where(layer, head)
-        trace = self.trace(source, target)
-        path = trace.find("cross_attention.attention")[where.layer]
-        contexts = trace.calls(path.removesuffix("attention") + "context")
-        words = self.tokenizers.source.tokens(source)[2], self.tokenizers.target.tokens(target)[2]
-        weights = word_weights(cross_weights(trace), *words, where)
-        gap = max(act.gap(context) for act, context in zip(trace.calls(path), contexts, strict=True))
-        return Alignment(source.split(), target.split(), weights, where, gap, trace)
-
-    def arithmetic(
-        self, source: str, target: str | None = None, *, part: Part = "cross", layer: int = 0, head: int = 0
-    ) -> AttentionNumbers:
-        """The numbers that one head's attention to a sentence begins with, for a worksheet.
-
-        Args:
-            part: the encoder's or the decoder's self-attention, or the decoder's "cross" attention to the source.
-            layer, head: from 0.
-
-        Raises:
-            ConfigError: there is no such attention, layer or head.
-        """
-        stack, kind = _ATTENTIONS[part]
-        attentions = [name for name, _ in self.module.named_modules() if re.fullmatch(rf"{stack}\.(.+\.)?{kind}", name)]
-        if not (0 <= layer < len(attentions) and 0 <= head < self.module.config.heads):
-            there = (
-                f"{len(attentions)} layers of {self.module.config.heads} heads" if attentions else "no such attention"
-            )
-            raise ConfigError(
-                f"there is no layer {layer}, head {head} of {part}: there are {there}",
-                "both count from 0; the parts are encoder, decoder and cross",
-            )
-        source, target = clean(source), clean(target) if target is not None else self.write([source])[0]
-        path = attentions[layer]
-        with inputs_of(self.module.get_submodule(path)) as given:
-            trace = self.trace(source, target)
-        asks, asked = ("source" if part == "encoder" else "target"), ("target" if part == "decoder" else "source")
-        return head_numbers(
-            self.module.get_submodule(path),
-            trace.calls(f"{path}.attention"),
-            given,
-            head,
-            title=f"{' '.join(target.split())}: {path}, head {head}",
-            tokens=trace.labels[asks],
-            memory=trace.labels[asked] if part == "cross" else None,
-        )
-
-    def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[Links]:
-        """Word links {(source word, target word)} of each pair, from one forced pass; words are split at spaces.
-
-        Raises:
-            ConfigError: the model has no attention.
-        """
-        where = self._where(None, None)
-        return [
-            find_links(word_weights(weights, source, target, where))
-            for weights, source, target in self._forced(sources, targets)
-        ]
+    def _own(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:
+        """(what is read of a source, what the model writes for it, the remarks on both)."""
+        most, remarks = self.module.config.max_len - 1, []
+        if len(source_ids) > most + 1:
+            remarks.append(f"the source {cut(len(source_ids) - 1, most)}")
+            source_ids = [*source_ids[:most], EOS]
+        best = self._found([source_ids])[0][0]
+        if not best.ended:
+            remarks.append(stopped(self._most_written(source_ids)))
+        return source_ids, best.text, remarks
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
@@ -435,36 +328,10 @@ class PairModel(ABC):
                 warnings.warn(CutWarning(number, len(row), most), stacklevel=3)
         return [[*row[:most], EOS] for row in ids]
 
-    def _forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:
-        """For each pair: cross-attention [layers, heads, rows, keys] and the word of each source and target piece."""
-        for source, target in zip(sources, targets, strict=True):
-            src_ids, _, src_words = self.tokenizers.source.tokens(source)
-            tgt_ids, _, tgt_words = self.tokenizers.target.tokens(target)
-            with torch.no_grad(), watch(self.module) as trace:
-                self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
-            yield cross_weights(trace), src_words, tgt_words
-
     def _choose_head(self, pairs: Sequence[Pair]) -> AlignmentHead:
         forced = list(self._forced([p.source for p in pairs], [p.target for p in pairs]))
         weights, sources, targets = zip(*forced, strict=True)
         return choose_head(weights, sources, targets, [_gold(p) for p in pairs])
-
-    def _where(self, layer: int | None, head: int | None) -> AlignmentHead:
-        if not self.module.cross_attentions:
-            raise ConfigError(
-                "this model has one fixed vector of the source and no attention: there is nowhere it looked",
-                "train one with --arch.attention bahdanau or luong",
-            )
-        if layer is None and head is None:
-            return self.head
-        layers, heads = len(self.module.cross_attentions), self.module.config.heads
-        where = replace(self.head, layer=self.head.layer if layer is None else layer, head=head, error_rate=None)
-        if not 0 <= where.layer < layers or not (head is None or 0 <= head < heads):
-            raise ConfigError(
-                f"there is no layer {layer}, head {head}: the decoder has {layers} layers of {heads} heads",
-                "both count from 0",
-            )
-        return where
 
 
 def _by_length(ids: Sequence[Sequence[int]], beam: int) -> Iterator[list[int]]:

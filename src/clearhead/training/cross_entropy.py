@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 __all__ = ["cross_entropy"]
 
 _BLOCK = 2**25  # logits that are held at once (64 MB in bfloat16)
+_COLUMNS = 2**13  # of these, whose gradient's product is done at once: a turned piece of them stays in the cache
 
 
 def cross_entropy(
@@ -43,7 +44,7 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, labels: Tensor, smoothing: float, cap: float | None) -> Tensor:
         vocab, wanted = weight.size(0), any(ctx.needs_input_grad)
-        total = weight.sum(0, dtype=torch.float32)  # x total' = a token's logits summed
+        total = weight.sum(0, dtype=torch.float32) if smoothing else weight  # x total' = a token's logits summed
         loss = torch.zeros((), device=x.device)
         x_grads: list[Tensor] = []
         weight_grad = torch.zeros((), device=x.device)
@@ -58,16 +59,18 @@ class _CrossEntropy(torch.autograd.Function):
             p = logits.softmax(-1)
             # The label's own two numbers give the sum of all exponentials: it need not be summed a second time.
             normaliser = at_label - p[place].float().clamp(min=torch.finfo(torch.float32).tiny).log()
-            summed = (part.float() @ total).sum() if bent is None else logits.sum(dtype=torch.float32)
-            smooth = summed * (smoothing / vocab)
-            loss += normaliser.sum() - (1 - smoothing) * at_label.sum() - smooth
+            loss += normaliser.sum() - (1 - smoothing) * at_label.sum()
+            if smoothing:
+                summed = (part.float() @ total).sum() if bent is None else logits.sum(dtype=torch.float32)
+                loss -= summed * (smoothing / vocab)
             if wanted:
-                p -= smoothing / vocab
+                if smoothing:
+                    p -= smoothing / vocab
                 p[place] -= 1 - smoothing
                 if bent is not None:
                     p -= p * bent.square_()
                 x_grads.append(p @ weight)
-                grad = p.mT @ part
+                grad = _columns_times(p, part)
                 weight_grad = weight_grad.float() + grad if len(x_grads) > 1 else grad
         if wanted:
             ctx.save_for_backward(torch.cat(x_grads), weight_grad.to(weight.dtype))
@@ -78,3 +81,11 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x_grad, weight_grad = ctx.saved_tensors
         return x_grad * grad, weight_grad * grad, None, None, None
+
+
+def _columns_times(p: Tensor, x: Tensor) -> Tensor:
+    """p' x, [vocab, d_model]."""
+    product = x.new_empty(p.size(1), x.size(1))
+    for columns, out in zip(p.split(_COLUMNS, dim=1), product.split(_COLUMNS), strict=True):
+        torch.mm(columns.mT, x, out=out)
+    return product

@@ -70,7 +70,7 @@ def document(trace: Trace, *, temperature: float = 1.0, **about: Any) -> dict[st
     return {
         "format": 1,
         **about,
-        "labels": trace.labels,
+        "labels": trace.labels_json(),
         "words": trace.words,
         "token_ids": trace.token_ids,
         "temperature": temperature,
@@ -275,7 +275,7 @@ def _small(trace: Trace, path: str) -> dict[str, Any]:
         "score": type(score).__name__.lower(),
         "scale": score.scale(acts[0].q.size(-1)),
         "biased": acts[0].bias is not None,
-        "placed": any(not _as_seen(trace, path, acts[0], name) for name in ("q", "k", "v")),
+        "placed": [name for name in ("q", "k", "v") if not _as_seen(trace, path, acts[0], name)],
     }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from clearhead.errors import ClearheadError, DataError
 from clearhead.views.canvas import FAINT, INK, LIGHT, LINE, STRONG, new_figure, style
-from clearhead.views.terminal import ACROSS, DOWN, percent, visible, weight_rows
+from clearhead.views.terminal import WRITING, percent, visible, weight_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,13 @@ _EDGE, _GAP, _BAR = 0.12, 0.15, 0.13  # inches: margin of the figure, between it
 
 
 def attention_figure(
-    weights: Any, rows: Sequence[str], columns: Sequence[str], *, title: str = "", caption: str = ""
+    weights: Any,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    caption: str = "",
+    axis_names: tuple[str, str] = WRITING,
 ) -> Figure:
     """A heat map of attention: source words on top, written words down the side, numbers in up to 400 cells.
 
@@ -43,6 +49,7 @@ def attention_figure(
         columns: the keys' labels, the source words.
         title: above the map.
         caption: a remark below it.
+        axis_names: what a row is and does, what a column is.
 
     Raises:
         ClearheadError: the weights are no table of len(rows) x len(columns), or matplotlib is missing.
@@ -55,7 +62,7 @@ def attention_figure(
         cell, size = _sizes(max(len(rows), len(columns)), len(rows) * len(columns))
         axes = figure.add_axes((0.3, 0.1, 0.5, 0.5))
         cells = _heat(axes, table)
-        _name_axes(axes, [visible(row) for row in rows], [visible(column) for column in columns], size)
+        _name_axes(axes, [visible(row) for row in rows], [visible(column) for column in columns], size, axis_names)
         if len(rows) * len(columns) <= _NUMBERS_UP_TO:
             _write_numbers(axes, cells, table, size)
         heading = _text(figure, title, fontsize=11, fontweight="bold")
@@ -140,7 +147,7 @@ def _heat(axes: Axes, table: list[list[float]]) -> QuadMesh:
     return cells
 
 
-def _name_axes(axes: Axes, rows: list[str], columns: list[str], size: float) -> None:
+def _name_axes(axes: Axes, rows: list[str], columns: list[str], size: float, names: tuple[str, str]) -> None:
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xticks(
@@ -148,8 +155,8 @@ def _name_axes(axes: Axes, rows: list[str], columns: list[str], size: float) -> 
         rotation=45, ha="left", va="bottom", rotation_mode="anchor",
     )  # fmt: skip
     axes.set_yticks(range(len(rows)), rows, fontsize=size, parse_math=False)
-    axes.set_xlabel(f"{ACROSS} →", fontsize=9, color="#555555", labelpad=8)
-    axes.set_ylabel(f"← {DOWN}", fontsize=9, color="#555555", labelpad=8)
+    axes.set_xlabel(f"{names[1]} →", fontsize=9, color="#555555", labelpad=8)
+    axes.set_ylabel(f"← {names[0]}", fontsize=9, color="#555555", labelpad=8)
 
 
 def _write_numbers(axes: Axes, cells: QuadMesh, table: list[list[float]], size: float) -> None:

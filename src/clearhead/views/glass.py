@@ -20,6 +20,7 @@ from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.tasks.examples import built_in
 from clearhead.tasks.heads import examine
+from clearhead.tasks.reading import not_known, stopped
 from clearhead.views.document import (
     Wanted,
     candidates,
@@ -34,7 +35,7 @@ from clearhead.views.document import (
 from clearhead.views.page import Page, page
 from clearhead.views.placing import Placing
 
-__all__ = ["Glass", "Question", "Want"]
+__all__ = ["Asked", "Glass", "Question", "Want"]
 
 _KEPT = 4  # traces
 _MOST_WRITTEN, _MORE = 256, 20  # tokens in all; behind the text of a language model
@@ -90,7 +91,7 @@ class Want(BaseModel):
     `columns[0]` there; `names`: the vocabulary's entries `columns`; `tokens`: the tokens of the text `step` as the
     label `path` would have them; `lens`: what the stream would write behind the token `rows[0]` if the model ended
     there, for each block; `roles`: what each head does, measured on built-in texts; `written`: the tokens, when the
-    model writes anew, greedily, with the edits.
+    model writes anew, greedily, with the edits. The last and `tokens` come with remarks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,6 +104,15 @@ class Want(BaseModel):
     pooled: bool = False
     kind: Kind = "value"
     cuts: Cuts | None = None
+
+
+class Asked(BaseModel):
+    """The numbers of a question that a page wants."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: Question
+    wants: list[Want] = Field(max_length=256)
 
 
 class Glass:
@@ -147,9 +157,13 @@ class Glass:
             self._traces.move_to_end(key)
             return self._traces[key]
         task = self._asked(question)
-        ids = question.token_ids or task.token_ids(**_known(question.texts, task))
+        ids, remarks = question.token_ids, []
+        if not ids:
+            reading = task.read(**_known(question.texts, task))
+            ids, remarks = reading.token_ids, reading.remarks
         _check(ids, task.vocabulary_sizes)
-        found: Trace = task.trace_tokens(ids, edits=[Edit.from_json(edit) for edit in question.edits])
+        edits = [Edit.from_json(edit) for edit in question.edits]
+        found: Trace = task.trace_tokens(ids, edits=edits, remarks=remarks)
         self._traces[key] = found
         while len(self._traces) > _KEPT:
             self._traces.popitem(last=False)
@@ -170,7 +184,8 @@ class Glass:
         if want.kind == "names":
             return {"names": names(trace, *(want.columns or (0, 1)))}
         if want.kind == "tokens":
-            return {"token_ids": self.task.tokens_of(want.path, want.step)}
+            remarks = not_known(self.task.unknown(want.path, want.step))
+            return {"token_ids": self.task.tokens_of(want.path, want.step), "remarks": remarks}
         if want.kind == "lens":
             return {"lens": lens(trace, row)}
         if want.kind == "roles":
@@ -211,16 +226,15 @@ class Glass:
         name = list(ids)[-1]
         begun, most = 1 if len(ids) > 1 else len(ids[name]), min(_MOST_WRITTEN, task.module.config.max_len)
         ids[name] = ids[name][:begun]
-        placing = Placing(trace, [Edit.from_json(edit) for edit in question.edits])
-        while len(ids[name]) < most:
+        most = min(most, begun + _MORE) if len(ids) == 1 else most
+        placing, token = Placing(trace, [Edit.from_json(edit) for edit in question.edits]), None
+        while token != EOS and len(ids[name]) < most:
             logits = task.trace_tokens(ids, edits=placing.at(len(ids[name]))).calls("logits")[-1]
             token = int(logits[0, -1].argmax())
-            if token == EOS or (len(ids) == 1 and len(ids[name]) >= begun + _MORE):
-                break
-            ids[name].append(token)
+            ids[name] += [token] * (token != EOS)
         rows = len(ids[name])
-        edits = [edit.to_json() for edit in placing.at(rows)]
-        return {"token_ids": ids, "edits": edits, "remarks": placing.remarks(rows)}
+        remarks = [*([] if token == EOS else [stopped(rows - begun)]), *placing.remarks(rows)]
+        return {"token_ids": ids, "edits": [edit.to_json() for edit in placing.at(rows)], "remarks": remarks}
 
     def _best_head(self) -> dict[str, Any] | None:
         """Where alignments are read, if the model has such a place."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from rich.console import Console
 
+from clearhead.errors import ConfigError
 from clearhead.look import Trace
-from clearhead.views.terminal import attention_table
+from clearhead.views.terminal import READING, WRITING, attention_table
 
 if TYPE_CHECKING:
     from clearhead.insight.alignment import Alignment
+    from clearhead.views.live import Live
     from clearhead.views.page import Page
 
 __all__ = ["caption", "save", "show"]
@@ -20,21 +22,42 @@ __all__ = ["caption", "save", "show"]
 @overload
 def show(seen: Alignment, *, console: Console | None = None) -> None: ...
 @overload
-def show(seen: Trace, *, console: Console | None = None) -> Page: ...
-def show(seen: Alignment | Trace, *, console: Console | None = None) -> Page | None:
+def show(seen: Trace, *, live: Literal[False] = False) -> Page: ...
+@overload
+def show(seen: Trace, *, live: Literal[True]) -> Live: ...
+def show(seen: Alignment | Trace, *, console: Console | None = None, live: bool = False) -> Page | Live | None:
     """Print the table of an alignment, with the proof that it shows what the model used; of a trace, make the page.
 
     In a notebook the page shows itself, and stays in what the notebook is exported to; `.save("page.html")` writes it.
+    With `live` it is a widget instead: the model itself, of any size, computes what is changed there and reads other
+    texts, for as long as the kernel runs; its `.trace` has the changes.
+
+    Raises:
+        ConfigError: `live` without the extra `notebook`, or of a trace that no task has made.
     """
     if isinstance(seen, Trace):
+        if live:
+            return _live(seen)
         from clearhead.views.page import page
 
         return page(seen)
     console, alignment = console or Console(), seen
-    table = attention_table(alignment.weights, alignment.target, alignment.source, title=f"{alignment.kind}, per cent")
+    title = f"{alignment.kind}, per cent"
+    names = _axis_names(alignment)
+    table = attention_table(alignment.weights, alignment.target, alignment.source, title=title, axis_names=names)
     console.print(table)
     console.print(caption(alignment), markup=False, highlight=False)
     return None
+
+
+def _live(trace: Trace) -> Live:
+    try:
+        from clearhead.views.live import Live
+    except ImportError as missing:
+        raise ConfigError(
+            f"a live page needs anywidget, which cannot be imported ({missing})", 'pip install "clearhead[notebook]"'
+        ) from None
+    return Live(trace)
 
 
 def save(alignment: Alignment, path: str | PathLike[str]) -> None:
@@ -48,10 +71,21 @@ def save(alignment: Alignment, path: str | PathLike[str]) -> None:
         alignment.source,
         title=" ".join(alignment.target),
         caption=caption(alignment),
+        axis_names=_axis_names(alignment),
     )
     save_figure(figure, path)
 
 
 def caption(alignment: Alignment) -> str:
     """Which numbers these are, and their proof."""
-    return f"{alignment.head}; max |weights·v - context used| = {alignment.gap:.1e}"
+    where = alignment.head.place if _of_one_text(alignment) else alignment.head
+    return f"{where}; max |weights·v - context used| = {alignment.gap:.1e}"
+
+
+def _axis_names(alignment: Alignment) -> tuple[str, str]:
+    return READING if _of_one_text(alignment) else WRITING
+
+
+def _of_one_text(alignment: Alignment) -> bool:
+    """Whether the tokens of a text look at one another: nothing is written from a source then."""
+    return alignment.kind == "self-attention"

@@ -27,7 +27,7 @@ __all__ = ["Formula", "Station", "stations"]
 
 _TITLES = {
     "token_embeddings": "token embeddings",
-    "embedded": "embedded: with positions",
+    "embedded": "embedded: what the first block reads",
     "resid_in": "residual stream, as it comes in",
     "self_attention_normed": "normed, for self-attention",
     "cross_attention_normed": "normed, for cross-attention",

@@ -25,7 +25,8 @@ from clearhead.errors import ClearheadError
 
 __all__ = ["attention_table", "percent", "visible", "weight_rows"]
 
-DOWN, ACROSS = "written word, attends", "source word, attended"
+WRITING = ("written word, attends", "source word, attended")  # what rows and columns are
+READING = ("token, looks at", "token, looked at")  # of a text that looks at itself
 
 _GREY, _BLUE = (118, 118, 124), (0, 96, 235)  # white digits on either: contrast 4.5 and more
 _SHADE_FROM = 0.05  # weaker cells have no shade: a field of grey would drown the strong ones
@@ -33,7 +34,13 @@ _LONGEST = 16  # cells of a heading or a row's label, before it is shortened
 
 
 def attention_table(
-    weights: Any, rows: Sequence[str], columns: Sequence[str], *, title: str = "", caption: str = ""
+    weights: Any,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    caption: str = "",
+    axis_names: tuple[str, str] = WRITING,
 ) -> Table:
     """The weights as a table that fits the console it is printed on.
 
@@ -46,6 +53,7 @@ def attention_table(
         columns: the keys' labels, the source words.
         title: one line above.
         caption: a remark below.
+        axis_names: what a row is and does, what a column is.
 
     Raises:
         ClearheadError: the weights are no table of len(rows) x len(columns).
@@ -54,6 +62,7 @@ def attention_table(
         weight_rows(weights, len(rows), len(columns)),
         tuple(_shortened(visible(row)) for row in rows),
         tuple(_shortened(visible(column)) for column in columns),
+        axis_names,
     )
     table = Table.grid()
     table.add_column()
@@ -121,6 +130,7 @@ class _Heat:
     weights: list[list[float]]
     rows: tuple[str, ...]
     columns: tuple[str, ...]
+    axis_names: tuple[str, str]
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         widest = max(line.cell_len for line in self._lines(options.max_width))
@@ -130,7 +140,7 @@ class _Heat:
         yield from self._lines(options.max_width)
 
     def _lines(self, width: int) -> list[Text]:
-        margin = max(map(cell_len, (*self.rows, DOWN.rpartition(" ")[0])))
+        margin = max(map(cell_len, (*self.rows, *self._asks)))
         room = max(1, width - margin - 1)
         digits = max((len(percent(w)) for row in self.weights for w in row), default=1)
         widths = [max(4, digits + 2, cell_len(column) + 2) for column in self.columns]
@@ -144,13 +154,19 @@ class _Heat:
             lines += [*self._block(columns, margin, [cell] * len(self.columns), numbers), Text()]
         return [*lines, *_legend(self.columns, width)]
 
+    @property
+    def _asks(self) -> tuple[str, str]:
+        """What a row is, and what it does, on a line each."""
+        who, _, does = self.axis_names[0].partition(", ")
+        return f"{who},", f"{does} ↓"
+
     def _block(self, columns: range, margin: int, widths: list[int], headings: tuple[str, ...]) -> Iterator[Text]:
         """The lines of some of the columns: what the axes are, the headings, a line a query."""
-        written_word, _, attends = DOWN.rpartition(" ")
         heads = [Text(_centred(headings[i], widths[i]), style="bold") for i in columns]
-        yield _line(" " * margin, f"  {ACROSS} →")
-        yield _line(_right(written_word, margin), " ", *heads)
-        yield _line(_right(f"{attends} ↓", margin), " ", "─" * sum(widths[i] for i in columns))
+        who, does = self._asks
+        yield _line(" " * margin, f"  {self.axis_names[1]} →")
+        yield _line(_right(who, margin), " ", *heads)
+        yield _line(_right(does, margin), " ", "─" * sum(widths[i] for i in columns))
         for label, row in zip(self.rows, self.weights, strict=True):
             largest = max((w for w in row if not math.isnan(w)), default=0.0)
             cells = [_cell(row[i], widths[i], largest=row[i] == largest and largest > 0) for i in columns]

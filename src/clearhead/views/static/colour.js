@@ -1,7 +1,36 @@
 /** Colours of numbers: one hue for shares, two for signed numbers, told apart by people who see colours differently. */
 
-const dark = () => document.documentElement.dataset.theme === "dark"
-  || (document.documentElement.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+const night = matchMedia("(prefers-color-scheme: dark)");
+let outer = document.documentElement; // what bears the theme
+
+/** Whether light stands on dark. */
+export const dark = () => outer.dataset.theme === "dark" || (outer.dataset.theme !== "light" && night.matches);
+
+/** Choose "light" or "dark" for the page of this root: its document, or its part of somebody else's. */
+export function lighten(theme, root) {
+  outer = root.getRootNode().host ?? document.documentElement;
+  outer.dataset.theme = theme;
+}
+
+const THEME = "clearhead theme";
+
+/** The theme that was chosen here before; null where none was, or where a page may keep nothing. */
+export function remembered() {
+  try {
+    return localStorage.getItem(THEME);
+  } catch {
+    return null;
+  }
+}
+
+/** Keep the theme for the next time, where a page may keep something. */
+export function remember(theme) {
+  try {
+    localStorage.setItem(THEME, theme);
+  } catch {
+    // a page in a frame of its own may not
+  }
+}
 
 const PAPER = { light: [255, 255, 255], dark: [22, 24, 29] };
 const BLUE = { light: [8, 81, 156], dark: [107, 174, 255] };
@@ -25,13 +54,20 @@ export function shade(x, most, signed) {
   return { back: `rgb(${mixed.join(" ")})`, ink: light ? "#111" : "#fff" };
 }
 
-/** Paint numbers as pixels; -Infinity is left open. */
+const pictures = new WeakMap(); // canvas -> what it shows
+
+/** Let a canvas show numbers as pixels, as soon as it is in the page; -Infinity is left open. */
 export function paint(canvas, data, rows, columns, most, signed) {
+  pictures.set(canvas, { data, rows, columns, most, signed, theme: dark() ? "dark" : "light" });
+}
+
+/** Paint a canvas that comes into the page. */
+export function painted(canvas) {
+  const { data, rows, columns, most, signed, theme } = pictures.get(canvas);
   canvas.width = columns;
   canvas.height = rows;
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
-  const theme = dark() ? "dark" : "light";
   for (let i = 0; i < rows * columns; i++) {
     const x = data[i];
     const part = Number.isFinite(x) && most ? Math.min(1, Math.abs(x) / most) ** 0.75 : 0;
@@ -40,4 +76,12 @@ export function paint(canvas, data, rows, columns, most, signed) {
     image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
+}
+
+/** Let a canvas of the page show what another was to show: it is painted again only if that is something else. */
+export function repainted(canvas, fresh) {
+  const [was, now] = [pictures.get(canvas), pictures.get(fresh)];
+  pictures.set(canvas, now);
+  const same = ["rows", "columns", "most", "signed", "theme"].every((name) => was[name] === now[name]);
+  if (!same || now.data.some((x, i) => x !== was.data[i])) painted(canvas);
 }

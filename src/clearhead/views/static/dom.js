@@ -16,17 +16,57 @@ export function svg(kind, attributes = {}, ...children) {
   return dress(document.createElementNS("http://www.w3.org/2000/svg", tag), classes, attributes, children);
 }
 
-function dress(element, classes, attributes, children) {
-  element.classList.add(...classes);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "style") for (const [key, rule] of Object.entries(value)) element.style.setProperty(key, rule);
-    else if (element instanceof HTMLElement && name in element && typeof value !== "string") element[name] = value;
-    else element.setAttribute(name, value === true ? "" : value);
+/** What each element was dressed with: {classes, attributes}. It hears with these, so they can be exchanged. */
+export const worn = new WeakMap();
+const drafts = new WeakMap(); // element that is not dressed yet -> its children
+let drafting = false;
+
+/** What `make` draws, as drafts: elements that know what they will be, dressed when they come into the page. */
+export function drafted(make) {
+  drafting = true;
+  try {
+    return make();
+  } finally {
+    drafting = false;
   }
-  element.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false));
+}
+
+function dress(element, classes, attributes, children) {
+  worn.set(element, { classes, attributes });
+  drafts.set(element, listed(children));
+  return drafting ? element : done(element);
+}
+
+/** Dress a draft and all that is in it; what is no draft is done. */
+export function done(element) {
+  if (!drafts.has(element)) return element;
+  const { classes, attributes } = worn.get(element);
+  element.classList.add(...classes);
+  for (const [name, value] of Object.entries(attributes)) if (!absent(value)) wear(element, name, value);
+  element.append(...inside(element).map(done));
+  drafts.delete(element);
   return element;
+}
+
+/** What is in an element, or will be. */
+export const inside = (element) => drafts.get(element) ?? [...element.childNodes];
+
+export const absent = (value) => value === undefined || value === null || value === false;
+
+/** The children that are there, of lists of lists. */
+export const listed = (children) => children.flat(2).filter((child) => !absent(child));
+
+/** Put an attribute, a style, a property or a listener on. */
+export function wear(element, name, value) {
+  if (name.startsWith("on")) element.addEventListener(name.slice(2), hear);
+  else if (name === "style") for (const [key, rule] of Object.entries(value)) element.style.setProperty(key, rule);
+  else if (element instanceof HTMLElement && name in element && typeof value !== "string") element[name] = value;
+  else element.setAttribute(name, value === true ? "" : value);
+}
+
+function hear(event) {
+  const heard = worn.get(event.currentTarget).attributes[`on${event.type}`];
+  if (heard) heard(event);
 }
 
 /** A number with `digits` significant digits, infinities and zeros as the textbook has them. */
@@ -58,11 +98,34 @@ export function labelled(doc, name, n) {
   return doc.labels[name] ?? Array.from({ length: n }, (_, i) => String(i));
 }
 
-/** Draw again with the focus where it was: what has the same data-key has the focus afterwards. */
+/** Draw again, everything anew. */
 export function replace(element, ...children) {
-  const key = element.contains(document.activeElement) ? document.activeElement.dataset?.key : null;
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
-  if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  focused(element, () => element.replaceChildren(...listed(children)));
+}
+
+/** Change what is in an element with the focus where it was: what has the same data-key has the focus afterwards. */
+export function focused(element, change) {
+  const root = element.getRootNode();
+  const { activeElement: active } = root;
+  const key = element.contains(active) ? active.dataset?.key : null;
+  change();
+  if (key && root.activeElement !== active) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+}
+
+/** A box that scrolls says so: where more of it is hidden below or on the right, it fades out. */
+export function faded({ currentTarget: box }) {
+  box.classList.toggle("more-below", box.scrollHeight - box.clientHeight - box.scrollTop > 1);
+  box.classList.toggle("more-right", box.scrollWidth - box.clientWidth - box.scrollLeft > 1);
+}
+
+/** The same of all such boxes, when the page was drawn or its size has changed. */
+export function fadeAll(root) {
+  for (const box of root.querySelectorAll(".fades")) faded({ currentTarget: box });
+}
+
+/** Scroll so that an element stands again where it stood on the screen. */
+export function stay(element, top, root) {
+  for (const scroller of [root, window]) scroller.scrollBy(0, element.getBoundingClientRect().top - top);
 }
 
 /** Base64 of little-endian float32 -> Float32Array. */
@@ -72,5 +135,8 @@ export function floats(base64) {
 
 /** Base64 -> Uint8Array. */
 export function bytes(base64) {
-  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const letters = atob(base64);
+  const found = new Uint8Array(letters.length);
+  for (let i = 0; i < found.length; i++) found[i] = letters.charCodeAt(i);
+  return found;
 }

@@ -158,8 +158,8 @@ const KINDS = {
   async cell(reader, station, open, [row, column], formula) {
     const [forget, before, input, candidate] = await ofEach(reader, formula, row, column);
     return summed([
-      { label: "forget gate · cell before", a: forget.x, b: before.x, product: forget.x * before.x, from: before.from },
-      { label: "input gate · candidate", a: input.x, b: candidate.x, product: input.x * candidate.x, from: candidate.from },
+      { label: "", factors: [named("forget gate", forget), named("cell before", before)], a: forget.x, b: before.x, product: forget.x * before.x },
+      { label: "", factors: [named("input gate", input), named("candidate", candidate)], a: input.x, b: candidate.x, product: input.x * candidate.x },
     ]);
   },
 
@@ -177,8 +177,8 @@ const KINDS = {
   async blend(reader, station, open, [row, column], formula) {
     const [update, candidate, before] = await ofEach(reader, formula, row, column);
     return summed([
-      { label: "(1 − update) · candidate", a: 1 - update.x, b: candidate.x, product: (1 - update.x) * candidate.x, from: candidate.from },
-      { label: "update · state before", a: update.x, b: before.x, product: update.x * before.x, from: before.from },
+      { label: "", factors: [named("(1 − update gate)", update), named("candidate", candidate)], a: 1 - update.x, b: candidate.x, product: (1 - update.x) * candidate.x },
+      { label: "", factors: [named("update gate", update), named("state before", before)], a: update.x, b: before.x, product: update.x * before.x },
     ]);
   },
 };
@@ -204,6 +204,8 @@ async function operand(reader, path, { shift = 0, edge = null, ends = false }, r
   if (row + shift >= 0 && row + shift < rows) return read(path, row + shift);
   return edge ? read(edge.path, edge.row) : (await read(path, row)).map(() => ({ x: 0, from: null }));
 }
+
+const named = (label, { from }) => ({ label, from });
 
 /** A sum, and what a function makes of it. */
 const bent = (found, bend, before = "") => ({ ...found, total: BENDS[bend](found.total), sum: `${before}${bend} of the sum` });
@@ -249,8 +251,8 @@ async function ofStep(reader, station, open, [row, column]) {
     const x = (await reader.want({ path: before, head: kv, rows: [row, row + 1] }))[0].data;
     const own = (await reader.step(path, step, head, [row, row + 1]))[column];
     const turned = Math.abs(x[column] - own) > 1e-6 * Math.max(1, Math.abs(own));
-    const note = turned ? (step === "v" ? "mixed with the first layer's values, or edited" : `turned by the token's position ${row} (rotary), or edited`) : null;
-    return { formula: `${step} as the act holds it`, terms: [{ label: reader.station(before).title, product: x[column], from: { path: before, head: kv, cell: [row, column] } }], total: turned ? null : x[column], sum: "the same", note };
+    const note = turned ? (step === "v" ? "mixed with the first block's values, or changed by you" : `turned by the token's position, ${row} (rotary positions), or changed by you`) : null;
+    return { formula: step === "v" ? "v, mixed with the first block's" : `${step}, turned by position`, terms: [{ label: reader.station(before).title, product: x[column], from: { path: before, head: kv, cell: [row, column] } }], total: turned ? null : x[column], sum: "the same", note };
   }
   if (step === "similarities") return similarity(reader, station, path, head, row, column);
   if (step === "scaled") {
@@ -276,40 +278,51 @@ async function ofStep(reader, station, open, [row, column]) {
   }
   const w = await reader.step(path, "weights", head, [row, row + 1]);
   const v = await reader.step(path, "v", head, null, [column, column + 1]);
-  const terms = Array.from(w, (x, c) => ({ label: columns[c], a: x, b: v[c], product: x * v[c], from: { path, step: "weights", head, cell: [row, c] } }));
+  const from = held(reader, path, "v", head);
+  const factors = (c) => [{ label: "weight", from: { path, step: "weights", head, cell: [row, c] } }, { label: `v[${column}]`, from: { ...from, cell: [c, column] } }];
+  const terms = Array.from(w, (x, c) => ({ label: `${columns[c]}: `, factors: factors(c), a: x, b: v[c], product: x * v[c] }));
   return { formula: `weights of “${rows[row]}” · number ${column} of every value`, ...summed(terms) };
+}
+
+/** Where the q, k or v of an act's head is shown: in the act if it was changed on its way there, else as it was projected. */
+function held(reader, path, name, head) {
+  const { placed, shape } = reader.doc.heads[path];
+  if (placed.includes(name)) return { path, step: name, head };
+  const projected = reader.station(path.replace(/attention$/, name));
+  return { path: projected.path, step: "", head: Math.floor(head / (shape[0] / projected.shape[0])) };
 }
 
 async function similarity(reader, station, path, head, row, column) {
   const [q, k] = [await reader.step(path, "q", head, [row, row + 1]), await reader.step(path, "k", head, [column, column + 1])];
-  const from = (i) => ({ path, step: "q", head, cell: [row, i] });
+  const from = { q: held(reader, path, "q", head), k: held(reader, path, "k", head) };
+  const factors = (i, name) => [{ label: `q[${i}]`, from: { ...from.q, cell: [row, i] } }, name ? { label: name } : { label: `k[${i}]`, from: { ...from.k, cell: [column, i] } }];
   const { score } = reader.doc.heads[path];
   const make = SCORES[score] ?? SCORES.dot;
-  return make(reader, q, k, from, station.formula?.weights ?? {});
+  return make(reader, q, k, factors, station.formula?.weights ?? {});
 }
 
 /** How a query and a key are compared, term by term; the letters of the weights are those of scores.py. */
 const SCORES = {
-  dot: async (reader, q, k, from) => ({
+  dot: async (reader, q, k, factors) => ({
     formula: "q · k: the sum of the products",
-    ...summed(Array.from(q, (x, i) => ({ label: `q[${i}] · k[${i}]`, a: x, b: k[i], product: x * k[i], from: from(i) }))),
+    ...summed(Array.from(q, (x, i) => ({ label: "", factors: factors(i), a: x, b: k[i], product: x * k[i] }))),
   }),
 
-  async cosine(reader, q, k, from) {
+  async cosine(reader, q, k, factors) {
     const length = (x) => Math.max(Math.hypot(...x), 1e-12);
     const [long, wide] = [length(q), length(k)];
-    const terms = Array.from(q, (x, i) => ({ label: `q[${i}] · k[${i}] / (|q| |k|)`, a: x, b: k[i], product: (x * k[i]) / (long * wide), from: from(i) }));
+    const terms = Array.from(q, (x, i) => ({ label: "", factors: factors(i), a: x, b: k[i], product: (x * k[i]) / (long * wide) }));
     return { formula: `q · k / (|q| |k|): |q| = ${long.toPrecision(5)}, |k| = ${wide.toPrecision(5)}`, ...summed(terms) };
   },
 
-  async bilinear(reader, q, k, from, { W }) {
+  async bilinear(reader, q, k, factors, { W }) {
     if (!W) return WITHOUT("q W k");
     const turned = times(k, await reader.weight(W), 1, k.length);
-    const terms = Array.from(q, (x, i) => ({ label: `q[${i}] · (W k)[${i}]`, a: x, b: turned[i], product: x * turned[i], from: from(i) }));
+    const terms = Array.from(q, (x, i) => ({ label: "", factors: factors(i, `(W k)[${i}]`), a: x, b: turned[i], product: x * turned[i] }));
     return { formula: "q W k: q times what the score's matrix makes of k", ...summed(terms) };
   },
 
-  async additive(reader, q, k, from, { v, W_q, W_k }) {
+  async additive(reader, q, k, factors, { v, W_q, W_k }) {
     if (!v) return WITHOUT("v · tanh(W_q q + W_k k)");
     const scale = await reader.weight(v);
     const n = scale.length;
@@ -317,7 +330,7 @@ const SCORES = {
     const terms = Array.from(scale, (x, i) => {
       const bend = Math.tanh(asks[i] + asked[i]);
       const sum = `${number(asks[i], 3)} ${asked[i] < 0 ? "−" : "+"} ${number(Math.abs(asked[i]), 3)}`;
-      return { label: `v[${i}] · tanh(${sum})`, a: x, b: bend, product: x * bend, from: W_q ? null : from(i) };
+      return { label: `v[${i}] · tanh(${sum})`, a: x, b: bend, product: x * bend, from: W_q ? null : factors(i)[0].from };
     });
     return { formula: W_q ? "v · tanh(W_q q + W_k k): a small network compares them" : "v · tanh(q + k): a small network compares them", ...summed(terms) };
   },

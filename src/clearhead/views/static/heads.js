@@ -2,13 +2,14 @@
 import { bytes, h, percent, svg, visible } from "./dom.js";
 import { HEADS, paint } from "./colour.js";
 import { range } from "./matrix.js";
+import { toldRole } from "./words.js";
 
+const WHOLE = 255; // a weight of 1
 const decoded = new WeakMap();
 
-/** The small pictures of an act: numbers 0 to 1, [heads, rows, columns]. */
+/** The small pictures of an act: numbers 0 to 255, [heads, rows, columns]. */
 function small(about) {
-  const held = typeof about.data === "string" ? bytes(about.data) : about.data;
-  if (!decoded.has(about)) decoded.set(about, Float32Array.from(held, (x) => x / 255));
+  if (!decoded.has(about)) decoded.set(about, typeof about.data === "string" ? bytes(about.data) : about.data);
   return decoded.get(about);
 }
 
@@ -30,10 +31,10 @@ export function multiples({ path, about, open, off, roles, sharpest, pick }) {
   const order = sharpest ? range(heads).sort((a, b) => confidence(part(b), columns) - confidence(part(a), columns)) : range(heads);
   return h("div.multiples", { role: "group", "aria-label": "all heads" }, order.map((head) => {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    paint(canvas, part(head), rows, columns, 1, false);
+    paint(canvas, part(head), rows, columns, WHOLE, false);
     const role = roles?.[head] ?? "";
     return h(`button.thumb${head === open ? ".open" : ""}${off.has(head) ? ".off" : ""}`, {
-      "data-key": `head ${path} ${head}`, "aria-pressed": head === open ? "true" : "false",
+      "data-key": `head ${path} ${head}`, title: role ? `${role}: ${toldRole(role)}` : null, "aria-pressed": head === open ? "true" : "false",
       "aria-label": `head ${head}${role ? `, ${role}` : ""}${off.has(head) ? ", switched off" : ""}`, onclick: () => pick(head),
     }, canvas, h("span", {}, `head ${head}`), role ? h("span.role", {}, role) : null);
   }));

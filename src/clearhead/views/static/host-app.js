@@ -29,13 +29,13 @@ export class AppHost {
    */
   async values(question, wants) {
     const keys = wants.map((want) => JSON.stringify([question, want]));
-    const missing = wants.filter((_, i) => !this.kept.has(keys[i]));
-    if (missing.length) {
-      const found = await this.post("values", { question, wants: missing });
-      missing.forEach((want, i) => {
+    const missing = new Map(wants.map((want, i) => [keys[i], want]).filter(([key]) => !this.kept.has(key)));
+    if (missing.size) {
+      const found = await this.post("values", { question, wants: [...missing.values()] });
+      [...missing.keys()].forEach((key, i) => {
         const answer = found[i];
         if (answer.data !== undefined) answer.data = floats(answer.data);
-        this.kept.set(JSON.stringify([question, want]), answer);
+        this.kept.set(key, answer);
       });
     }
     const answers = keys.map((key) => this.kept.get(key));

@@ -79,7 +79,7 @@ export class FileHost {
       case "lens": return { lens: run.changed ? [] : given.lens[row] ?? [] };
       case "roles": return { roles: given.roles ?? {} };
       case "names": return { names: given.names.slice(...want.columns) };
-      case "tokens": return { token_ids: [this.token(want.step)] };
+      case "tokens": return { token_ids: [this.token(want.step)], remarks: [] };
       default: return windowed(run.matrix(want), want);
     }
   }

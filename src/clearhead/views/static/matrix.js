@@ -1,8 +1,9 @@
 /**
  * A matrix as a table that can be walked by keyboard and read aloud: colours say how much, numbers say exactly.
  */
-import { h, number, percent, visible } from "./dom.js";
+import { faded, h, number, percent, visible } from "./dom.js";
 import { paint, shade } from "./colour.js";
+import { region } from "./regions.js";
 
 /** Rows and columns of the window that is drawn. */
 export const WINDOW = [24, 24];
@@ -10,10 +11,10 @@ export const WINDOW = [24, 24];
 /**
  * @param {object} given
  *   data, shape: the window's numbers; first: [row, column] it begins with; total: [rows, columns] of the whole
- *   labels: [of rows, of columns], null where they are numbered; axes: their names
+ *   labels: [of rows, of columns], null where they are numbered; regions: what of these is one; axes: their names
  *   kind: "share", "signed" or "masked"; most: size of the largest number of the whole (for the colours)
  *   mask: for weights, the window's masked similarities: −∞ where nobody may look
- *   cell: the one that is explained; before: the numbers without edits, if there are edits
+ *   cell: the one that is explained; before: the numbers it is compared with, if it is; than: what these are, in words
  *   pick(row, column), move([row, column]): what is called
  */
 export function matrix(given) {
@@ -21,13 +22,12 @@ export function matrix(given) {
   const rows = range(shape[0]);
   const columns = range(shape[1]);
   const heading = h("tr", {}, h("td.corner", {}, `${axes[0]} ↓  ${axes[1]} →`),
-    columns.map((c) => h("th", { scope: "col" }, label(given, 1, first[1] + c))));
-  const body = rows.map((r) => h("tr", {}, h("th", { scope: "row" }, label(given, 0, first[0] + r)),
+    columns.map((c) => h("th", { scope: "col" }, region(given.regions[1], first[1] + c), label(given, 1, first[1] + c))));
+  const body = rows.map((r) => h("tr", {}, h("th", { scope: "row" }, region(given.regions[0], first[0] + r), label(given, 0, first[0] + r)),
     columns.map((c) => cell(given, r, c))));
-  const table = h("table.matrix", { role: "grid", "aria-label": given.title, "aria-rowcount": total[0], "aria-colcount": total[1] },
+  const table = h("table.matrix", { role: "grid", "aria-label": given.title, "aria-rowcount": total[0], "aria-colcount": total[1], onkeydown: (event) => walk(event, given) },
     h("thead", {}, heading), h("tbody", {}, body));
-  table.addEventListener("keydown", (event) => walk(event, given));
-  return h("div.scroll", {}, table, foot(given));
+  return h("div", {}, h("div.scroll.fades", { onscroll: faded }, table), foot(given));
 }
 
 function label(given, axis, index) {
@@ -40,13 +40,14 @@ function cell(given, r, c) {
   const x = data[r * shape[1] + c];
   const masked = x === -Infinity || mask?.[r * shape[1] + c] === -Infinity;
   const at = [first[0] + r, first[1] + c];
-  const changed = before && before[r * shape[1] + c] !== x;
+  const old = before?.[r * shape[1] + c] ?? NaN;
+  const changed = !Number.isNaN(old) && old !== x;
   const chosen = given.cell && given.cell[0] === at[0] && given.cell[1] === at[1];
   const reachable = given.cell ? chosen : r === 0 && c === 0;
   const { back, ink } = shade(x, most, kind !== "share");
   const text = kind !== "share" ? number(x, 3) : masked && x === 0 ? "·" : x.toFixed(3);
   const said = `${axisWord(given.axes[0])} ${label(given, 0, at[0])}, ${axisWord(given.axes[1])} ${label(given, 1, at[1])}: `
-    + (masked ? "masked, " : "") + (x === -Infinity ? "minus infinity" : number(x, 6)) + (changed ? `, was ${number(before[r * shape[1] + c], 6)}` : "");
+    + (masked ? "masked, " : "") + (x === -Infinity ? "minus infinity" : number(x, 6)) + (changed ? `; ${given.than}: ${number(old, 6)}` : "");
   return h(`td${masked ? ".masked" : ""}${changed ? ".changed" : ""}${chosen ? ".chosen" : ""}`, {
     role: "gridcell", tabindex: reachable ? "0" : "-1", "data-key": `cell ${at}`, "aria-label": said, title: said,
     "aria-selected": chosen ? "true" : "false", "data-row": String(at[0]), "data-column": String(at[1]),
@@ -95,18 +96,14 @@ function foot(given) {
 export function picture({ data, shape, total, most, kind, first, window, move, title }) {
   const canvas = h("canvas.picture", { role: "img", "aria-label": `${title}, the whole: ${total[0]} by ${total[1]}`, "data-role": "picture" });
   paint(canvas, data, shape[0], shape[1], most, kind !== "share");
-  const frame = h("div.frame", {});
   const place = (axis, x) => `${(100 * x) / total[axis]}%`;
-  for (const [name, value] of [["top", place(0, first[0])], ["left", place(1, first[1])], ["height", place(0, window[0])], ["width", place(1, window[1])]]) {
-    frame.style.setProperty(name, value);
-  }
-  const box = h("div.whole", {}, canvas, frame);
-  box.addEventListener("click", (event) => {
-    const bounds = canvas.getBoundingClientRect();
+  const frame = h("div.frame", { style: { top: place(0, first[0]), left: place(1, first[1]), height: place(0, window[0]), width: place(1, window[1]) } });
+  const go = (event) => {
+    const bounds = event.currentTarget.firstChild.getBoundingClientRect();
     const at = [(event.clientY - bounds.top) / bounds.height, (event.clientX - bounds.left) / bounds.width];
     move(at.map((part, axis) => Math.max(0, Math.min(total[axis] - window[axis], Math.round(part * total[axis] - window[axis] / 2)))));
-  });
-  return box;
+  };
+  return h("div.whole", { onclick: go }, canvas, frame);
 }
 
 /** The size of the largest finite number. */

@@ -1,12 +1,19 @@
 /** The page: a question, the document that answers it, and what a person does with it. One page for every host. */
-import { h, replace, visible } from "./dom.js";
+import { dark, lighten, remember, remembered } from "./colour.js";
+import { fadeAll, h, replace, stay, visible } from "./dom.js";
+import { revise } from "./revise.js";
 import { Store } from "./store.js";
 import * as figure from "./figure.js";
+import { apart } from "./regions.js";
 import { chosen, edits } from "./panel.js";
 import { sentences, why } from "./why.js";
 import { opened, switchedOff, way } from "./way.js";
+import { glossary, told } from "./words.js";
 
 const KEPT = 8; // documents
+const SEEN = 200; // pixels of what was opened that are on the screen at least
+
+const shortened = (text) => (text.length > 40 ? `${text.slice(0, 39)}…` : text);
 
 /** Draw the page of a host into an element. */
 export async function start(root, host) {
@@ -17,7 +24,7 @@ export async function start(root, host) {
 
 export class Page {
   constructor(root, host) {
-    Object.assign(this, { root, host, store: new Store(), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, sampling: { top_k: 0, top_p: 1, min_p: 0 } });
+    Object.assign(this, { root, host, store: new Store(host.keeper), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, remarks: [], sampling: { top_k: 0, top_p: 1, min_p: 0 } });
     this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
     const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
@@ -25,6 +32,11 @@ export class Page {
     root.replaceChildren(head, message, h("div.main", {}, h("main", {}, words, reason, compare, path), h("aside", { "aria-label": "numbers and changes" }, side)));
     this.store.addEventListener("change", () => this.refresh());
     root.addEventListener("keydown", (event) => this.key(event));
+    for (const kind of ["click", "keydown"]) {
+      root.addEventListener(kind, (event) => { this.pressed = event.target.closest("[data-key]")?.dataset.key; }, true);
+    }
+    addEventListener("resize", () => fadeAll(root));
+    if (!host.keeper && remembered()) lighten(remembered(), root);
   }
 
   get state() {
@@ -44,6 +56,15 @@ export class Page {
     return { ...this.store.question({ edits: [] }), ...(known ? { token_ids: null } : {}) };
   }
 
+  /** Where and when those numbers are, in words. */
+  than() {
+    const { other } = this.state;
+    if (!other) return "before your changes";
+    if (other.texts) return `in “${shortened(Object.values(other.texts)[0])}”`;
+    if (other.beside) return "in the other model";
+    return other.moment === null ? "at the end of the training" : `at step ${other.moment} of the training`;
+  }
+
   /** Ask what the state asks, and draw. */
   async refresh() {
     const asked = JSON.stringify([this.question, this.other()]);
@@ -55,7 +76,7 @@ export class Page {
         const [doc, before] = await Promise.all([this.document(this.question), other ? this.document(other).catch(() => null) : null]);
         if (asked !== this.asked) return; // something newer was asked meanwhile
         Object.assign(this, { doc, before });
-        this.parts.message.replaceChildren(...[...doc.remarks, ...this.ofRewriting()].map((remark) => h("p", {}, remark)));
+        this.parts.message.replaceChildren(...[...doc.remarks, ...this.remarks.splice(0)].map((remark) => h("p", {}, remark)));
       } catch (error) {
         this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
         this.drawHead();
@@ -70,7 +91,7 @@ export class Page {
   async document(question) {
     const key = JSON.stringify(question);
     if (!this.documents.has(key)) {
-      this.documents.set(key, await this.host.open(question));
+      this.documents.set(key, apart(await this.host.open(question)));
       if (this.documents.size > KEPT) this.documents.delete(this.documents.keys().next().value);
     }
     return this.documents.get(key);
@@ -83,22 +104,47 @@ export class Page {
   async draw() {
     this.drawHead();
     if (!this.doc) return;
-    document.title = `${this.doc.title} · clearhead`;
+    if (!this.host.keeper) document.title = `${this.doc.title} · clearhead`;
     const version = (this.version = (this.version ?? 0) + 1);
-    replace(this.parts.sentences, sentences(this));
+    const held = this.hold();
+    revise(this.parts.sentences, () => sentences(this));
     replace(this.parts.compare, this.comparison());
-    const { scrollLeft, scrollTop } = document.querySelector("#opened .scroll") ?? {};
-    this.scrolled = { scrollLeft, scrollTop }; // where the open matrix was looked at
-    replace(this.parts.way, way(this));
+    this.parts.way.style.minHeight = `${this.parts.way.offsetHeight}px`; // what is open comes back in a moment
+    revise(this.parts.way, () => way(this));
+    held();
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
-    const [reason, number, step] = await Promise.all([told(why(this)), told(chosen(this)), told(opened(this))]);
+    // What is open asks first: it is what a person waits for.
+    const [step, reason, number] = await Promise.all([told(opened(this)), told(why(this)), told(chosen(this))]);
     if (version !== this.version) return;
-    document.getElementById("opened")?.append(...(step ? [step] : []));
+    if (step) replace(this.root.querySelector("#opened"), step);
     replace(this.parts.why, reason);
     replace(this.parts.side, number, edits(this), this.keys());
-    if (this.reveal) document.getElementById("opened")?.scrollIntoView({ block: "nearest" });
+    this.parts.way.style.minHeight = "";
+    const stays = held();
+    if (this.reveal) this.uncover(this.root.querySelector("#opened"), stays);
     this.reveal = false;
+    fadeAll(this.root);
     this.root.dataset.drawn = String(version);
+  }
+
+  /** What was pressed, to be put again where it stands on the screen: tells whether it is still there. */
+  hold() {
+    const find = () => this.pressed && this.root.querySelector(`[data-key="${CSS.escape(this.pressed)}"]`);
+    const top = find()?.getBoundingClientRect().top;
+    return () => {
+      const found = top === undefined ? null : find();
+      if (found) stay(found, top, this.root);
+      return Boolean(found) && this.parts.way.contains(found);
+    };
+  }
+
+  /** Bring what was opened on the screen: as little as need be where what was pressed stands above it. */
+  uncover(box, stays) {
+    if (!box) return;
+    const { top, height } = box.getBoundingClientRect();
+    const hidden = top + Math.min(height, SEEN) - innerHeight;
+    if (!stays) box.scrollIntoView({ block: "nearest" });
+    else if (hidden > 0) stay(box, top - hidden, this.root);
   }
 
   drawHead() {
@@ -109,7 +155,7 @@ export class Page {
     const form = h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
     const moments = doc?.moments?.length ? this.film(doc) : null;
     replace(this.parts.head, h("header", {}, h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"), this.host.can.ask ? form : null, moments,
-      h("p.tools", {}, h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
+      h("p.tools", {}, h("button", { "data-key": "glossary", onclick: () => glossary(this.root) }, "what the words mean"), this.host.keeper ? null : h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
   }
 
   /** The moments of the training that were kept, as a slider. */
@@ -132,8 +178,8 @@ export class Page {
   /** What the numbers are compared with, cell by cell, and the names of the heads. */
   comparison() {
     const { doc, state } = this;
-    const order = h("label", {}, h("input", { type: "checkbox", checked: this.sharpest, "data-key": "sharpest", onchange: () => { this.sharpest = !this.sharpest; this.draw(); } }), " sharpest heads first");
-    if (!this.host.can.ask) return h("p.tools", {}, order);
+    const order = h("label", { title: told("sharpest heads first") }, h("input", { type: "checkbox", checked: this.sharpest, "data-key": "sharpest", onchange: () => { this.sharpest = !this.sharpest; this.draw(); } }), " sharpest heads first");
+    if (!this.host.can.ask) return h("div", {}, h("p.tools", {}, order));
     const name = Object.keys(doc.texts)[0];
     const with_ = (other) => this.store.set({ other });
     const ways = [
@@ -142,9 +188,10 @@ export class Page {
       ...(doc.moments.length ? [["the end of the training", () => with_({ moment: null }), state.other?.moment === null], ["its beginning", () => with_({ moment: doc.moments[0].step }), state.other?.moment === doc.moments[0].step]] : []),
       ...(doc.beside ? [["the other model", () => with_({ beside: true }), state.other?.beside === true]] : []),
     ];
-    return h("p.tools", {}, "Compare with ", ways.map(([text, go, chosen]) => h("button", { "data-key": `compare ${text}`, "aria-pressed": chosen ? "true" : "false", onclick: go }, text)),
-      state.other?.texts ? h("span.hint", {}, `“${Object.values(state.other.texts)[0]}”: numbers that differ are framed and tell what they were`) : null,
-      h("button", { "data-key": "roles", disabled: Boolean(this.roles), onclick: () => this.nameHeads() }, this.roles === undefined ? "what do the heads do?" : "heads are named"), order);
+    return h("div", {}, h("p.tools", {}, "Compare with ", ways.map(([text, go, chosen]) => h("button", { "data-key": `compare ${text}`, "aria-pressed": chosen ? "true" : "false", onclick: go }, text)),
+      h("button", { "data-key": "roles", title: told("what do the heads do?"), disabled: Boolean(this.roles), onclick: () => this.nameHeads() }, this.roles === undefined ? "what do the heads do?" : "heads are named"), order),
+      state.other ? h("p.tools.comparing", { role: "status" }, h("span", {}, "You see the numbers of the text above. Those in an orange frame are different ", h("b", {}, this.than()),
+        ": point at one, or choose it, to read both."), h("button", { "data-key": "end comparison", onclick: () => with_(null) }, "end the comparison")) : null);
   }
 
   /** Ask once what each head does: measured on built-in texts. */
@@ -267,7 +314,8 @@ export class Page {
   async replaceToken(name, index) {
     const text = await this.prompt(`instead of “${visible(this.doc.labels[name][index])}”`);
     if (!text) return;
-    const [{ token_ids: found }] = await this.host.values(this.question, [{ path: name, step: text, kind: "tokens" }]);
+    const [{ token_ids: found, remarks }] = await this.host.values(this.question, [{ path: name, step: text, kind: "tokens" }]);
+    this.remarks = remarks;
     const ids = structuredClone(this.doc.token_ids);
     ids[name].splice(index, 1, ...found);
     this.store.ask({ token_ids: ids });
@@ -278,18 +326,12 @@ export class Page {
     this.parts.message.replaceChildren("writing …");
     try {
       const [{ token_ids, edits, remarks }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
+      this.remarks = remarks;
       this.parts.message.replaceChildren();
-      this.rewritten = { told: JSON.stringify([token_ids, edits]), remarks };
       this.store.ask({ token_ids, edits, token: null, cell: null });
     } catch (error) {
       this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
     }
-  }
-
-  /** What was said when the text that is shown was written anew. */
-  ofRewriting() {
-    const { token_ids, edits } = this.state;
-    return this.rewritten?.told === JSON.stringify([token_ids, edits]) ? this.rewritten.remarks : [];
   }
 
   /** A question in the page itself. */
@@ -372,20 +414,22 @@ export class Page {
   }
 
   theme() {
-    const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-    document.documentElement.dataset.theme = dark ? "light" : "dark";
+    const theme = dark() ? "light" : "dark";
+    lighten(theme, this.root);
+    if (!this.host.keeper) remember(theme);
     this.draw();
   }
 
   // Keys ---------------------------------------------------------------------------------------------------------------
 
   key(event) {
-    if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches("input, textarea, select, dialog, dialog *") || event.ctrlKey || event.metaKey || event.altKey) return;
     const { open } = this.state;
     const go = (selector) => this.root.querySelector(selector)?.focus();
     const keys = {
       u: () => this.store.undo(), r: () => this.store.redo(), t: () => this.theme(),
       w: () => go(".sentence .written, .sentence .next"), a: () => go(".way button.thumb"), n: () => go("table.matrix [tabindex='0']"), e: () => go(".chosen input"),
+      "?": () => glossary(this.root),
       "[": () => open && this.show({ ...open, head: Math.max(0, open.head - 1) }), "]": () => open && this.show({ ...open, head: Math.min(this.heads(open.path) - 1, open.head + 1) }),
       Escape: () => (open ? this.show(null) : this.why(null)),
     };
@@ -401,7 +445,7 @@ export class Page {
   }
 
   keys() {
-    const all = [["w", "to what was written"], ["a", "to the heads"], ["n", "to the numbers; arrows walk"], ["e", "to change the chosen number"], ["[ ]", "head before, next head"], ["u r", "undo, redo"], ["t", "dark, light"], ["Esc", "close"]];
-    return h("details.keys", { open: this.keysOpen, ontoggle: (event) => { this.keysOpen = event.target.open; } }, h("summary", {}, "Keys"), h("dl", {}, all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
+    const all = [["w", "to what was written"], ["a", "to the heads"], ["n", "to the numbers; arrows walk"], ["e", "to change the chosen number"], ["[ ]", "head before, next head"], ["u r", "undo, redo"], ["t", "dark, light"], ["?", "what the words mean"], ["Esc", "close"]];
+    return h("details.keys", { open: this.keysOpen, ontoggle: (event) => { this.keysOpen = event.target.open; } }, h("summary", {}, "Keyboard"), h("dl", {}, all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
   }
 }

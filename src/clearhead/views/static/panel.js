@@ -19,7 +19,7 @@ export async function chosen(page) {
   return h("section.chosen", { "aria-live": "polite" },
     h("h2", {}, "A number"),
     h("p.place", {}, place),
-    h("p.value", {}, h("output", { "data-role": "value" }, number(value, 6)), before && before[0].data[0] !== value ? h("span.old", {}, ` was ${number(before[0].data[0], 6)}`) : null),
+    h("p.value", {}, h("output", { "data-role": "value" }, number(value, 6)), before?.[0].data.length && before[0].data[0] !== value ? h("span.old", {}, ` ${page.than()}: ${number(before[0].data[0], 6)}`) : null),
     field(page, station, want, cell, value),
     h("p.formula", {}, h("code", {}, told.formula)),
     terms(page, told),
@@ -56,6 +56,7 @@ function field(page, station, want, cell, value) {
   input.addEventListener("input", () => input.setCustomValidity(""));
   input.addEventListener("keydown", (event) => { if (event.key === "Enter") set(); });
   return h("p.tools", {}, input, h("button", { "data-key": "set", onclick: set }, "change"),
+    edited(page, station, want) ? h("button", { "data-key": "undo here", onclick: () => page.store.undo() }, "undo") : null,
     want.step === "masked" ? h("button", { "data-key": "mask", onclick: () => page.redraw(station, want, cell, value) }, value === -Infinity ? "let it look" : "forbid it to look") : null);
 }
 
@@ -63,8 +64,10 @@ function terms(page, { terms: all }) {
   if (!all.length) return null;
   const ordered = all.length > SHOWN ? [...all].sort((a, b) => (b.own ?? 0) - (a.own ?? 0) || Math.abs(b.product) - Math.abs(a.product)) : all;
   const rest = ordered.slice(SHOWN);
+  const link = (label, from) => (from?.path ? h("button.link", { "data-key": `from ${from.path} ${from.step} ${from.cell}`, onclick: () => page.go(from) }, visible(label)) : visible(label));
+  const name = ({ label, from, factors }) => (factors ? [label, ...factors.flatMap((one, i) => [i ? " · " : "", link(one.label, one.from)])] : link(label, from));
   const row = (term) => h(`tr${term.own ? ".own" : ""}`, {},
-    h("th", { scope: "row" }, term.from?.path ? h("button.link", { "data-key": `from ${term.from.path} ${term.from.step} ${term.from.cell}`, onclick: () => page.go(term.from) }, visible(term.label)) : visible(term.label)),
+    h("th", { scope: "row" }, name(term)),
     h("td", {}, term.a === undefined ? "" : number(term.a, 4)), h("td", {}, term.b === undefined ? "" : number(term.b, 4)),
     h("td", {}, term.product === undefined ? "" : number(term.product, 4)));
   return h("table.terms", {}, h("tbody", {}, ordered.slice(0, SHOWN).map(row), rest.length ? h("tr", {}, h("th", { scope: "row" }, `${rest.length} smaller ones`), h("td"), h("td"), h("td", {}, number(rest.reduce((sum, term) => sum + term.product, 0), 4))) : null));

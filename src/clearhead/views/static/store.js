@@ -1,4 +1,4 @@
-/** What the page shows, as one plain value: it stands in the address, so a link shows the same to others. */
+/** What the page shows, as one plain value that its host keeps. */
 
 /** The state a page begins with. */
 const FIRST = {
@@ -16,14 +16,42 @@ const FIRST = {
   specials: true,
 };
 
+/** A page of its own keeps it in its address: a link shows the same to others. */
+const address = {
+  read() {
+    const hash = new URLSearchParams(location.hash.slice(1));
+    try {
+      if (hash.has("s")) return JSON.parse(hash.get("s"));
+    } catch {
+      return null; // a link that was cut: the page begins anew
+    }
+    return null;
+  },
+
+  write(told) {
+    const hash = `#s=${encodeURIComponent(JSON.stringify(told))}`;
+    try {
+      history.replaceState(null, "", hash);
+    } catch {
+      location.hash = hash; // a page inside a page may not write its history
+    }
+  },
+
+  /** Tell when somebody else has changed it. */
+  heard(call) {
+    addEventListener("hashchange", call);
+  },
+};
+
 export class Store extends EventTarget {
-  constructor() {
+  constructor(keeper = address) {
     super();
+    this.keeper = keeper;
     this.past = []; // what was asked before each change, the last one last
     this.future = []; // what was undone
-    this.state = { ...FIRST, ...this.read() };
-    addEventListener("hashchange", () => {
-      const read = this.read();
+    this.state = { ...FIRST, ...keeper.read() };
+    keeper.heard(() => {
+      const read = keeper.read();
       if (read && JSON.stringify({ ...FIRST, ...read }) !== JSON.stringify(this.state)) {
         this.state = { ...FIRST, ...read };
         this.tell();
@@ -79,26 +107,11 @@ export class Store extends EventTarget {
     return { texts, token_ids, edits, temperature, moment };
   }
 
-  read() {
-    const hash = new URLSearchParams(location.hash.slice(1));
-    try {
-      if (hash.has("s")) return JSON.parse(hash.get("s"));
-    } catch {
-      return null; // a link that was cut: the page begins anew
-    }
-    return null;
-  }
-
   write() {
     const told = Object.fromEntries(
       Object.entries(this.state).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(FIRST[name])),
     );
-    const hash = `#s=${encodeURIComponent(JSON.stringify(told))}`;
-    try {
-      history.replaceState(null, "", hash);
-    } catch {
-      location.hash = hash; // a page inside a page may not write its history
-    }
+    this.keeper.write(told);
   }
 
   tell() {

@@ -1,29 +1,18 @@
 /** The way through the model: stacks side by side, their blocks one below the other; a step opens in place. */
-import { h, labelled, number, replace } from "./dom.js";
+import { h, labelled, number } from "./dom.js";
 import { byWord, groups, lines, multiples } from "./heads.js";
 import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
+import { revise } from "./revise.js";
+import { told, toldRole } from "./words.js";
 
-/** The steps of an act, in order, and what each is. */
-export const STEPS = {
-  q: "queries as the act holds them, with positions",
-  k: "keys as the act holds them, with positions",
-  v: "values as the act holds them",
-  similarities: "how alike a query and a key are",
-  scaled: "similarities, scaled",
-  biased: "scaled, with the bias",
-  masked: "−∞ where a query may not look",
-  weights: "how much each token looks at each",
-  context: "values averaged by the weights",
-};
-const PARTS = {
-  "": "", self_attention: "self-attention", cross_attention: "cross-attention", feed_forward: "feed-forward",
-  forwards: "from the first token", backwards: "from the last token",
-};
+/** What an act holds in the place of what was projected. */
+const HELD = { q: "q, turned by position", k: "k, turned by position", v: "v, mixed with the first block's" };
+const STEPS = ["similarities", "scaled", "biased", "masked", "weights", "context"];
+const PARTS = { "": "", self_attention: "self-attention", cross_attention: "cross-attention", feed_forward: "feed-forward", forwards: "from the first token", backwards: "from the last token" };
 const SHORT = {
-  token_embeddings: "token embeddings", embedded: "+ positions", resid_in: "x", resid_mid: "x + attention",
+  token_embeddings: "token embeddings", embedded: "embedded", resid_in: "x", resid_mid: "x + attention",
   resid_cross: "x + cross", resid_out: "x + feed-forward", context: "context", out: "projected", hidden: "hidden", states: "states",
   q: "q", k: "k", v: "v", logits: "logits",
-  input_gate: "input gate", forget_gate: "forget gate", output_gate: "output gate", reset_gate: "reset gate", update_gate: "update gate",
 };
 const WINDOW_ALL = 64; // a matrix of at most so many rows and columns is drawn whole
 
@@ -38,10 +27,10 @@ export function way(page) {
     const before = own.filter((station, i) => station.block === null && (first < 0 || i < first));
     const behind = own.filter((station, i) => station.block === null && first >= 0 && i > first);
     return h(`section.stack${stack ? "" : ".last"}`, { "aria-label": stack || "output" },
-      h("h2", {}, stack || "output"),
+      h("h2", { title: told(stack) }, stack || "output"),
       section(page, before),
       blocks.filter((block) => block !== null).map((block) => h("section.block", { "aria-label": `${stack} block ${block}` },
-        h("h3", {}, `block ${block}`), section(page, own.filter((station) => station.block === block)))),
+        h("h3", { title: told("block") }, `block ${block}`), section(page, own.filter((station) => station.block === block)))),
       section(page, behind));
   }));
 }
@@ -55,30 +44,40 @@ function section(page, stations) {
     parts.at(-1).stations.push(station);
   }
   return parts.map(({ part, stations: some }) => h(`div.part${part ? `.${part}` : ""}`, {},
-    part ? h("h4", {}, PARTS[part] ?? part.replace("layers.", "layer ")) : null,
+    part ? h("h4", { title: told(PARTS[part] ?? part) }, PARTS[part] ?? part.replace("layers.", "layer ")) : null,
     some.filter((station) => station.kind === "act").map((station) => heads(page, station)),
     h("div.steps", {}, some.flatMap((station) => chips(page, station))),
-    some.some((station) => station.path === page.state.open?.path) ? h("div.opened", { id: "opened" }) : null));
+    some.some((station) => station.path === page.state.open?.path) ? h("div.opened", { id: "opened", "data-key": `opened ${page.state.open.path}`, "data-filled": "apart" }) : null));
 }
 
 function chips(page, station) {
   const { open } = page.state;
-  const chip = (name, step, title) => {
+  const chip = (name, step) => {
     const chosen = open?.path === station.path && (open.step ?? "") === step;
     return h(`button.step${chosen ? ".open" : ""}${touched(page, station.path, step) ? ".edited" : ""}`, {
-      title, "aria-expanded": chosen ? "true" : "false", "data-key": `step ${station.path} ${step}`,
+      title: told(wordOf(page, station, step)), "aria-expanded": chosen ? "true" : "false", "data-key": `step ${station.path} ${step}`,
       onclick: () => page.show(chosen ? null : { path: station.path, step, head: open?.head ?? 0 }),
     }, name);
   };
-  const last = station.path.split(".").at(-1);
-  if (station.kind !== "act") {
-    if (last === "context") return []; // the act's own step shows it
-    const name = last.endsWith("_normed") || (last === "out" && !station.part) ? "norm" : SHORT[last] ?? last;
-    return [chip(name, "", station.title)];
+  if (station.kind === "act") {
+    const { biased, placed } = page.doc.heads[station.path];
+    return [...placed.map((step) => chip(HELD[step], step)), ...STEPS.filter((step) => biased || step !== "biased").map((step) => chip(step, step))];
   }
-  const { biased, placed } = page.doc.heads[station.path];
-  const left = Object.entries(STEPS).filter(([step]) => (biased || step !== "biased") && (placed || !["q", "k", "v"].includes(step)));
-  return left.map(([step, title]) => chip(["q", "k", "v"].includes(step) ? `${step}, placed` : step, step, title));
+  const last = station.path.split(".").at(-1);
+  if (last === "context") return []; // the act's own step shows it
+  const word = wordOf(page, station);
+  return [chip(word === "positions" ? "+ positions" : ["norm", "out", "what it adds"].includes(word) ? word : SHORT[last] ?? word, "")];
+}
+
+/** Which of the page's words says what a station or a step of an act is. */
+function wordOf(page, station, step = "") {
+  if (station.kind === "act") return page.doc.heads[station.path].placed.includes(step) ? HELD[step] : step;
+  const last = station.path.split(".").at(-1);
+  if (last.startsWith("resid_")) return "residual stream";
+  if (last.endsWith("_normed") || (last === "out" && station.formula?.kind === "norm")) return "norm";
+  if (last === "out" && station.part) return station.part === "feed_forward" ? "what it adds" : "projected";
+  if (last === "embedded" && station.formula?.kind === "positions") return "positions";
+  return last === "token_embeddings" ? "embedding" : last.replace("_gate", " gate");
 }
 
 const touched = (page, path, step) => page.state.edits.some((edit) => edit.path === path && (edit.step ?? "") === step);
@@ -99,18 +98,26 @@ export function switchedOff(page, path) {
 
 /** What is open: a matrix, what can be done with it, and for weights the lines between words. */
 export async function opened(page) {
-  const box = document.getElementById("opened");
-  const { open } = page.state;
+  const box = page.root.querySelector("#opened");
+  const { version } = page;
+  const { open, cell } = page.state;
   if (!box || !open) return;
   const station = page.doc.stations.find((one) => one.path === open.path);
   const view = await read(page, station);
-  if (page.state.open !== open) return; // something else was opened meanwhile
-  const { scrollLeft = 0, scrollTop = 0 } = box.querySelector(".scroll") ?? page.scrolled ?? {};
-  replace(box, title(page, station, view), wholePicture(page, view), matrix(view.given), await words(page, station), view.note);
-  box.querySelector(".scroll")?.scrollTo(scrollLeft, scrollTop);
-  const cell = page.state.cell;
+  const between = await wordWeights(page, station, view);
+  if (page.version !== version) return; // something else was asked meanwhile
+  revise(box, () => [title(page, station, view), wholePicture(page, view), matrix(view.given), between && words(page, station, between), view.note]);
   if (page.walked && cell) box.querySelector(`[data-row="${cell[0]}"][data-column="${cell[1]}"]`)?.focus();
   page.walked = false;
+  if (station.kind === "act") prove(page, view, box);
+}
+
+/** The proof is as much work as the picture: it comes into its place when it is there, and nobody waits for it. */
+async function prove(page, { want }, box) {
+  const { version } = page;
+  const asked = page.host.values(page.question, [{ path: want.path, head: want.head, kind: "proof" }]);
+  const told = await asked.then(([{ proof }]) => number(proof, 2), (error) => error.message);
+  if (page.version === version) box.querySelector("[data-role='proof']")?.replaceChildren(told);
 }
 
 /** Reads the window of the open matrix, the whole as a picture where it is larger, and the numbers without edits. */
@@ -127,21 +134,31 @@ async function read(page, station) {
   const pooled = { path: open.path, step, head, pooled: true };
   const large = size.some((n, axis) => n < total[axis]);
   const other = page.other();
-  const [[window, whole, proof, mask], before] = await Promise.all([
-    page.host.values(page.question, [want, large ? pooled : want, ...(act ? [{ path: open.path, head, kind: "proof" }] : []),
-      ...(step === "weights" ? [{ ...want, step: "masked" }] : [])]),
-    other ? page.host.values(other, [want]).catch(() => null) : null,
+  const [[window, whole, mask], [before]] = await Promise.all([
+    page.host.values(page.question, [want, large ? pooled : want, ...(step === "weights" ? [{ ...want, step: "masked" }] : [])]),
+    other ? page.host.values(other, [want]).catch(() => [null]) : [null],
   ]);
   const kind = step === "weights" ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
-  const names = labels(page, station, step, total);
+  const names = labels(page.doc.labels, station, step, total);
   const given = {
     title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title, mask: mask?.data ?? null, data: window.data, shape: window.shape, first, total, kind, most, cell,
-    labels: await vocabulary(page, station, names, first, size), axes: axes(station, step), before: before?.[0]?.data ?? null,
+    labels: await vocabulary(page, station, names, first, size), regions: labels(page.doc.regions, station, step, total),
+    axes: axes(station, step), before: fitted(before, window.shape), than: page.than(),
     pick: (row, column) => page.pick([row, column], size, total, first),
     move: (start) => page.show({ ...open, first: start }),
   };
-  return { given, head, heads, step, total, size, large, whole, proof: proof?.proof ?? null };
+  return { given, want, head, heads, step, total, size, large, whole };
+}
+
+/** A window of what it is compared with, laid into this shape; places that it does not have are no numbers. */
+function fitted(before, [rows, columns]) {
+  if (!before) return null;
+  const [own, width] = before.shape;
+  return Float64Array.from({ length: rows * columns }, (_, i) => {
+    const [r, c] = [Math.floor(i / columns), i % columns];
+    return r < own && c < width ? before.data[r * width + c] : NaN;
+  });
 }
 
 function shapeOf(page, station, step) {
@@ -154,10 +171,11 @@ function shapeOf(page, station, step) {
   return [queries, keys];
 }
 
-function labels(page, station, step, total) {
+/** Of the rows and the columns, where there is one for each: their texts, or their regions. */
+function labels(known, station, step, total) {
   const rows = step === "k" || step === "v" ? station.columns : station.rows;
   const columns = station.kind === "act" ? (["q", "k", "v", "context"].includes(step) ? "" : station.columns) : station.columns;
-  const of = (name, axis) => (page.doc.labels[name]?.length === total[axis] ? page.doc.labels[name] : null);
+  const of = (name, axis) => (known[name]?.length === total[axis] ? known[name] : null);
   return [of(rows, 0), of(columns, 1)];
 }
 
@@ -171,7 +189,7 @@ async function vocabulary(page, station, names, first, size) {
 }
 
 function axes(station, step) {
-  if (station.kind === "act" && !["q", "k", "v", "context"].includes(step)) return ["query, attends", "key, attended"];
+  if (station.kind === "act" && !["q", "k", "v", "context"].includes(step)) return ["query, looks", "key, looked at"];
   if (step === "k" || step === "v") return ["key", "number"];
   return [station.kind === "act" ? "query" : "token", station.columns === "vocabulary" ? "entry of the vocabulary" : "number"];
 }
@@ -184,18 +202,23 @@ function title(page, station, view) {
     h("button", { "data-key": "next head", "aria-label": "next head", disabled: view.head === view.heads - 1, onclick: () => page.show({ ...open, head: view.head + 1 }) }, "›")) : null;
   const compared = view.step === "similarities" ? SIMILARITIES[page.doc.heads[open.path]?.score] : null;
   const formula = station.kind === "act" ? compared ?? FORMULAS[view.step] : station.formula?.text;
+  const role = page.roles?.[open.path]?.[view.head];
   return h("div.title", {},
     h("p", {}, h("b", {}, view.given.title), " ", pages, h("code.formula", {}, formula ?? "")),
+    h("p.hint.about", {}, sentence(told(wordOf(page, station, view.step))), role ? ` This head: ${role}. ${sentence(toldRole(role))}` : null),
     station.kind === "act" ? h("p.tools", {},
       h("button", { "data-key": "off", onclick: () => page.switchHead(open.path, view.head) }, switchedOff(page, open.path).has(view.head) ? "switch this head on" : "switch this head off"),
       h("button", { "data-key": "average", onclick: () => page.average(station, view.head) }, "average it: equal weights"),
       page.figureButtons?.(view, station),
-      view.proof === null ? null : h("span.proof", { title: "the weights shown, times the values, against the context that the model went on with" },
-        `max |weights · v − context used| = ${number(view.proof, 2)}`)) : h("p.tools", {}, page.figureButtons?.(view, station)));
+      h("span.proof", { title: told("max |weights · v − context used|") },
+        "max |weights · v − context used| = ", h("output", { "data-role": "proof" }, "…"))) : h("p.tools", {}, page.figureButtons?.(view, station)));
 }
 
+/** A sentence begins with a capital letter. */
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
+
 const FORMULAS = {
-  q: "the seen q, turned by its position where positions are rotary", k: "the seen k, turned likewise", v: "v = x W",
+  q: "q, turned by an angle for each position", k: "k, turned by an angle for each position", v: "own · v + shared · the first block's v",
   similarities: "q · k", scaled: "similarities / √head_dim", biased: "scaled + bias", masked: "biased + (0 or −∞)",
   weights: "softmax of each row of masked", context: "weights · v",
 };
@@ -208,14 +231,20 @@ function wholePicture(page, view) {
   return picture({ ...given, data: view.whole.data, shape: view.whole.shape, window: view.size });
 }
 
-/** Lines between words for the weights of the open head, or of all. */
-async function words(page, station) {
-  const { open, cell, level, threshold, specials } = page.state;
+/** The weights of the open head, or of all, where there are few enough for lines between words. */
+async function wordWeights(page, station, { want }) {
+  const { open } = page.state;
   const [, queries, keys] = station.shape;
   if (station.kind !== "act" || (open.step || "weights") !== "weights" || queries > WINDOW_ALL || keys > WINDOW_ALL) return null;
   const chosen = page.all ? range(station.shape[0]) : [open.head ?? 0];
-  const found = await page.host.values(page.question, chosen.map((head) => ({ path: open.path, step: "weights", head })));
+  return { chosen, found: await page.host.values(page.question, chosen.map((head) => ({ ...want, head }))) };
+}
+
+/** Lines between words for these weights. */
+function words(page, station, { chosen, found }) {
   const { doc } = page;
+  const { cell, level, threshold, specials } = page.state;
+  const [, queries, keys] = station.shape;
   let tables = found.map(({ data }) => range(queries).map((r) => [...data.slice(r * keys, (r + 1) * keys)]));
   let [rows, columns] = [labelled(doc, station.rows, queries), labelled(doc, station.columns, keys)];
   let row = cell?.[0] ?? null;

@@ -1,7 +1,11 @@
 /** What was written, and why: the candidates of a place, where it looked, and what would have happened without. */
-import { h, number, percent, visible } from "./dom.js";
+import { faded, h, number, percent, visible } from "./dom.js";
 import { groups, lines } from "./heads.js";
 import { range } from "./matrix.js";
+import { region } from "./regions.js";
+import { told } from "./words.js";
+
+const MANY = 40; // tokens that are counted
 
 const SHOWN = 8; // candidates that are named
 
@@ -12,13 +16,14 @@ export function sentences(page) {
   return h("div.sentences", {}, names.map((name) => {
     const written = name === names.at(-1);
     const labels = page.doc.labels[name];
-    return h("div.sentence", {}, h("span.name", {}, names.length > 1 ? (written ? "written" : "read") : "text"),
-      h("span.tokens", { role: "group", "aria-label": name }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
+    return h("div.sentence", {}, h("span.name", {}, names.length > 1 ? (written ? "written" : "read") : "text", labels.length > MANY ? h("span.count", {}, `${labels.length} tokens`) : null),
+      h("span.tokens.fades", { role: "group", "aria-label": name, onscroll: faded }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
         written ? nextToken(page, labels.length) : null));
-  }), h("p.hint", {}, "Choose a written word to see why it was written.", names.length > 1 ? " Choose a word that was read to put another in its place." : null));
+  }), h("p.hint", {}, names.length > 1 ? "Choose a written word to see why it was written. Choose a word that was read to put another in its place." : "Choose a word to see what the model expected there, and why."));
 }
 
 function inputToken(page, name, label, index) {
+  if (!page.doc.token_ids[name]) return h("span.token", {}, region(page.doc.regions[name], index), visible(label));
   return h("button.token", { "data-key": `token ${name} ${index}`, title: "put another in its place", onclick: () => page.replaceToken(name, index) }, visible(label));
 }
 
@@ -27,8 +32,9 @@ function outputToken(page, label, index) {
   const row = index - 1;
   const now = page.doc.output.find((entry) => entry.row === row);
   const best = now?.candidates[0];
-  const other = best && page.doc.edits.length && now.next && best.id !== now.next.id;
-  if (!now) return h("span.token.special", {}, visible(label));
+  const was = page.before?.output.find((entry) => entry.row === row);
+  const other = page.doc.edits.length && was && best && best.id !== was.candidates[0].id;
+  if (!now) return h("span.token.special", {}, region(page.doc.regions[Object.keys(page.doc.labels).at(-1)], index), visible(label));
   return h(`button.token.written${page.state.token === row ? ".open" : ""}${other ? ".changed" : ""}`, {
     "data-key": `why ${row}`, "aria-pressed": page.state.token === row ? "true" : "false",
     "aria-label": `${visible(label)}: why was it written?${other ? ` Now ${visible(best.text)} would be.` : ""}`,
@@ -57,7 +63,7 @@ export async function why(page) {
   const asks = page.doc.labels[names.at(-1)][row];
   return h("section.why", { "aria-label": "why" },
     h("h2", {}, `Why “${visible(asked.text).trim()}”?`),
-    h("p", {}, `Behind “${visible(asks)}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.state.other ? "in the other" : "before your edits"} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` It would now write “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
+    h("p", {}, `Behind “${visible(asks).trim()}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.than()} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` The model itself would write “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
     h("div.columns", {}, await candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked), await grown(page, row)),
     whatIf(page, row));
 }
@@ -71,7 +77,7 @@ async function candidates(page, entry, was) {
     was ? h("td.old", {}, old.has(one.id) ? percent(old.get(one.id)) : "less") : null,
     h("td.logit", {}, number(one.logit, 4))));
   return h("div.candidates", {}, h("h3", {}, "What it could have written"),
-    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "candidate"), h("th", {}, "probability"), was ? h("th", {}, page.state.other ? "other" : "before") : null, h("th", {}, "logit"))), h("tbody", {}, rows)),
+    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "candidate"), h("th", {}, "probability"), was ? h("th", {}, page.state.other ? "other" : "before") : null, h("th", { title: told("logits") }, "logit"))), h("tbody", {}, rows)),
     await sampling(page, entry).catch((error) => h("p.hint", {}, error.message)));
 }
 
@@ -81,7 +87,7 @@ async function sampling(page, entry) {
   const ask = async (more) => (await page.host.values(page.question, [{ path: "", kind: "candidates", rows: [entry.row, entry.row + 1], cuts: { ...cuts, ...more } }]))[0];
   const { candidates: kept, left } = await ask({});
   const size = page.doc.stations.find((station) => station.path === "logits").shape.at(-1);
-  const field = (name, value, given, change) => h("label", {}, `${name} `, h("input", {
+  const field = (name, value, given, change) => h("label", { title: told(name) }, `${name} `, h("input", {
     ...given, value: String(value), "data-key": name, "aria-label": name, onchange: (event) => change(Number(event.target.value)),
   }), given.type === "range" ? ` ${value}` : value ? null : " all");
   const slider = (name, value, least, most, change) => field(name, value, { type: "range", min: String(least), max: String(most), step: String(least || 0.01) }, change);
@@ -115,7 +121,7 @@ async function looked(page, row) {
     h("p", {}, "Most at ", h("b", {}, `“${visible(most.text).trim()}”`), ` (${percent(most.share)}), in ${where} of ${station.stack || "the"} block ${station.block ?? ""}.`),
     keys <= 48 ? lines({ weights: [[mean]], heads: [heads[0]], rows: [rows[row]], columns, title: "where it looked" })
       : h("ol", {}, [...near].sort((a, b) => b.share - a.share).slice(0, 8).map((one) => h("li", {}, `${visible(one.text)} ${percent(one.share)}`))),
-    h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[0], first: [Math.max(0, row - 4), 0] }) }, "open this act"));
+    h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[0], first: [Math.max(0, row - 4), 0] }) }, "open this attention"));
 }
 
 /** Which parts of the model pushed for the word, where the model allows to say it exactly. */
@@ -126,7 +132,7 @@ async function pushed(page, row, asked) {
   const ordered = [...contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const best = ordered.slice(0, 8);
   const rest = ordered.slice(8).reduce((sum, one) => sum + one.value, 0);
-  return h("div.pushed", {}, h("h3", {}, "What spoke for it, and against"),
+  return h("div.pushed", {}, h("h3", { title: told("contributions") }, "What spoke for it, and against"),
     h("p", {}, `Its logit is ${number(asked.logit, 4)}; these parts of the model add most to it, or take most away.`),
     h("table", {}, h("tbody", {}, best.map((one) => h("tr", {},
       h("th", { scope: "row" }, h("button.link", { "data-key": `part ${one.path} ${one.head}`, onclick: () => page.show(one.head === null ? { path: one.path, step: "", head: 0, first: [Math.max(0, row - 4), 0] } : { path: one.path, step: "context", head: one.head }) }, one.name)),
@@ -139,7 +145,7 @@ async function grown(page, row) {
   const [{ lens }] = await page.host.values(page.question, [{ path: "", kind: "lens", rows: [row, row + 1] }]);
   if (!lens?.length) return null;
   const name = ({ path }) => (path.endsWith("embedded") ? "the embeddings" : `block ${path.split(".")[2]}`);
-  return h("div.grown", {}, h("h3", {}, "How it came up"), h("p", {}, "If the model ended there, it would write:"),
+  return h("div.grown", {}, h("h3", { title: told("logit lens") }, "How it came up"), h("p", {}, "If the model ended there, it would write (its logit lens):"),
     h("table", {}, h("tbody", {}, lens.map((one) => h("tr", {}, h("th", { scope: "row" }, name(one)),
       one.candidates.map((candidate) => h("td", {}, `${visible(candidate.text)} ${percent(candidate.probability)}`)))))));
 }

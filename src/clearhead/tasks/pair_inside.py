@@ -1,0 +1,220 @@
+"""Looking inside a model of pairs: the tokens of a source and a target, a watched pass over both, and where it looked.
+
+Axes: written words, source words.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from clearhead.data.numbers import AttentionNumbers
+from clearhead.data.pairs import clean
+from clearhead.data.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
+from clearhead.edits import Edit
+from clearhead.errors import ConfigError
+from clearhead.insight.alignment import Alignment, AlignmentHead, Links, cross_weights, find_links, word_weights
+from clearhead.insight.arithmetic import head_numbers, inputs_of
+from clearhead.insight.words import words_of
+from clearhead.look import Trace, watch
+from clearhead.models.seq2seq import Seq2Seq
+from clearhead.tasks.reading import Reading, not_known
+from clearhead.tasks.tokenizer_pair import TokenizerPair
+
+__all__ = ["FORBIDDEN", "PairInside", "Part"]
+
+FORBIDDEN = (PAD, BOS, UNK)  # are never written
+
+Part: TypeAlias = Literal["encoder", "decoder", "cross"]
+_ATTENTIONS = {
+    "encoder": ("encoder", "self_attention"),
+    "decoder": ("decoder", "self_attention"),
+    "cross": ("decoder", "cross_attention"),
+}
+
+
+class PairInside(ABC):
+    """What there is to see in a model of pairs; `PairModel` trains it and lets it write."""
+
+    inputs: ClassVar[tuple[str, ...]] = ("source", "target")
+    module: Seq2Seq
+    tokenizers: TokenizerPair
+    head: AlignmentHead
+
+    @abstractmethod
+    def _own(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:
+        """(what is read of a source, what the model writes for it, the remarks on both)."""
+
+    def trace(self, source: str, target: str | None = None, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
+        """One forced pass over a source and its target (default: the model's own), watched.
+
+        `trace.labels` names the tokens; `trace.again(edits)` repeats the pass with edits.
+        """
+        reading = self.read(source, target)
+        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, remarks=reading.remarks)
+
+    def read(self, source: str, target: str | None = None) -> Reading:
+        """What the encoder and the decoder read in a forced pass: the source's end and the target's begin included.
+
+        The target is by default the model's own: then of a source over `max_len` only what is read to write it.
+        """
+        source = clean(source)
+        src, remarks = [*self.tokens_of("source", source), EOS], not_known(self.unknown("source", source))
+        if target is None:
+            src, target, told = self._own(src)
+        else:
+            target = clean(target)
+            told = not_known(self.unknown("target", target))
+        ids = {"source": src, "target": [BOS, *self.tokens_of("target", target)]}
+        return Reading({"source": source, "target": target}, ids, remarks + told)
+
+    def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
+        """The texts of such tokens."""
+        tokenizers = {"source": self.tokenizers.source, "target": self.tokenizers.target}
+        return {name: tokenizers[name].decode([ids])[0] for name, ids in token_ids.items()}
+
+    def tokens_of(self, label: str, text: str) -> list[int]:
+        """The tokens of a part of the "source" or the "target"."""
+        return self._tokenizer(label).encode([clean(text)])[0]
+
+    def unknown(self, label: str, text: str) -> list[str]:
+        """The words of a "source" or a "target" that the model does not know: it reads <unk> instead."""
+        return self._tokenizer(label).unknown(clean(text))
+
+    def _tokenizer(self, label: str) -> Tokenizer:
+        return self.tokenizers.source if label == "source" else self.tokenizers.target
+
+    @property
+    def vocabulary_sizes(self) -> dict[str, int]:
+        """How many entries the vocabulary of each text has."""
+        return {"source": self.tokenizers.source.vocab_size, "target": self.tokenizers.target.vocab_size}
+
+    def trace_tokens(
+        self,
+        token_ids: Mapping[str, Sequence[int]],
+        *,
+        edits: Sequence[Edit] = (),
+        grad: bool = False,
+        remarks: Sequence[str] = (),
+    ) -> Trace:
+        """The same of tokens, those that stand at the ends included: {"source": ids, "target": ids}.
+
+        `remarks` are what the trace says beside its own.
+        """
+        given = {name: list(token_ids[name]) for name in ("source", "target")}
+        with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
+            self.module(*(torch.tensor([ids]) for ids in given.values()))
+        for name, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
+            pieces = tokenizer.pieces(given[name])
+            trace.words[name] = words_of(pieces)
+            trace.labels[name] = [piece.strip() or piece for piece in pieces]
+        trace.next_ids = [*given["target"][1:], EOS]
+        trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
+        trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
+        trace.task, trace.forbidden = self, FORBIDDEN
+        trace.remarks.extend(remarks)
+        trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad, remarks=remarks)
+        return trace
+
+    def look(
+        self, source: str, target: str | None = None, *, layer: int | None = None, head: int | None = None
+    ) -> Alignment:
+        """Where the model looked for each written word; by default in the head that aligns best.
+
+        Raises:
+            ConfigError: there is no such layer or head.
+        """
+        where, reading = self._where(layer, head), self.read(source, target)
+        trace = self.trace_tokens(reading.token_ids, remarks=reading.remarks)
+        path = trace.find("cross_attention.attention")[where.layer]
+        contexts = trace.calls(path.removesuffix("attention") + "context")
+        (source_words, asked), (target_words, asks) = (self._words(reading, label) for label in ("source", "target"))
+        weights = word_weights(cross_weights(trace), asked, asks, where)
+        gap = max(act.gap(context) for act, context in zip(trace.calls(path), contexts, strict=True))
+        return Alignment(source_words, target_words, weights, where, gap, trace)
+
+    def _words(self, reading: Reading, label: str) -> tuple[list[str], list[int]]:
+        """The words of a text that was read, and which of them each token belongs to; the mark at its end is none's."""
+        text, count = reading.texts[label], len(reading.token_ids[label]) - 1
+        words = self._tokenizer(label).tokens(text)[2][:count]
+        return text.split()[: max(words, default=-1) + 1], words
+
+    def arithmetic(
+        self, source: str, target: str | None = None, *, part: Part = "cross", layer: int = 0, head: int = 0
+    ) -> AttentionNumbers:
+        """The numbers that one head's attention to a sentence begins with, for a worksheet.
+
+        Args:
+            part: the encoder's or the decoder's self-attention, or the decoder's "cross" attention to the source.
+            layer, head: from 0.
+
+        Raises:
+            ConfigError: there is no such attention, layer or head.
+        """
+        stack, kind = _ATTENTIONS[part]
+        attentions = [name for name, _ in self.module.named_modules() if re.fullmatch(rf"{stack}\.(.+\.)?{kind}", name)]
+        if not (0 <= layer < len(attentions) and 0 <= head < self.module.config.heads):
+            there = (
+                f"{len(attentions)} layers of {self.module.config.heads} heads" if attentions else "no such attention"
+            )
+            raise ConfigError(
+                f"there is no layer {layer}, head {head} of {part}: there are {there}",
+                "both count from 0; the parts are encoder, decoder and cross",
+            )
+        reading, path = self.read(source, target), attentions[layer]
+        with inputs_of(self.module.get_submodule(path)) as given:
+            trace = self.trace_tokens(reading.token_ids, remarks=reading.remarks)
+        asks, asked = ("source" if part == "encoder" else "target"), ("target" if part == "decoder" else "source")
+        return head_numbers(
+            self.module.get_submodule(path),
+            trace.calls(f"{path}.attention"),
+            given,
+            head,
+            title=f"{' '.join(reading.texts['target'].split())}: {path}, head {head}",
+            tokens=trace.labels[asks],
+            memory=trace.labels[asked] if part == "cross" else None,
+        )
+
+    def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[Links]:
+        """Word links {(source word, target word)} of each pair, from one forced pass; words are split at spaces.
+
+        Raises:
+            ConfigError: the model has no attention.
+        """
+        where = self._where(None, None)
+        return [
+            find_links(word_weights(weights, source, target, where))
+            for weights, source, target in self._forced(sources, targets)
+        ]
+
+    def _forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:
+        """For each pair: cross-attention [layers, heads, rows, keys] and the word of each source and target piece."""
+        for source, target in zip(sources, targets, strict=True):
+            src_ids, _, src_words = self.tokenizers.source.tokens(source)
+            tgt_ids, _, tgt_words = self.tokenizers.target.tokens(target)
+            with torch.no_grad(), watch(self.module) as trace:
+                self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
+            yield cross_weights(trace), src_words, tgt_words
+
+    def _where(self, layer: int | None, head: int | None) -> AlignmentHead:
+        if not self.module.cross_attentions:
+            raise ConfigError(
+                "this model has one fixed vector of the source and no attention: there is nowhere it looked",
+                "train one with --arch.attention bahdanau or luong",
+            )
+        if layer is None and head is None:
+            return self.head
+        layers, heads = len(self.module.cross_attentions), self.module.config.heads
+        where = replace(self.head, layer=self.head.layer if layer is None else layer, head=head, error_rate=None)
+        if not 0 <= where.layer < layers or not (head is None or 0 <= head < heads):
+            raise ConfigError(
+                f"there is no layer {layer}, head {head}: the decoder has {layers} layers of {heads} heads",
+                "both count from 0",
+            )
+        return where

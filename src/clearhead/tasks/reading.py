@@ -1,0 +1,40 @@
+"""What a model reads of the texts that it is given, and what a person is to be told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Reading", "cut", "not_known", "stopped"]
+
+_NAMED = 8  # words
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The texts as they are read, their tokens by label, and remarks: what of them is not known, cut or not ended."""
+
+    texts: dict[str, str]
+    token_ids: dict[str, list[int]]
+    remarks: list[str]
+
+
+def not_known(words: Sequence[str]) -> list[str]:
+    """The remark on words of a text that a vocabulary does not hold; none where it holds them all."""
+    if not words:
+        return []
+    named = [f"“{word}”" for word in words[:_NAMED]]
+    if more := len(words) - len(named):
+        named.append(f"{more} more")
+    listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+    return [f"the model does not know {listed}: it reads <unk>" + " for each" * (len(words) > 1)]
+
+
+def cut(tokens: int, kept: int, *, which: str = "") -> str:
+    """What is said of a text that has more tokens than a model reads."""
+    return f"has {tokens:,} tokens and was cut to {which}{kept:,}: the model's max_len"
+
+
+def stopped(tokens: int) -> str:
+    """The remark on a text that was written up to its limit."""
+    return f"the model had not come to an end after {tokens:,} tokens, the most it may write here: the rest is missing"

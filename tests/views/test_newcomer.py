@@ -1,0 +1,282 @@
+"""What a person meets who opens the explorer for the first time: words explain themselves, and nothing jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_explorer import click, ready, served, settled
+
+from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig, text_tokenizer, train_tokenizer
+from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig
+from clearhead.models.decoder import Decoder
+from clearhead.models.seq2seq import make_seq2seq
+from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.tokenizer_pair import TokenizerPair
+from clearhead.tasks.translate import Translator
+from clearhead.views.document import Wanted, values
+from clearhead.views.glass import Glass, Question
+
+pytest.importorskip("fastapi", reason="the explorer's extra is not installed")
+
+SIZES = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 256}
+TEXTS = ["the red house is big .", "la casa roja es grande .", "a dog is here .", "un perro está aquí ."]
+PAIR = Question(texts={"source": "the red house is big .", "target": "la casa roja es grande ."})
+WIDE = {"viewport": {"width": 1400, "height": 1000}}
+
+
+@pytest.fixture(scope="module")
+def translator() -> Translator:
+    """It knows few words, and none of its weights is trained."""
+    torch.manual_seed(0)
+    words = train_tokenizer(TEXTS, TokenizerConfig(kind="word", min_count=1))
+    module = make_seq2seq(EncoderDecoderConfig.model_validate(SIZES), words.vocab_size, words.vocab_size)
+    return Translator(module, TokenizerPair(words, words))
+
+
+@pytest.fixture(scope="module")
+def language() -> LanguageModel:
+    """Rotary positions, and values mixed with those of the first block."""
+    torch.manual_seed(0)
+    tokenizer = text_tokenizer(["the cat sat on the mat "], TextTokenizerConfig(kind="byte"))
+    config = DecoderConfig.model_validate({**SIZES, "preset": "modern"})
+    return LanguageModel(Decoder(config, tokenizer.vocab_size), tokenizer)
+
+
+@pytest.fixture
+def shown(new_page: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Opens a model in the application: shown(task, question, viewport=...)."""
+    with ExitStack() as stack:
+
+        def show(task: Any, question: Question, **options: Any) -> Any:
+            address, page = stack.enter_context(served(task)), new_page(**{**WIDE, **options})
+            stack.callback(page.goto, "about:blank")
+            page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
+            return ready(page)
+
+        yield show
+
+
+def in_file(task: Any, question: Question, page: Any, tmp_path: Path) -> Any:
+    Glass(task, "a model").page(question).save(tmp_path / "page.html")
+    page.goto((tmp_path / "page.html").as_uri())
+    return ready(page)
+
+
+@pytest.mark.parametrize("host", ["app", "file"])
+def test_what_an_act_holds_is_named_and_an_operand_leads_to_one_place(
+    language: LanguageModel, shown: Any, new_page: Any, tmp_path: Path, host: str
+) -> None:
+    question = Question(texts={"text": "the cat sat"})
+    page = shown(language, question) if host == "app" else in_file(language, question, new_page(**WIDE), tmp_path)
+    act = "decoder.blocks.1.self_attention.attention"
+    names = page.locator(f"[data-key^='step {act} ']").all_inner_texts()
+    held = ["q, turned by position", "k, turned by position", "v, mixed with the first block's"]
+    assert names[:3] == held and not any("placed" in name for name in names)
+    assert "v, mixed" not in " ".join(page.locator("[data-key^='step decoder.blocks.0']").all_inner_texts())
+    click(page, f"[data-key='step {act} similarities']")
+    click(page, "[data-row='5'][data-column='2']")
+    q, k = page.locator(".terms tbody tr").first.locator("button").all()
+    assert q.inner_text().startswith("q[") and k.inner_text().startswith("k[")
+    number = int(k.inner_text()[2:-1])
+    settled(page, k.click)
+    assert page.locator(".step.open").inner_text() == "k, turned by position"
+    assert page.inner_text(".chosen .place").endswith(f", number {number}")
+    assert (
+        page.locator(".chosen [data-row]").count() == 0
+        and page.locator(f"[data-row='2'][data-column='{number}'].chosen").count()
+    )
+    click(page, ".terms button")  # from the turned key to the key as it was projected
+    assert page.locator(".step.open").inner_text() == "k"
+    click(page, f"[data-key='step {act} context']")
+    click(page, "[data-row='5'][data-column='1']")
+    click(page, ".terms tbody tr:first-child button:last-child")
+    assert page.locator(".step.open").inner_text() == held[2]
+
+
+def test_operands_that_were_not_turned_are_those_that_were_projected(translator: Translator, shown: Any) -> None:
+    page = shown(translator, PAIR)
+    act = "decoder.blocks.1.cross_attention.attention"
+    assert page.locator(f"[data-key^='step {act} ']").first.inner_text() == "similarities"
+    click(page, f"[data-key='step {act} similarities']")
+    click(page, "[data-row='3'][data-column='2']")
+    click(page, ".terms tbody tr:first-child button:last-child")
+    assert page.locator(".step.open").get_attribute("data-key") == "step decoder.blocks.1.cross_attention.k "
+
+
+@pytest.mark.parametrize("which", ["translator", "language"])
+def test_every_step_says_what_it_is(which: str, request: pytest.FixtureRequest, shown: Any) -> None:
+    task = request.getfixturevalue(which)
+    page = shown(task, PAIR if which == "translator" else Question(texts={"text": "the cat"}))
+    chips = page.locator(".step").all()
+    for chip in chips:
+        assert len(chip.get_attribute("title")) > 15, chip.inner_text()
+    some = {chip.inner_text(): chip.get_attribute("data-key") for chip in chips}
+    for name, key in some.items():
+        click(page, f"[data-key='{key}']")
+        assert len(page.inner_text(".opened .about")) > 15, name
+    for selector in ("[data-key='roles']", ".compare label", ".opened .proof"):
+        click(page, ".thumb >> nth=0")
+        assert len(page.locator(selector).get_attribute("title")) > 15, selector
+    click(page, ".sentence .written >> nth=0")
+    for word in ("temperature", "top k", "top p"):
+        assert len(page.locator(f".sampling label:has([data-key='{word}'])").get_attribute("title")) > 15
+    page.locator("[data-key='link']").focus()
+    page.keyboard.press("?")
+    words = page.inner_text("dialog.glossary")
+    for word in (
+        "residual stream",
+        "logits",
+        "logit lens",
+        "masked",
+        "top p",
+        "induction",
+        "<unk>",
+        "act of attention",
+    ):
+        assert word in words
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    assert page.locator(".opened").count() == 1  # the window is closed, not what was open
+
+
+def test_a_named_head_is_told_where_it_is_open(
+    translator: Translator, shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "decoder.blocks.0.self_attention.attention"
+    monkeypatch.setattr(Glass, "roles", lambda *_: {path: ["", "previous token", "", ""]})
+    page = shown(translator, PAIR)
+    settled(page, lambda: page.click("[data-key='roles']"))
+    click(page, f"[data-key='head {path} 1']")
+    assert "This head: previous token. Looks at the token before." in page.inner_text(".opened .about")
+    assert (
+        page.locator(f"[data-key='head {path} 1']").get_attribute("title")
+        == "previous token: looks at the token before"
+    )
+
+
+def test_of_a_long_text_one_sees_that_there_is_more(language: LanguageModel, shown: Any) -> None:
+    page = shown(language, Question(texts={"text": "the cat sat on the mat. " * 20}))
+    assert "was cut to its last 256: the model's max_len" in page.inner_text(".message")
+    assert page.inner_text(".sentence .count") == "256 tokens"
+    tokens = page.locator(".tokens")
+    page.wait_for_selector(".tokens.more-below")
+    tokens.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    page.wait_for_selector(".tokens:not(.more-below)")
+    click(page, "[data-key='step decoder.blocks.0.self_attention.attention weights']")
+    page.wait_for_selector(".opened .scroll.more-right, .opened .scroll.more-below, .opened .scroll")
+    assert "rows 0 to 23 of 256" in page.inner_text(".opened .foot")
+    assert page.locator(".scroll .foot").count() == 0  # it stands below what scrolls
+
+
+def test_unknown_words_and_a_text_that_was_stopped_are_told(
+    translator: Translator, shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Translator, "limit", staticmethod(lambda _: 1))
+    page = shown(translator, Question(texts={"source": "the zyx is big ."}))
+    said = page.inner_text(".message")
+    assert "the model does not know “zyx”: it reads <unk>" in said
+    assert "the model had not come to an end after 1 token" in said
+    page.click("[data-key='token source 0']")
+    page.fill("dialog input", "qux")
+    click(page, "dialog button >> nth=0")
+    assert "the model does not know “qux”" in page.inner_text(".message")
+
+
+def places(page: Any) -> list[float]:
+    return [stack.bounding_box()["x"] for stack in page.locator(".stack").all()]
+
+
+@pytest.mark.parametrize("size", [(1400, 1000), (900, 700)])
+def test_what_was_clicked_stays_where_it_is(translator: Translator, shown: Any, size: tuple[int, int]) -> None:
+    page = shown(translator, PAIR, viewport=dict(zip(("width", "height"), size, strict=True)))
+    stacks = places(page)
+    for key in (
+        "head encoder.blocks.0.self_attention.attention 1",
+        "step decoder.blocks.1.self_attention.attention masked",
+        "head decoder.blocks.1.cross_attention.attention 3",
+        "step encoder.blocks.1.resid_out ",
+        "step encoder.blocks.1.self_attention.attention context",
+    ):
+        element = page.locator(f"[data-key='{key}']")
+        element.evaluate("element => element.scrollIntoView({ block: 'center' })")
+        before = element.bounding_box()
+        settled(page, element.click)
+        after = element.bounding_box()
+        assert abs(after["y"] - before["y"]) < 1.5 and abs(after["x"] - before["x"]) < 1.5, key
+        assert places(page) == stacks
+        assert page.locator("#opened").bounding_box()["y"] < size[1] - 100, key  # and what it opened can be seen
+    before = page.locator("[data-key='head before']").bounding_box()
+    click(page, "[data-key='head before']")
+    assert abs(page.locator("[data-key='head before']").bounding_box()["y"] - before["y"]) < 1.5
+
+
+def test_a_chosen_number_is_told_on_the_screen_of_any_width(translator: Translator, shown: Any) -> None:
+    page = shown(translator, PAIR, viewport={"width": 900, "height": 700})
+    click(page, ".thumb >> nth=0")
+    click(page, "[data-row='1'][data-column='0']")
+    box = page.locator("[data-role='value']").bounding_box()
+    assert 0 <= box["y"] < 700
+
+
+def test_a_comparison_says_which_numbers_are_which_and_ends(translator: Translator, shown: Any) -> None:
+    page = shown(translator, PAIR)
+    path = "encoder.blocks.0.self_attention.attention"
+    click(page, f"[data-key='head {path} 0']")
+    page.click("[data-key='compare another text']")
+    page.fill("dialog input", "a dog is here")
+    click(page, "dialog button >> nth=0")
+    assert "different in “a dog is here”" in page.inner_text(".comparing")
+    other = values(Glass(translator, "").trace(Question(texts={"source": "a dog is here"})), Wanted(path, "weights", 0))
+    framed = page.locator("td.changed").all()
+    assert framed
+    for (
+        cell
+    ) in framed:  # the other text is shorter: its numbers are those of the same row and column, or there are none
+        row, column = int(cell.get_attribute("data-row")), int(cell.get_attribute("data-column"))
+        said = cell.get_attribute("title").split("in “a dog is here”: ")[1]
+        assert float(said) == pytest.approx(float(other[row, column]), rel=1e-4)
+    settled(page, framed[0].click)
+    assert "in “a dog is here”: " in page.inner_text(".chosen .value")
+    click(page, "[data-row='5'][data-column='5']")  # a place that the other text does not have
+    assert "a dog" not in page.inner_text(".chosen .value")
+    click(page, "[data-key='end comparison']")
+    assert page.locator("td.changed").count() == page.locator(".comparing").count() == 0
+
+
+def test_a_chosen_theme_is_kept(translator: Translator, shown: Any, new_page: Any, tmp_path: Path) -> None:
+    page = shown(translator, PAIR, color_scheme="light")
+    assert page.evaluate("document.documentElement.dataset.theme") is None
+    click(page, "[data-key='theme']")
+    page.reload()
+    ready(page)
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    cell = new_page(**WIDE)  # a page in a frame of its own may keep nothing: and says nothing of it
+    written = Glass(translator, "a model").page(PAIR)
+    (tmp_path / "cell.html").write_text(
+        f"<!doctype html><link rel=icon href=data:,><title>cell</title>{written._repr_html_()}"
+    )
+    cell.goto((tmp_path / "cell.html").as_uri())
+    frame = ready(cell.frames[1])
+    click(frame, "[data-key='theme']")
+    assert frame.evaluate("document.documentElement.dataset.theme") in ("dark", "light")
+
+
+def test_a_change_marks_only_the_words_that_it_changes_and_is_undone_beside_them(
+    language: LanguageModel, shown: Any
+) -> None:
+    page = shown(language, Question(texts={"text": "the cat sat"}))
+    click(page, "[data-key='head decoder.blocks.0.self_attention.attention 0']")
+    click(page, "[data-row='5'][data-column='1']")
+    number = page.inner_text("[data-role='value']")
+    page.fill("[data-key='another number']", str(float(number) + 1e-6))
+    click(page, "[data-key='set']")
+    assert page.inner_text("[data-role='effect']").startswith("Effect: no place would get another word")
+    assert page.locator(".sentence .now").count() == 0
+    click(page, "[data-key='undo here']")
+    assert page.inner_text("[data-role='value']") == number
+    assert page.locator("[data-key='undo here']").count() == page.locator(".edits li").count() == 0
