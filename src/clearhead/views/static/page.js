@@ -51,8 +51,8 @@ export class Page {
   other() {
     if (this.state.other) return { ...this.store.question({ edits: [] }), ...this.state.other };
     const { edits, token_ids, texts } = this.state;
-    if (!edits.length && !token_ids) return null;
     const known = !this.host.can.ask || Object.keys(texts).length > 0;
+    if (!edits.length && !(token_ids && known)) return null;
     return { ...this.store.question({ edits: [] }), ...(known ? { token_ids: null } : {}) };
   }
 
