@@ -77,7 +77,7 @@ class Inside(Protocol):
     name: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]]
 
-    module: nn.Module
+    module: Any  # its config says how many tokens it reads: max_len
     folder: Folder | None
 
     @property

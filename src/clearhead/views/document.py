@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from clearhead.attention import Attention
@@ -28,7 +29,7 @@ from clearhead.look import Trace
 from clearhead.views.recurrence import backwards
 from clearhead.views.stations import stations, tensors
 
-__all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "sampled", "values"]
+__all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "sampled", "values", "weight"]
 
 _THUMB = 32  # rows and columns of a head's small picture
 _WHOLE = 256  # queries up to which an act is opened whole for its small pictures
@@ -38,17 +39,16 @@ _CANDIDATES = 8
 _TOLD = 256  # most positions whose candidates the first view holds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Wanted:
     """Which numbers are wanted.
 
     Args:
-        path: a value of the trace, or with `weight` the name of one of the model's tensors.
+        path: a value of the trace, or the name of one of the model's tensors (`weight`).
         step: of an act: q, k, v, similarities, scaled, biased, masked, weights or context.
         head: of values that have heads.
         rows, columns: [start, stop); None: all.
         pooled: the largest number of each patch instead, at most 256 x 256 patches.
-        weight: whether `path` names one of the model's tensors.
     """
 
     path: str
@@ -57,7 +57,6 @@ class Wanted:
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
     pooled: bool = False
-    weight: bool = False
 
 
 def document(trace: Trace, *, temperature: float = 1.0, **about: Any) -> dict[str, Any]:
@@ -90,13 +89,26 @@ def values(trace: Trace, wanted: Wanted) -> Tensor:
     Raises:
         NotSeenError: there is no such value, step or head.
     """
-    if wanted.weight:
-        return _window(_weight(trace, wanted.path), wanted)
     value = trace.calls(wanted.path)[0]
     if isinstance(value, Attention):
         return _of_act(trace, wanted)
     x = _joined(trace, wanted.path)[0]
     return _window(x[_head(wanted, x.size(0))] if x.ndim > 2 else x, wanted)
+
+
+@torch.no_grad()
+def weight(trace: Trace, wanted: Wanted) -> Tensor:
+    """The same of one of the model's own tensors.
+
+    Raises:
+        NotSeenError: the model has none of this name, or the trace does not know its model.
+    """
+    known = {} if trace.module is None else dict(tensors(trace.module))
+    if wanted.path not in known:
+        mend = nearest(wanted.path, known) or "take one of its formulas"
+        raise NotSeenError(f"the model has no tensor {wanted.path!r}", mend)
+    x = known[wanted.path].detach()
+    return _window(x if x.ndim > 1 else x.reshape(1, -1), wanted)
 
 
 @torch.no_grad()
@@ -182,14 +194,6 @@ def _joined(trace: Trace, path: str) -> Tensor:
     calls = calls[::-1] if backwards(path) else calls
     axis = next(i for i, name in enumerate(trace.axes(path)) if name in ("tokens", "queries", "tgt_tokens"))
     return torch.cat(calls, dim=axis)
-
-
-def _weight(trace: Trace, name: str) -> Tensor:
-    known = {} if trace.module is None else dict(tensors(trace.module))
-    if name not in known:
-        raise NotSeenError(f"the model has no tensor {name!r}", nearest(name, known) or "take one of its formulas")
-    x = known[name].detach()
-    return x if x.ndim > 1 else x.reshape(1, -1)
 
 
 def _head(wanted: Wanted, heads: int) -> int:

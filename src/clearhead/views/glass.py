@@ -7,10 +7,13 @@ page may ask in any order, and a closed one leaves nothing behind.
 from __future__ import annotations
 
 import copy
+import math
 from collections import OrderedDict
 from typing import Any, Literal, TypeAlias
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from clearhead.data.tokenizers import EOS
 from clearhead.edits import Edit
@@ -18,6 +21,7 @@ from clearhead.errors import ConfigError
 from clearhead.generation.continuation import Sampling
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
+from clearhead.tasks.base import Inside
 from clearhead.tasks.examples import built_in
 from clearhead.tasks.heads import examine
 from clearhead.tasks.reading import not_known, stopped
@@ -31,6 +35,7 @@ from clearhead.views.document import (
     proof,
     sampled,
     values,
+    weight,
 )
 from clearhead.views.page import Page, page
 from clearhead.views.placing import Placing
@@ -83,8 +88,9 @@ class Cuts(BaseModel):
     chance: float | None = Field(None, ge=0, lt=1)
 
 
-class Want(BaseModel):
-    """Numbers of a page's question; see `Wanted`.
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Want(Wanted):
+    """Numbers of a page's question, or something else about it.
 
     `kind`: `value`, `weight`; `proof`: max |weights . v - context used| of a head; `candidates`: the 50 best behind the
     token `rows[0]`, with `cuts` the best that these leave; `contributions`: what each part adds to the logit of
@@ -94,14 +100,6 @@ class Want(BaseModel):
     model writes anew, greedily, with the edits. The last and `tokens` come with remarks.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str
-    step: str = ""
-    head: int | None = None
-    rows: tuple[int, int] | None = None
-    columns: tuple[int, int] | None = None
-    pooled: bool = False
     kind: Kind = "value"
     cuts: Cuts | None = None
 
@@ -124,10 +122,10 @@ class Glass:
         beside: another model of the same kind, to compare with.
     """
 
-    def __init__(self, task: Any, title: str, beside: Any = None):
+    def __init__(self, task: Inside, title: str, beside: Inside | None = None):
         self.task, self.title, self.beside = task, title, beside
         self._traces: OrderedDict[str, Trace] = OrderedDict()
-        self._moments: dict[tuple[bool, int], Any] = {}
+        self._moments: dict[tuple[bool, int], Inside] = {}
         self._roles: dict[tuple[bool, int | None], dict[str, list[str]]] = {}
 
     def open(self, question: Question) -> dict[str, Any]:
@@ -159,7 +157,7 @@ class Glass:
         task = self._asked(question)
         ids, remarks = question.token_ids, []
         if not ids:
-            reading = task.read(**_known(question.texts, task))
+            reading = task.read(*_known(question.texts, task))
             ids, remarks = reading.token_ids, reading.remarks
         _check(ids, task.vocabulary_sizes)
         edits = [Edit.from_json(edit) for edit in question.edits]
@@ -192,8 +190,7 @@ class Glass:
             return {"roles": self.roles(question)}
         if want.kind == "written":
             return self._written(trace, question)
-        wanted = Wanted(want.path, want.step, want.head, want.rows, want.columns, want.pooled, want.kind == "weight")
-        return numbers(values(trace, wanted))
+        return numbers(weight(trace, want) if want.kind == "weight" else values(trace, want))
 
     def roles(self, question: Question) -> dict[str, list[str]]:
         """The label of each head of each act, "" for none, on built-in texts: some seconds, once."""
@@ -228,9 +225,10 @@ class Glass:
         ids[name] = ids[name][:begun]
         most = min(most, begun + _MORE) if len(ids) == 1 else most
         placing, token = Placing(trace, [Edit.from_json(edit) for edit in question.edits]), None
+        never = torch.tensor(trace.forbidden, dtype=torch.long)
         while token != EOS and len(ids[name]) < most:
             logits = task.trace_tokens(ids, edits=placing.at(len(ids[name]))).calls("logits")[-1]
-            token = int(logits[0, -1].argmax())
+            token = int(logits[0, -1].index_fill(0, never, -math.inf).argmax())
             ids[name] += [token] * (token != EOS)
         rows = len(ids[name])
         remarks = [*([] if token == EOS else [stopped(rows - begun)]), *placing.remarks(rows)]
@@ -241,7 +239,7 @@ class Glass:
         head = getattr(self.task, "head", None)
         return None if head is None else head.to_json()
 
-    def _asked(self, question: Question) -> Any:
+    def _asked(self, question: Question) -> Inside:
         """The model that a question is about: this one or the one beside it, as it is or at a kept checkpoint."""
         task, moment = self.beside if question.beside else self.task, question.moment
         if task is None:
@@ -263,18 +261,19 @@ class Glass:
         return self._moments[key]
 
 
-def _kept(task: Any) -> list[dict[str, Any]]:
+def _kept(task: Inside) -> list[dict[str, Any]]:
     """The checkpoints that the training kept, oldest first: their step, file and what was measured there."""
     return [] if task.folder is None else list(task.folder.checkpoints())
 
 
-def _known(texts: dict[str, str], task: Any) -> dict[str, str]:
-    names = list(task.inputs)
+def _known(texts: dict[str, str], task: Inside) -> list[str]:
+    """The texts in the order in which the model reads them."""
+    names = task.inputs
     if unknown := set(texts) - set(names):
         raise ConfigError(f"this model reads no {sorted(unknown)[0]!r}", f"it reads {' and '.join(names)}")
     if not texts.get(names[0], "").strip():
         raise ConfigError(f"the {names[0]} is empty", "write something")
-    return texts
+    return [texts[name] for name in names if name in texts]
 
 
 def _check(ids: dict[str, list[int]], sizes: dict[str, int]) -> None:

@@ -14,7 +14,8 @@ const SHORT = {
   resid_cross: "x + cross", resid_out: "x + feed-forward", context: "context", out: "projected", hidden: "hidden", states: "states",
   q: "q", k: "k", v: "v", logits: "logits",
 };
-const WINDOW_ALL = 64; // a matrix of at most so many rows and columns is drawn whole
+const WHOLE = 40; // a matrix of at most so many rows and columns is drawn whole
+const LINED = 64; // tokens between which lines are drawn
 
 /** The stacks, blocks and steps of a document. */
 export function way(page) {
@@ -128,7 +129,7 @@ async function read(page, station) {
   const head = heads ? Math.min(open.head ?? 0, heads - 1) : null;
   const step = act ? open.step || "weights" : "";
   const total = shapeOf(page, station, step);
-  const size = total.every((n) => n <= WINDOW_ALL) ? total : total.map((n, axis) => Math.min(n, WINDOW[axis]));
+  const size = total.every((n) => n <= WHOLE) ? total : total.map((n, axis) => Math.min(n, WINDOW[axis]));
   const first = (open.first ?? [0, 0]).map((x, axis) => Math.max(0, Math.min(total[axis] - size[axis], x)));
   const want = { path: open.path, step, head, rows: [first[0], first[0] + size[0]], columns: [first[1], first[1] + size[1]] };
   const pooled = { path: open.path, step, head, pooled: true };
@@ -235,9 +236,9 @@ function wholePicture(page, view) {
 async function wordWeights(page, station, { want }) {
   const { open } = page.state;
   const [, queries, keys] = station.shape;
-  if (station.kind !== "act" || (open.step || "weights") !== "weights" || queries > WINDOW_ALL || keys > WINDOW_ALL) return null;
+  if (station.kind !== "act" || (open.step || "weights") !== "weights" || queries > LINED || keys > LINED) return null;
   const chosen = page.all ? range(station.shape[0]) : [open.head ?? 0];
-  return { chosen, found: await page.host.values(page.question, chosen.map((head) => ({ ...want, head }))) };
+  return { chosen, found: await page.host.values(page.question, chosen.map((head) => ({ ...want, head, rows: [0, queries], columns: [0, keys] }))) };
 }
 
 /** Lines between words for these weights. */
