@@ -53,7 +53,8 @@ class TrainingConfig(BaseModel):
         "auto", description="arithmetic of the passes; auto: the faster one, measured once"
     )
     compile: Literal["auto", "yes", "no"] = Field(
-        "auto", description="compile the blocks; auto: if the run is long and that is faster, measured once"
+        "auto",
+        description="compile the blocks; auto: if batches are alike, the run is long and that is faster, measured once",
     )
     evaluations: int = Field(20, ge=1, description="how often the validation part is looked at")
     patience: int = Field(6, ge=0, description="evaluations without a better loss before stopping (0 = never stop)")

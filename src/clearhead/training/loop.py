@@ -34,6 +34,7 @@ __all__ = ["Job", "Outcome", "Plan", "StoppedError", "read_metrics", "run"]
 
 Batch = Any
 _REPORT_STEPS = 10
+_COMPARED = 16  # batches
 
 
 class Job(Protocol):
@@ -167,8 +168,10 @@ class _Run:
         if precision == "auto":
             precision, plain, why = choose_precision(self.master, loss)
             say(why)
-        compiles = compiled == "yes"
-        if compiled == "auto":
+        compiles, varying = compiled == "yes", _varying(self.job)
+        if compiles and varying:
+            say("compiled: batches differ in length, so a run that is resumed may differ in the last bits")
+        if compiled == "auto" and not varying:
             passes = self.total * self.plan.training.accumulate
             compiles, why = choose_compiling(self.master, loss, precision, passes, plain)
             if why:
@@ -378,6 +381,13 @@ def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bo
         outcome = this.finish()
         this.master.cpu()
         return outcome
+
+
+def _varying(job: Job) -> bool:
+    """Whether batches differ in shape: then what is compiled depends on those that came before, and so do its bits."""
+    keys = job.epoch(0)
+    some = [job.batch(keys[i * len(keys) // _COMPARED]) for i in range(_COMPARED)]
+    return len({tuple(x.shape for x in vars(batch).values() if isinstance(x, Tensor)) for batch in some}) > 1
 
 
 def _device(wanted: str) -> torch.device:
