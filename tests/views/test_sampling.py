@@ -99,7 +99,9 @@ def test_a_file_cuts_as_generation_does(page: Any, site: str) -> None:
     assert found is not None
     chances = [i / len(SETTINGS) for i in range(len(SETTINGS))]
     pairs = [asked(sampling, chance) for sampling, chance in zip(SETTINGS, chances, strict=True)]
-    plain = [[question.model_dump(mode="json"), TypeAdapter(Want).dump_python(want, mode="json")] for question, want in pairs]
+    plain = [
+        [question.model_dump(mode="json"), TypeAdapter(Want).dump_python(want, mode="json")] for question, want in pairs
+    ]
     for question, _ in plain:
         question["token_ids"] = None
     page.goto(site)
