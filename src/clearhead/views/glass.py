@@ -256,6 +256,7 @@ class Glass:
                 self._moments.clear()
             then = copy.copy(task)
             then.module = copy.deepcopy(task.module)
+            assert task.folder is not None, "what was kept lies in a folder"
             task.folder.load_into(then.module, files[moment])
             self._moments[key] = then
         return self._moments[key]
