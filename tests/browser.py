@@ -52,14 +52,21 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def new_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Makes pages, e.g. `new_page(offline=True)`; their complaints fail the test."""
+    """Makes pages, e.g. `new_page(offline=True)`; their complaints fail the test.
+
+    With `refused`, the browser's own line about a question that was refused (422) is none.
+    """
     contexts, complaints = [], []
 
-    def make(**options: Any) -> Any:
+    def make(*, refused: bool = False, **options: Any) -> Any:
+        def heard(said: Any) -> None:
+            if said.type == "error" and not (refused and "status of 422" in said.text):
+                complaints.append(f"logged {said.text}")
+
         contexts.append(context := browser.new_context(**options))
         context.route(_leaves, lambda route: (complaints.append(f"asked for {route.request.url}"), route.abort()))
         page = context.new_page()
-        page.on("console", lambda said: said.type == "error" and complaints.append(f"logged {said.text}"))
+        page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(f"threw {error}"))
         return page
 

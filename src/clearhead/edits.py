@@ -119,12 +119,27 @@ class Edit:
             )
         if not isinstance(data.get("path"), str):
             raise EditError("an edit says no path", "its path is where the trace has the value: list(trace)")
-        where = tuple(tuple(p) if isinstance(p, list) else p for p in data.get("where", ()))
-        return cls(**{**data, "where": where, "value": _numbers(data.get("value", 0.0))})
+        where = data.get("where", ())
+        if not isinstance(where, list | tuple) or not all(map(_is_place, where)):
+            raise EditError(f"{where!r} is no place", "give one entry per axis: an index, [start, stop] or null")
+        try:
+            value = torch.as_tensor(_numbers(data.get("value", 0.0)), dtype=torch.float64)
+        except (TypeError, ValueError):
+            value = torch.tensor(math.nan)
+        if value.isnan().any():
+            raise EditError("an edit's value is no number", 'give a number, "inf", "-inf" or lists of these')
+        places = tuple(tuple(p) if isinstance(p, list) else p for p in where)
+        return cls(**{**data, "where": places, "value": value.tolist()})
 
 
 def _bounds(place: Place, size: int) -> tuple[int, int]:
     return (0, size) if place is None else (place, place + 1) if isinstance(place, int) else place
+
+
+def _is_place(place: Any) -> bool:
+    if isinstance(place, list | tuple):
+        return len(place) == 2 and all(type(end) is int for end in place)
+    return place is None or type(place) is int
 
 
 def plain(value: Any) -> Any:

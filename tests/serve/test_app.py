@@ -122,6 +122,14 @@ def test_what_is_refused(ask: Any) -> None:
     assert post(b" " * (5 * 2**20), **{"content-type": "application/json"}).status_code == 413
 
 
+def test_half_a_character_is_no_text(ask: Any) -> None:
+    name = next(iter(QUESTION["texts"]))
+    response = ask.post(
+        "/secret/open", content=f'{{"texts": {{"{name}": "\\ud800"}}}}', headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 422 and "surrogates not allowed" in response.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("question", "said"),
     [
@@ -134,6 +142,11 @@ def test_what_is_refused(ask: Any) -> None:
         ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "where": [0, 9]}]}, "axis 1"),
         ({**QUESTION, "edits": [{"path": ACT, "what": 1}]}, "no field"),
         ({**QUESTION, "edits": [{"where": []}]}, "path"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "value": "x"}]}, "no number"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "value": None}]}, "no number"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "where": "abc"}]}, "no place"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "where": [None, 1.5]}]}, "no place"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "value": "inf"}]}, "infinite"),
         ({"anything": 1}, "anything"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -280,3 +281,78 @@ def test_a_change_marks_only_the_words_that_it_changes_and_is_undone_beside_them
     click(page, "[data-key='undo here']")
     assert page.inner_text("[data-role='value']") == number
     assert page.locator("[data-key='undo here']").count() == page.locator(".edits li").count() == 0
+
+
+def test_keys_are_heard_before_anything_was_clicked(translator: Translator, shown: Any) -> None:
+    page = shown(translator, PAIR)
+    page.keyboard.press("a")
+    assert "thumb" in page.evaluate("document.activeElement.className")
+
+
+def test_a_number_that_is_too_large_is_refused_and_every_change_can_be_taken_back(
+    translator: Translator, shown: Any
+) -> None:
+    page = shown(translator, PAIR, refused=True)
+    click(page, "[data-key='head decoder.blocks.1.cross_attention.attention 0']")
+    click(page, "[data-row='1'][data-column='0']")
+    page.fill("[data-key='another number']", "1e999")
+    page.keyboard.press("Enter")
+    assert "a number up to" in page.evaluate("document.activeElement.validationMessage")
+    page.fill("[data-key='another number']", "inf")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".message .error")
+    assert "take the last change back" in page.inner_text(".message")
+    assert page.locator(".edits li").count() == 1
+    click(page, "[data-key='undo']")
+    assert not page.locator(".message .error").count() and not page.locator(".edits li").count()
+
+
+def test_the_same_number_changed_twice_is_one_change(translator: Translator, shown: Any) -> None:
+    page = shown(translator, PAIR)
+    click(page, "[data-key='head decoder.blocks.1.cross_attention.attention 0']")
+    click(page, "[data-row='1'][data-column='0']")
+    for value in ("0.5", "0.25"):
+        page.fill("[data-key='another number']", value)
+        click(page, "[data-key='set']")
+    assert [text.partition(" take out")[0][-6:] for text in page.locator(".edits li").all_inner_texts()] == ["= 0.25"]
+    click(page, "[data-key='off']")
+    click(page, "[data-key='average']")
+    assert not any("switched off" in text for text in page.locator(".edits li").all_inner_texts())
+
+
+def test_a_word_that_is_not_known_stays_where_it_stands(translator: Translator, shown: Any) -> None:
+    page = shown(translator, Question(texts={"source": "the qux is big ."}))
+    click(page, "[data-key='token source 3']")
+    page.fill("dialog input", "house")
+    click(page, "dialog button >> nth=0")
+    assert page.input_value("[name='source']") == "the <unk> is house ."
+    tokens = page.locator("[data-key^='token source']").all_inner_texts()
+    ids = page.evaluate("JSON.parse(new URLSearchParams(location.hash.slice(1)).get('s')).token_ids")
+    written = [{"token_ids": ids, "edits": [], "remarks": []}]  # untrained, it would write for long
+    page.route(
+        "**/values",
+        lambda route: route.fulfill(json=written) if "written" in route.request.post_data else route.continue_(),
+    )
+    with page.expect_request(lambda request: "written" in (request.post_data or "")):
+        page.click("[data-key='run']")  # nothing was typed: it is written anew behind the words that were put in
+    assert page.locator("[data-key^='token source']").all_inner_texts() == tokens
+
+
+def test_an_empty_text_leaves_nothing_of_the_one_before(translator: Translator, shown: Any) -> None:
+    page = shown(translator, PAIR)
+    page.fill("[name='source']", "")
+    page.click("[data-key='run']")
+    page.wait_for_selector(".message >> text=Write a text above")
+    assert page.input_value("[name='source']") == "" and not page.locator(".token, .step").count()
+
+
+@pytest.mark.parametrize("broken", [{"edits": None}, {"edits": "x"}, {"open": "x"}, {"texts": [1]}, {"nobody": 1}])
+def test_a_link_that_somebody_has_written_wrongly(
+    translator: Translator, new_page: Any, broken: dict[str, Any]
+) -> None:
+    with served(translator) as address:
+        page = new_page(**WIDE, refused=True)
+        state = {**PAIR.model_dump(include={"texts"}), **broken}
+        page.goto(f"{address}#s={json.dumps(state)}")
+        page.wait_for_selector(".token" if "texts" not in broken else ".message >> text=Write a text above")
+        page.goto("about:blank")

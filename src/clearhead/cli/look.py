@@ -68,6 +68,8 @@ def show(
             return
     if target is not None and len(loaded.inputs) < 2:
         raise ConfigError("a language model reads one text", "leave --target out")
+    if not text.strip():
+        raise ConfigError("the text is empty", "write something")
     texts = [text] if len(loaded.inputs) < 2 else [text, target]
     alignment = loaded.look(*texts, layer=layer, head=head)
     for remark in alignment.trace.remarks:

@@ -102,7 +102,11 @@ class _Worker:
 
 
 def _json(found: Any) -> Response:
-    return JSONResponse(found)
+    try:
+        return JSONResponse(found)
+    except ValueError:  # JSON knows neither infinities nor what is no number
+        problem, mend = "the model's numbers have become infinite, or none at all", "take the last change back"
+        raise ClearheadError(problem, mend) from None
 
 
 def _refused(request: Request, secret: str, hosts: set[str]) -> Response | None:

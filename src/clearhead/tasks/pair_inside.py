@@ -9,6 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import ClassVar, Literal, TypeAlias
 
 import torch
@@ -75,9 +76,15 @@ class PairInside(ABC):
         return Reading({"source": source, "target": target}, ids, remarks + told)
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
-        """The texts of such tokens."""
-        tokenizers = {"source": self.tokenizers.source, "target": self.tokenizers.target}
-        return {name: tokenizers[name].decode([ids])[0] for name, ids in token_ids.items()}
+        """The texts of such tokens; <unk> stands where one is not known."""
+        return {name: self._said(name, ids) for name, ids in token_ids.items()}
+
+    def _said(self, label: str, ids: Sequence[int]) -> str:
+        parts = [(unknown, list(some)) for unknown, some in groupby(ids, lambda token: token == UNK)]
+        said = iter(self._tokenizer(label).decode([some for unknown, some in parts if not unknown]))
+        return " ".join(
+            filter(None, (" ".join(["<unk>"] * len(some)) if unknown else next(said) for unknown, some in parts))
+        )
 
     def tokens_of(self, label: str, text: str) -> list[int]:
         """The tokens of a part of the "source" or the "target"."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import math
 from collections import OrderedDict
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from clearhead.data.tokenizers import EOS
@@ -55,6 +55,12 @@ Kind: TypeAlias = Literal[
 ]
 
 
+def _whole(text: str) -> str:
+    """A text without halves of characters, which JSON may hold."""
+    text.encode()
+    return text
+
+
 class Question(BaseModel):
     """What a page looks at.
 
@@ -69,7 +75,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    texts: dict[str, str] = Field(default_factory=dict)
+    texts: dict[str, Annotated[str, AfterValidator(_whole)]] = Field(default_factory=dict)
     token_ids: dict[str, list[int]] | None = None
     edits: list[dict[str, Any]] = Field(default_factory=list, max_length=1000)
     temperature: float = Field(1.0, ge=0, le=100)

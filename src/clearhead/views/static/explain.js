@@ -208,7 +208,7 @@ async function operand(reader, path, { shift = 0, edge = null, ends = false }, r
 const named = (label, { from }) => ({ label, from });
 
 /** A sum, and what a function makes of it. */
-const bent = (found, bend, before = "") => ({ ...found, total: BENDS[bend](found.total), sum: `${before}${bend} of the sum` });
+const bent = (found, bend, before = "") => ({ ...found, total: BENDS[bend](found.total), sum: `${before}${bend}(${number(found.total, 5)}, the sum)` });
 
 /** x times one column of W, and the bias, term by term. */
 async function products(reader, x, weights, entry, [one, map, bias] = ["x", "W", "b"]) {
@@ -274,7 +274,7 @@ async function ofStep(reader, station, open, [row, column]) {
     const powers = Array.from(m, (x) => (x === -Infinity ? 0 : Math.exp(x - most)));
     const all = powers.reduce((a, b) => a + b, 0);
     const terms = powers.map((p, c) => ({ label: columns[c], a: m[c], product: p, from: { path, step: "masked", head, cell: [row, c] }, own: c === column }));
-    return { formula: `e^masked of “${columns[column]}” over the sum of e^masked of the whole row (the largest is taken off first)`, terms, total: all ? powers[column] / all : 0, sum: `${powers[column].toPrecision(5)} / ${all.toPrecision(5)}` };
+    return { formula: `e^masked of “${columns[column]}” over the sum of e^masked of the whole row (the largest is taken off first)`, terms, total: all ? powers[column] / all : 0, sum: `${number(powers[column], 7)} / ${number(all, 7)}` };
   }
   const w = await reader.step(path, "weights", head, [row, row + 1]);
   const v = await reader.step(path, "v", head, null, [column, column + 1]);

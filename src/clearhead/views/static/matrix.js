@@ -41,7 +41,7 @@ function cell(given, r, c) {
   const masked = x === -Infinity || mask?.[r * shape[1] + c] === -Infinity;
   const at = [first[0] + r, first[1] + c];
   const old = before?.[r * shape[1] + c] ?? NaN;
-  const changed = !Number.isNaN(old) && old !== x;
+  const changed = !Number.isNaN(old) && number(old, 3) !== number(x, 3); // where it can be seen
   const chosen = given.cell && given.cell[0] === at[0] && given.cell[1] === at[1];
   const reachable = given.cell ? chosen : r === 0 && c === 0;
   const { back, ink } = shade(x, most, kind !== "share");

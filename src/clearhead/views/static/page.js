@@ -31,7 +31,8 @@ export class Page {
     root.classList.add("clearhead");
     root.replaceChildren(head, message, h("div.main", {}, h("main", {}, words, reason, compare, path), h("aside", { "aria-label": "numbers and changes" }, side)));
     this.store.addEventListener("change", () => this.refresh());
-    root.addEventListener("keydown", (event) => this.key(event));
+    // A page of its own hears every key; in a notebook only those that are pressed in it.
+    (host.keeper ? root : document).addEventListener("keydown", (event) => this.key(event));
     for (const kind of ["click", "keydown"]) {
       root.addEventListener(kind, (event) => { this.pressed = event.target.closest("[data-key]")?.dataset.key; }, true);
     }
@@ -80,11 +81,19 @@ export class Page {
       } catch (error) {
         this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
         this.drawHead();
+        replace(this.parts.side, edits(this), this.keys()); // what was asked can be taken back
         return;
       }
     }
-    if (!this.ready()) this.parts.message.replaceChildren(h("p", {}, "Write a text above, and the model reads it."));
+    if (!this.ready()) this.clear();
     await this.draw();
+  }
+
+  /** Nothing is asked: nothing is shown. */
+  clear() {
+    this.parts.message.replaceChildren(h("p", {}, "Write a text above, and the model reads it."));
+    this.doc = this.before = this.asked = null;
+    for (const name of ["sentences", "why", "compare", "way", "side"]) this.parts[name].replaceChildren();
   }
 
   /** The document of a question; those of the last questions are kept. */
@@ -98,7 +107,7 @@ export class Page {
   }
 
   ready() {
-    return this.host.ready || this.state.token_ids || Object.values(this.state.texts).some((text) => text.trim());
+    return this.host.ready || this.state.token_ids || Boolean(this.state.texts[this.host.inputs?.[0]]?.trim());
   }
 
   async draw() {
@@ -215,14 +224,16 @@ export class Page {
   ask(event, inputs) {
     event.preventDefault();
     const given = new FormData(event.target);
+    const typed = Object.fromEntries(inputs.map((name) => [name, String(given.get(name)).trim()]));
+    // Other words were put in, and nothing was typed: the text is written anew behind them.
+    if (this.state.token_ids && this.doc && inputs.every((name) => typed[name] === this.doc.texts[name])) return this.rewrite();
     const texts = {};
     inputs.forEach((name, i) => {
-      const text = String(given.get(name)).trim();
       // What the model wrote itself is written anew for another text.
-      const own = i > 0 && text === this.doc?.texts?.[name] && !(name in this.state.texts);
-      if (text && !own) texts[name] = text;
+      const own = i > 0 && typed[name] === this.doc?.texts?.[name] && !(name in this.state.texts);
+      if ((typed[name] || i === 0) && !own) texts[name] = typed[name];
     });
-    this.store.ask({ texts, token_ids: null, edits: [], token: null });
+    return this.store.ask({ texts, token_ids: null, edits: [], token: null });
   }
 
   // What a person does -------------------------------------------------------------------------------------------------
@@ -299,6 +310,9 @@ export class Page {
     const [{ data, shape }] = await this.host.values(this.question, [{ path: station.path, step: "masked", head }]);
     const rows = Array.from({ length: shape[0] }, (_, r) => Array.from(data.slice(r * shape[1], (r + 1) * shape[1]), (x) => (x === -Infinity ? "-inf" : 0)));
     const common = { path: station.path, step: "masked", op: "set" };
+    // A context that is switched off would hide what is averaged.
+    const kept = this.state.edits.filter(({ path, step, where }) => !(path === station.path && step === "context" && where.length === 2 && where[1] === head));
+    this.store.state = { ...this.state, edits: kept };
     this.store.edit(...(station.calls > 1 ? rows.map((row, call) => ({ ...common, where: [0, head, 0], value: row, call })) : [{ ...common, where: [0, head], value: rows }]));
   }
 
@@ -423,6 +437,7 @@ export class Page {
   // Keys ---------------------------------------------------------------------------------------------------------------
 
   key(event) {
+    if (event.key === "Escape" && event.target.matches(".chosen input")) event.target.blur();
     if (event.target.matches("input, textarea, select, dialog, dialog *") || event.ctrlKey || event.metaKey || event.altKey) return;
     const { open } = this.state;
     const go = (selector) => this.root.querySelector(selector)?.focus();

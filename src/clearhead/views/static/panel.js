@@ -3,6 +3,7 @@ import { h, labelled, number, percent, visible } from "./dom.js";
 import { explain } from "./explain.js";
 
 const SHOWN = 12; // terms
+const MOST = 1e30; // beyond, what follows overflows in float32
 
 /** The chosen number: its formula, its operands, and a field for another number. */
 export async function chosen(page) {
@@ -50,7 +51,7 @@ function field(page, station, want, cell, value) {
   const set = () => {
     const text = input.value.trim().replace("−", "-").replace("∞", "inf").replace(",", ".");
     const given = text === "-inf" || text === "inf" ? text : Number(text);
-    if (text === "" || Number.isNaN(given)) return input.setCustomValidity("a number, -inf or inf"), input.reportValidity();
+    if (text === "" || Number.isNaN(given) || Math.abs(given) > MOST) return input.setCustomValidity(`a number up to ${MOST.toExponential()}, -inf or inf`), input.reportValidity();
     return page.change(station, want, cell, given);
   };
   input.addEventListener("input", () => input.setCustomValidity(""));
@@ -82,7 +83,7 @@ export function edits(page) {
       h("button", { "data-key": "redo", disabled: !page.store.future.length, onclick: () => page.store.redo() }, "redo"),
       h("button", { "data-key": "save", disabled: !all.length, onclick: () => page.save() }, "save"),
       h("button", { "data-key": "load", onclick: () => page.load() }, "load"),
-      page.host.can.ask && all.length ? h("button", { "data-key": "rewrite", onclick: () => page.rewrite() }, "write anew with these changes") : null),
+      page.host.can.ask && (all.length || page.state.token_ids) ? h("button", { "data-key": "rewrite", onclick: () => page.rewrite() }, "write anew with these changes") : null),
     effect(page),
     page.state.token_ids ? h("p", {}, "Other words stand in the text. ", h("button.link", { "data-key": "own words", onclick: () => page.store.ask({ token_ids: null }) }, "take out")) : null,
     all.length ? h("ol", {}, all.map((edit, i) => h("li", {}, describe(edit), " ",

@@ -43,15 +43,22 @@ const address = {
   },
 };
 
+/** What of a state that was kept has the form it must have: a link may have been written by hand. */
+function known(read) {
+  const alike = (one, other) => Array.isArray(one) === Array.isArray(other) && typeof one === typeof other;
+  return read && Object.fromEntries(Object.entries(read).filter(([name, value]) =>
+    name in FIRST && (FIRST[name] === null ? value === null || typeof value !== "string" : value !== null && alike(value, FIRST[name]))));
+}
+
 export class Store extends EventTarget {
   constructor(keeper = address) {
     super();
     this.keeper = keeper;
     this.past = []; // what was asked before each change, the last one last
     this.future = []; // what was undone
-    this.state = { ...FIRST, ...keeper.read() };
+    this.state = { ...FIRST, ...known(keeper.read()) };
     keeper.heard(() => {
-      const read = keeper.read();
+      const read = known(keeper.read());
       if (read && JSON.stringify({ ...FIRST, ...read }) !== JSON.stringify(this.state)) {
         this.state = { ...FIRST, ...read };
         this.tell();
@@ -73,9 +80,11 @@ export class Store extends EventTarget {
     this.set(change);
   }
 
-  /** Add edits. */
+  /** Add edits; one of the same place takes the place of the former. */
   edit(...edits) {
-    this.ask({ edits: [...this.state.edits, ...edits] });
+    const place = ({ path, step = "", where, call = null }) => JSON.stringify([path, step, where, call]);
+    const places = new Set(edits.map(place));
+    this.ask({ edits: [...this.state.edits.filter((edit) => !places.has(place(edit))), ...edits] });
   }
 
   /** Whether there is something to undo: of a page that a link opened, its edits. */

@@ -74,7 +74,7 @@ async function candidates(page, entry, was) {
   const rows = entry.candidates.map((one) => h("tr", {},
     h("th", { scope: "row" }, h("button.link", { title: "write this one here and go on", "data-key": `take ${one.id}`, onclick: () => page.take(entry.row, one.id) }, visible(one.text))),
     h("td", {}, h("span.bar", { style: { "--share": String(one.probability) } }), percent(one.probability)),
-    was ? h("td.old", {}, old.has(one.id) ? percent(old.get(one.id)) : "less") : null,
+    was ? h("td.old", {}, old.has(one.id) ? percent(old.get(one.id)) : "not among the first 8") : null,
     h("td.logit", {}, number(one.logit, 4))));
   return h("div.candidates", {}, h("h3", {}, "What it could have written"),
     h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "candidate"), h("th", {}, "probability"), was ? h("th", {}, page.state.other ? "other" : "before") : null, h("th", { title: told("logits") }, "logit"))), h("tbody", {}, rows)),
@@ -97,7 +97,7 @@ async function sampling(page, entry) {
     field("top k", cuts.top_k, { type: "number", min: "0", max: String(size), step: "1" }, (value) => page.cut({ top_k: Math.min(size, Math.max(0, Math.round(value))) })),
     slider("top p", cuts.top_p, 0.01, 1, (value) => page.cut({ top_p: value })),
     slider("min p", cuts.min_p, 0, 1, (value) => page.cut({ min_p: value })),
-    h("p", { "data-role": "left" }, `left by the cuts: ${left} of ${size}: ${some}${left > SHOWN ? ", …" : ""}`),
+    h("p", { "data-role": "left" }, `left by the cuts: ${left} of ${size}${page.doc.forbidden.length ? ` (${page.doc.forbidden.length} special tokens are never written)` : ""}: ${some}${left > SHOWN ? ", …" : ""}`),
     h("button", { "data-key": "draw", onclick: async () => page.take(entry.row, (await ask({ chance: Math.random() })).drawn.id) }, "draw one and write it here"));
 }
 
