@@ -321,8 +321,8 @@ def test_the_same_number_changed_twice_is_one_change(translator: Translator, sho
 
 
 def test_a_word_that_is_not_known_stays_where_it_stands(translator: Translator, shown: Any) -> None:
-    page = shown(translator, Question(texts={"source": "the qux is big ."}))
-    click(page, "[data-key='token source 3']")
+    page = shown(translator, Question(texts={"source": "the qux is big .", "target": "la casa ."}))
+    page.click("[data-key='token source 3']")
     page.fill("dialog input", "house")
     click(page, "dialog button >> nth=0")
     assert page.input_value("[name='source']") == "the <unk> is house ."
