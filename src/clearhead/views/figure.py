@@ -1,14 +1,15 @@
-"""Figures for papers and pages: attention as a heat map, training as two curves; saved as SVG, PNG or PDF.
+"""Figures for papers and pages: matrices as heat maps, training as two curves; saved as SVG, PNG or PDF.
 
     row = a query (the word being written), column = a key (a source word), colour and number = weight in percent
 
-The attention figure is laid out in inches from the measured sizes of its words, so nothing overlaps or is cut.
+A heat map is laid out in inches from the measured sizes of its words, so nothing overlaps or is cut.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
-__all__ = ["attention_figure", "loss_figure"]
+__all__ = ["attention_figure", "loss_figure", "matrix_figure"]
 
-_PALETTE = "Blues"  # one hue, light to dark: an order also for the colour-blind and in grey print; white paper = 0
 _NUMBERS_UP_TO = 400  # cells; in more, the numbers would be too small to read
 _SHAPES_UP_TO = 40_000  # cells; in more, the map is an image inside an SVG or PDF, to keep the file small
 _EDGE, _GAP, _BAR = 0.12, 0.15, 0.13  # inches: margin of the figure, between its parts, the colour bar's width
@@ -55,19 +55,63 @@ def attention_figure(
         ClearheadError: the weights are no table of len(rows) x len(columns), or matplotlib is missing.
     """
     table = weight_rows(weights, len(rows), len(columns))
+    return _map(table, rows, columns, _SHARES, title, caption, axis_names)
+
+
+def matrix_figure(
+    numbers: Any,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    caption: str = "",
+    axis_names: tuple[str, str],
+) -> Figure:
+    """The same of numbers of any sign: one hue above 0, another below; grey where a number is not finite.
+
+    Raises:
+        ClearheadError: the numbers are no table of len(rows) x len(columns), or matplotlib is missing.
+    """
+    table = [[x if math.isfinite(x) else math.nan for x in row] for row in np.asarray(numbers, dtype=float).tolist()]
+    return _map(weight_rows(table, len(rows), len(columns)), rows, columns, _SIGNED, title, caption, axis_names)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """How numbers are coloured and written: both palettes are an order also for the colour-blind; white paper = 0."""
+
+    palette: str
+    signed: bool
+    number: Callable[[float], str]
+    end: Callable[[float], str]
+
+
+_SHARES = _Scale("Blues", False, percent, lambda share: f"{100 * share:.0f} %")
+_SIGNED = _Scale("PuOr", True, lambda x: "" if math.isnan(x) else f"{x:.2g}", lambda x: f"{x:.3g}")
+
+
+def _map(
+    table: list[list[float]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    scale: _Scale,
+    title: str,
+    caption: str,
+    axis_names: tuple[str, str],
+) -> Figure:
     if not rows or not columns:
-        raise ClearheadError("an attention figure needs at least one row and one column", "give it a sentence")
+        raise ClearheadError("a heat map needs at least one row and one column", "give it a sentence")
     with style():
         figure = new_figure()
         cell, size = _sizes(max(len(rows), len(columns)), len(rows) * len(columns))
         axes = figure.add_axes((0.3, 0.1, 0.5, 0.5))
-        cells = _heat(axes, table)
+        cells = _heat(axes, table, scale)
         _name_axes(axes, [visible(row) for row in rows], [visible(column) for column in columns], size, axis_names)
         if len(rows) * len(columns) <= _NUMBERS_UP_TO:
-            _write_numbers(axes, cells, table, size)
+            _write_numbers(axes, cells, table, size, scale)
         heading = _text(figure, title, fontsize=11, fontweight="bold")
         remark = _text(figure, caption, fontsize=8.5, fontstyle="italic")
-        _lay_out(figure, axes, _colour_bar(figure, cells), cell, (heading, remark))
+        _lay_out(figure, axes, _colour_bar(figure, cells, scale), cell, (heading, remark))
     return figure
 
 
@@ -123,15 +167,17 @@ def _sizes(longest: int, cells: int) -> tuple[float, float]:
     return (0.44, 10.0) if longest <= 10 else (0.38, 9.0) if longest <= 20 else (0.33, 8.0)
 
 
-def _heat(axes: Axes, table: list[list[float]]) -> QuadMesh:
-    """The coloured cells, drawn as shapes; white = nothing, darkest = the largest weight of this table."""
-    known = [weight for row in table for weight in row if not math.isnan(weight)]
+def _heat(axes: Axes, table: list[list[float]], scale: _Scale) -> QuadMesh:
+    """The coloured cells, drawn as shapes; white = nothing, darkest = the largest number of this table."""
+    known = [number for row in table for number in row if not math.isnan(number)]
     low, high = min([0.0, *known]), max([0.0, *known])
+    if scale.signed:
+        low, high = -max(high, -low), max(high, -low)
     cells = axes.pcolormesh(
         range(len(table[0])),
         range(len(table)),
         np.ma.masked_invalid(table),
-        cmap=_PALETTE,
+        cmap=scale.palette,
         vmin=low,
         vmax=high if high > low else low + 1.0,
         shading="nearest",
@@ -159,20 +205,20 @@ def _name_axes(axes: Axes, rows: list[str], columns: list[str], size: float, nam
     axes.set_ylabel(f"← {names[0]}", fontsize=9, color="#555555", labelpad=8)
 
 
-def _write_numbers(axes: Axes, cells: QuadMesh, table: list[list[float]], size: float) -> None:
+def _write_numbers(axes: Axes, cells: QuadMesh, table: list[list[float]], size: float, scale: _Scale) -> None:
     red, green, blue, _ = np.moveaxis(cells.to_rgba(np.ma.masked_invalid(table)), -1, 0) ** 2.2  # to linear light
     dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.3
     style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": size - 1}
     for y, row in enumerate(table):
         for x, weight in enumerate(row):
-            axes.text(x, y, percent(weight), color="white" if dark[y, x] else INK, **style)
+            axes.text(x, y, scale.number(weight), color="white" if dark[y, x] else INK, **style)
 
 
-def _colour_bar(figure: Figure, cells: QuadMesh) -> Axes:
+def _colour_bar(figure: Figure, cells: QuadMesh, scale: _Scale) -> Axes:
     axes = figure.add_axes((0, 0, 0.1, 0.1))
-    ends = [cells.norm.vmin or 0.0, cells.norm.vmax or 0.0]
+    ends = [float(end or 0.0) for end in cells.get_clim()]
     bar = figure.colorbar(cells, cax=axes, ticks=ends, drawedges=False)
-    axes.set_yticklabels([f"{100 * end:.0f} %" for end in ends])
+    axes.set_yticklabels([scale.end(end) for end in ends])
     axes.tick_params(length=0, labelsize=8)
     bar.outline.set(edgecolor=LINE, linewidth=0.8)
     return axes
