@@ -106,6 +106,8 @@ PEERS: dict[str, Callable[[Shape], nn.Module]] = {
 class RandomText:
     """Batches of random tokens, as the loop asks for them."""
 
+    varies = False
+
     def __init__(self, module: Decoder, rows: int, vocab: int):
         self.module, self._rows, self._vocab = module, rows, vocab
 

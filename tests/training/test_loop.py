@@ -59,6 +59,7 @@ class Line:
     """
 
     untrained: float | None = 9.0
+    varies = False
 
     def __init__(
         self, losses: Sequence[float] = (), keys: Sequence[Sequence[float]] = ((1.0, 2.0), (-1.0,), (0.5, 3.0))

@@ -121,7 +121,9 @@ def test_the_page_says_how_many_are_left(new_page: Callable[..., Any], tmp_path:
     shown.wait_for_selector("[data-role='left']")
     size = model.tokenizer.vocab_size
     banned = len(forbidden(model.tokenizer, EOS))
-    assert shown.inner_text("[data-role='left']").startswith(f"left by the cuts: {size - banned} of {size}: ")
+    assert shown.inner_text("[data-role='left']").startswith(
+        f"left by the cuts: {size - banned} of {size} ({banned} special tokens are never written): "
+    )
     shown.fill("[data-key='top k']", "12")
     shown.press("[data-key='top k']", "Enter")
     shown.wait_for_function(f"document.querySelector('[data-role=left]').innerText.includes(': 12 of {size}: ')")

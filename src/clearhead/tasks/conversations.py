@@ -27,6 +27,8 @@ __all__ = ["ChatJob", "encoded", "ending", "read_parts", "rows_of", "tokens_of"]
 class ChatJob(TextJob):
     """What the training loop asks of a chat model; the loss is of the assistant's tokens."""
 
+    varies: bool = True
+
     def __init__(self, module: Decoder, train: ChatRows, valid: ChatRows):
         super().__init__(module, train)
         self._valid = valid

@@ -36,6 +36,8 @@ __all__ = ["PairJob", "preview_pairs", "train_pairs"]
 class PairJob:
     """What the training loop asks of a pair task; see `clearhead.training.loop.Job`."""
 
+    varies: bool = True
+
     def __init__(
         self,
         module: Seq2Seq,

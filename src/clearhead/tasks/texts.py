@@ -103,6 +103,8 @@ class Corpus:
 class TextJob:
     """What the training loop asks of every decoder-only model; see `clearhead.training.loop.Job`."""
 
+    varies: bool = False
+
     def __init__(self, module: Decoder, train: Any):
         self.module, self._train = module, train
 

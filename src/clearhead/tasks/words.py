@@ -50,6 +50,8 @@ class Neighbour:
 class WordJob:
     """What the training loop asks of word vectors; see `clearhead.training.loop.Job`."""
 
+    varies: bool = False
+
     def __init__(
         self, module: WordVectors, train: WordSet, valid: WordSet, *, negatives: int, size: int, sparse: bool = False
     ):

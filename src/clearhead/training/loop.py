@@ -34,13 +34,16 @@ __all__ = ["Job", "Outcome", "Plan", "StoppedError", "read_metrics", "run"]
 
 Batch = Any
 _REPORT_STEPS = 10
-_COMPARED = 16  # batches
 
 
 class Job(Protocol):
-    """What the loop asks of a task. The passes run on `module` or on a copy of it, which they are given."""
+    """What the loop asks of a task. The passes run on `module` or on a copy of it, which they are given.
+
+    `varies` says whether batches differ in shape.
+    """
 
     module: Any
+    varies: bool
 
     def epoch(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch in training order, as light keys; a function of the seed and the epoch alone."""
@@ -168,7 +171,8 @@ class _Run:
         if precision == "auto":
             precision, plain, why = choose_precision(self.master, loss)
             say(why)
-        compiles, varying = compiled == "yes", _varying(self.job)
+        compiles, varying = compiled == "yes", self.job.varies
+        # What is compiled for a shape depends on those that came before it, and a resumed run begins with another.
         if compiles and varying:
             say("compiled: batches differ in length, so a run that is resumed may differ in the last bits")
         if compiled == "auto" and not varying:
@@ -381,13 +385,6 @@ def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bo
         outcome = this.finish()
         this.master.cpu()
         return outcome
-
-
-def _varying(job: Job) -> bool:
-    """Whether batches differ in shape: then what is compiled depends on those that came before, and so do its bits."""
-    keys = job.epoch(0)
-    some = [job.batch(keys[i * len(keys) // _COMPARED]) for i in range(_COMPARED)]
-    return len({tuple(x.shape for x in vars(batch).values() if isinstance(x, Tensor)) for batch in some}) > 1
 
 
 def _device(wanted: str) -> torch.device:
