@@ -126,7 +126,7 @@ def test_the_page_says_how_many_are_left(new_page: Callable[..., Any], tmp_path:
     )
     shown.fill("[data-key='top k']", "12")
     shown.press("[data-key='top k']", "Enter")
-    shown.wait_for_function(f"document.querySelector('[data-role=left]').innerText.includes(': 12 of {size}: ')")
+    shown.wait_for_selector(f"[data-role='left']:has-text(': 12 of {size} (')")
     after = chosen(model, Sampling(1.0, 12, 1.0)).after.max()
     said = re.search(r"([\d.]+) %", shown.inner_text("[data-role='left']").partition(f"of {size}")[2])
     assert said is not None and float(said[1]) == pytest.approx(100 * float(after), rel=6e-3)
