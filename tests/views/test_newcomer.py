@@ -318,6 +318,8 @@ def test_the_same_number_changed_twice_is_one_change(translator: Translator, sho
     click(page, "[data-key='off']")
     click(page, "[data-key='average']")
     assert not any("switched off" in text for text in page.locator(".edits li").all_inner_texts())
+    click(page, "[data-key='undo']")
+    assert any("switched off" in text for text in page.locator(".edits li").all_inner_texts())
 
 
 def test_a_word_that_is_not_known_stays_where_it_stands(translator: Translator, shown: Any) -> None:

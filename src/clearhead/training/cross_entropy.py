@@ -44,7 +44,7 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, labels: Tensor, smoothing: float, cap: float | None) -> Tensor:
         vocab, wanted = weight.size(0), any(ctx.needs_input_grad)
-        total = weight.sum(0, dtype=torch.float32) if smoothing else weight  # x total' = a token's logits summed
+        total = weight.sum(0, dtype=torch.float32) if smoothing else None  # x total' = a token's logits summed
         loss = torch.zeros((), device=x.device)
         x_grads: list[Tensor] = []
         weight_grad = torch.zeros((), device=x.device)
@@ -60,7 +60,7 @@ class _CrossEntropy(torch.autograd.Function):
             # The label's own two numbers give the sum of all exponentials: it need not be summed a second time.
             normaliser = at_label - p[place].float().clamp(min=torch.finfo(torch.float32).tiny).log()
             loss += normaliser.sum() - (1 - smoothing) * at_label.sum()
-            if smoothing:
+            if total is not None:
                 summed = (part.float() @ total).sum() if bent is None else logits.sum(dtype=torch.float32)
                 loss -= summed * (smoothing / vocab)
             if wanted:

@@ -273,7 +273,7 @@ export class Page {
 
   /** Change one number. */
   change(station, want, cell, value) {
-    this.store.edit(this.place(station, want, cell, { value }));
+    this.store.edit([this.place(station, want, cell, { value })]);
   }
 
   /** An edit of a cell; a recurrent network's row is a call of its own. */
@@ -294,15 +294,15 @@ export class Page {
 
   /** Forbid or allow a look: a new mask at one place. */
   async redraw(station, want, cell, value) {
-    if (value !== -Infinity) return this.store.edit(this.place(station, want, cell, { value: "-inf" }));
+    if (value !== -Infinity) return this.store.edit([this.place(station, want, cell, { value: "-inf" })]);
     const [{ data }] = await this.host.values(this.question, [{ ...want, step: "biased" }]);
-    return this.store.edit(this.place(station, want, cell, { value: data[0] }));
+    return this.store.edit([this.place(station, want, cell, { value: data[0] })]);
   }
 
   switchHead(path, head) {
     if (switchedOff(this, path).has(head)) {
       this.store.ask({ edits: this.state.edits.filter((edit) => !(edit.path === path && edit.step === "context" && edit.where.length === 2 && edit.where[1] === head)) });
-    } else this.store.edit({ path, step: "context", where: [0, head], op: "set", value: 0 });
+    } else this.store.edit([{ path, step: "context", where: [0, head], op: "set", value: 0 }]);
   }
 
   /** Every token that may be looked at gets the same weight. */
@@ -312,8 +312,8 @@ export class Page {
     const common = { path: station.path, step: "masked", op: "set" };
     // A context that is switched off would hide what is averaged.
     const kept = this.state.edits.filter(({ path, step, where }) => !(path === station.path && step === "context" && where.length === 2 && where[1] === head));
-    this.store.state = { ...this.state, edits: kept };
-    this.store.edit(...(station.calls > 1 ? rows.map((row, call) => ({ ...common, where: [0, head, 0], value: row, call })) : [{ ...common, where: [0, head], value: rows }]));
+    const even = station.calls > 1 ? rows.map((row, call) => ({ ...common, where: [0, head, 0], value: row, call })) : [{ ...common, where: [0, head], value: rows }];
+    this.store.edit(even, kept);
   }
 
   /** Write this token behind that row; what stood there and behind goes. */

@@ -80,11 +80,11 @@ export class Store extends EventTarget {
     this.set(change);
   }
 
-  /** Add edits; one of the same place takes the place of the former. */
-  edit(...edits) {
+  /** Add edits to those that are kept; one of the same place takes the place of the former. */
+  edit(edits, kept = this.state.edits) {
     const place = ({ path, step = "", where, call = null }) => JSON.stringify([path, step, where, call]);
     const places = new Set(edits.map(place));
-    this.ask({ edits: [...this.state.edits.filter((edit) => !places.has(place(edit))), ...edits] });
+    this.ask({ edits: [...kept.filter((edit) => !places.has(place(edit))), ...edits] });
   }
 
   /** Whether there is something to undo: of a page that a link opened, its edits. */
