@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,11 @@ _PAUSE = 0.3  # seconds; OpenMP threads spin for up to 0.2
 
 
 def machine() -> str:
-    """One line: processor, threads, versions."""
+    """One line: processor, threads, versions of torch and of the peers that are here."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    names = ("torch", "transformers", "ctranslate2")
+    names = [name for name in ("torch", "transformers", "ctranslate2") if find_spec(name)]
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return f"{models[0] if models else platform.processor()}, {torch.get_num_threads()} threads; {versions}"
 

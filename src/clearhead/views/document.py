@@ -12,7 +12,7 @@ Axes: heads, rows, columns; the batch holds one text and is left out.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -123,10 +123,7 @@ def proof(trace: Trace, path: str, head: int) -> float:
 @torch.no_grad()
 def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: float = 1.0) -> list[dict[str, Any]]:
     """The most probable entries of the vocabulary behind one token: id, text, logit, probability."""
-    logits = _joined(trace, "logits")[0, row].float()
-    shares = (logits / max(temperature, 1e-4)).softmax(-1)
-    best = logits.topk(min(n, len(logits)))
-    return [_candidate(trace, int(i), float(x), float(shares[i])) for x, i in zip(*best, strict=True)]
+    return _ranked(trace, _joined(trace, "logits")[0, row], n, temperature)
 
 
 @torch.no_grad()
@@ -163,10 +160,8 @@ def lens(trace: Trace, row: int, *, n: int = 3) -> list[dict[str, Any]]:
         return []
     told = []
     for path in ["decoder.embedded", *streams]:
-        logits = trace.read_out(_joined(trace, path)[0, row]).float()
-        shares, best = logits.softmax(-1), logits.topk(min(n, len(logits)))
-        some = [_candidate(trace, int(i), float(x), float(shares[i])) for x, i in zip(*best, strict=True)]
-        told.append({"path": path, "candidates": some})
+        logits = trace.read_out(_joined(trace, path)[0, row])
+        told.append({"path": path, "candidates": _ranked(trace, logits, n)})
     return told
 
 
@@ -294,16 +289,23 @@ def _output(trace: Trace, temperature: float) -> list[dict[str, Any]]:
     if "logits" not in trace or trace.name_of is None or not trace.token_ids:
         return []
     ids = trace.token_ids[list(trace.token_ids)[-1]]
-    first = max(0, len(ids) - _TOLD)
-    logits = _joined(trace, "logits")[0, first:].float()
-    shares = (logits / max(temperature, 1e-4)).softmax(-1)
-    best = logits.topk(min(_CANDIDATES, logits.size(-1))).indices
-    told = []
-    for row, (x, p, some) in enumerate(zip(logits, shares, best.tolist(), strict=True), first):
+    logits, told = _joined(trace, "logits")[0], []
+    for row in range(max(0, len(ids) - _TOLD), len(ids)):
         after = ids[row + 1 : row + 2]
-        one = [_candidate(trace, token, float(x[token]), float(p[token])) for token in [*some, *after]]
-        told.append({"row": row, "candidates": one[: len(some)], "next": one[-1] if after else None})
+        ranked = _ranked(trace, logits[row], _CANDIDATES, temperature, after)
+        following = ranked.pop() if after else None
+        told.append({"row": row, "candidates": ranked, "next": following})
     return told
+
+
+def _ranked(
+    trace: Trace, logits: Tensor, n: int, temperature: float = 1.0, also: Sequence[int] = ()
+) -> list[dict[str, Any]]:
+    """The n best entries of one row of logits, and behind them these."""
+    logits = logits.float()
+    shares = (logits / max(temperature, 1e-4)).softmax(-1)
+    tokens = [*logits.topk(min(n, len(logits))).indices.tolist(), *also]
+    return [_candidate(trace, token, float(logits[token]), float(shares[token])) for token in tokens]
 
 
 def _candidate(trace: Trace, token: int, logit: float, probability: float) -> dict[str, Any]:
