@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -117,11 +119,14 @@ def _leaves(url: str) -> bool:
 
 def _chromium() -> str | None:
     """Where a Chromium is; where none is, the superuser's package manager is asked for one, once."""
-    if (found := _installed()) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        install = ["apt-get", "-o", "DPkg::Lock::Timeout=240", "install", "-y", "chromium"]
-        subprocess.run(install, capture_output=True, timeout=270, check=False)
-        found = _installed()
-    return found
+    if (found := _installed()) is not None or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return found
+    with (Path(tempfile.gettempdir()) / "chromium.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of the workers one installs, the others wait for it
+        for command in ("update", "install -y chromium"):  # a new machine has no list of packages yet
+            if _installed() is None:
+                subprocess.run(["apt-get", *command.split()], capture_output=True, timeout=270, check=False)
+    return _installed()
 
 
 def _installed() -> str | None:

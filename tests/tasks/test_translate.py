@@ -117,6 +117,18 @@ def test_a_trace_says_what_was_cut_and_stopped(loaded: Translator, monkeypatch: 
     assert stopped.again is not None and stopped.again([]).remarks == stopped.remarks
 
 
+def test_a_command_names_the_texts_that_were_stopped(
+    loaded: Translator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert loaded.folder is not None
+    command.translate(str(loaded.folder.path), SOURCE, SOURCE, beam=1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(Translator, "limit", staticmethod(lambda _: 2))
+    command.translate(str(loaded.folder.path), SOURCE, SOURCE, beam=1)
+    said = "the model had not come to an end after 2 tokens, the most it may write here: the rest is missing"
+    assert capsys.readouterr().err == f"remark: text 1: {said}\nremark: text 2: {said}\n"
+
+
 def test_words_that_a_model_does_not_know_are_named(loaded: Translator, capsys: pytest.CaptureFixture[str]) -> None:
     said = "the model does not know “zyx”: it reads <unk>"
     assert loaded.trace("The zyx is big.", "El perro").remarks == [said]
@@ -127,7 +139,7 @@ def test_words_that_a_model_does_not_know_are_named(loaded: Translator, capsys: 
     assert many[0].endswith("“xhx” and 12 more: it reads <unk> for each")
     assert loaded.folder is not None
     model = str(loaded.folder.path)
-    command.translate(model, "The dog", "The zyx is big.", beam=1)
+    command.translate(model, SOURCE, "The zyx is big.", beam=1)
     assert capsys.readouterr().err == f"remark: text 2: {said}\n"
     command.translate(model, *["zyx"] * 30, beam=1)
     told = capsys.readouterr().err

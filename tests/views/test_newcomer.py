@@ -13,7 +13,7 @@ import torch
 from test_explorer import click, ready, served, settled
 
 from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig, text_tokenizer, train_tokenizer
-from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig
+from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.seq2seq import make_seq2seq
 from clearhead.tasks.language import LanguageModel
@@ -44,8 +44,11 @@ def language() -> LanguageModel:
     """Rotary positions, and values mixed with those of the first block."""
     torch.manual_seed(0)
     tokenizer = text_tokenizer(["the cat sat on the mat "], TextTokenizerConfig(kind="byte"))
-    config = DecoderConfig.model_validate({**SIZES, "preset": "modern"})
-    return LanguageModel(Decoder(config, tokenizer.vocab_size), tokenizer)
+    model = Decoder(DecoderConfig.model_validate({**SIZES, "preset": "modern"}), tokenizer.vocab_size)
+    with torch.no_grad():  # it begins with a head of zeros
+        for weight in model.parameters():
+            weight.add_(0.15 * torch.randn_like(weight))
+    return LanguageModel(model, tokenizer)
 
 
 @pytest.fixture
@@ -232,7 +235,11 @@ def test_a_comparison_says_which_numbers_are_which_and_ends(translator: Translat
     page.fill("dialog input", "a dog is here")
     click(page, "dialog button >> nth=0")
     assert "different in “a dog is here”" in page.inner_text(".comparing")
-    other = values(Glass(translator, "").trace(Question(texts={"source": "a dog is here"})), Wanted(path, "weights", 0))
+    there = Glass(translator, "").trace(Question(texts={"source": "a dog is here"}))
+    read, written = page.locator(".compared .tokens").all()
+    assert read.locator(".token").all_inner_texts() == there.labels["source"]
+    assert written.locator(".token").all_inner_texts() == there.labels["target"]
+    other = values(there, Wanted(path, "weights", 0))
     framed = page.locator("td.changed").all()
     assert framed
     for (
@@ -246,7 +253,7 @@ def test_a_comparison_says_which_numbers_are_which_and_ends(translator: Translat
     click(page, "[data-row='5'][data-column='5']")  # a place that the other text does not have
     assert "a dog" not in page.inner_text(".chosen .value")
     click(page, "[data-key='end comparison']")
-    assert page.locator("td.changed").count() == page.locator(".comparing").count() == 0
+    assert page.locator("td.changed, .comparing, .compared").count() == 0
 
 
 def test_a_chosen_theme_is_kept(translator: Translator, shown: Any, new_page: Any, tmp_path: Path) -> None:
@@ -358,3 +365,50 @@ def test_a_link_that_somebody_has_written_wrongly(
         page.goto(f"{address}#s={json.dumps(state)}")
         page.wait_for_selector(".token" if "texts" not in broken else ".message >> text=Write a text above")
         page.goto("about:blank")
+
+
+def test_an_entry_of_the_vocabulary_is_named_and_the_cuts_are_in_the_link(language: LanguageModel, shown: Any) -> None:
+    page = shown(language, Question(texts={"text": "the cat sat"}))
+    click(page, "[data-key='step logits ']")
+    click(page, "[data-row='3'][data-column='20']")
+    assert page.inner_text(".chosen .place").endswith(f"number 20, “{language.tokenizer.pieces([20])[0]}”")
+    click(page, "[data-key='why 3']")
+    page.fill("[data-key='top k']", "5")
+    settled(page, lambda: page.press("[data-key='top k']", "Enter"))
+    assert "left by the cuts: 5 of" in page.inner_text("[data-role='left']")
+    page.reload()
+    assert "left by the cuts: 5 of" in ready(page).inner_text("[data-role='left']")
+
+
+def test_the_head_that_looked_there_most_is_opened(language: LanguageModel, shown: Any) -> None:
+    question = Question(texts={"text": "the cat sat"})
+    page = shown(language, question)
+    click(page, "[data-key='why 5']")
+    told = page.inner_text("[data-key='open looked']")
+    trace = Glass(language, "").trace(question)
+    weights = trace["decoder.blocks.1.self_attention.attention"].weights()[0, :, 5]
+    words = trace.words["tokens"]
+    there = {word: weights[:, [w == word for w in words]].sum(-1) for word in set(words)}
+    most = max(there, key=lambda word: float(there[word].mean()))
+    assert told == f"open head {int(there[most].argmax())}, which looked there most"
+    click(page, "[data-key='open looked']")
+    assert f"head {int(there[most].argmax())}" in page.inner_text(".opened .title")
+
+
+def test_what_cannot_be_told_is_said(new_page: Any, tmp_path: Path, language: LanguageModel, shown: Any) -> None:
+    torch.manual_seed(0)
+    words = train_tokenizer(TEXTS, TokenizerConfig(kind="word", min_count=1))
+    module = make_seq2seq(RecurrentConfig(d_model=16), words.vocab_size, words.vocab_size)
+    page = shown(Translator(module, TokenizerPair(words, words)), PAIR)
+    click(page, ".sentence .written >> nth=0")
+    assert "this logit is no plain sum" in page.inner_text(".pushed")
+    click(page, "[data-key$='input_gate '] >> nth=0")
+    assert page.inner_text(".opened .foot").split() == ["0.0", "%", "100", "%"]  # a gate is no signed number
+    config = DecoderConfig.model_validate({**SIZES, "preset": "gpt2"})
+    plain = LanguageModel(Decoder(config, language.tokenizer.vocab_size), language.tokenizer)
+    page = in_file(plain, Question(texts={"text": "the cat"}), new_page(**WIDE), tmp_path)
+    click(page, "[data-key='why 3']")
+    assert page.locator(".pushed td").count() and page.locator(".grown td").count()
+    click(page, "[data-key='without best']")
+    said = "In this file it is told without changes only."
+    assert said in page.inner_text(".pushed") and said in page.inner_text(".grown")

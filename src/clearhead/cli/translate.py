@@ -23,7 +23,7 @@ __all__ = ["evaluate", "summarize", "translate"]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
-_REMARKED = 20  # lines whose unknown words are named
+_REMARKED = 20  # lines of each kind of remark
 _CHUNK = 512  # lines that are read before the first is written, unless a person types
 
 
@@ -126,19 +126,22 @@ def _write(
     output = _output(out, wanted, tabs=tabs, resume=resume)
 
     from clearhead.tasks.load import load_for
+    from clearhead.tasks.reading import not_known, stopped
 
     writer = load_for(verb, model)
 
-    unknown = _Unknown(writer)
+    unknown, unended = _Remarks("have words that the model does not know"), _Remarks("were not ended")
 
     def found(chunk: list[Line]) -> list[list[Written]]:
         best: list[list[Written]] = writer.n_best([line.text for line in chunk], n=n_best, **settings)
         return best
 
     def rows(chunk: list[Line], first: int) -> list[str]:
-        unknown.remark(chunk)
+        for line in chunk:
+            unknown.tell(line, not_known(writer.unknown("source", line.text)))
         written = []
         for number, (line, best) in enumerate(zip(chunk, _placed(found, chunk), strict=True), first):
+            unended.tell(line, [stopped(best[0].limit)] if best[0].limit is not None else [])
             for one in best:
                 prefix = f"{number}\t{one.score:.4f}\t" if n_best > 1 else ""
                 suffix = f"\t{_links(writer, line.text, one.text)}" if alignments else ""
@@ -261,23 +264,20 @@ def _placed(found: Callable[[list[Line]], list[list[Written]]], chunk: list[Line
     return translations
 
 
-class _Unknown:
-    """Says which words the model does not know, of the first lines that have such words."""
+class _Remarks:
+    """Remarks of one kind, on standard error: on the first lines that have one; `more` is said of the others."""
 
-    def __init__(self, writer: PairModel):
-        self._writer, self._lines = writer, 0
+    def __init__(self, more: str):
+        self._more, self._lines = more, 0
 
-    def remark(self, chunk: list[Line]) -> None:
-        """The remarks on some lines, on standard error."""
-        from clearhead.tasks.reading import not_known
-
-        for line in chunk:
-            for remark in not_known(self._writer.unknown("source", line.text)):
-                self._lines += 1
-                if self._lines <= _REMARKED:
-                    print(f"remark: {line.place}: {remark}", file=sys.stderr)
-                elif self._lines == _REMARKED + 1:
-                    print("remark: further lines have words that the model does not know", file=sys.stderr)
+    def tell(self, line: Line, remarks: Sequence[str]) -> None:
+        """The remarks on a line."""
+        for remark in remarks:
+            self._lines += 1
+            if self._lines <= _REMARKED:
+                print(f"remark: {line.place}: {remark}", file=sys.stderr)
+            elif self._lines == _REMARKED + 1:
+                print(f"remark: further lines {self._more}", file=sys.stderr)
 
 
 def _links(translator: PairModel, source: str, target: str) -> str:

@@ -58,12 +58,12 @@ class CutWarning(UserWarning):
 class Written:
     """A text that was written; `score` is its log-probability in nats over length^penalty.
 
-    `ended` is False where it was stopped at its limit.
+    `limit` is the number of tokens at which it was stopped, None where it came to an end.
     """
 
     text: str
     score: float
-    ended: bool = True
+    limit: int | None = None
 
 
 class PairModel(PairInside, ABC):
@@ -233,7 +233,10 @@ class PairModel(PairInside, ABC):
             )
             for i, best in zip(rows, hypotheses, strict=True):
                 texts_ = self.tokenizers.target.decode([h.ids for h in best[:n]])
-                found[i] = [Written(text, h.score, h.ended) for text, h in zip(texts_, best, strict=False)]
+                limit = self._most_written(ids[i])
+                found[i] = [
+                    Written(text, h.score, None if h.ended else limit) for text, h in zip(texts_, best, strict=False)
+                ]
         return found
 
     def _most_written(self, source_ids: Sequence[int]) -> int:
@@ -247,8 +250,8 @@ class PairModel(PairInside, ABC):
             remarks.append(f"the source {cut(len(source_ids) - 1, most)}")
             source_ids = [*source_ids[:most], EOS]
         best = self._found([source_ids])[0][0]
-        if not best.ended:
-            remarks.append(stopped(self._most_written(source_ids)))
+        if best.limit is not None:
+            remarks.append(stopped(best.limit))
         return source_ids, best.text, remarks
 
     # Measuring -------------------------------------------------------------------------------------------------------

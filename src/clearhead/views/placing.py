@@ -6,6 +6,7 @@ tokens it has the first ones; of those behind it nothing is known, and the model
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -103,4 +104,8 @@ def _bounds(place: Place, size: int) -> tuple[int, int]:
 
 
 def _name(edit: Edit) -> str:
-    return f"{edit.path.removesuffix('.attention')} {edit.step}".strip()
+    """As a person says it: "decoder block 1, self-attention, head 2, masked"."""
+    place = re.sub(r"\.blocks\.(\d+)\.", r" block \1, ", edit.path.removesuffix(".attention"))
+    head = edit.where[1] if edit.step and len(edit.where) > 1 else None
+    parts = [place.replace("_attention", "-attention"), "" if head is None else f"head {head}", edit.step]
+    return ", ".join(filter(None, parts))

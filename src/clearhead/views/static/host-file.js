@@ -17,7 +17,7 @@ const CANDIDATES = 8;
 const BEST = 50;
 
 export class FileHost {
-  /** @param {object} given - what page_file.py embeds: document, names, proofs, contributions, and program or values */
+  /** @param {object} given - what views/page.py embeds: document, names, proofs, contributions, and program or values */
   static async open(given) {
     const { program, blob, values, beside, beside_blob } = given;
     const source = program

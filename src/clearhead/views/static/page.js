@@ -24,7 +24,7 @@ export async function start(root, host) {
 
 export class Page {
   constructor(root, host) {
-    Object.assign(this, { root, host, store: new Store(host.keeper), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, remarks: [], sampling: { top_k: 0, top_p: 1, min_p: 0 } });
+    Object.assign(this, { root, host, store: new Store(host.keeper), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, remarks: [] });
     this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
     const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
@@ -384,11 +384,6 @@ export class Page {
   async replaceLooked(row) {
     const { station, key } = await this.lookedAt(row);
     await this.replaceToken(station.columns, key);
-  }
-
-  cut(change) {
-    this.sampling = { ...this.sampling, ...change };
-    this.draw();
   }
 
   toggleAll() {

@@ -14,9 +14,10 @@ export async function chosen(page) {
   const act = station.kind === "act";
   const want = { path: open.path, step: act ? open.step || "weights" : "", head: station.shape.length > 2 ? open.head ?? 0 : null, rows: [cell[0], cell[0] + 1], columns: [cell[1], cell[1] + 1] };
   const other = page.other();
-  const [[{ data: [value] }], told, before] = await Promise.all([
-    page.host.values(page.question, [want]), explain(page, { ...open, step: want.step }, cell), other ? page.host.values(other, [want]).catch(() => null) : null]);
-  const place = where(page, station, want, cell);
+  const [[{ data: [value] }], told, before, entry] = await Promise.all([
+    page.host.values(page.question, [want]), explain(page, { ...open, step: want.step }, cell), other ? page.host.values(other, [want]).catch(() => null) : null,
+    station.columns === "vocabulary" ? entryOf(page, cell[1]) : ""]);
+  const place = where(page, station, want, cell) + entry;
   return h("section.chosen", { "aria-live": "polite" },
     h("h2", {}, "A number"),
     h("p.place", {}, place),
@@ -27,6 +28,12 @@ export async function chosen(page) {
     edited(page, station, want) ? h("p.hint", {}, "You changed this step: the formula tells what it would be otherwise.") : null,
     told.total === null ? null : h("p.total", {}, `${told.sum} = `, h("b", { "data-role": "total" }, number(told.total, 6))),
     told.note ? h("p.hint", {}, told.note) : null);
+}
+
+/** The text of an entry of the vocabulary, behind its number. */
+async function entryOf(page, id) {
+  const [{ names: [text] }] = await page.host.values(page.question, [{ path: "", kind: "names", columns: [id, id + 1] }]);
+  return text === undefined ? "" : `, “${visible(text)}”`;
 }
 
 const edited = (page, station, want) => page.state.edits.some((edit) => edit.path === station.path && (edit.step ?? "") === want.step);

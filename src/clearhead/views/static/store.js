@@ -6,6 +6,9 @@ const FIRST = {
   token_ids: null,
   edits: [],
   temperature: 1,
+  top_k: 0,
+  top_p: 1,
+  min_p: 0,
   moment: null,
   open: null, // {path, step, head, rows: [start], columns: [start]}
   cell: null, // [row, column] of what is open

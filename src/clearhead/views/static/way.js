@@ -139,7 +139,7 @@ async function read(page, station) {
     page.host.values(page.question, [want, large ? pooled : want, ...(step === "weights" ? [{ ...want, step: "masked" }] : [])]),
     other ? page.host.values(other, [want]).catch(() => [null]) : [null],
   ]);
-  const kind = step === "weights" ? "share" : step === "masked" ? "masked" : "signed";
+  const kind = step === "weights" || station.path.endsWith("_gate") ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
   const names = labels(page.doc.labels, station, step, total);
   const given = {

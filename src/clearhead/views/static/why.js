@@ -16,10 +16,33 @@ export function sentences(page) {
   return h("div.sentences", {}, names.map((name) => {
     const written = name === names.at(-1);
     const labels = page.doc.labels[name];
-    return h("div.sentence", {}, h("span.name", {}, names.length > 1 ? (written ? "written" : "read") : "text", labels.length > MANY ? h("span.count", {}, `${labels.length} tokens`) : null),
+    return h("div.sentence", {}, h("span.name", {}, side(page.doc.labels, name), labels.length > MANY ? h("span.count", {}, `${labels.length} tokens`) : null),
       h("span.tokens.fades", { role: "group", "aria-label": name, onscroll: faded }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
         written ? nextToken(page, labels.length) : null));
-  }), h("p.hint", {}, names.length > 1 ? "Choose a written word to see why it was written. Choose a word that was read to put another in its place." : "Choose a word to see what the model expected there, and why."));
+  }), compared(page), h("p.hint", {}, hint(page, names)));
+}
+
+function hint({ doc }, names) {
+  if (!doc.output.length) return "Open a step below to see its numbers.";
+  if (names.length === 1) return "Choose a word to see what the model expected there, and why.";
+  return "Choose a written word to see why it was written. Choose a word that was read to put another in its place.";
+}
+
+/** The texts of what the numbers are compared with: there a word may have been read, or written, that is not here. */
+function compared(page) {
+  if (!page.state.other || !page.before) return null;
+  const { labels, regions } = page.before;
+  return h("div.compared", { role: "group", "aria-label": page.than() }, h("p.hint", {}, `${page.than()}:`),
+    Object.keys(labels).map((name) => h("div.sentence", {}, h("span.name", {}, side(labels, name)),
+      h("span.tokens.fades", { role: "group", "aria-label": `${name} ${page.than()}`, onscroll: faded },
+        labels[name].map((label, i) => h("span.token", {}, region(regions[name], i), visible(label)))))));
+}
+
+/** Which of the texts one is, in a word. */
+function side(labels, name) {
+  const names = Object.keys(labels);
+  if (names.length === 1) return "text";
+  return name === names.at(-1) ? "written" : "read";
 }
 
 function inputToken(page, name, label, index) {
@@ -83,7 +106,8 @@ async function candidates(page, entry, was) {
 
 /** Sampling: what the cuts leave of the whole vocabulary, and one token drawn of it. */
 async function sampling(page, entry) {
-  const cuts = page.sampling;
+  const { top_k, top_p, min_p } = page.state;
+  const cuts = { top_k, top_p, min_p };
   const ask = async (more) => (await page.host.values(page.question, [{ path: "", kind: "candidates", rows: [entry.row, entry.row + 1], cuts: { ...cuts, ...more } }]))[0];
   const { candidates: kept, left } = await ask({});
   const size = page.doc.stations.find((station) => station.path === "logits").shape.at(-1);
@@ -94,9 +118,9 @@ async function sampling(page, entry) {
   const some = kept.slice(0, SHOWN).map((one) => `${visible(one.text)} ${percent(one.share)}`).join(", ");
   return h("div.sampling", {},
     slider("temperature", page.state.temperature, 0.1, 3, (value) => page.store.set({ temperature: value })),
-    field("top k", cuts.top_k, { type: "number", min: "0", max: String(size), step: "1" }, (value) => page.cut({ top_k: Math.min(size, Math.max(0, Math.round(value))) })),
-    slider("top p", cuts.top_p, 0.01, 1, (value) => page.cut({ top_p: value })),
-    slider("min p", cuts.min_p, 0, 1, (value) => page.cut({ min_p: value })),
+    field("top k", cuts.top_k, { type: "number", min: "0", max: String(size), step: "1" }, (value) => page.store.set({ top_k: Math.min(size, Math.max(0, Math.round(value))) })),
+    slider("top p", cuts.top_p, 0.01, 1, (value) => page.store.set({ top_p: value })),
+    slider("min p", cuts.min_p, 0, 1, (value) => page.store.set({ min_p: value })),
     h("p", { "data-role": "left" }, `left by the cuts: ${left} of ${size}${page.doc.forbidden.length ? ` (${page.doc.forbidden.length} special tokens are never written)` : ""}: ${some}${left > SHOWN ? ", …" : ""}`),
     h("button", { "data-key": "draw", onclick: async () => page.take(entry.row, (await ask({ chance: Math.random() })).drawn.id) }, "draw one and write it here"));
 }
@@ -117,17 +141,19 @@ async function looked(page, row) {
   const near = groups(page.doc.words[station.columns]).map((group) => ({ text: group.map((i) => columns[i]).join(""), share: group.reduce((sum, i) => sum + mean[i], 0) }));
   const most = [...near].sort((a, b) => b.share - a.share)[0];
   const where = heads.length === 1 ? `head ${heads[0]}` : "the mean of all heads";
+  const there = (one) => groups(page.doc.words[station.columns])[near.indexOf(most)].reduce((sum, i) => sum + found[one].data[i], 0);
+  const first = heads.reduce((best, _, i) => (there(i) > there(best) ? i : best), 0); // the head that looked there most
   return h("div.looked", {}, h("h3", {}, "Where it looked"),
     h("p", {}, "Most at ", h("b", {}, `“${visible(most.text).trim()}”`), ` (${percent(most.share)}), in ${where} of ${station.stack || "the"} block ${station.block ?? ""}.`),
     keys <= 48 ? lines({ weights: [[mean]], heads: [heads[0]], rows: [rows[row]], columns, title: "where it looked" })
       : h("ol", {}, [...near].sort((a, b) => b.share - a.share).slice(0, 8).map((one) => h("li", {}, `${visible(one.text)} ${percent(one.share)}`))),
-    h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[0], first: [Math.max(0, row - 4), 0] }) }, "open this attention"));
+    h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[first], first: [Math.max(0, row - 4), 0] }) }, heads.length === 1 ? "open this attention" : `open head ${heads[first]}, which looked there most`));
 }
 
 /** Which parts of the model pushed for the word, where the model allows to say it exactly. */
 async function pushed(page, row, asked) {
   const [{ contributions }] = await page.host.values(page.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] }]);
-  if (!contributions?.length) return null;
+  if (!contributions.length) return h("div.pushed", {}, h("h3", { title: told("contributions") }, "What spoke for it, and against"), h("p.hint", {}, untold(page) ?? "Not told here: this logit is no plain sum of what the parts of the model add."));
   const most = Math.max(...contributions.map((one) => Math.abs(one.value)));
   const ordered = [...contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const best = ordered.slice(0, 8);
@@ -140,10 +166,13 @@ async function pushed(page, row, asked) {
       h("tr", {}, h("th", { scope: "row" }, "everything else"), h("td", {}, number(rest, 3))))));
 }
 
+/** Why something is not told of a changed pass, where that is the reason. */
+const untold = (page) => (page.state.edits.length && !page.host.can.ask ? "In this file it is told without changes only." : null);
+
 /** How the word came up: what the model would write if it ended behind each block. */
 async function grown(page, row) {
   const [{ lens }] = await page.host.values(page.question, [{ path: "", kind: "lens", rows: [row, row + 1] }]);
-  if (!lens?.length) return null;
+  if (!lens.length) return untold(page) && h("div.grown", {}, h("h3", { title: told("logit lens") }, "How it came up"), h("p.hint", {}, untold(page)));
   const name = ({ path }) => (path.endsWith("embedded") ? "the embeddings" : `block ${path.split(".")[2]}`);
   return h("div.grown", {}, h("h3", { title: told("logit lens") }, "How it came up"), h("p", {}, "If the model ended there, it would write (its logit lens):"),
     h("table", {}, h("tbody", {}, lens.map((one) => h("tr", {}, h("th", { scope: "row" }, name(one)),
