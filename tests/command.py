@@ -13,7 +13,7 @@ import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 
-__all__ = ["call"]
+__all__ = ["call", "unremarked"]
 
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["torch", "tokenizers", "safetensors.torch", "pydantic", "cyclopts", "rich.console"])
@@ -32,6 +32,11 @@ def call(*words: object, stdin: bytes = b"", cwd: Path | None = None) -> subproc
         said = [(place / name).read_bytes().decode() for name in ("out", "err")]
     assert process.exitcode is not None
     return subprocess.CompletedProcess(given, process.exitcode, *said)
+
+
+def unremarked(said: str) -> str:
+    """What was said beside remarks on single texts: a model of a few steps seldom comes to an end."""
+    return "".join(line for line in said.splitlines(keepends=True) if not line.startswith("remark: "))
 
 
 def _run(words: list[str], cwd: str, folder: str) -> None:

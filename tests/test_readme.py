@@ -14,6 +14,7 @@ import pytest
 
 import clearhead
 from clearhead.data.samples.english_spanish import sentences
+from command import call
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in re.findall(r"^    (clearhead .*)$", README, re.MULTILINE)]
@@ -47,19 +48,19 @@ def test_the_readme_shows_commands_and_python() -> None:
 
 
 def test_its_commands_run_in_their_order(desk: Path) -> None:
-    program = Path(sys.executable).with_name("clearhead")
     for command in COMMANDS:
         words = shlex.split(command.split("  #")[0].split(" #")[0].split(" > ")[0])[1:]
         if words[0] == "explore":
-            explored([program, *words, "--no-browser"], desk)
+            explored(words, desk)
             continue
         extra = ["--max-steps", "2"] if words[0] == "train" else []
-        done = subprocess.run([program, *words, *extra], cwd=desk, capture_output=True, text=True, check=False)
+        done = call(*words, *extra, cwd=desk)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 
-def explored(command: list[str | Path], desk: Path) -> None:
+def explored(words: list[str], desk: Path) -> None:
     """The page is there at the address that is printed, until the command is interrupted."""
+    command = [Path(sys.executable).with_name("clearhead"), *words, "--no-browser"]
     with subprocess.Popen(command, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         address = running.stdout.readline().strip()

@@ -42,6 +42,9 @@ class Edit:
     def __post_init__(self) -> None:
         if self.op not in ("set", "add", "multiply"):
             raise EditError(f"an edit's op is set, add or multiply, not {self.op!r}", "choose one of the three")
+        if not isinstance(self.where, tuple) or not all(map(_is_place, self.where)):
+            mend = "give one entry per axis: an index, (start, stop) or None; in JSON a list, with null"
+            raise EditError(f"{self.where!r} is no place", mend)
 
     def touches(self, shape: Sequence[int], *, start: int = 0) -> bool:
         """Whether the edit changes anything in a value of this shape whose axis -2 begins at absolute position `start`.
@@ -119,17 +122,16 @@ class Edit:
             )
         if not isinstance(data.get("path"), str):
             raise EditError("an edit says no path", "its path is where the trace has the value: list(trace)")
-        where = data.get("where", ())
-        if not isinstance(where, list | tuple) or not all(map(_is_place, where)):
-            raise EditError(f"{where!r} is no place", "give one entry per axis: an index, [start, stop] or null")
         try:
             value = torch.as_tensor(_numbers(data.get("value", 0.0)), dtype=torch.float64)
         except (TypeError, ValueError):
             value = torch.tensor(math.nan)
         if value.isnan().any():
             raise EditError("an edit's value is no number", 'give a number, "inf", "-inf" or lists of these')
-        places = tuple(tuple(p) if isinstance(p, list) else p for p in where)
-        return cls(**{**data, "where": places, "value": value.tolist()})
+        where = data.get("where", ())
+        if isinstance(where, list):
+            where = tuple(tuple(p) if isinstance(p, list) else p for p in where)
+        return cls(**{**data, "where": where, "value": value.tolist()})
 
 
 def _bounds(place: Place, size: int) -> tuple[int, int]:
@@ -137,7 +139,7 @@ def _bounds(place: Place, size: int) -> tuple[int, int]:
 
 
 def _is_place(place: Any) -> bool:
-    if isinstance(place, list | tuple):
+    if isinstance(place, tuple):
         return len(place) == 2 and all(type(end) is int for end in place)
     return place is None or type(place) is int
 
