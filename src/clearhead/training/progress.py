@@ -27,8 +27,9 @@ class Reporter:
 
     def __init__(self, total: int, step: int = 0, *, quiet: bool = False):
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
-        self._total, self._step, self._first = total, step, step
-        self._start = self._last_line = time.monotonic()
+        self._total = total
+        self._last_line = time.monotonic()
+        self._after_first: tuple[int, float] | None = None  # the first step and its end: it may have compiled the model
         self._bar: Progress | None = None
         if sys.stderr.isatty() and not quiet:
             self._bar = Progress(
@@ -58,14 +59,19 @@ class Reporter:
 
     def step(self, step: int, loss: float, rate: float) -> None:
         """After a step: its loss in nats per token and the rate in target tokens a second."""
-        self._step = step
         now = f"loss {loss:.3f}  {rate:,.0f} tokens/s"
         if self._bar is not None:
             self._bar.update(self._task, completed=step, now=now)
         elif time.monotonic() - self._last_line > _LINE_SECONDS:
             self._last_line = time.monotonic()
-            left = (self._last_line - self._start) / max(1, step - self._first) * (self._total - step)
-            self.say(f"step {step}/{self._total}  {now}  left {_clock(left)}")
+            self.say(f"step {step}/{self._total}  {now}{self._left(step)}")
+        self._after_first = self._after_first or (step, time.monotonic())
+
+    def _left(self, step: int) -> str:
+        if self._after_first is None:
+            return ""
+        first, end = self._after_first
+        return f"  left {_clock((time.monotonic() - end) / (step - first) * (self._total - step))}"
 
     def evaluation(self, step: int, numbers: Mapping[str, float], best: bool, remark: str = "") -> None:
         """The numbers of an evaluation, marked if it is the best so far; a remark behind them."""
