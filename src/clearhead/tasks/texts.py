@@ -155,11 +155,12 @@ class LanguageJob(TextJob):
 def text_loss(module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
     """(sum of the losses in nats, tokens that are predicted) of a batch."""
     x = module.decode(batch.ids, documents=batch.documents, at=batch.at).flatten(0, 1)
-    labels = batch.labels.flatten().to(x.device)
-    wanted = labels != PAD
+    labels = batch.labels.flatten()
+    wanted = labels != PAD  # where the labels are: a GPU need not be waited for
     if not wanted.all():
-        x, labels = x[wanted], labels[wanted]
-    return cross_entropy(x, module.head.weight, labels, cap=module.config.soft_cap), len(labels)
+        x, labels = x[wanted.to(x.device)], labels[wanted]
+    loss = cross_entropy(x, module.head.weight, labels.to(x.device), cap=module.config.soft_cap)
+    return loss, len(labels)
 
 
 def forbidden(tokenizer: Tokenizer, eos: int) -> tuple[int, ...]:
