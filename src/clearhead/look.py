@@ -24,9 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.edits import Edit, plain
-from clearhead.errors import ConfigError, EditError, NotSeenError, nearest
+from clearhead.errors import EditError, NotSeenError, nearest
+from clearhead.regions import Box, Span
 
-__all__ = ["Box", "Seen", "Span", "Trace", "Watch", "atlas", "see", "watch", "watched"]
+__all__ = ["Seen", "Trace", "Watch", "atlas", "see", "watch", "watched"]
 
 T = TypeVar("T")
 
@@ -63,57 +64,6 @@ class Seen(Protocol):
     def to_json(self) -> dict[str, Any]:
         """Its parts as plain JSON."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Box(str):
-    """A label that is a part of a picture: its edges as shares of the whole, from the left and from the top.
-
-    Wherever text is shown it is its own text, "x 25–50 %, y 0–25 %".
-    """
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def __new__(cls, left: float, top: float, right: float, bottom: float) -> Self:
-        """Raises ConfigError where the edges are no part of a picture."""
-        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            problem = f"a box from ({left}, {top}) to ({right}, {bottom}) is no part of a picture"
-            raise ConfigError(problem, "give left < right and top < bottom, shares from 0 to 1")
-        across, down = f"{100 * left:.3g}–{100 * right:.3g}", f"{100 * top:.3g}–{100 * bottom:.3g}"
-        return super().__new__(cls, f"x {across} %, y {down} %")
-
-    def __getnewargs__(self) -> tuple[float, ...]:  # type: ignore[override]
-        """A copy is made of the edges, not of the text."""
-        return self.left, self.top, self.right, self.bottom
-
-    def to_json(self) -> dict[str, Any]:
-        """Its text and its edges."""
-        return {"text": str(self), "box": list(self.__getnewargs__())}
-
-
-@dataclass(frozen=True, eq=False)
-class Span(str):
-    """A label that is a time: seconds from the beginning. Wherever text is shown it is "0.20–0.40 s"."""
-
-    start: float
-    end: float
-
-    def __new__(cls, start: float, end: float) -> Self:
-        """Raises ConfigError where it ends before it starts."""
-        if not 0 <= start < end:
-            raise ConfigError(f"a time from {start} s to {end} s is not possible", "give 0 <= start < end, in seconds")
-        return super().__new__(cls, f"{start:.2f}–{end:.2f} s")
-
-    def __getnewargs__(self) -> tuple[float, ...]:  # type: ignore[override]
-        """A copy is made of the seconds, not of the text."""
-        return self.start, self.end
-
-    def to_json(self) -> dict[str, Any]:
-        """Its text and its seconds."""
-        return {"text": str(self), "span": list(self.__getnewargs__())}
 
 
 @dataclass(eq=False)

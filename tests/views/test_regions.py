@@ -15,9 +15,9 @@ from rich.console import Console
 
 import clearhead
 from clearhead.errors import ConfigError
-from clearhead.look import Box, Span
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.stack import Stack
+from clearhead.regions import Box, Span
 from clearhead.views.document import document
 from clearhead.views.terminal import attention_table
 
