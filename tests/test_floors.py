@@ -19,7 +19,7 @@ SRC = Path(__file__).parent.parent / "src"
 PACKAGE = SRC / "clearhead"
 
 FLOORS = (
-    ("look", "edits", "errors"),
+    ("look", "edits", "regions", "errors"),
     ("attention", "disk", "progress"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
@@ -34,7 +34,9 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 NEIGHBOURS: dict[tuple[str, str], str] = {
     ("look", "errors"): "the errors people read are the ground that everything stands on",
     ("edits", "errors"): "the same",
+    ("regions", "errors"): "the same",
     ("look", "edits"): "a watch hands edits to the values it is shown",
+    ("look", "regions"): "the labels of a trace may be parts of a picture or spans of time",
 }
 
 
