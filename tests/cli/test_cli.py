@@ -201,6 +201,11 @@ def test_everything_as_one_page(desk: Path) -> None:
 
 
 def test_what_cannot_be_explored_is_said(desk: Path) -> None:
+    (desk / "text.txt").write_text("the house is red\n" * 50)
+    sizes = "--arch.layers 1 --arch.d-model 16 --arch.d-ff 16 --arch.heads 2 --arch.max-len 16".split()
+    works("train", "language", "text.txt", "--out", "lm", "--max-steps", 1, *sizes, cwd=desk)
+    said = mended("explore", "m", "--beside", "lm", "--no-browser", cwd=desk)
+    assert "lm cannot stand beside m: it was trained to language, the other to translate" in said
     assert "there is no such model folder" in mended("explore", "nowhere", cwd=desk)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

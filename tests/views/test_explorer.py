@@ -97,8 +97,8 @@ def shown(
 class served:
     """The application on a free port, in a thread."""
 
-    def __init__(self, task: Any):
-        self.task = task
+    def __init__(self, task: Any, beside: Any = None):
+        self.glass = Glass(task, "a model", beside)
 
     def __enter__(self) -> str:
         import socket
@@ -110,7 +110,7 @@ class served:
         self.place = socket.socket()
         self.place.bind(("127.0.0.1", 0))
         port = self.place.getsockname()[1]
-        config = uvicorn.Config(explorer(Glass(self.task, "a model"), "secret", port), log_level="error", ws="none")
+        config = uvicorn.Config(explorer(self.glass, "secret", port), log_level="error", ws="none")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.place]})
         self.thread.start()

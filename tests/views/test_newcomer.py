@@ -412,3 +412,63 @@ def test_what_cannot_be_told_is_said(new_page: Any, tmp_path: Path, language: La
     click(page, "[data-key='without best']")
     said = "In this file it is told without changes only."
     assert said in page.inner_text(".pushed") and said in page.inner_text(".grown")
+
+
+def test_a_comparison_tells_what_the_same_word_had_there(translator: Translator, shown: Any) -> None:
+    page = shown(translator, PAIR)
+    click(page, "[data-key='why 2']")
+    page.click("[data-key='compare another text']")
+    page.fill("dialog input", "a dog is here .")
+    click(page, "dialog button >> nth=0")
+    there = Glass(translator, "").trace(Question(texts={"source": "a dog is here ."}))
+    asked = Glass(translator, "").trace(PAIR).token_ids["target"][3]
+    shares = there["logits"][0, 2].softmax(-1)
+    rank = int((shares > shares[asked]).sum())
+    following = there.token_ids["target"][3]
+    told = page.inner_text(".why h2 + p").partition("in “a dog is here .” ")[2].partition(")")[0]
+    if rank < 8 or following == asked:
+        assert float(told.removesuffix(" %")) == pytest.approx(100 * float(shares[asked]), rel=6e-3)
+    else:
+        assert told == "it is not among the first 8"
+    box, table = (page.locator(f".candidates{part}").bounding_box() for part in ("", " table"))
+    assert table["x"] + table["width"] <= box["x"] + box["width"] + 1  # the numbers of both can be seen
+
+
+def test_another_model_is_compared_on_the_same_words(translator: Translator, new_page: Callable[..., Any]) -> None:
+    torch.manual_seed(7)
+    words = translator.tokenizers.target
+    module = make_seq2seq(EncoderDecoderConfig.model_validate(SIZES), words.vocab_size, words.vocab_size)
+    beside = Translator(module, translator.tokenizers)
+    with served(translator, beside) as address:
+        page = new_page(**WIDE)
+        page.goto(f"{address}#s={json.dumps({'texts': {'source': 'the red house is big .'}})}")
+        ready(page)
+        click(page, "[data-key='step logits ']")
+        click(page, "[data-row='1'][data-column='9']")
+        click(page, "[data-key='compare the other model']")
+        assert page.locator(".compared").count() == 0  # both read the same
+        ids = Glass(translator, "").trace(Question(texts={"source": "the red house is big ."})).token_ids
+        told = page.inner_text(".chosen .value").partition("in the other model: ")[2].replace("−", "-")
+        assert float(told) == pytest.approx(float(beside.trace_tokens(ids)["logits"][0, 1, 9]), rel=1e-4)
+        page.goto("about:blank")
+
+
+def test_changes_are_listed_in_words_and_the_keys_are_the_page_s_again(translator: Translator, shown: Any) -> None:
+    page = shown(translator, PAIR)
+    act = "decoder.blocks.1.cross_attention.attention"
+    click(page, f"[data-key='head {act} 0']")
+    click(page, "[data-row='1'][data-column='2']")
+    page.fill("[data-key='another number']", "0.5")
+    settled(page, lambda: page.press("[data-key='another number']", "Enter"))
+    assert page.evaluate("document.activeElement.dataset.key") == "cell 1,2"
+    settled(page, lambda: page.keyboard.press("]"))
+    click(page, "[data-key='average']")
+    settled(page, lambda: page.keyboard.press("]"))
+    click(page, "[data-key='off']")
+    listed = [text.removesuffix(" take out") for text in page.locator(".edits li").all_inner_texts()]
+    place = "decoder block 1, cross-attention, head"
+    assert listed == [
+        f"{place} 0, weights: “la” looks at “house” = 0.5", f"{place} 1: averaged", f"{place} 2: switched off",
+    ]  # fmt: skip
+    click(page, f"[data-key='step {act} masked']")
+    assert "scaled + (0 or −∞)" in page.inner_text(".opened .formula")  # there is no bias

@@ -50,7 +50,11 @@ def explore(
     task = load(model)
     if not getattr(task, "inputs", ()):
         raise ConfigError(f"{model} has no attention to look into: its task is {task.name}", "explore another model")
-    glass = Glass(task, model, None if beside is None else load(beside))
+    other = None if beside is None else load(beside)
+    if other is not None and getattr(other, "inputs", ()) != task.inputs:
+        problem = f"{beside} cannot stand beside {model}: it was trained to {other.name}, the other to {task.name}"
+        raise ConfigError(problem, "name a model that reads the same kind of texts")
+    glass = Glass(task, model, other)
     with socket.socket() as place:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

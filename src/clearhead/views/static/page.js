@@ -48,9 +48,14 @@ export class Page {
     return this.store.question();
   }
 
-  /** What the numbers are compared with: another text, model or moment, or the same without edits. */
-  other() {
-    if (this.state.other) return { ...this.store.question({ edits: [] }), ...this.state.other };
+  /**
+   * What the numbers are compared with: another text, model or moment, or the same without edits. Another model or
+   * moment reads what stands here, also where it would write something else: the numbers are then of the same words.
+   */
+  other(doc = this.doc) {
+    const { other } = this.state;
+    const same = other?.beside ? { texts: doc.texts, token_ids: null } : { token_ids: doc.token_ids };
+    if (other) return { ...this.store.question({ edits: [] }), ...same, ...other };
     const { edits, token_ids, texts } = this.state;
     const known = !this.host.can.ask || Object.keys(texts).length > 0;
     if (!edits.length && !(token_ids && known)) return null;
@@ -68,13 +73,14 @@ export class Page {
 
   /** Ask what the state asks, and draw. */
   async refresh() {
-    const asked = JSON.stringify([this.question, this.other()]);
+    const asked = JSON.stringify([this.question, this.state.other]);
     if (asked !== this.asked && this.ready()) {
       this.asked = asked;
       this.parts.message.replaceChildren("…");
       try {
-        const other = this.other();
-        const [doc, before] = await Promise.all([this.document(this.question), other ? this.document(other).catch(() => null) : null]);
+        const doc = await this.document(this.question);
+        const other = this.other(doc);
+        const before = other && await this.document(other).catch((error) => { this.remarks.push(`Nothing to compare with: ${error.message}`); return null; });
         if (asked !== this.asked) return; // something newer was asked meanwhile
         Object.assign(this, { doc, before });
         this.parts.message.replaceChildren(...[...doc.remarks, ...this.remarks.splice(0)].map((remark) => h("p", {}, remark)));
@@ -342,7 +348,9 @@ export class Page {
       const [{ token_ids, edits, remarks }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
       this.remarks = remarks;
       this.parts.message.replaceChildren();
-      this.store.ask({ token_ids, edits, token: null, cell: null });
+      this.written = JSON.stringify(token_ids);
+      const same = this.written === JSON.stringify(this.doc.token_ids);
+      this.store.ask({ token_ids, edits, ...(same ? {} : { token: null, cell: null }) });
     } catch (error) {
       this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
     }

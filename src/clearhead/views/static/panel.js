@@ -25,7 +25,7 @@ export async function chosen(page) {
     field(page, station, want, cell, value),
     h("p.formula", {}, h("code", {}, told.formula)),
     terms(page, told),
-    edited(page, station, want) ? h("p.hint", {}, "You changed this step: the formula tells what it would be otherwise.") : null,
+    edited(page, station, want) && told.total !== value ? h("p.hint", {}, "You changed this step: the formula tells what it would be otherwise.") : null,
     told.total === null ? null : h("p.total", {}, `${told.sum} = `, h("b", { "data-role": "total" }, number(told.total, 6))),
     told.note ? h("p.hint", {}, told.note) : null);
 }
@@ -59,6 +59,7 @@ function field(page, station, want, cell, value) {
     const text = input.value.trim().replace("−", "-").replace("∞", "inf").replace(",", ".");
     const given = text === "-inf" || text === "inf" ? text : Number(text);
     if (text === "" || Number.isNaN(given) || Math.abs(given) > MOST) return input.setCustomValidity(`a number up to ${MOST.toExponential()}, -inf or inf`), input.reportValidity();
+    page.walked = true; // the keys are the page's again
     return page.change(station, want, cell, given);
   };
   input.addEventListener("input", () => input.setCustomValidity(""));
@@ -92,8 +93,8 @@ export function edits(page) {
       h("button", { "data-key": "load", onclick: () => page.load() }, "load"),
       page.host.can.ask && (all.length || page.state.token_ids) ? h("button", { "data-key": "rewrite", onclick: () => page.rewrite() }, "write anew with these changes") : null),
     effect(page),
-    page.state.token_ids ? h("p", {}, "Other words stand in the text. ", h("button.link", { "data-key": "own words", onclick: () => page.store.ask({ token_ids: null }) }, "take out")) : null,
-    all.length ? h("ol", {}, all.map((edit, i) => h("li", {}, describe(edit), " ",
+    page.state.token_ids ? h("p", {}, page.written === JSON.stringify(page.state.token_ids) ? "This text was written with the changes. " : "Other words stand in the text. ", h("button.link", { "data-key": "own words", onclick: () => page.store.ask({ token_ids: null }) }, "take out")) : null,
+    all.length ? h("ol", {}, all.map((edit, i) => h("li", {}, describe(page.doc, edit), " ",
       h("button.link", { "data-key": `take out ${i}`, "aria-label": `take out change ${i + 1}`, onclick: () => page.store.ask({ edits: all.filter((_, other) => other !== i) }) }, "take out"))))
       : page.state.token_ids ? null : h("p.hint", {}, "None yet."));
 }
@@ -106,12 +107,25 @@ function effect({ doc, before, state }) {
   const changed = rows.filter(({ row, candidates: [best] }) => old.get(row)[0].id !== best.id);
   const moves = rows.map(({ row, candidates: [best] }) => Math.abs(best.probability - (old.get(row).find((one) => one.id === best.id)?.probability ?? 0)));
   const words = changed.length ? `${changed.length} of ${rows.length} places would get another word` : "no place would get another word";
-  return h("p", { "data-role": "effect" }, `Effect: ${words}; the largest change of a best candidate is ${percent(Math.max(...moves))}.`);
+  return h("p", { "data-role": "effect" }, `Effect: ${words}; the largest change of a best candidate is ${percent(Math.max(...moves)).replace("%", "points")}.`);
 }
 
-function describe({ path, step = "", where: place, op = "set", value, call }) {
-  if (step === "context" && place.length === 2 && value === 0) return `${spoken(path)}, head ${place[1]}: switched off`;
-  const at = place.map((index) => (index === null ? "all" : Array.isArray(index) ? `${index[0]} to ${index[1] - 1}` : index)).join(", ");
+/** A change in words: what, where, and the new number. */
+function describe(doc, { path, step = "", where: place, op = "set", value, call }) {
+  const [, head, ...rest] = place;
+  const whole = rest.every((index) => index === null);
+  const station = doc?.stations.find((one) => one.path === path);
+  const of = station?.kind === "act" ? `${spoken(path)}, head ${head}` : spoken(path);
+  if (step === "context" && whole && value === 0) return `${of}: switched off`;
+  if (step === "masked" && whole && Array.isArray(value)) return `${of}: averaged`;
   const verb = { set: "=", add: "+", multiply: "·" }[op];
-  return `${path.replace(/\.attention$/, "")}${step ? ` ${step}` : ""}[${at}]${call === null || call === undefined ? "" : ` at step ${call}`} ${verb} ${Array.isArray(value) ? "…" : value}`;
+  const told = `${verb} ${Array.isArray(value) ? "…" : value}${call === null || call === undefined ? "" : ` at step ${call}`}`;
+  const [row, column] = rest;
+  const between = station?.kind === "act" && !["q", "k", "v", "context"].includes(step) && [row, column].every(Number.isInteger);
+  if (between) {
+    const name = (axis, index) => visible(labelled(doc, axis, index + 1)[index]);
+    return `${of}, ${step}: “${name(station.rows, call ?? row)}” looks at “${name(station.columns, column)}” ${verb} ${value}`;
+  }
+  const at = place.slice(1).map((index) => (index === null ? "all" : Array.isArray(index) ? `${index[0]} to ${index[1] - 1}` : index)).join(", ");
+  return `${spoken(path)}${step ? `, ${step}` : ""} [${at}] ${told}`;
 }

@@ -202,7 +202,8 @@ function title(page, station, view) {
     ` head ${view.head} `,
     h("button", { "data-key": "next head", "aria-label": "next head", disabled: view.head === view.heads - 1, onclick: () => page.show({ ...open, head: view.head + 1 }) }, "›")) : null;
   const compared = view.step === "similarities" ? SIMILARITIES[page.doc.heads[open.path]?.score] : null;
-  const formula = station.kind === "act" ? compared ?? FORMULAS[view.step] : station.formula?.text;
+  const masked = view.step === "masked" && !page.doc.heads[open.path]?.biased ? "scaled + (0 or −∞)" : null;
+  const formula = station.kind === "act" ? compared ?? masked ?? FORMULAS[view.step] : station.formula?.text;
   const role = page.roles?.[open.path]?.[view.head];
   return h("div.title", {},
     h("p", {}, h("b", {}, view.given.title), " ", pages, h("code.formula", {}, formula ?? "")),

@@ -32,7 +32,8 @@ function hint({ doc }, names) {
 function compared(page) {
   if (!page.state.other || !page.before) return null;
   const { labels, regions } = page.before;
-  return h("div.compared", { role: "group", "aria-label": page.than() }, h("p.hint", {}, `${page.than()}:`),
+  if (JSON.stringify(labels) === JSON.stringify(page.doc.labels)) return null;
+  return h("div.compared", { role: "group", "aria-label": page.than() }, h("p.hint", {}, `${page.than()} (numbers are compared place by place):`),
     Object.keys(labels).map((name) => h("div.sentence", {}, h("span.name", {}, side(labels, name)),
       h("span.tokens.fades", { role: "group", "aria-label": `${name} ${page.than()}`, onscroll: faded },
         labels[name].map((label, i) => h("span.token", {}, region(regions[name], i), visible(label)))))));
@@ -84,11 +85,18 @@ export async function why(page) {
   const asked = entry.next ?? entry.candidates[0];
   const names = Object.keys(page.doc.labels);
   const asks = page.doc.labels[names.at(-1)][row];
+  const [{ contributions }] = await page.host.values(page.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] }]);
   return h("section.why", { "aria-label": "why" },
     h("h2", {}, `Why “${visible(asked.text).trim()}”?`),
-    h("p", {}, `Behind “${visible(asks).trim()}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.than()} ${percent((was.next ?? was.candidates.find((c) => c.id === asked.id) ?? { probability: 0 }).probability)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` The model itself would write “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
-    h("div.columns", {}, await candidates(page, entry, was), await looked(page, row), await pushed(page, row, asked), await grown(page, row)),
-    whatIf(page, row));
+    h("p", {}, `Behind “${visible(asks).trim()}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.than()} ${before(was, asked.id)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` More probable here was “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
+    h("div.columns", {}, await candidates(page, entry, was), await looked(page, row), pushed(page, row, asked, contributions), await grown(page, row)),
+    whatIf(page, row, contributions));
+}
+
+/** What the same word had in the pass that this one is compared with. */
+function before({ candidates: best, next }, id) {
+  const found = [...best, next].find((one) => one?.id === id);
+  return found ? percent(found.probability) : "it is not among the first 8";
 }
 
 /** The candidates as bars; with edits, the old beside the new. */
@@ -138,21 +146,20 @@ async function looked(page, row) {
   const mean = range(keys).map((c) => found.reduce((sum, { data }) => sum + data[c], 0) / heads.length);
   const columns = page.doc.labels[station.columns];
   const rows = page.doc.labels[station.rows];
-  const near = groups(page.doc.words[station.columns]).map((group) => ({ text: group.map((i) => columns[i]).join(""), share: group.reduce((sum, i) => sum + mean[i], 0) }));
+  const near = groups(page.doc.words[station.columns]).map((group) => ({ place: group[0], text: group.map((i) => columns[i]).join(""), share: group.reduce((sum, i) => sum + mean[i], 0) }));
   const most = [...near].sort((a, b) => b.share - a.share)[0];
   const where = heads.length === 1 ? `head ${heads[0]}` : "the mean of all heads";
   const there = (one) => groups(page.doc.words[station.columns])[near.indexOf(most)].reduce((sum, i) => sum + found[one].data[i], 0);
   const first = heads.reduce((best, _, i) => (there(i) > there(best) ? i : best), 0); // the head that looked there most
   return h("div.looked", {}, h("h3", {}, "Where it looked"),
-    h("p", {}, "Most at ", h("b", {}, `“${visible(most.text).trim()}”`), ` (${percent(most.share)}), in ${where} of ${station.stack || "the"} block ${station.block ?? ""}.`),
+    h("p", {}, "Most at ", h("b", {}, `“${visible(most.text).trim()}”`), ` (${percent(most.share)}), in ${where} of ${station.stack ? `the ${station.stack}` : "the model"}${station.block === null ? "" : `'s block ${station.block}`}.`),
     keys <= 48 ? lines({ weights: [[mean]], heads: [heads[0]], rows: [rows[row]], columns, title: "where it looked" })
-      : h("ol", {}, [...near].sort((a, b) => b.share - a.share).slice(0, 8).map((one) => h("li", {}, `${visible(one.text)} ${percent(one.share)}`))),
+      : h("ol", {}, [...near].sort((a, b) => b.share - a.share).slice(0, 8).map((one) => h("li", {}, `${visible(one.text)} (token ${one.place}) ${percent(one.share)}`))),
     h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[first], first: [Math.max(0, row - 4), 0] }) }, heads.length === 1 ? "open this attention" : `open head ${heads[first]}, which looked there most`));
 }
 
 /** Which parts of the model pushed for the word, where the model allows to say it exactly. */
-async function pushed(page, row, asked) {
-  const [{ contributions }] = await page.host.values(page.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] }]);
+function pushed(page, row, asked, contributions) {
   if (!contributions.length) return h("div.pushed", {}, h("h3", { title: told("contributions") }, "What spoke for it, and against"), h("p.hint", {}, untold(page) ?? "Not told here: this logit is no plain sum of what the parts of the model add."));
   const most = Math.max(...contributions.map((one) => Math.abs(one.value)));
   const ordered = [...contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
@@ -180,9 +187,9 @@ async function grown(page, row) {
 }
 
 /** Ready experiments. */
-function whatIf(page, row) {
+function whatIf(page, row, contributions) {
   const source = Object.keys(page.doc.labels)[0];
   return h("p.tools", {}, "Try: ",
-    h("button", { "data-key": "without best", onclick: () => page.withoutBest(row) }, "switch off the head that spoke most for it"),
+    h("button", { "data-key": "without best", onclick: () => page.withoutBest(row) }, contributions.length ? "switch off the head that spoke most for it" : "switch off a head it looked with"),
     page.doc.labels[source].length > 1 && Object.keys(page.doc.labels).length > 1 ? h("button", { "data-key": "another source", onclick: () => page.replaceLooked(row) }, "put another word where it looked") : null);
 }
