@@ -202,7 +202,7 @@ def test_everything_as_one_page(desk: Path) -> None:
 
 def test_what_cannot_be_explored_is_said(desk: Path) -> None:
     (desk / "text.txt").write_text("the house is red\n" * 50)
-    sizes = "--arch.layers 1 --arch.d-model 16 --arch.d-ff 16 --arch.heads 2 --arch.max-len 16".split()
+    sizes = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "16"]
     works("train", "language", "text.txt", "--out", "lm", "--max-steps", 1, *sizes, cwd=desk)
     said = mended("explore", "m", "--beside", "lm", "--no-browser", cwd=desk)
     assert "lm cannot stand beside m: it was trained to language, the other to translate" in said
