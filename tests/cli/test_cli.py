@@ -202,8 +202,9 @@ def test_everything_as_one_page(desk: Path) -> None:
 
 def test_what_cannot_be_explored_is_said(desk: Path) -> None:
     (desk / "text.txt").write_text("the house is red\n" * 50)
-    sizes = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "16"]
-    works("train", "language", "text.txt", "--out", "lm", "--max-steps", 1, *sizes, cwd=desk)
+    sizes = "layers=1 d-model=16 d-ff=16 heads=2 max-len=16"
+    options = [f"--arch.{size}" for size in sizes.split()]
+    works("train", "language", "text.txt", "--out", "lm", "--max-steps", 1, *options, cwd=desk)
     said = mended("explore", "m", "--beside", "lm", "--no-browser", cwd=desk)
     assert "lm cannot stand beside m: it was trained to language, the other to translate" in said
     assert "there is no such model folder" in mended("explore", "nowhere", cwd=desk)
