@@ -446,8 +446,11 @@ def test_the_open_matrix_as_figures(family: tuple[Any, Question], new_page: Call
         with page.expect_download() as started:
             page.click(f"[data-key='{form}']")
         written = Path(started.value.path()).read_bytes()
-        assert written.startswith(beginning) and started.value.suggested_filename.endswith(f".{form}")
+        assert written.startswith(beginning) and started.value.suggested_filename.endswith(f"head-0-weights.{form}")
         if form == "svg":
+            assert ", head 0: weights</text>" in written.decode()
+            shown = page.inner_text("[data-row='1'][data-column='0']")
+            assert f">{shown}</text>" in written.decode()  # a number as the page has it
             labels = task.trace(*question.texts.values()).labels
             assert written.decode().count("<text") > len(next(iter(labels.values())))
         if form == "pdf":  # the table of its parts says truly where they are

@@ -41,11 +41,10 @@ export const HEADS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5
 
 /**
  * The colour of x and of the text on it.
- * @param {number} x @param {number} most the size of the largest number @param {boolean} signed
+ * @param {number} x @param {number} most the size of the largest number @param {boolean} signed @param {string} theme
  * @returns {{back: string, ink: string}}
  */
-export function shade(x, most, signed) {
-  const theme = dark() ? "dark" : "light";
+export function shade(x, most, signed, theme = dark() ? "dark" : "light") {
   if (!Number.isFinite(x) || most === 0) return { back: "transparent", ink: "inherit" };
   const part = Math.min(1, Math.abs(x) / most) ** 0.75;
   const full = signed && x < 0 ? ORANGE[theme] : BLUE[theme];

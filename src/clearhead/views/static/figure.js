@@ -1,7 +1,7 @@
 /** What is seen as a file: the open matrix as SVG, PNG or PDF, numbers and all. */
-import { h, number, svg, visible } from "./dom.js";
+import { h, svg, visible } from "./dom.js";
 import { shade } from "./colour.js";
-import { range } from "./matrix.js";
+import { entry, range } from "./matrix.js";
 
 /** Hand the person a file. */
 export function download(name, content, type) {
@@ -13,7 +13,7 @@ export function download(name, content, type) {
 
 /** Buttons that save the open matrix. */
 export function buttons({ given }) {
-  const name = given.title.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
+  const name = given.caption.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
   return [h("button", { "data-key": "svg", onclick: () => download(`${name}.svg`, text(given), "image/svg+xml") }, "SVG"),
     h("button", { "data-key": "png", onclick: async () => download(`${name}.png`, await image(given, "image/png")) }, "PNG"),
     h("button", { "data-key": "pdf", onclick: async () => download(`${name}.pdf`, await pdf(given)) }, "PDF")];
@@ -22,22 +22,24 @@ export function buttons({ given }) {
 const CELL = [46, 22];
 
 function drawing(given) {
-  const { data, shape, first, labels, kind, most } = given;
+  const { shape, first, labels, axes, kind, most } = given;
   const name = (axis, i) => visible(labels[axis]?.[first[axis] + i] ?? String(first[axis] + i));
-  const left = 16 + 7.5 * Math.max(...range(shape[0]).map((r) => name(0, r).length), 4);
-  const top = 24 + 7.5 * Math.max(...range(shape[1]).map((c) => name(1, c).length), 4);
-  const [width, height] = [left + CELL[0] * shape[1] + 12, top + CELL[1] * shape[0] + 12];
+  const corner = `${axes[0]} ↓  ${axes[1]} →`;
+  const left = 16 + Math.max(7.5 * Math.max(...range(shape[0]).map((r) => name(0, r).length), 4), 5.2 * corner.length);
+  const top = 44 + 7.5 * Math.max(...range(shape[1]).map((c) => name(1, c).length), 4);
+  const [width, height] = [Math.max(left + CELL[0] * shape[1] + 12, 8 * given.caption.length), top + CELL[1] * shape[0] + 12];
   const cells = range(shape[0]).flatMap((r) => range(shape[1]).map((c) => {
-    const x = data[r * shape[1] + c];
-    const { back, ink } = shade(x, most, kind !== "share");
+    const { x, masked, text: told } = entry(given, r, c);
+    const { back, ink } = shade(x, most, kind !== "share", "light"); // the paper is white
     const [px, py] = [left + c * CELL[0], top + r * CELL[1]];
-    return [svg("rect", { x: px, y: py, width: CELL[0], height: CELL[1], fill: back === "transparent" ? "none" : back, stroke: "#8883" }),
-      svg("text", { x: px + CELL[0] / 2, y: py + 15, "text-anchor": "middle", "font-size": "11", fill: ink === "inherit" ? "#777" : ink }, number(x, 3))];
+    return [svg("rect", { x: px, y: py, width: CELL[0], height: CELL[1], fill: masked ? "#f2f2f2" : back === "transparent" ? "none" : back, stroke: "#8883" }),
+      svg("text", { x: px + CELL[0] / 2, y: py + 15, "text-anchor": "middle", "font-size": told.length > 6 ? "9" : "11", fill: masked || ink === "inherit" ? "#777" : ink }, told)];
   }));
   const words = [...range(shape[0]).map((r) => svg("text", { x: left - 6, y: top + r * CELL[1] + 15, "text-anchor": "end" }, name(0, r))),
     ...range(shape[1]).map((c) => { const x = left + (c + 0.6) * CELL[0]; return svg("text", { x, y: top - 6, transform: `rotate(-55 ${x} ${top - 6})` }, name(1, c)); })];
   return svg("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, "font-family": "sans-serif", "font-size": "12", fill: "#222" },
-    svg("title", {}, given.title), svg("rect", { width, height, fill: "#fff" }), words, cells);
+    svg("title", {}, given.caption), svg("rect", { width, height, fill: "#fff" }), svg("text", { x: 8, y: 20, "font-size": "14" }, given.caption),
+    svg("text", { x: left - 6, y: top - 6, "text-anchor": "end", "font-size": "10", fill: "#777" }, corner), words, cells);
 }
 
 const text = (given) => new XMLSerializer().serializeToString(drawing(given));

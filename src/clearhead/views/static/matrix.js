@@ -10,7 +10,7 @@ export const WINDOW = [24, 24];
 
 /**
  * @param {object} given
- *   data, shape: the window's numbers; first: [row, column] it begins with; total: [rows, columns] of the whole
+ *   title, caption: what it is, and where; data, shape: the window's numbers; first: [row, column] it begins with; total: [rows, columns] of the whole
  *   labels: [of rows, of columns], null where they are numbered; regions: what of these is one; axes: their names
  *   kind: "share", "signed" or "masked"; most: size of the largest number of the whole (for the colours)
  *   mask: for weights, the window's masked similarities: −∞ where nobody may look
@@ -35,17 +35,22 @@ function label(given, axis, index) {
   return labels ? visible(labels[index] ?? String(index)) : String(index);
 }
 
-function cell(given, r, c) {
-  const { data, shape, first, kind, most, before, mask } = given;
+/** What stands in a place of the window: its number, whether nobody may look there, and its text. */
+export function entry({ data, shape, kind, mask }, r, c) {
   const x = data[r * shape[1] + c];
   const masked = x === -Infinity || mask?.[r * shape[1] + c] === -Infinity;
+  return { x, masked, text: kind !== "share" ? number(x, 3) : masked && x === 0 ? "·" : x.toFixed(3) };
+}
+
+function cell(given, r, c) {
+  const { shape, first, kind, most, before } = given;
+  const { x, masked, text } = entry(given, r, c);
   const at = [first[0] + r, first[1] + c];
   const old = before?.[r * shape[1] + c] ?? NaN;
   const changed = !Number.isNaN(old) && number(old, 3) !== number(x, 3); // where it can be seen
   const chosen = given.cell && given.cell[0] === at[0] && given.cell[1] === at[1];
   const reachable = given.cell ? chosen : r === 0 && c === 0;
   const { back, ink } = shade(x, most, kind !== "share");
-  const text = kind !== "share" ? number(x, 3) : masked && x === 0 ? "·" : x.toFixed(3);
   const said = `${axisWord(given.axes[0])} ${label(given, 0, at[0])}, ${axisWord(given.axes[1])} ${label(given, 1, at[1])}: `
     + (masked ? "masked, " : "") + (x === -Infinity ? "minus infinity" : number(x, 6)) + (changed ? `; ${given.than}: ${number(old, 6)}` : "");
   return h(`td${masked ? ".masked" : ""}${changed ? ".changed" : ""}${chosen ? ".chosen" : ""}`, {

@@ -1,6 +1,7 @@
 /** Beside the way: the number that was chosen explains itself and can be changed; the edits as a list. */
 import { h, labelled, number, percent, visible } from "./dom.js";
 import { explain } from "./explain.js";
+import { spoken } from "./words.js";
 
 const SHOWN = 12; // terms
 const MOST = 1e30; // beyond, what follows overflows in float32
@@ -47,10 +48,6 @@ function where(page, station, want, [row, column]) {
   const at = matrix ? `“${visible(rows[row])}” looks at “${visible(columns[column])}”` : `“${visible(rows[row])}”, number ${column}`;
   return `${spoken(station.path.replace(/\.[^.]*$/, ""))}, ${head}${name}: ${at}`;
 }
-
-/** A path as it is spoken: "decoder block 0, cross-attention". */
-const spoken = (path) => path.replace(/\.attention$/, "").replace(/\.blocks\.(\d+)/, " block $1").replace(/\.(self|cross)_attention$/, ", $1-attention").replace(/\.feed_forward$/, ", feed-forward")
-  .replace(/\.forwards$/, ", from the first token").replace(/\.backwards$/, ", from the last token").replace(/\.layers\.(\d+)$/, " layer $1");
 
 /** A number in its place: set, and the model computes everything behind it again. */
 function field(page, station, want, cell, value) {

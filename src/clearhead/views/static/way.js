@@ -3,7 +3,7 @@ import { h, labelled, number } from "./dom.js";
 import { byWord, groups, lines, multiples } from "./heads.js";
 import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
 import { revise } from "./revise.js";
-import { told, toldRole } from "./words.js";
+import { spoken, told, toldRole } from "./words.js";
 
 /** What an act holds in the place of what was projected. */
 const HELD = { q: "q, turned by position", k: "k, turned by position", v: "v, mixed with the first block's" };
@@ -143,7 +143,7 @@ async function read(page, station) {
   const most = kind === "share" ? 1 : largest(whole.data);
   const names = labels(page.doc.labels, station, step, total);
   const given = {
-    title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title, mask: mask?.data ?? null, data: window.data, shape: window.shape, first, total, kind, most, cell,
+    title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title, caption: `${spoken(station.path.replace(/\.[^.]*$/, ""))}${head === null ? "" : `, head ${head}`}: ${step || station.title}`, mask: mask?.data ?? null, data: window.data, shape: window.shape, first, total, kind, most, cell,
     labels: await vocabulary(page, station, names, first, size), regions: labels(page.doc.regions, station, step, total),
     axes: axes(station, step), before: fitted(before, window.shape), than: page.than(),
     pick: (row, column) => page.pick([row, column], size, total, first),

@@ -79,6 +79,10 @@ const ROLES = {
 /** A word in a sentence; "" for one that needs none. */
 export const told = (word) => WORDS[word] ?? "";
 
+/** A path as it is spoken: "decoder block 0, cross-attention". */
+export const spoken = (path) => path.replace(/\.attention$/, "").replace(/\.blocks\.(\d+)/, " block $1").replace(/\.(self|cross)_attention$/, ", $1-attention").replace(/\.feed_forward$/, ", feed-forward")
+  .replace(/\.forwards$/, ", from the first token").replace(/\.backwards$/, ", from the last token").replace(/\.layers\.(\d+)$/, " layer $1");
+
 /** The name of a head in a sentence. */
 export function toldRole(role) {
   const begins = Object.keys(ROLES).find((name) => role.startsWith(name));
