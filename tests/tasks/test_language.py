@@ -193,8 +193,12 @@ def test_stops_beams_and_streams(trained: LanguageModel) -> None:
     assert "".join(streamed) == text
     assert trained.generate(["the red ship"], max_tokens=8, beam=4)[0]
     assert trained.generate([], max_tokens=3) == []
-    with pytest.raises(ConfigError, match="max_tokens 0"):
-        trained.generate(["a"], max_tokens=0)
+    for beam in (0, -2, 257):
+        with pytest.raises(ConfigError, match=f"beam {beam} is not possible\n  mend: give 1 .* to 256"):
+            trained.generate(["a"], beam=beam)
+    for number in ({"max_tokens": 0}, {"seed": -1}):
+        with pytest.raises(ConfigError, match=f"{next(iter(number))} .* is not possible"):
+            trained.stream(["a"], **number)  # by the call itself: nobody has shown the prompt yet
     with pytest.raises(ConfigError, match="a list of texts"):
         trained.generate("a")
 
@@ -285,13 +289,17 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert "about" in call("train", "language", text, "--dry-run").stdout
     for words, said in (
         (["generate", out, prompt, "--top-p", 2], "top_p"),
+        (["generate", out, prompt, "--temperature", "inf"], "temperature inf is not possible"),
+        (["generate", out, prompt, "--seed", -1], "seed -1 is not possible"),
+        (["generate", out, prompt, "--max-tokens", -5], "max_tokens -5 is not possible"),
+        (["generate", out, prompt, "--beam", 100_000], "beam 100000 is not possible"),
         (["translate", out, prompt], "its task is language"),
         (["evaluate", out], "no file"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.preset", "lama"], "lama"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.full-every", 2], "give window too"),
     ):
         failed = call(*words)
-        assert failed.returncode != 0
+        assert failed.returncode != 0 and failed.stdout == ""
         assert said in failed.stderr
         assert "Traceback" not in failed.stderr
     assert not Folder(tmp_path / "n").path.exists()

@@ -77,9 +77,11 @@ def chat(
     asked = None if typed else lines(sources(messages))
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
+    from clearhead.generation.continuation import check_writing
     from clearhead.generation.reader import Reader
     from clearhead.tasks.load import load_for
 
+    check_writing(max_tokens, seed)
     options = {"max_tokens": max_tokens, "sampling": drawing.sampling(), "stop": stop or (), "precision": precision}
     options["reader"] = Reader()
     talk = _Talk(load_for("chat", model), options, seed, save, resume=resume)

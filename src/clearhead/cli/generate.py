@@ -21,7 +21,7 @@ __all__ = ["generate"]
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
 _BETWEEN = "-" * 8  # stands between texts
-_ATONCE = 32  # prompts of a batch
+_ATONCE = 32  # texts of a batch, those that a beam follows among them
 
 
 def generate(
@@ -57,7 +57,7 @@ def generate(
     stop
         end before this text (may be given several times)
     beam
-        above 1: follow so many texts at once and print the most probable; nothing is drawn
+        above 1 (at most 256): follow so many texts at once and print the most probable; nothing is drawn
     precision
         of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
     show
@@ -78,13 +78,15 @@ def generate(
         _explain(steps)
         return
     if len(texts) == 1 and beam == 1 and not json:
+        pieces = writer.stream(texts, stop=stop or (), precision=precision, **common)  # refuses before it is printed
         print(texts[0], end="", flush=True)
-        for _, more in writer.stream(texts, stop=stop or (), precision=precision, **common):
+        for _, more in pieces:
             print(more, end="", flush=True)
         print()
         return
-    for start in range(0, len(texts), _ATONCE):
-        some = texts[start : start + _ATONCE]
+    size = max(1, _ATONCE // max(1, beam))
+    for start in range(0, len(texts), size):
+        some = texts[start : start + size]
         written = writer.generate(some, stop=stop or (), beam=beam, precision=precision, **common)
         for number, (prompt, text) in enumerate(zip(some, written, strict=True), start):
             if json:

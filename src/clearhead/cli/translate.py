@@ -71,7 +71,8 @@ def translate(
         also print where the model looked, on standard error
     """
     wanted = sources(texts)
-    settings = {"beam": max(beam, n_best), "length_penalty": length_penalty, "precision": precision}
+    followed = max(beam, n_best) if beam > 0 else beam  # one that is impossible is refused as it is
+    settings = {"beam": followed, "length_penalty": length_penalty, "precision": precision}
     _write("translate", model, wanted, out, resume, n_best, settings, alignments=alignments, show=show)
 
 

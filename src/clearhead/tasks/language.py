@@ -16,8 +16,9 @@ from clearhead.data.text_preview import TextPreview, describe_text
 from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, continued
+from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, check_writing, continued
 from clearhead.generation.precision import Precision, Ready
+from clearhead.generation.search import check_beam
 from clearhead.generation.streaming import TextStream
 from clearhead.look import watch
 from clearhead.models.architecture import DecoderConfig
@@ -184,6 +185,8 @@ class LanguageModel(TextInside):
         """
         if isinstance(prompts, str):
             raise ConfigError("generate takes a list of texts, not one string", 'write .generate(["..."])')
+        check_writing(max_tokens, seed)
+        check_beam(beam, self.tokenizer.vocab_size)
         if beam > 1:
             return self._searched(prompts, max_tokens, beam, stop, precision)
         texts = [""] * len(prompts)
@@ -204,10 +207,14 @@ class LanguageModel(TextInside):
         precision: Precision = "float32",
         told: Callable[[int, Choice], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
-        """(number of the text, what is written next of it), whole characters, as they come; see `generate`."""
+        """(number of the text, what is written next of it), whole characters, as they come; see `generate`.
+
+        What cannot be is said by the call itself, before the first text comes.
+        """
+        check_writing(max_tokens, seed)
         ids, limits = self._read(prompts, max_tokens)
         model = self._ready(self.module, precision)
-        yield from self._written(model, ids, limits, EOS, sampling, seed, stop, told)
+        return self._written(model, ids, limits, EOS, sampling, seed, stop, told)
 
     def _written(
         self,

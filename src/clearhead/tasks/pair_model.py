@@ -22,7 +22,7 @@ from clearhead.data.tokenizers import BOS, EOS
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.precision import Precision, Ready
-from clearhead.generation.search import search
+from clearhead.generation.search import check_beam, search
 from clearhead.insight.alignment import (
     AlignmentHead,
     Gold,
@@ -202,6 +202,7 @@ class PairModel(PairInside, ABC):
         """
         if isinstance(texts, str):
             raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
+        check_beam(beam, self.tokenizers.target.vocab_size)
         if not 1 <= n <= beam:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
         return self._found(self._source_ids(texts), n, beam, length_penalty, precision)

@@ -107,8 +107,6 @@ class TextInside:
 
     def _read(self, prompts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], list[int]]:
         """(token ids of each prompt, the most tokens that may be written behind it)."""
-        if max_tokens < 1:
-            raise ConfigError(f"max_tokens {max_tokens} is not possible", "give 1 or more")
         room = self.module.config.max_len
         ids = [(row or [EOS])[-room:] for row in self.tokenizer.encode(list(prompts))]
         return ids, [min(max_tokens, max(1, room - len(row))) for row in ids]
