@@ -74,7 +74,7 @@ def chat(
         go on with the last conversation of that file
     """
     typed = not messages and sys.stdin.isatty()
-    asked = None if typed else lines(sources(messages))
+    asked = None if typed else lines(sources(messages, "chat"))
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
     from clearhead.generation.continuation import check_writing

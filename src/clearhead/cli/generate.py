@@ -65,7 +65,7 @@ def generate(
     json
         print one object {"prompt", "text"} a line; "text" is what was written
     """
-    texts = [line.text for line in lines(sources(prompts))] if prompts else [""]
+    texts = [line.text for line in lines(sources(prompts, "generate"))] if prompts else [""]
     from clearhead.tasks.load import load_for
 
     common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}

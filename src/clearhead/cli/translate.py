@@ -70,7 +70,7 @@ def translate(
     show
         also print where the model looked, on standard error
     """
-    wanted = sources(texts)
+    wanted = sources(texts, "translate")
     followed = max(beam, n_best) if beam > 0 else beam  # one that is impossible is refused as it is
     settings = {"beam": followed, "length_penalty": length_penalty, "precision": precision}
     _write("translate", model, wanted, out, resume, n_best, settings, alignments=alignments, show=show)
@@ -107,7 +107,7 @@ def summarize(
         of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
     """
     settings = {"beam": beam, "length_penalty": length_penalty, "precision": precision}
-    _write("summarize", model, sources(texts), out, resume, 1, settings)
+    _write("summarize", model, sources(texts, "summarize"), out, resume, 1, settings)
 
 
 def _write(
