@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from cyclopts import Parameter
 
 from clearhead.cli.drawing import DrawingAnswers
-from clearhead.cli.inputs import lines, sources
+from clearhead.cli.inputs import Line, lines, sources
+from clearhead.cli.remarks import Remarks
 from clearhead.errors import ClearheadError, ConfigError
 
 if TYPE_CHECKING:
@@ -117,6 +118,13 @@ class _Talk:
 
     def answer(self) -> None:
         """Print an answer to the last message; one that is interrupted ends there."""
+        with Remarks("were not whole").placed([Line("", "the answer")]):
+            answer = self._printed()
+        self._seed += 1
+        self.messages.append({"role": "assistant", "content": answer.strip()})
+        self._write()
+
+    def _printed(self) -> str:
         answer, begun = "", False
         try:
             for more in self.model.stream_chat(self.messages, seed=self._seed, **self._options):
@@ -133,9 +141,7 @@ class _Talk:
             self.messages.pop()
             raise
         print()
-        self._seed += 1
-        self.messages.append({"role": "assistant", "content": answer.strip()})
-        self._write()
+        return answer
 
     def undo(self) -> bool:
         """Take back the last question and what followed; whether there was one."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import Parameter
 
 from clearhead.cli.drawing import Drawing
-from clearhead.cli.inputs import lines, sources
+from clearhead.cli.inputs import Line, lines, sources
+from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,30 +66,35 @@ def generate(
     json
         print one object {"prompt", "text"} a line; "text" is what was written
     """
-    texts = [line.text for line in lines(sources(prompts, "generate"))] if prompts else [""]
+    given = list(lines(sources(prompts, "generate"))) if prompts else [Line("", "the text")]
     from clearhead.tasks.load import load_for
 
     common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}
-    writer = load_for("generate", model)
+    writer, remarks = load_for("generate", model), Remarks("were cut, or could not be written on")
     if show:
-        if len(texts) > 1 or beam > 1 or stop:
+        if len(given) > 1 or beam > 1 or stop:
             raise ConfigError("--show explains one text, written without beam and stop", "leave the others out")
-        steps = writer.shown(texts[0], **common)
-        print(texts[0] + "".join(step.text for step in steps))
+        with remarks.placed(given):
+            steps = writer.shown(given[0].text, **common)
+        print(given[0].text + "".join(step.text for step in steps))
         _explain(steps)
         return
-    if len(texts) == 1 and beam == 1 and not json:
-        pieces = writer.stream(texts, stop=stop or (), precision=precision, **common)  # refuses before it is printed
-        print(texts[0], end="", flush=True)
-        for _, more in pieces:
-            print(more, end="", flush=True)
-        print()
+    if len(given) == 1 and beam == 1 and not json:
+        with remarks.placed(given):
+            # What is impossible is refused here, before anything is printed.
+            pieces = writer.stream([given[0].text], stop=stop or (), precision=precision, **common)
+            print(given[0].text, end="", flush=True)
+            for _, more in pieces:
+                print(more, end="", flush=True)
+            print()
         return
     size = max(1, _ATONCE // max(1, beam))
-    for start in range(0, len(texts), size):
-        some = texts[start : start + size]
-        written = writer.generate(some, stop=stop or (), beam=beam, precision=precision, **common)
-        for number, (prompt, text) in enumerate(zip(some, written, strict=True), start):
+    for start in range(0, len(given), size):
+        some = given[start : start + size]
+        texts = [line.text for line in some]
+        with remarks.placed(some):
+            written = writer.generate(texts, stop=stop or (), beam=beam, precision=precision, **common)
+        for number, (prompt, text) in enumerate(zip(texts, written, strict=True), start):
             if json:
                 print(dumps({"prompt": prompt, "text": text}, ensure_ascii=False))
             else:

@@ -176,7 +176,7 @@ class Chat(LanguageModel):
         texts = [""] * len(chats)
         ids, limits = self._asked([messages_of(chat) for chat in chats], max_tokens)
         model = self._ready(self.module, precision)
-        for number, more in self._answers(model, ids, limits, sampling, seed, stop):
+        for number, more in self._answers(model, ids, limits, max_tokens, sampling, seed, stop):
             texts[number] += more
         return [text.strip() for text in texts]
 
@@ -199,7 +199,7 @@ class Chat(LanguageModel):
         ids, limits = self._asked([messages_of(messages)], max_tokens)
         model = self._ready(self.module, precision)
         reads = model if reader is None or model is self.module else reader.of(model)  # what is watched is read whole
-        for _, more in self._answers(reads, ids, limits, sampling, seed, stop):
+        for _, more in self._answers(reads, ids, limits, max_tokens, sampling, seed, stop):
             yield more
 
     def _answers(
@@ -207,11 +207,12 @@ class Chat(LanguageModel):
         model: Continuer,
         ids: list[list[int]],
         limits: list[int],
+        max_tokens: int,
         sampling: Sampling | None,
         seed: int,
         stop: Sequence[str],
     ) -> Iterator[tuple[int, str]]:
-        return self._written(model, ids, limits, self._end, sampling, seed, [*stop, *self._stop])
+        return self._written(model, ids, limits, max_tokens, self._end, sampling, seed, [*stop, *self._stop])
 
     def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> tuple[list[list[int]], list[int]]:
         """(token ids of each conversation, the most tokens of its answer)."""
