@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clearhead.cli.inputs import count, lines, sources
+from clearhead.cli.inputs import count, lines, some, sources
 from clearhead.errors import ConfigError, DataError
 
 
@@ -30,6 +30,9 @@ def test_every_line_in_is_a_line(desk: Path) -> None:
     (desk / "empty.txt").touch()
     (desk / "blank.txt").write_text("\n\n\n")
     assert read("empty.txt") == []
+    with pytest.raises(DataError, match=r"empty\.txt: there is no text in it\n  mend: write one a line"):
+        list(some(sources(["a b", "empty.txt"], "generate")))
+    assert [line.place for line in some(sources(["a b", "c d"], "generate"))] == ["text 1", "text 2"]
     assert [text for text, _ in read("a b", "blank.txt", "")] == ["a b", "", "", "", ""]
     assert count(sources(["f.txt", "empty.txt", "blank.txt", "a text"], "translate")) == 8
 
@@ -38,6 +41,8 @@ def test_standard_input_and_pipes_are_not_read_beforehand(desk: Path, monkeypatc
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\nb")))
     assert count(sources([], "translate")) is None
     assert read() == [("a", "standard input, line 1"), ("b", "standard input, line 2")]
+    with pytest.raises(DataError, match="standard input: there is no text in it"):
+        list(some(sources([], "chat")))
     os.mkfifo(desk / "pipe")
     assert count(sources(["pipe"], "translate")) is None
 

@@ -277,7 +277,8 @@ def test_talking_in_the_terminal(model: Chat, place: Path) -> None:
     done = talked(place, "What colour is snow?", "What colour is coal?")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("It is white.\n") and done.stdout.count("\n") == 2
-    done = talked(place, "-", said="What colour is grass?\n")
+    assert "a message is empty" in talked(place, " ").stderr
+    done = talked(place, "-", said="\nWhat colour is grass?\n \n")
     assert done.stdout == "It is green.\n"
     for option, value in (("seed", -1), ("max-tokens", 0)):
         done = talked(place, "What colour is snow?", f"--{option}", str(value))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from cyclopts import Parameter
 
 from clearhead.cli.drawing import DrawingAnswers
-from clearhead.cli.inputs import Line, lines, sources
+from clearhead.cli.inputs import Line, Text, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.errors import ClearheadError, ConfigError
 
@@ -58,7 +58,8 @@ def chat(
     model
         a model folder
     messages
-        what you say, one message after the other; - or a file: a message a line. Without, you are asked (/help helps)
+        what you say, one message after the other; - or a file: a message a line, blank ones left out. Without, you are
+        asked (/help helps)
     system
         tell the model how to be
     max_tokens
@@ -75,7 +76,9 @@ def chat(
         go on with the last conversation of that file
     """
     typed = not messages and sys.stdin.isatty()
-    asked = None if typed else lines(sources(messages, "chat"))
+    said = [] if typed else sources(messages, "chat")
+    if any(isinstance(source, Text) and not source.text.strip() for source in said):
+        raise ConfigError("a message is empty", "say something; or leave it out, and you are asked")
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
     from clearhead.generation.continuation import check_writing
@@ -88,11 +91,12 @@ def chat(
     talk = _Talk(load_for("chat", model), options, seed, save, resume=resume)
     if system is not None:
         talk.be(system)
-    if asked is None:
+    if typed:
         _converse(talk)
         return
-    for line in asked:
-        talk.say(line.text)
+    for line in some(said):
+        if line.text.strip():
+            talk.say(line.text)
 
 
 class _Talk:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import Parameter
 
 from clearhead.cli.drawing import Drawing
-from clearhead.cli.inputs import Line, lines, sources
+from clearhead.cli.inputs import Line, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError
 
@@ -66,7 +66,7 @@ def generate(
     json
         print one object {"prompt", "text"} a line; "text" is what was written
     """
-    given = list(lines(sources(prompts, "generate"))) if prompts else [Line("", "the text")]
+    given = list(some(sources(prompts, "generate"))) if prompts else [Line("", "the text")]
     from clearhead.tasks.load import load_for
 
     common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}
@@ -90,9 +90,9 @@ def generate(
         return
     size = max(1, _ATONCE // max(1, beam))
     for start in range(0, len(given), size):
-        some = given[start : start + size]
-        texts = [line.text for line in some]
-        with remarks.placed(some):
+        batch = given[start : start + size]
+        texts = [line.text for line in batch]
+        with remarks.placed(batch):
             written = writer.generate(texts, stop=stop or (), beam=beam, precision=precision, **common)
         for number, (prompt, text) in enumerate(zip(texts, written, strict=True), start):
             if json:

@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeAlias
 
 from clearhead.errors import ConfigError, DataError, nearest
 
-__all__ = ["Line", "Source", "count", "lines", "sources"]
+__all__ = ["Line", "Source", "Text", "count", "lines", "some", "sources"]
 
 _STDIN, _NO_MORE = "-", "--"
 # A word with one of these ends, or that begins like a path, is meant as a file: "and/or" and "clearhead.io" are not.
@@ -65,6 +65,22 @@ def lines(wanted: Sequence[Source]) -> Iterator[Line]:
             yield from _decoded(sys.stdin.buffer, "standard input")
         else:
             yield from _of_file(source)
+
+
+def some(wanted: Sequence[Source]) -> Iterator[Line]:
+    """Every line, where there has to be one.
+
+    Raises:
+        DataError: as `lines`; or a file, or standard input, is empty.
+    """
+    for number, source in enumerate(wanted, 1):
+        found = False
+        for line in lines([source]):
+            found = True
+            yield Line(line.text, f"text {number}") if isinstance(source, Text) else line
+        if not found:
+            name = source if isinstance(source, Path) else "standard input"
+            raise DataError("there is no text in it", "write one a line", file=name)
 
 
 def count(wanted: Sequence[Source]) -> int | None:
