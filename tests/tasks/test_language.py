@@ -312,7 +312,9 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert "reads one text" in call("show", out, prompt, "--target", "x").stderr
     shown = call("generate", out, prompt, "--max-tokens", 3, "--show")
     assert shown.returncode == 0, shown.stderr
-    assert "candidates" in shown.stderr
+    rows = shown.stderr.splitlines()
+    assert rows[0].split("  ")[:3] == [" token", "candidate", "probability"] and "…" not in shown.stderr
+    assert sum(row.count("%") >= 2 for row in rows) == 15, "five candidates of three tokens, each on one line"
     judged = call("evaluate", out, text)
     assert judged.stdout.startswith("bits per byte")
     assert call("info", out).stdout.count("language")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -22,6 +23,7 @@ __all__ = ["generate"]
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
 _BETWEEN = "-" * 8  # stands between texts
+_NUMBERS = ("probability", "after the cut", "share")  # columns of --show
 _ATONCE = 32  # texts of a batch, those that a beam follows among them
 
 
@@ -108,13 +110,21 @@ def _explain(steps: Sequence[Shown]) -> None:
 
     from clearhead.views.terminal import visible
 
-    table = Table("token", "candidates: probability, after the cut", "attended to, mean of all heads", box=None)
+    table = Table(box=None)
+    for name in ("token", "candidate", "probability", "after the cut", "attended to", "share"):
+        table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
     for step in steps:
-        candidates = "  ".join(
-            f"{visible(name)!r} {before:.1%}" + (f" > {after:.1%}" if after else " > out")
+        candidates = [
+            (Text(repr(visible(name))), f"{before:.1%}", f"{after:.1%}" if after else "out")
             for name, before, after in step.candidates
-        )
-        attended = "  ".join(f"{visible(name)!r} {share:.0%}" for name, share in step.attended)
-        table.add_row(Text(repr(visible(step.text)), style="bold"), Text(candidates), Text(attended, style="dim"))
+        ]
+        attended = [(Text(repr(visible(name)), "dim"), Text(f"{share:.0%}", "dim")) for name, share in step.attended]
+        token = Text(repr(visible(step.text)), "bold")
+        for left, right in zip_longest(candidates, attended, fillvalue=("", "", "")):
+            table.add_row(token, *left[:3], *right[:2])
+            token = Text("")
     Console(stderr=True).print(table)
-    print(f"{len(steps)} tokens; attention read from one forced pass over the whole text", file=sys.stderr)
+    print(
+        f"{len(steps)} tokens; attention, the mean of all heads, read from one forced pass over the whole text",
+        file=sys.stderr,
+    )
