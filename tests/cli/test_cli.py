@@ -311,6 +311,7 @@ def test_text_that_cannot_be_translated(desk: Path) -> None:
     (desk / "latin.txt").write_bytes("a house\ncaf\xe9\n".encode("latin1"))
     assert re.search(r"latin\.txt, line 2: not valid UTF-8 at byte 4", mended("translate", "m", "latin.txt", cwd=desk))
     assert "standard input, line 1: not valid UTF-8" in mended("translate", "m", stdin=b"\xff\n", cwd=desk)
+    assert "beam -2 is not possible" in mended("translate", "m", "a house", "--beam", -2, cwd=desk)
 
 
 def test_folders_that_hold_no_model(desk: Path, tmp_path: Path) -> None:

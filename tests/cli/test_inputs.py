@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from clearhead.cli.inputs import count, lines, sources
-from clearhead.errors import DataError
+from clearhead.cli.inputs import count, lines, some, sources
+from clearhead.errors import ConfigError, DataError
 
 
 def read(*words: str) -> list[tuple[str, str]]:
-    return [(line.text, line.place) for line in lines(sources(words))]
+    return [(line.text, line.place) for line in lines(sources(words, "translate"))]
 
 
 @pytest.fixture
@@ -29,21 +30,42 @@ def test_every_line_in_is_a_line(desk: Path) -> None:
     (desk / "empty.txt").touch()
     (desk / "blank.txt").write_text("\n\n\n")
     assert read("empty.txt") == []
+    with pytest.raises(DataError, match=r"empty\.txt: there is no text in it\n  mend: write one a line"):
+        list(some(sources(["a b", "empty.txt"], "generate")))
+    assert [line.place for line in some(sources(["a b", "c d"], "generate"))] == ["text 1", "text 2"]
     assert [text for text, _ in read("a b", "blank.txt", "")] == ["a b", "", "", "", ""]
-    assert count(sources(["f.txt", "empty.txt", "blank.txt", "a text"])) == 8
+    assert count(sources(["f.txt", "empty.txt", "blank.txt", "a text"], "translate")) == 8
 
 
 def test_standard_input_and_pipes_are_not_read_beforehand(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\nb")))
-    assert count(sources([])) is None
+    assert count(sources([], "translate")) is None
     assert read() == [("a", "standard input, line 1"), ("b", "standard input, line 2")]
+    with pytest.raises(DataError, match="standard input: there is no text in it"):
+        list(some(sources([], "chat")))
     os.mkfifo(desk / "pipe")
-    assert count(sources(["pipe"])) is None
+    assert count(sources(["pipe"], "translate")) is None
 
 
 @pytest.mark.parametrize(
     "text",
-    ["and/or", "e.g.", "3.14", "clearhead.io", "U.S.A", "the file.txt", "x" * 300, "y " * 3000, "~", "", "--no"],
+    [
+        "and/or",
+        "e.g.",
+        "3.14",
+        "clearhead.io",
+        "U.S.A",
+        "the file.txt",
+        "x" * 300,
+        "y " * 3000,
+        "~",
+        "",
+        "-no",
+        "- No.",
+        "-- No.",
+        "--",
+        "--no, he said",
+    ],
 )
 def test_a_text_is_a_text(desk: Path, text: str) -> None:
     assert read(text) == [(text, "text 1")]
@@ -57,8 +79,26 @@ def test_a_file_that_is_not_there_is_no_text(desk: Path, word: str) -> None:
     with pytest.raises(
         DataError, match=rf"{word}: there is no such file\n  mend: .*echo '{word}' \| clearhead"
     ) as caught:
-        sources(["a text", word])
+        sources(["a text", word], "translate")
     assert ("did you mean 'inputs.txt'? Or, if" in str(caught.value)) == (word in ("input.txt", "./input"))
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "said"),
+    [
+        ("generate", "--topk", "--topk\n  mend: did you mean '--top-k'?"),
+        ("chat", "--tempature=5", "--tempature\n  mend: did you mean '--temperature'?"),
+        ("translate", "--bem", "--bem\n  mend: did you mean '--beam'?"),
+        ("summarize", "--zzzz", "--zzzz\n  mend: clearhead summarize --help"),
+    ],
+)
+def test_a_mistyped_option_is_no_text(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, command: str, word: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"there is no option {said}")):
+        sources(["a text", word, "5"], command)
+    monkeypatch.setattr("sys.argv", ["clearhead", command, "m", "a text", "--", word, "5"])
+    assert [line.text for line in lines(sources(["a text", word, "5"], command))] == ["a text", word, "5"]
 
 
 def test_folders_and_files_that_cannot_be_read(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,12 +106,12 @@ def test_folders_and_files_that_cannot_be_read(desk: Path, monkeypatch: pytest.M
     with pytest.raises(
         DataError, match=r"house: this is a folder\n  mend: name a file; or, if it is the text, pipe it"
     ):
-        sources(["house"])
+        sources(["house"], "translate")
     (desk / "latin.txt").write_bytes("a house\ncaf\xe9\n".encode("latin1"))
     with pytest.raises(DataError, match=r"latin\.txt, line 2: not valid UTF-8 at byte 4\n  mend: save"):
-        count(sources(["latin.txt"]))
+        count(sources(["latin.txt"], "translate"))
     with pytest.raises(DataError, match=r"the text 'caf\\udce9' is not valid UTF-8"):
-        sources(["caf\udce9"])
+        sources(["caf\udce9"], "translate")
 
     def forbidden(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")

@@ -12,6 +12,7 @@ import pytest
 import clearhead
 from clearhead.cli import translate as command
 from clearhead.cli.outputs import OutputFile
+from clearhead.cli.remarks import Remarks
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ClearheadError, ConfigError, FolderError
 from command import unremarked
@@ -59,8 +60,8 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(
 
 def test_whole_chunks_are_not_worked_out_again(model: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, seen = put(model, "whole"), list[int]()
-    placed = command._placed
-    monkeypatch.setattr(command, "_placed", lambda f, chunk: seen.append(len(chunk)) or placed(f, chunk))
+    placed = Remarks.placed
+    monkeypatch.setattr(Remarks, "placed", lambda self, chunk: seen.append(len(chunk)) or placed(self, chunk))
     # Chunks of 3, 3, 3 and 2 lines: the last that is there is worked out again, and compared.
     for lines, wanted in ((11, [2]), (10, [2]), (9, [3, 2]), (7, [3, 2]), (6, [3, 3, 2])):
         seen.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,18 @@ def test_temperature_and_penalty() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"temperature": -1}, {"top_p": 0}, {"top_p": 1.5}, {"min_p": 2}, {"top_k": -1}, {"repetition_penalty": 0}]
+    "given",
+    [
+        {"temperature": -1},
+        {"temperature": math.inf},
+        {"temperature": math.nan},
+        {"top_p": 0},
+        {"top_p": 1.5},
+        {"min_p": 2},
+        {"top_k": -1},
+        {"repetition_penalty": 0},
+        {"repetition_penalty": math.inf},
+    ],
 )
 def test_impossible_numbers_are_named(given: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(given))):

@@ -277,8 +277,13 @@ def test_talking_in_the_terminal(model: Chat, place: Path) -> None:
     done = talked(place, "What colour is snow?", "What colour is coal?")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("It is white.\n") and done.stdout.count("\n") == 2
-    done = talked(place, "-", said="What colour is grass?\n")
+    assert "a message is empty" in talked(place, " ").stderr
+    done = talked(place, "-", said="\nWhat colour is grass?\n \n")
     assert done.stdout == "It is green.\n"
+    for option, value in (("seed", -1), ("max-tokens", 0)):
+        done = talked(place, "What colour is snow?", f"--{option}", str(value))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{option.replace('-', '_')} {value} is not possible" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_what_was_said_is_kept_and_gone_on_with(model: Chat, place: Path) -> None:

@@ -16,9 +16,10 @@ from clearhead.data.text_preview import TextPreview
 from clearhead.data.tokenizers import EOS
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Sampling
+from clearhead.generation.continuation import Sampling, continued
 from clearhead.recipes.train import configure, preview
 from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.reading import TextWarning
 from clearhead.training.loop import read_metrics
 from command import call
 
@@ -193,8 +194,12 @@ def test_stops_beams_and_streams(trained: LanguageModel) -> None:
     assert "".join(streamed) == text
     assert trained.generate(["the red ship"], max_tokens=8, beam=4)[0]
     assert trained.generate([], max_tokens=3) == []
-    with pytest.raises(ConfigError, match="max_tokens 0"):
-        trained.generate(["a"], max_tokens=0)
+    for beam in (0, -2, 257):
+        with pytest.raises(ConfigError, match=f"beam {beam} is not possible\n  mend: give 1 .* to 256"):
+            trained.generate(["a"], beam=beam)
+    for number in ({"max_tokens": 0}, {"seed": -1}):
+        with pytest.raises(ConfigError, match=f"{next(iter(number))} .* is not possible"):
+            trained.stream(["a"], **number)  # by the call itself: nobody has shown the prompt yet
     with pytest.raises(ConfigError, match="a list of texts"):
         trained.generate("a")
 
@@ -206,7 +211,29 @@ def test_a_trace_says_what_was_left_out(trained: LanguageModel) -> None:
 
 
 def test_a_prompt_longer_than_the_context_is_cut_in_front(trained: LanguageModel) -> None:
-    assert trained.generate([TEXT], max_tokens=5, sampling=GREEDY)[0]
+    """To what leaves room for the tokens that are asked for, but half of the context is the prompt's."""
+    for wanted, kept in ((1, 32), (5, 28), (100, 16)):
+        with pytest.warns(TextWarning) as caught:
+            found = trained.generate(["a", TEXT], max_tokens=wanted, sampling=GREEDY)[1]
+        said = rf"text 2 has [\d,]+ tokens and was cut to its last {kept}: the model's max_len"
+        assert re.match(said, str(caught[0].message))
+        (cut,) = (trained.tokenizer.encode([TEXT])[0][-kept:],)
+        steps = continued(trained.module, [cut], [min(wanted, 33 - kept)], GREEDY, eos=EOS)
+        assert found == trained.tokenizer.exactly([step[0] for step in steps if step])
+
+
+@pytest.mark.parametrize("beam", [1, 2])
+def test_a_full_context_ends_a_text_with_a_word(trained: LanguageModel, beam: int) -> None:
+    prompt = "the red ship"
+    room = 33 - len(trained.tokenizer.encode([prompt])[0])
+    with pytest.warns(TextWarning, match=r"text 1 goes no further: the model's max_len, 32 tokens, is full") as caught:
+        full = trained.generate([prompt], max_tokens=room + 1, sampling=GREEDY, beam=beam)
+    assert len(caught) == 1
+    assert trained.generate([prompt], max_tokens=room, sampling=GREEDY, beam=beam) == full, "as asked: no warning"
+    assert trained.generate([prompt], max_tokens=99, sampling=GREEDY, beam=beam, stop=["ship", "s"])[0] in full[0]
+    if beam == 1:
+        with pytest.warns(TextWarning, match="goes no further"):
+            assert len(trained.shown(prompt, max_tokens=99, sampling=GREEDY)) == room
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
@@ -266,6 +293,13 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert once.returncode == 0, once.stderr
     assert once.stdout.startswith(prompt)
     assert call("generate", out, prompt, "--max-tokens", 12, "--seed", 3).stdout == once.stdout
+    full = call("generate", out, prompt, "--max-tokens", 60, "--temperature", 0)
+    assert full.stderr == "remark: text 1 goes no further: the model's max_len, 32 tokens, is full\n"
+    long = call("generate", out, prompt, text, "--max-tokens", 60, "--temperature", 0)
+    assert re.search(
+        rf"remark: {re.escape(str(text))}, line 1 has \d+ tokens and was cut to its last 16: ", long.stderr
+    )
+    assert long.stderr.count("remark: ") == 21 and long.stderr.endswith("could not be written on\n")
     both = call("generate", out, "-", "--max-tokens", 12, "--json", stdin=b"the\nking\n")
     assert [json.loads(line)["prompt"] for line in both.stdout.splitlines()] == ["the", "king"]
     table = call("show", out, prompt, "--layer", 0)
@@ -278,20 +312,26 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert "reads one text" in call("show", out, prompt, "--target", "x").stderr
     shown = call("generate", out, prompt, "--max-tokens", 3, "--show")
     assert shown.returncode == 0, shown.stderr
-    assert "candidates" in shown.stderr
+    rows = shown.stderr.splitlines()
+    assert rows[0].split("  ")[:3] == [" token", "candidate", "probability"] and "…" not in shown.stderr
+    assert sum(row.count("%") >= 2 for row in rows) == 15, "five candidates of three tokens, each on one line"
     judged = call("evaluate", out, text)
     assert judged.stdout.startswith("bits per byte")
     assert call("info", out).stdout.count("language")
     assert "about" in call("train", "language", text, "--dry-run").stdout
     for words, said in (
         (["generate", out, prompt, "--top-p", 2], "top_p"),
+        (["generate", out, prompt, "--temperature", "inf"], "temperature inf is not possible"),
+        (["generate", out, prompt, "--seed", -1], "seed -1 is not possible"),
+        (["generate", out, prompt, "--max-tokens", -5], "max_tokens -5 is not possible"),
+        (["generate", out, prompt, "--beam", 100_000], "beam 100000 is not possible"),
         (["translate", out, prompt], "its task is language"),
         (["evaluate", out], "no file"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.preset", "lama"], "lama"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.full-every", 2], "give window too"),
     ):
         failed = call(*words)
-        assert failed.returncode != 0
+        assert failed.returncode != 0 and failed.stdout == ""
         assert said in failed.stderr
         assert "Traceback" not in failed.stderr
     assert not Folder(tmp_path / "n").path.exists()

@@ -162,6 +162,9 @@ def test_n_best(loaded: Translator) -> None:
 
 
 def test_impossible_requests(loaded: Translator) -> None:
+    for beam in (0, 100_000):
+        with pytest.raises(ConfigError, match=f"beam {beam} is not possible"):
+            loaded.translate(["a house"], beam=beam)
     with pytest.raises(ConfigError, match="n 5 must lie between 1 and the beam"):
         loaded.n_best(TEXTS, n=5, beam=4)
     with pytest.raises(ConfigError, match="a list of texts, not one string"):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from cyclopts import Parameter
 
 from clearhead.cli.drawing import DrawingAnswers
-from clearhead.cli.inputs import lines, sources
+from clearhead.cli.inputs import Line, Text, some, sources
+from clearhead.cli.remarks import Remarks
 from clearhead.errors import ClearheadError, ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def chat(
     model
         a model folder
     messages
-        what you say, one message after the other; - or a file: a message a line. Without, you are asked (/help helps)
+        what you say, one message after the other; - or a file: a message a line, blank ones left out. Without, you are
+        asked (/help helps)
     system
         tell the model how to be
     max_tokens
@@ -74,22 +76,27 @@ def chat(
         go on with the last conversation of that file
     """
     typed = not messages and sys.stdin.isatty()
-    asked = None if typed else lines(sources(messages))
+    said = [] if typed else sources(messages, "chat")
+    if any(isinstance(source, Text) and not source.text.strip() for source in said):
+        raise ConfigError("a message is empty", "say something; or leave it out, and you are asked")
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
+    from clearhead.generation.continuation import check_writing
     from clearhead.generation.reader import Reader
     from clearhead.tasks.load import load_for
 
+    check_writing(max_tokens, seed)
     options = {"max_tokens": max_tokens, "sampling": drawing.sampling(), "stop": stop or (), "precision": precision}
     options["reader"] = Reader()
     talk = _Talk(load_for("chat", model), options, seed, save, resume=resume)
     if system is not None:
         talk.be(system)
-    if asked is None:
+    if typed:
         _converse(talk)
         return
-    for line in asked:
-        talk.say(line.text)
+    for line in some(said):
+        if line.text.strip():
+            talk.say(line.text)
 
 
 class _Talk:
@@ -115,6 +122,13 @@ class _Talk:
 
     def answer(self) -> None:
         """Print an answer to the last message; one that is interrupted ends there."""
+        with Remarks("were not whole").placed([Line("", "the answer")]):
+            answer = self._printed()
+        self._seed += 1
+        self.messages.append({"role": "assistant", "content": answer.strip()})
+        self._write()
+
+    def _printed(self) -> str:
         answer, begun = "", False
         try:
             for more in self.model.stream_chat(self.messages, seed=self._seed, **self._options):
@@ -131,9 +145,7 @@ class _Talk:
             self.messages.pop()
             raise
         print()
-        self._seed += 1
-        self.messages.append({"role": "assistant", "content": answer.strip()})
-        self._write()
+        return answer
 
     def undo(self) -> bool:
         """Take back the last question and what followed; whether there was one."""

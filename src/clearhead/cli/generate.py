@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
 from clearhead.cli.drawing import Drawing
-from clearhead.cli.inputs import lines, sources
+from clearhead.cli.inputs import Line, some, sources
+from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ __all__ = ["generate"]
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
 _BETWEEN = "-" * 8  # stands between texts
-_ATONCE = 32  # prompts of a batch
+_NUMBERS = ("probability", "after the cut", "share")  # columns of --show
+_ATONCE = 32  # texts of a batch, those that a beam follows among them
 
 
 def generate(
@@ -57,7 +60,7 @@ def generate(
     stop
         end before this text (may be given several times)
     beam
-        above 1: follow so many texts at once and print the most probable; nothing is drawn
+        above 1 (at most 256): follow so many texts at once and print the most probable; nothing is drawn
     precision
         of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
     show
@@ -65,28 +68,35 @@ def generate(
     json
         print one object {"prompt", "text"} a line; "text" is what was written
     """
-    texts = [line.text for line in lines(sources(prompts))] if prompts else [""]
+    given = list(some(sources(prompts, "generate"))) if prompts else [Line("", "the text")]
     from clearhead.tasks.load import load_for
 
     common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}
-    writer = load_for("generate", model)
+    writer, remarks = load_for("generate", model), Remarks("were cut, or could not be written on")
     if show:
-        if len(texts) > 1 or beam > 1 or stop:
+        if len(given) > 1 or beam > 1 or stop:
             raise ConfigError("--show explains one text, written without beam and stop", "leave the others out")
-        steps = writer.shown(texts[0], **common)
-        print(texts[0] + "".join(step.text for step in steps))
+        with remarks.placed(given):
+            steps = writer.shown(given[0].text, **common)
+        print(given[0].text + "".join(step.text for step in steps))
         _explain(steps)
         return
-    if len(texts) == 1 and beam == 1 and not json:
-        print(texts[0], end="", flush=True)
-        for _, more in writer.stream(texts, stop=stop or (), precision=precision, **common):
-            print(more, end="", flush=True)
-        print()
+    if len(given) == 1 and beam == 1 and not json:
+        with remarks.placed(given):
+            # What is impossible is refused here, before anything is printed.
+            pieces = writer.stream([given[0].text], stop=stop or (), precision=precision, **common)
+            print(given[0].text, end="", flush=True)
+            for _, more in pieces:
+                print(more, end="", flush=True)
+            print()
         return
-    for start in range(0, len(texts), _ATONCE):
-        some = texts[start : start + _ATONCE]
-        written = writer.generate(some, stop=stop or (), beam=beam, precision=precision, **common)
-        for number, (prompt, text) in enumerate(zip(some, written, strict=True), start):
+    size = max(1, _ATONCE // max(1, beam))
+    for start in range(0, len(given), size):
+        batch = given[start : start + size]
+        texts = [line.text for line in batch]
+        with remarks.placed(batch):
+            written = writer.generate(texts, stop=stop or (), beam=beam, precision=precision, **common)
+        for number, (prompt, text) in enumerate(zip(texts, written, strict=True), start):
             if json:
                 print(dumps({"prompt": prompt, "text": text}, ensure_ascii=False))
             else:
@@ -100,13 +110,21 @@ def _explain(steps: Sequence[Shown]) -> None:
 
     from clearhead.views.terminal import visible
 
-    table = Table("token", "candidates: probability, after the cut", "attended to, mean of all heads", box=None)
+    table = Table(box=None)
+    for name in ("token", "candidate", "probability", "after the cut", "attended to", "share"):
+        table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
     for step in steps:
-        candidates = "  ".join(
-            f"{visible(name)!r} {before:.1%}" + (f" > {after:.1%}" if after else " > out")
+        candidates = [
+            (Text(repr(visible(name))), f"{before:.1%}", f"{after:.1%}" if after else "out")
             for name, before, after in step.candidates
-        )
-        attended = "  ".join(f"{visible(name)!r} {share:.0%}" for name, share in step.attended)
-        table.add_row(Text(repr(visible(step.text)), style="bold"), Text(candidates), Text(attended, style="dim"))
+        ]
+        attended = [(Text(repr(visible(name)), "dim"), Text(f"{share:.0%}", "dim")) for name, share in step.attended]
+        token = Text(repr(visible(step.text)), "bold")
+        for left, right in zip_longest(candidates, attended, fillvalue=("", "", "")):
+            table.add_row(token, *left[:3], *right[:2])
+            token = Text("")
     Console(stderr=True).print(table)
-    print(f"{len(steps)} tokens; attention read from one forced pass over the whole text", file=sys.stderr)
+    print(
+        f"{len(steps)} tokens; attention, the mean of all heads, read from one forced pass over the whole text",
+        file=sys.stderr,
+    )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from clearhead.errors import DataError, nearest
+from clearhead.errors import ConfigError, DataError, nearest
 
-__all__ = ["Line", "Source", "count", "lines", "sources"]
+__all__ = ["Line", "Source", "Text", "count", "lines", "some", "sources"]
 
-_STDIN = "-"
+_STDIN, _NO_MORE = "-", "--"
 # A word with one of these ends, or that begins like a path, is meant as a file: "and/or" and "clearhead.io" are not.
 _FILE_ENDS = {".csv", ".gz", ".html", ".json", ".jsonl", ".md", ".text", ".tsv", ".txt", ".xz", ".zst"}
 _PATH_STARTS = ("/", "./", "../", "~/")
+_OPTION = re.compile(r"(--[A-Za-z][\w.-]*)(=.*)?", re.DOTALL)  # "-- so he said" is a text
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,18 @@ class Text:
 Source: TypeAlias = Path | Text | None  # None is standard input
 
 
-def sources(words: Sequence[str]) -> list[Source]:
-    """What each argument is; none at all is standard input.
+def sources(words: Sequence[str], command: str) -> list[Source]:
+    """What each argument of a command is; none at all is standard input.
 
     Raises:
+        ConfigError: an option that the command does not have.
         DataError: a folder, a file that is not there, a text that is not UTF-8.
     """
-    return [_source(word) for word in words or [_STDIN]]
+    meant = _behind_options(words)
+    for word in words[: len(words) - meant]:
+        if found := _OPTION.fullmatch(word):
+            raise _unknown(found[1], command)
+    return [_source(word, command) for word in words or [_STDIN]]
 
 
 def lines(wanted: Sequence[Source]) -> Iterator[Line]:
@@ -60,6 +67,22 @@ def lines(wanted: Sequence[Source]) -> Iterator[Line]:
             yield from _of_file(source)
 
 
+def some(wanted: Sequence[Source]) -> Iterator[Line]:
+    """Every line, where there has to be one.
+
+    Raises:
+        DataError: as `lines`; or a file, or standard input, is empty.
+    """
+    for number, source in enumerate(wanted, 1):
+        found = False
+        for line in lines([source]):
+            found = True
+            yield Line(line.text, f"text {number}") if isinstance(source, Text) else line
+        if not found:
+            name = source if isinstance(source, Path) else "standard input"
+            raise DataError("there is no text in it", "write one a line", file=name)
+
+
 def count(wanted: Sequence[Source]) -> int | None:
     """How many lines there are, each read once to see that it can be; None where that would use them up (a pipe)."""
     if any(source is None or (isinstance(source, Path) and not source.is_file()) for source in wanted):
@@ -67,18 +90,33 @@ def count(wanted: Sequence[Source]) -> int | None:
     return sum(1 for _ in lines(wanted))
 
 
-def _source(word: str) -> Source:
+def _behind_options(words: Sequence[str]) -> int:
+    """How many of the last words stand behind a lone --, which cyclopts takes out: they are no options."""
+    behind = sys.argv[sys.argv.index(_NO_MORE) + 1 :] if _NO_MORE in sys.argv else []
+    return len(behind) if behind and list(words[-len(behind) :]) == behind else 0
+
+
+def _unknown(option: str, command: str) -> ConfigError:
+    from clearhead.cli import app
+
+    known = [name for argument in app[command].assemble_argument_collection() for name in argument.names]
+    near = nearest(option, known, count=1)
+    mend = f"{near} A" if near else f"clearhead {command} --help names them all; a"
+    return ConfigError(f"there is no option {option}", f"{mend} text that begins so is given behind a lone --")
+
+
+def _source(word: str, command: str) -> Source:
     if word == _STDIN:
         return None
     path = Path(word)
     if word and _there(path):
         if path.is_dir():
-            raise DataError("this is a folder", f"name a file; or, {_as_text(word)}", file=word)
+            raise DataError("this is a folder", f"name a file; or, {_as_text(word, command)}", file=word)
         return path
     if not any(c.isspace() for c in word) and (path.suffix.lower() in _FILE_ENDS or word.startswith(_PATH_STARTS)):
         near = nearest(path.name, _names(path.parent), count=1)
         mend = f"{near} Or" if near else "name an existing one; or"
-        raise DataError("there is no such file", f"{mend}, {_as_text(word)}", file=word)
+        raise DataError("there is no such file", f"{mend}, {_as_text(word, command)}", file=word)
     try:
         word.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -86,8 +124,8 @@ def _source(word: str) -> Source:
     return Text(word)
 
 
-def _as_text(word: str) -> str:
-    return f"if it is the text, pipe it: echo {word!r} | clearhead translate ..."
+def _as_text(word: str, command: str) -> str:
+    return f"if it is the text, pipe it: echo {word!r} | clearhead {command} ..."
 
 
 def _there(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from cyclopts import Parameter
 
 from clearhead.cli.inputs import Line, Source, count, lines, sources
 from clearhead.cli.outputs import Output, OutputFile, StandardOutput
+from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.progress import Bar
 
@@ -23,7 +23,6 @@ __all__ = ["evaluate", "summarize", "translate"]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
-_REMARKED = 20  # lines of each kind of remark
 _CHUNK = 512  # lines that are read before the first is written, unless a person types
 
 
@@ -70,8 +69,9 @@ def translate(
     show
         also print where the model looked, on standard error
     """
-    wanted = sources(texts)
-    settings = {"beam": max(beam, n_best), "length_penalty": length_penalty, "precision": precision}
+    wanted = sources(texts, "translate")
+    followed = max(beam, n_best) if beam > 0 else beam  # one that is impossible is refused as it is
+    settings = {"beam": followed, "length_penalty": length_penalty, "precision": precision}
     _write("translate", model, wanted, out, resume, n_best, settings, alignments=alignments, show=show)
 
 
@@ -106,7 +106,7 @@ def summarize(
         of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
     """
     settings = {"beam": beam, "length_penalty": length_penalty, "precision": precision}
-    _write("summarize", model, sources(texts), out, resume, 1, settings)
+    _write("summarize", model, sources(texts, "summarize"), out, resume, 1, settings)
 
 
 def _write(
@@ -130,17 +130,19 @@ def _write(
 
     writer = load_for(verb, model)
 
-    unknown, unended = _Remarks("have words that the model does not know"), _Remarks("were not ended")
+    unknown, unended = Remarks("have words that the model does not know"), Remarks("were not ended")
+    long = Remarks("were cut")
 
     def found(chunk: list[Line]) -> list[list[Written]]:
-        best: list[list[Written]] = writer.n_best([line.text for line in chunk], n=n_best, **settings)
+        with long.placed(chunk):
+            best: list[list[Written]] = writer.n_best([line.text for line in chunk], n=n_best, **settings)
         return best
 
     def rows(chunk: list[Line], first: int) -> list[str]:
         for line in chunk:
             unknown.tell(line, not_known(writer.unknown("source", line.text)))
         written = []
-        for number, (line, best) in enumerate(zip(chunk, _placed(found, chunk), strict=True), first):
+        for number, (line, best) in enumerate(zip(chunk, found(chunk), strict=True), first):
             unended.tell(line, [stopped(best[0].limit)] if best[0].limit is not None else [])
             for one in best:
                 prefix = f"{number}\t{one.score:.4f}\t" if n_best > 1 else ""
@@ -248,36 +250,6 @@ def _work(
         bar.advance(len(chunk), skipped=held)
         first += len(chunk)
     output.end()
-
-
-def _placed(found: Callable[[list[Line]], list[list[Written]]], chunk: list[Line]) -> list[list[Written]]:
-    """What is found for a chunk; remarks about a text name the place it came from."""
-    from clearhead.tasks.pair_model import CutWarning
-
-    with warnings.catch_warnings(record=True) as remarks:
-        warnings.simplefilter("always")
-        translations = found(chunk)
-    for remark in remarks:
-        about = remark.message
-        words = f"{chunk[about.number - 1].place} {about.cut}" if isinstance(about, CutWarning) else str(about)
-        print(f"remark: {words}", file=sys.stderr)
-    return translations
-
-
-class _Remarks:
-    """Remarks of one kind, on standard error: on the first lines that have one; `more` is said of the others."""
-
-    def __init__(self, more: str):
-        self._more, self._lines = more, 0
-
-    def tell(self, line: Line, remarks: Sequence[str]) -> None:
-        """The remarks on a line."""
-        for remark in remarks:
-            self._lines += 1
-            if self._lines <= _REMARKED:
-                print(f"remark: {line.place}: {remark}", file=sys.stderr)
-            elif self._lines == _REMARKED + 1:
-                print(f"remark: further lines {self._more}", file=sys.stderr)
 
 
 def _links(translator: PairModel, source: str, target: str) -> str:

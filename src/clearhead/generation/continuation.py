@@ -12,6 +12,7 @@ Axes: rows, tokens, vocab.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,7 +25,7 @@ from clearhead.attention import Padding, Tree
 from clearhead.errors import ConfigError
 from clearhead.generation.search import Hypothesis, search
 
-__all__ = ["Choice", "Continuer", "Sampling", "beams", "continued", "drawn"]
+__all__ = ["Choice", "Continuer", "Sampling", "beams", "check_writing", "continued", "drawn"]
 
 _ENDED = 0.2  # share of the rows that may be of ended texts before the caches are copied without them
 _LIKELY = 256  # tokens that hold the probability of top_p nearly always: sorting all takes longer than a small model
@@ -53,11 +54,14 @@ class Sampling:
 
     def __post_init__(self) -> None:
         ranges = {
-            "temperature": (self.temperature >= 0, "0 (greedy) or more"),
+            "temperature": (0 <= self.temperature < math.inf, "0 (greedy) or more, and a finite number"),
             "top_k": (self.top_k >= 0, "0 (all) or more"),
             "top_p": (0 < self.top_p <= 1, "more than 0 and at most 1"),
             "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
-            "repetition_penalty": (self.repetition_penalty > 0, "more than 0; 1 is none"),
+            "repetition_penalty": (
+                0 < self.repetition_penalty < math.inf,
+                "more than 0, and a finite number; 1 is none",
+            ),
         }
         for name, (good, mend) in ranges.items():
             if not good:
@@ -97,6 +101,18 @@ class Sampling:
         before = ordered.cumsum(1) - ordered
         needed = (before < self.top_p).sum(1, keepdim=True).clamp(min=1)
         return ordered.gather(1, needed - 1)
+
+
+def check_writing(max_tokens: int, seed: int) -> None:
+    """Whether so many tokens can be written, drawn with such a seed.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if max_tokens < 1:
+        raise ConfigError(f"max_tokens {max_tokens} is not possible", "give 1 or more")
+    if seed < 0:
+        raise ConfigError(f"seed {seed} is not possible", "give 0 or more")
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,10 +19,12 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import Tree
+from clearhead.errors import ConfigError
 
-__all__ = ["Hypothesis", "Writer", "search"]
+__all__ = ["Hypothesis", "Writer", "check_beam", "search"]
 
 _ENDED = 0.2  # share of the rows that may be of ended sentences before the caches are copied without them
+_WIDEST = 256  # a beam: what is attended to grows with its square, and with it the memory
 _ALIVE, _SMALL = 0.5, 32  # a tree of more than 32 tokens is cut where at most half of them are alive
 
 
@@ -64,6 +66,19 @@ class Hypothesis:
     log_probability: float
     score: float
     ended: bool = True
+
+
+def check_beam(beam: int, vocab: int) -> None:
+    """Whether so many texts can be followed at once, of a vocabulary of `vocab` tokens.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    most = min(_WIDEST, vocab)
+    if not 1 <= beam <= most:
+        raise ConfigError(
+            f"beam {beam} is not possible", f"give 1 (none) to {most}: so many texts can be followed at once"
+        )
 
 
 @torch.inference_mode()

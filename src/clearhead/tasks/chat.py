@@ -18,7 +18,7 @@ from clearhead.data.chats import Message, chat_digest, messages_of, read_chats
 from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
 from clearhead.errors import ConfigError, DataError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Continuer, Sampling
+from clearhead.generation.continuation import Continuer, Sampling, check_writing
 from clearhead.generation.precision import Precision
 from clearhead.generation.reader import Reader
 from clearhead.generation.template import DEFAULT, ChatTemplate
@@ -172,10 +172,11 @@ class Chat(LanguageModel):
             ConfigError: a number is impossible, or the last message alone is too long.
             DataError: a message is none.
         """
+        check_writing(max_tokens, seed)
         texts = [""] * len(chats)
         ids, limits = self._asked([messages_of(chat) for chat in chats], max_tokens)
         model = self._ready(self.module, precision)
-        for number, more in self._answers(model, ids, limits, sampling, seed, stop):
+        for number, more in self._answers(model, ids, limits, max_tokens, sampling, seed, stop):
             texts[number] += more
         return [text.strip() for text in texts]
 
@@ -194,10 +195,11 @@ class Chat(LanguageModel):
 
         With the same `reader` in each turn, what it has read of the conversation is not read again.
         """
+        check_writing(max_tokens, seed)
         ids, limits = self._asked([messages_of(messages)], max_tokens)
         model = self._ready(self.module, precision)
         reads = model if reader is None or model is self.module else reader.of(model)  # what is watched is read whole
-        for _, more in self._answers(reads, ids, limits, sampling, seed, stop):
+        for _, more in self._answers(reads, ids, limits, max_tokens, sampling, seed, stop):
             yield more
 
     def _answers(
@@ -205,16 +207,15 @@ class Chat(LanguageModel):
         model: Continuer,
         ids: list[list[int]],
         limits: list[int],
+        max_tokens: int,
         sampling: Sampling | None,
         seed: int,
         stop: Sequence[str],
     ) -> Iterator[tuple[int, str]]:
-        return self._written(model, ids, limits, self._end, sampling, seed, [*stop, *self._stop])
+        return self._written(model, ids, limits, max_tokens, self._end, sampling, seed, [*stop, *self._stop])
 
     def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> tuple[list[list[int]], list[int]]:
         """(token ids of each conversation, the most tokens of its answer)."""
-        if max_tokens < 1:
-            raise ConfigError(f"max_tokens {max_tokens} is not possible", "give 1 or more")
         length = self.module.config.max_len
         wanted = length - min(max_tokens, length // _LEAST)
         ids = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -16,8 +17,9 @@ from clearhead.data.text_preview import TextPreview, describe_text
 from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, continued
+from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, check_writing, continued
 from clearhead.generation.precision import Precision, Ready
+from clearhead.generation.search import check_beam
 from clearhead.generation.streaming import TextStream
 from clearhead.look import watch
 from clearhead.models.architecture import DecoderConfig
@@ -25,6 +27,7 @@ from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.reading import TextWarning, cut, full
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
 from clearhead.tasks.text_inside import TextInside
@@ -171,6 +174,9 @@ class LanguageModel(TextInside):
     ) -> list[str]:
         """How each text goes on, the prompt not repeated. An empty prompt begins a new document.
 
+        A text ends, with a warning, when the model's max_len is full. A prompt longer than that is cut to its end, with
+        a warning; there is then room for max_tokens, but at least half of max_len is the prompt's.
+
         Args:
             max_tokens: most tokens that are written.
             sampling: how tokens are chosen; temperature 0 is greedy.
@@ -184,6 +190,8 @@ class LanguageModel(TextInside):
         """
         if isinstance(prompts, str):
             raise ConfigError("generate takes a list of texts, not one string", 'write .generate(["..."])')
+        check_writing(max_tokens, seed)
+        check_beam(beam, self.tokenizer.vocab_size)
         if beam > 1:
             return self._searched(prompts, max_tokens, beam, stop, precision)
         texts = [""] * len(prompts)
@@ -204,29 +212,38 @@ class LanguageModel(TextInside):
         precision: Precision = "float32",
         told: Callable[[int, Choice], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
-        """(number of the text, what is written next of it), whole characters, as they come; see `generate`."""
-        ids, limits = self._read(prompts, max_tokens)
+        """(number of the text, what is written next of it), whole characters, as they come; see `generate`.
+
+        What cannot be is said by the call itself, before the first text comes.
+        """
+        check_writing(max_tokens, seed)
+        ids, limits = self._asked_on(prompts, max_tokens)
         model = self._ready(self.module, precision)
-        yield from self._written(model, ids, limits, EOS, sampling, seed, stop, told)
+        return self._written(model, ids, limits, max_tokens, EOS, sampling, seed, stop, told)
 
     def _written(
         self,
         model: Continuer,
         ids: list[list[int]],
         limits: list[int],
+        max_tokens: int,
         eos: int,
         sampling: Sampling | None,
         seed: int,
         stop: Sequence[str],
         told: Callable[[int, Choice], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
-        """(number of the text, what is written next of it), until `eos`, a stop or the limit comes."""
+        """(number of the text, what is written next of it), until `eos`, a stop or the limit comes.
+
+        A text whose limit is less than the `max_tokens` that were asked for is warned of when it comes there.
+        """
         streams = [TextStream(self.tokenizer, stop) for _ in ids]
         banned = forbidden(self.tokenizer, eos)
         steps = continued(model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, told=told)
-        written = next(steps, None)
+        written, left = next(steps, None), list(limits)
         while written is not None:
             for number, token in written.items():
+                left[number] -= 1
                 if more := streams[number].add(token):
                     yield number, more
             try:
@@ -236,6 +253,20 @@ class LanguageModel(TextInside):
         for number, stream in enumerate(streams):
             if more := stream.rest():
                 yield number, more
+            if not left[number] and limits[number] < max_tokens and not stream.stopped:
+                self._warn_full(number)
+
+    def _asked_on(self, prompts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], list[int]]:
+        """What `_read` gives; prompts that are cut are warned of."""
+        ids, limits = self._read(prompts, max_tokens)
+        for number, (prompt, row) in enumerate(zip(prompts, ids, strict=True), 1):
+            if (given := len(self.tokens_of("tokens", prompt))) > len(row):
+                said = f"{cut(given, len(row), which='its last ')}, less the room to write"
+                warnings.warn(TextWarning(number, said), stacklevel=3)
+        return ids, limits
+
+    def _warn_full(self, number: int) -> None:
+        warnings.warn(TextWarning(number + 1, full(self.module.config.max_len)), stacklevel=3)
 
     def shown(
         self, prompt: str, *, max_tokens: int = 20, sampling: Sampling | None = None, seed: int = 0, n: int = 5
@@ -250,7 +281,9 @@ class LanguageModel(TextInside):
         choices = [choice for choice in choices if choice.token != EOS]
         before = self._read([prompt], max_tokens)[0][0]
         ids = [*before, *(choice.token for choice in choices)]
-        names, weights = [self._named(token) for token in ids], self._attended(ids)
+        if not choices:
+            return []
+        names, weights = [self._named(token) for token in ids], self._attended(ids[:-1])  # nothing follows the last
         shown = []
         for place, choice in enumerate(choices, len(before)):
             best = choice.before.topk(min(n, len(choice.before))).indices.tolist()
@@ -325,13 +358,15 @@ class LanguageModel(TextInside):
     def _searched(
         self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
     ) -> list[str]:
-        ids, limits = self._read(prompts, max_tokens)
+        ids, limits = self._asked_on(prompts, max_tokens)
         model, banned = self._ready(self.module, precision), forbidden(self.tokenizer, EOS)
         found = beams(model, ids, limits, eos=EOS, forbidden=banned, beam=beam)
         texts = []
-        for best in found:
+        for number, best in enumerate(found):
             stream = TextStream(self.tokenizer, stop)
             texts.append("".join(stream.add(token) for token in best[0].ids) + stream.rest())
+            if not best[0].ended and limits[number] < max_tokens and not stream.stopped:
+                self._warn_full(number)
         return texts
 
     def _attended(self, ids: list[int]) -> Tensor:

@@ -22,7 +22,7 @@ from clearhead.data.tokenizers import BOS, EOS
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.precision import Precision, Ready
-from clearhead.generation.search import search
+from clearhead.generation.search import check_beam, search
 from clearhead.insight.alignment import (
     AlignmentHead,
     Gold,
@@ -35,7 +35,7 @@ from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pair_inside import FORBIDDEN, PairInside
 from clearhead.tasks.pairs import preview_pairs, train_pairs
-from clearhead.tasks.reading import cut, stopped
+from clearhead.tasks.reading import TextWarning, cut, stopped
 from clearhead.tasks.session import Session
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
@@ -46,12 +46,11 @@ _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
 _JUDGED_ROWS = 500  # validation pairs that are written and scored when a training ends
 
 
-class CutWarning(UserWarning):
+class CutWarning(TextWarning):
     """The text of this number (from 1) has more tokens than the model reads: the rest of it was not used."""
 
     def __init__(self, number: int, tokens: int, kept: int):
-        self.number, self.cut = number, cut(tokens, kept)
-        super().__init__(f"text {number} {self.cut}")
+        super().__init__(number, cut(tokens, kept))
 
 
 @dataclass(frozen=True)
@@ -202,6 +201,7 @@ class PairModel(PairInside, ABC):
         """
         if isinstance(texts, str):
             raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
+        check_beam(beam, self.tokenizers.target.vocab_size)
         if not 1 <= n <= beam:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
         return self._found(self._source_ids(texts), n, beam, length_penalty, precision)

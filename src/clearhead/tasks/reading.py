@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Reading", "cut", "not_known", "stopped"]
+__all__ = ["Reading", "TextWarning", "cut", "full", "not_known", "stopped"]
 
 _NAMED = 8  # words
 
@@ -17,6 +17,14 @@ class Reading:
     texts: dict[str, str]
     token_ids: dict[str, list[int]]
     remarks: list[str]
+
+
+class TextWarning(UserWarning):
+    """What is to be said of the text of this number (from 1)."""
+
+    def __init__(self, number: int, said: str):
+        self.number, self.said = number, said
+        super().__init__(f"text {number} {said}")
 
 
 def not_known(words: Sequence[str]) -> list[str]:
@@ -33,6 +41,11 @@ def not_known(words: Sequence[str]) -> list[str]:
 def cut(tokens: int, kept: int, *, which: str = "") -> str:
     """What is said of a text that has more tokens than a model reads."""
     return f"has {tokens:,} tokens and was cut to {which}{kept:,}: the model's max_len"
+
+
+def full(length: int) -> str:
+    """What is said of a text that could not be written on."""
+    return f"goes no further: the model's max_len, {length:,} tokens, is full"
 
 
 def stopped(tokens: int) -> str:

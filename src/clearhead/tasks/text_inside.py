@@ -106,9 +106,12 @@ class TextInside:
         return trace
 
     def _read(self, prompts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], list[int]]:
-        """(token ids of each prompt, the most tokens that may be written behind it)."""
-        if max_tokens < 1:
-            raise ConfigError(f"max_tokens {max_tokens} is not possible", "give 1 or more")
+        """(token ids of each prompt, the most tokens that may be written behind it).
+
+        Of a prompt longer than max_len the end is kept, with room for max_tokens, but at least half of max_len. The
+        last token that is written is never read.
+        """
         room = self.module.config.max_len
-        ids = [(row or [EOS])[-room:] for row in self.tokenizer.encode(list(prompts))]
-        return ids, [min(max_tokens, max(1, room - len(row))) for row in ids]
+        kept = room - min(max_tokens - 1, room // 2)
+        ids = [row[-kept:] if len(row) > room else row or [EOS] for row in self.tokenizer.encode(list(prompts))]
+        return ids, [min(max_tokens, room - len(row) + 1) for row in ids]
