@@ -118,6 +118,21 @@ def test_tensors_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> No
     assert listing(tmp_path) == ["model.safetensors"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights of owner, group and others")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_who_may_read_a_file_is_what_the_process_says(tmp_path: Path, umask: int, mode: int) -> None:
+    folder, before = Folder(tmp_path), os.umask(umask)
+    try:
+        folder.write_tensors("model.safetensors", {"w": torch.ones(2)})
+        folder.write_json("config.json", {})
+    finally:
+        os.umask(before)
+    assert {p.name: p.stat().st_mode & 0o777 for p in tmp_path.iterdir()} == {
+        "model.safetensors": mode,
+        "config.json": mode,
+    }
+
+
 def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for path in (tmp_path / "file" / "config.json", tmp_path / "file" / "deep" / "config.json"):
