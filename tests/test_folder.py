@@ -234,6 +234,38 @@ def test_two_trainings_into_one_new_folder(tmp_path: Path, ended: bool) -> None:
     assert listing(tmp_path) == ["m/config.json"]
 
 
+@pytest.mark.parametrize(
+    ("error", "saved", "left"),
+    [
+        (ValueError("mine"), False, False),
+        (ValueError("mine"), True, True),
+        (FolderError("the disk is full", "free some space"), False, True),
+        (KeyboardInterrupt(), False, True),
+    ],
+    ids=["error", "saved", "full", "stopped"],
+)
+def test_an_error_before_a_state_is_saved_leaves_no_folder(
+    tmp_path: Path, error: BaseException, saved: bool, left: bool
+) -> None:
+    folder = Folder(tmp_path / "m")
+    with pytest.raises(type(error)), folder.locked():
+        folder.write_text("config.json", "{}")
+        if saved:
+            folder.write_text("training/state.safetensors", "")
+        raise error
+    assert (tmp_path / "m/config.json").exists() == (tmp_path / "m").exists() == left
+
+
+def test_another_folder_of_the_name_is_not_taken_away(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "m")
+    with pytest.raises(ValueError, match="mine"), folder.locked():
+        folder.write_text("config.json", "{}")
+        (tmp_path / "m").rename(tmp_path / "away")
+        (tmp_path / "m").mkdir()
+        raise ValueError("mine")
+    assert (tmp_path / "m").exists() and (tmp_path / "away/config.json").exists()
+
+
 # Reading
 
 
