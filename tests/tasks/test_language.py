@@ -159,6 +159,18 @@ def test_what_fails_before_the_first_step_leaves_no_folder(
     assert (out / "notes.txt").exists() and (out / "config.json").exists(), "a folder that was there stays"
 
 
+@pytest.mark.parametrize(
+    ("task", "arch"), [("language", {"heads": 4}), ("translate", {"heads": 4}), ("words", {})], ids=lambda it: str(it)
+)
+def test_a_model_too_large_for_memory_is_told_before_it_is_made(
+    text: Path, tmp_path: Path, task: str, arch: dict[str, Any]
+) -> None:
+    files = "sample:english-spanish/train:60" if task == "translate" else str(text)
+    words = r"does not fit into memory: its [\d,]+ parameters take about [\d,]+ GB .* this machine has \d+ GB"
+    with pytest.raises(ConfigError, match=words):
+        clearhead.train(task, files, out=tmp_path / "m", arch={**arch, "d_model": 10**9}, quiet=True)
+
+
 def test_other_text_or_options_are_refused(trained: LanguageModel, text: Path, tmp_path: Path) -> None:
     assert trained.folder is not None
     place, other = trained.folder.path, tmp_path / "other.txt"

@@ -21,6 +21,7 @@ from clearhead.generation.continuation import Sampling, continued
 from clearhead.models.decoder import Decoder
 from clearhead.progress import Bar
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
+from clearhead.tasks.room import check_room
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan
 
@@ -195,8 +196,9 @@ def begin(config: DecoderRunConfig, tokenizer: Tokenizer, base: Loaded | None) -
     """The model of a run before its first step: new, or with the weights of the one it begins with.
 
     Raises:
-        ConfigError: the options give it another shape than the base has.
+        ConfigError: the options give it another shape than the base has, or it does not fit into memory.
     """
+    check_room(lambda: Decoder(config.arch, tokenizer.vocab_size))
     torch.manual_seed(config.seed)
     module = Decoder(config.arch, tokenizer.vocab_size)
     if base is not None:
