@@ -49,6 +49,13 @@ def test_the_separator_stands_between_documents(tmp_path: Path) -> None:
     assert len(documents([file])) == 1
 
 
+def test_no_line_end_is_added_where_a_file_has_none(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "1.txt", "one\r\ntwo"), write(tmp_path / "2.txt", "three")
+    assert documents([one, two]) == ["one\ntwo", "three"]
+    assert documents([write(tmp_path / "3.txt", "one\n<|end|>")], separator="<|end|>") == ["one\n"]
+    assert documents([write(tmp_path / "4.txt", "\ufeffone")]) == ["one"]
+
+
 def test_every_form_and_packing(tmp_path: Path) -> None:
     rows = ["first\nof two lines", "second", ""]
     jsonl = write(tmp_path / "a.jsonl", "".join(json.dumps({"id": "x", "text": r}) + "\n" for r in rows))
@@ -81,7 +88,7 @@ def test_pieces_make_the_documents(lines: list[str]) -> None:
     before = module._PIECE, module._LONGEST
     module._PIECE, module._LONGEST = 20, 100
     try:
-        pieces = list(module._pieces(iter(lines), "<e>\n"))
+        pieces = list(module._pieces(iter(lines), "<e>"))
     finally:
         module._PIECE, module._LONGEST = before
     joined = "".join(p.text + ("<e>\n" if p.ends else "") for p in pieces)
