@@ -72,6 +72,14 @@ def test_every_form_and_packing(tmp_path: Path) -> None:
     assert documents([tmp_path / "b.txt.gz", tmp_path / "b.txt.xz"]) == ["packed\n", "tighter\n"]
 
 
+def test_a_column_that_is_guessed_is_told(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", '{"n": 1, "body": "one"}\n')
+    with pytest.warns(UserWarning, match="^text: column 'body'$"):
+        assert documents([file]) == ["one"]
+    assert documents([file], column="body") == ["one"]
+    assert documents([file], column="n") == ["1"]
+
+
 def test_a_folder_is_its_files_in_order(tmp_path: Path) -> None:
     for name in ("b.txt", "a/z.md", "a/ignored.png", ".git/config.txt", "c.rst.gz"):
         write(tmp_path / name, f"{name}\n")
@@ -116,12 +124,16 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     latin.write_bytes(b"caf\xe9\n")
     csv = write(tmp_path / "a.csv", "id,words\n1,two\n")
     (tmp_path / "folder").mkdir()
+    number = write(tmp_path / "number.jsonl", '{"text": "one"}\n{"text": 5}\n')
+    two = write(tmp_path / "two.jsonl", '{"a": "one", "b": "two"}\n')
     for file, said in (
         (empty, "no text"),
         (latin, "line 1: byte 4"),
         (tmp_path / "none.txt", "no such file"),
         (csv, "no column 'text'; the columns are 'id', 'words'"),
         (tmp_path / "folder", "no file in this folder"),
+        (number, r"number.jsonl, line 2: the value of 'text' is a number, .*\n  mend: write it as a string"),
+        (two, r"mend: name the columns: --data\.text KEY"),
         ("sample:java", "the sample of running text is sample:python"),
     ):
         with pytest.raises(DataError, match=said):
