@@ -320,6 +320,7 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
         (["generate", out, prompt, "--top-p", 2], "top_p"),
         (["translate", out, prompt], "its task is language"),
         (["evaluate", out], "no file"),
+        (["train", "language", "--out", tmp_path / "n"], "clearhead train language book.txt --out"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.preset", "lama"], "lama"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.full-every", 2], "give window too"),
     ):

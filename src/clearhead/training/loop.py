@@ -93,6 +93,7 @@ class Plan:
     schedule: ScheduleConfig
     training: TrainingConfig
     device: str = "cpu"
+    trained: bool = False  # before: it goes on with the weights of a trained model
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,8 @@ class _Run:
         self.position.health.floors = floors
         write_text(self.folder.path / "metrics.jsonl", "")
         self._log(kind="floors", untrained=untrained, **floors)
-        for line in (f"order: {self.job.order()}", *expectations(untrained, floors)):
+        expected = expectations(untrained, floors, trained=self.plan.trained)
+        for line in (f"order: {self.job.order()}", *expected):
             say(line)
         torch.manual_seed(self.plan.seed)
         self._save()
