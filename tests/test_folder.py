@@ -118,6 +118,21 @@ def test_tensors_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> No
     assert listing(tmp_path) == ["model.safetensors"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights of owner, group and others")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_who_may_read_a_file_is_what_the_process_says(tmp_path: Path, umask: int, mode: int) -> None:
+    folder, before = Folder(tmp_path), os.umask(umask)
+    try:
+        folder.write_tensors("model.safetensors", {"w": torch.ones(2)})
+        folder.write_json("config.json", {})
+    finally:
+        os.umask(before)
+    assert {p.name: p.stat().st_mode & 0o777 for p in tmp_path.iterdir()} == {
+        "model.safetensors": mode,
+        "config.json": mode,
+    }
+
+
 def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for path in (tmp_path / "file" / "config.json", tmp_path / "file" / "deep" / "config.json"):
@@ -217,6 +232,38 @@ def test_two_trainings_into_one_new_folder(tmp_path: Path, ended: bool) -> None:
                 second.write_text("config.json", "other")
     assert (tmp_path / "m/config.json").read_text() == "mine"
     assert listing(tmp_path) == ["m/config.json"]
+
+
+@pytest.mark.parametrize(
+    ("error", "saved", "left"),
+    [
+        (ValueError("mine"), False, False),
+        (ValueError("mine"), True, True),
+        (FolderError("the disk is full", "free some space"), False, True),
+        (KeyboardInterrupt(), False, True),
+    ],
+    ids=["error", "saved", "full", "stopped"],
+)
+def test_an_error_before_a_state_is_saved_leaves_no_folder(
+    tmp_path: Path, error: BaseException, saved: bool, left: bool
+) -> None:
+    folder = Folder(tmp_path / "m")
+    with pytest.raises(type(error)), folder.locked():
+        folder.write_text("config.json", "{}")
+        if saved:
+            folder.write_text("training/state.safetensors", "")
+        raise error
+    assert (tmp_path / "m/config.json").exists() == (tmp_path / "m").exists() == left
+
+
+def test_another_folder_of_the_name_is_not_taken_away(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "m")
+    with pytest.raises(ValueError, match="mine"), folder.locked():
+        folder.write_text("config.json", "{}")
+        (tmp_path / "m").rename(tmp_path / "away")
+        (tmp_path / "m").mkdir()
+        raise ValueError("mine")
+    assert (tmp_path / "m").exists() and (tmp_path / "away/config.json").exists()
 
 
 # Reading

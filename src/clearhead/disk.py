@@ -10,6 +10,7 @@ import errno
 import os
 import platform
 import shutil
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,7 +59,10 @@ def replacing(path: Path, *, wanted: int | None = None, parents: bool = True) ->
         try:
             if parents:
                 path.parent.mkdir(parents=True, exist_ok=True)
+            aside.touch()
+            mode = stat.S_IMODE(aside.stat().st_mode)
             yield aside
+            aside.chmod(mode)  # a library that wrote it may have made it anew, for its owner only
             with aside.open("rb+") as file:
                 os.fsync(file.fileno())
             aside.replace(path)

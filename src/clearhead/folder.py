@@ -17,8 +17,9 @@ import errno
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,10 @@ class Folder:
     def locked(self) -> Iterator[None]:
         """Let no other process train into the folder; one that does not exist yet is held from its first file on.
 
+        A folder that was made in the block is taken away again if an error ends the block before a state was saved:
+        it would only stand in the way of the command that mends the error. What was stopped, or found no place to
+        write to, can go on with what it has left.
+
         Raises:
             FolderError: another process does.
         """
@@ -162,6 +167,12 @@ class Folder:
             if not self._new:
                 self._settle()
             yield
+        except (FolderError, OSError):
+            raise
+        except Exception:
+            if self._new and not (self.path / "training/state.safetensors").exists():
+                self._take_away()
+            raise
         finally:
             if self._lock >= 0:
                 unlock(self.path / _LOCK, self._lock)
@@ -232,6 +243,12 @@ class Folder:
             raise FolderError(
                 "another training has written into this folder meanwhile", "choose another --out", file=self.path
             )
+
+    def _take_away(self) -> None:
+        """Delete the folder with all that is in it, if it is the one that was made and is held."""
+        with suppress(OSError):
+            if self._lock >= 0 and identity(self.path) == self._identity:
+                shutil.rmtree(self.path)
 
     def _stay(self, path: Path) -> None:
         """Refuse to go on in another folder than the one that was written to before."""

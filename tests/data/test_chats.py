@@ -32,6 +32,7 @@ def written(tmp_path: Path, *rows: Any, name: str = "chats.jsonl") -> list[str]:
         {"question": "Why?", "answer": "Because.", "id": 7},
     ],
 )
+@pytest.mark.filterwarnings("ignore:chats. column")
 def test_every_form(tmp_path: Path, row: dict[str, Any]) -> None:
     assert read_chats(written(tmp_path, row))[0] == [Chat(ASKED)]
 
@@ -82,6 +83,8 @@ def test_chats_without_an_answer_are_dropped_and_counted(tmp_path: Path) -> None
         ({"messages": [{"role": "user", "content": None}]}, "what message 1 says is null, no text"),
         ({"text": "hello"}, "no telling who says what; this row has 'text'"),
         ({"prompt": {}, "completion": "x"}, "'prompt' is an object"),
+        ({"prompt": "x", "completion": 5}, "'completion' is a number"),
+        ({"messages": [{"role": "user", "content": 5}]}, "what message 1 says is a number, no text"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, row: dict[str, Any], problem: str) -> None:
@@ -95,6 +98,9 @@ def test_files_that_hold_no_rows(tmp_path: Path) -> None:
     broken = tmp_path / "b.json"
     broken.write_text('{"prompt": 1}\n{"prompt": 2}\n')
     with pytest.raises(DataError, match=r"objects one a line are a \.jsonl file"):
+        read_chats([str(broken)])
+    broken.write_text('[{"prompt": "1}]')
+    with pytest.raises(DataError, match=r"\(Unterminated string starting at character 13\)"):
         read_chats([str(broken)])
     (tmp_path / "c.csv").write_text("prompt,completion\na,b,c\n")
     with pytest.raises(DataError, match="3 columns where the header line has 2"):
@@ -112,3 +118,11 @@ def test_chats_that_begin_alike_stand_in_one_part() -> None:
     assert hold_out_chats(chats[::-1], 0.1, 1000)[1] == valid[::-1]
     with pytest.raises(DataError, match="must begin otherwise"):
         hold_out_chats(chats[:1] * 9, 0.1, 1000)
+    with pytest.raises(DataError, match="there is only one chat"):
+        hold_out_chats(chats[:1], 0.1, 1000)
+
+
+def test_columns_that_are_guessed_are_told(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="column 'question' is what the user says, 'answer' the assistant") as told:
+        assert read_chats(written(tmp_path, {"question": "Why?", "answer": "Because."}))[0] == [Chat(ASKED)]
+    assert len(told) == 1

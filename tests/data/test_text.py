@@ -49,6 +49,13 @@ def test_the_separator_stands_between_documents(tmp_path: Path) -> None:
     assert len(documents([file])) == 1
 
 
+def test_no_line_end_is_added_where_a_file_has_none(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "1.txt", "one\r\ntwo"), write(tmp_path / "2.txt", "three")
+    assert documents([one, two]) == ["one\ntwo", "three"]
+    assert documents([write(tmp_path / "3.txt", "one\n<|end|>")], separator="<|end|>") == ["one\n"]
+    assert documents([write(tmp_path / "4.txt", "\ufeffone")]) == ["one"]
+
+
 def test_every_form_and_packing(tmp_path: Path) -> None:
     rows = ["first\nof two lines", "second", ""]
     jsonl = write(tmp_path / "a.jsonl", "".join(json.dumps({"id": "x", "text": r}) + "\n" for r in rows))
@@ -63,6 +70,14 @@ def test_every_form_and_packing(tmp_path: Path) -> None:
     (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b"packed\n"))
     (tmp_path / "b.txt.xz").write_bytes(lzma.compress(b"tighter\n"))
     assert documents([tmp_path / "b.txt.gz", tmp_path / "b.txt.xz"]) == ["packed\n", "tighter\n"]
+
+
+def test_a_column_that_is_guessed_is_told(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", '{"n": 1, "body": "one"}\n')
+    with pytest.warns(UserWarning, match="^text: column 'body'$"):
+        assert documents([file]) == ["one"]
+    assert documents([file], column="body") == ["one"]
+    assert documents([file], column="n") == ["1"]
 
 
 def test_a_folder_is_its_files_in_order(tmp_path: Path) -> None:
@@ -81,7 +96,7 @@ def test_pieces_make_the_documents(lines: list[str]) -> None:
     before = module._PIECE, module._LONGEST
     module._PIECE, module._LONGEST = 20, 100
     try:
-        pieces = list(module._pieces(iter(lines), "<e>\n"))
+        pieces = list(module._pieces(iter(lines), "<e>"))
     finally:
         module._PIECE, module._LONGEST = before
     joined = "".join(p.text + ("<e>\n" if p.ends else "") for p in pieces)
@@ -109,12 +124,16 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     latin.write_bytes(b"caf\xe9\n")
     csv = write(tmp_path / "a.csv", "id,words\n1,two\n")
     (tmp_path / "folder").mkdir()
+    number = write(tmp_path / "number.jsonl", '{"text": "one"}\n{"text": 5}\n')
+    two = write(tmp_path / "two.jsonl", '{"a": "one", "b": "two"}\n')
     for file, said in (
         (empty, "no text"),
         (latin, "line 1: byte 4"),
         (tmp_path / "none.txt", "no such file"),
         (csv, "no column 'text'; the columns are 'id', 'words'"),
         (tmp_path / "folder", "no file in this folder"),
+        (number, r"number.jsonl, line 2: the value of 'text' is a number, .*\n  mend: write it as a string"),
+        (two, r"mend: name the columns: --data\.text KEY"),
         ("sample:java", "the sample of running text is sample:python"),
     ):
         with pytest.raises(DataError, match=said):

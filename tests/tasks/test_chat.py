@@ -19,9 +19,10 @@ from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.generation.continuation import Sampling
 from clearhead.generation.reader import Reader
 from clearhead.models.decoder import Decoder
-from clearhead.recipes.train import preview
+from clearhead.recipes.train import configure, preview
 from clearhead.tasks.chat import Chat
 from clearhead.tasks.chat_preview import ChatPreview
+from clearhead.tasks.texts import plan_of
 from clearhead.training.loop import read_metrics
 from command import call
 
@@ -235,7 +236,9 @@ def test_what_a_chat_cannot_begin_with(place: Path, tmp_path: Path) -> None:
         clearhead.train("chat", place / "chats.jsonl", out=tmp_path / "m", quiet=True)
     with pytest.raises(FolderError, match="there is no such model folder"):
         clearhead.train("chat", place / "chats.jsonl", out=tmp_path / "m", base=str(tmp_path / "x"), quiet=True)
-    with pytest.raises(ConfigError, match="do not fit"):
+    with pytest.raises(
+        ConfigError, match=r"--from \S+ brings its own .*do not fit another \(arch.layers \d, now 3\)\n"
+    ):
         trained(place, "bad", arch={"layers": 3})
     with pytest.raises(ConfigError, match=r"take optimizer\.kind adamw"):
         trained(place, "bad", lora={"rank": 4}, optimizer={"kind": "muon"})
@@ -267,6 +270,8 @@ def test_language_training_goes_on_with_a_model(place: Path) -> None:
     assert more.tokenizer.to_json() == base.tokenizer.to_json()
     untrained = next(m["untrained"] for m in read_metrics(more.folder) if m["kind"] == "floors")
     assert untrained == pytest.approx(base.folder.config()["results"]["validation"]["loss"], abs=1e-3)
+    config: Any = configure("language", options={"base": str(place / "base")})
+    assert plan_of(config).trained and not plan_of(config.model_copy(update={"base": None})).trained
 
 
 def talked(place: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:

@@ -112,8 +112,8 @@ def test_a_killed_training_repeats_every_bit(
     options: dict[str, Any] = {**SMALL, "max_steps": 40, "training": {**SMALL["training"], "save_seconds": 1e-9}}
     clearhead.train("language", text, out=tmp_path / "whole", **options)
 
-    class KilledError(Exception):
-        pass
+    class KilledError(BaseException):
+        """No error that a program could meet."""
 
     from clearhead.data import shards
     from clearhead.tasks.texts import LanguageJob
@@ -137,6 +137,39 @@ def test_a_killed_training_repeats_every_bit(
     clearhead.train("language", text, out=tmp_path / "killed", resume=True, **options)
     for name in ("model.safetensors", "tokens/train-00000.bin", "tokens/index.json", "tokenizer.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_what_fails_before_the_first_step_leaves_no_folder(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command, mended, is not in its own way."""
+    out, short = tmp_path / "m", tmp_path / "short.jsonl"
+    short.write_text('{"text": "a"}\n', encoding="utf-8")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="finds no NVIDIA GPU"):
+        clearhead.train("language", "not read.txt", out=out, device="cuda", **SMALL)
+    with pytest.raises(ConfigError, match=r"seed = -1: .*greater than or equal to 0"):
+        clearhead.train("language", text, out=out, seed=-1, **SMALL)
+    with pytest.raises(DataError, match="the train part is empty"):
+        clearhead.train("language", short, out=out, max_steps=2, **SMALL)
+    assert not out.exists()
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="the train part is empty"):
+        clearhead.train("language", short, out=out, max_steps=2, **SMALL)
+    assert (out / "notes.txt").exists() and (out / "config.json").exists(), "a folder that was there stays"
+
+
+@pytest.mark.parametrize(
+    ("task", "arch"), [("language", {"heads": 4}), ("translate", {"heads": 4}), ("words", {})], ids=lambda it: str(it)
+)
+def test_a_model_too_large_for_memory_is_told_before_it_is_made(
+    text: Path, tmp_path: Path, task: str, arch: dict[str, Any]
+) -> None:
+    files = "sample:english-spanish/train:60" if task == "translate" else str(text)
+    words = r"does not fit into memory: its [\d,]+ parameters take about [\d,]+ GB .* this machine has \d+ GB"
+    with pytest.raises(ConfigError, match=words):
+        clearhead.train(task, files, out=tmp_path / "m", arch={**arch, "d_model": 10**9}, quiet=True)
 
 
 def test_other_text_or_options_are_refused(trained: LanguageModel, text: Path, tmp_path: Path) -> None:
@@ -327,6 +360,7 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
         (["generate", out, prompt, "--beam", 100_000], "beam 100000 is not possible"),
         (["translate", out, prompt], "its task is language"),
         (["evaluate", out], "no file"),
+        (["train", "language", "--out", tmp_path / "n"], "clearhead train language book.txt --out"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.preset", "lama"], "lama"),
         (["train", "language", text, "--out", tmp_path / "n", "--arch.full-every", 2], "give window too"),
     ):

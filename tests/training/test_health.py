@@ -35,6 +35,11 @@ def test_without_floors_only_the_loss_is_said() -> None:
     assert len(expectations(2.5, {"uniform": 2.5})) == 1
 
 
+def test_of_a_model_trained_before_nothing_is_explained() -> None:
+    assert expectations(2.5, {}, trained=True) == ["before this training: loss 2.50"]
+    assert expectations(2.5, FLOORS, trained=True)[0] == "before this training: 2.50 nats a token against ln V = 9.00"
+
+
 @pytest.mark.parametrize(
     ("before", "loss", "words"),
     [

@@ -592,8 +592,11 @@ def test_resuming_with_other_options_or_data_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "m"
     clearhead.train("translate", FILES, out=out, quiet=True, **OPTIONS)
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    with pytest.raises(ConfigError, match=r"the options differ .*\n  mend: resume with the same"):
-        clearhead.train("translate", FILES, out=out, quiet=True, resume=True, **{**OPTIONS, "seed": 1})
+    told = r"the options differ .* \(seed 0, now 1; max_steps 4, now none\)\n  mend: resume with the same"
+    with pytest.raises(ConfigError, match=told):
+        clearhead.train(
+            "translate", FILES, out=out, quiet=True, resume=True, **{**OPTIONS, "seed": 1, "max_steps": None}
+        )
     with pytest.raises(ConfigError, match="the sentence pairs differ"):
         clearhead.train("translate", FILES[:-2] + "61", out=out, quiet=True, resume=True, **OPTIONS)
     with pytest.raises(FolderError, match="holds a model already"):

@@ -67,6 +67,7 @@ _ABOUT = {  # task: what it does, what its files are, more
     "chat": ("Teach a language model to answer.", "conversations", _CHATS),
     "words": ("Train word vectors on running text.", "files of text", _TEXT),
 }
+_EXAMPLES = {"language": "book.txt", "words": "book.txt", "chat": "chats.jsonl"}  # a file's name, where it is no table
 for _task, (_line, *_) in _ABOUT.items():
     train.command(f"clearhead.cli.train:{_task}", name=_task, help=None if sys.argv[2:3] == [_task] else _line)
 
@@ -138,8 +139,9 @@ def _run(
 
     configure(task, recipe=recipe, config=config, options=options)
     if not files:
+        example = _EXAMPLES.get(task, "pairs.tsv")
         raise DataError(
-            "no files to train on", f"name at least one: clearhead train {task} pairs.tsv --out {out or 'FOLDER'}"
+            "no files to train on", f"name at least one: clearhead train {task} {example} --out {out or 'FOLDER'}"
         )
     if dry_run:
         from rich.console import Console

@@ -10,11 +10,12 @@ JSON lines, lists in a .json file, Parquet, CSV and TSV with a header line, data
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
-from clearhead.data.keys import kind_of
+from clearhead.data.keys import Number, kind_of
 from clearhead.data.records import Row, listed
 from clearhead.data.rows import read_rows
 from clearhead.errors import DataError
@@ -30,6 +31,7 @@ _NAMES = {role: role for role in ROLES} | {
     "model": "assistant",
 }
 _ASKED = ("prompt", "instruction", "question")
+_PLAIN = {"prompt", "completion", "instruction", "output"}  # of the two that need not be told
 _MORE = ("input", "context")
 _ANSWERED = ("completion", "output", "response", "answer")
 _FORMS = 'give "messages", or "prompt" and "completion", or "instruction" (and "input") and "output"'
@@ -116,9 +118,9 @@ def messages_of(given: object, *, file: str | None = None, line: int | None = No
             raise DataError(
                 f"message {number} has the role {name!r}", f"the roles are {', '.join(ROLES)}", file=file, line=line
             )
-        if not isinstance(content, str):
+        if not _is_text(content):
             raise DataError(f"what message {number} says is {kind_of(content)}, no text", form, file=file, line=line)
-        messages.append(Message(role, content))
+        messages.append(Message(role, str(content)))
     return tuple(messages)
 
 
@@ -128,8 +130,13 @@ def hold_out_chats(chats: Sequence[Chat], share: float, rows: int) -> tuple[list
     Conversations that begin alike stand in one part.
 
     Raises:
-        DataError: all begin alike.
+        DataError: there is only one, or all begin alike.
     """
+    if len(chats) == 1:
+        raise DataError(
+            "there is only one chat, and some must be held out",
+            "bring more chats, or give a validation file: --valid FILE",
+        )
     keys = [hashlib.sha1(_begin(chat).encode(), usedforsecurity=False).digest() for chat in chats]
     wanted = max(1, min(rows, round(share * len(chats))))
     border, other = sorted(keys)[wanted - 1], max(keys)
@@ -154,6 +161,8 @@ def _chat(row: Row) -> Chat:
     answered = next((key for key in _ANSWERED if key in values), None)
     if asked is None or answered is None:
         raise DataError(f"no telling who says what; this row has {listed(values)}", _FORMS, **where)
+    if not {asked, answered} <= _PLAIN:
+        warnings.warn(f"chats: column {asked!r} is what the user says, {answered!r} the assistant", stacklevel=2)
     said = [*_said(values[asked], "user", asked, where), *_said(values[answered], "assistant", answered, where)]
     more = next((values[key] for key in _MORE if values.get(key)), None)
     if isinstance(more, str) and more.strip() and said and said[0].role == "user":
@@ -165,11 +174,16 @@ def _chat(row: Row) -> Chat:
 
 
 def _said(given: object, role: str, key: str, where: _Place) -> tuple[Message, ...]:
-    if isinstance(given, str):
-        return (Message(role, given),)
-    if isinstance(given, Sequence):
+    if _is_text(given):
+        return (Message(role, str(given)),)
+    if isinstance(given, Sequence) and not isinstance(given, Number):
         return messages_of(given, **where)
     raise DataError(f"{key!r} is {kind_of(given)}, no text", _FORMS, **where)
+
+
+def _is_text(given: object) -> bool:
+    """Whether it is a string, and not a number as it is written."""
+    return isinstance(given, str) and not isinstance(given, Number)
 
 
 def chat_digest(*parts: Sequence[Chat]) -> str:

@@ -57,8 +57,8 @@ def open_file(path: Path) -> IO[bytes]:
         raise unreadable(path, error) from None
 
 
-def read_lines(stream: IO[bytes], path: Path) -> Iterator[Line]:
-    """(number, text) of each line, without its end.
+def read_lines(stream: IO[bytes], path: Path, *, ends: bool = False) -> Iterator[Line]:
+    """(number, text) of each line, without its end; `ends`: with it, as "\\n", which a last line may lack.
 
     Raises:
         DataError: while iterating: damaged packing, or bytes that are not UTF-8.
@@ -66,7 +66,8 @@ def read_lines(stream: IO[bytes], path: Path) -> Iterator[Line]:
     number = 0
     try:
         for number, raw in enumerate(stream, 1):
-            yield number, _text(raw, path, number)
+            text = _text(raw, path, number)
+            yield number, f"{text}\n" if ends and raw.endswith(b"\n") else text
     except DAMAGED as error:
         raise damaged(path, error, number + 1) from None
     except OSError as error:

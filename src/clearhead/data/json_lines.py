@@ -22,11 +22,13 @@ def json_records(
 ) -> Iterator[Record]:
     """The records of the objects; the first of them tells which keys are meant (see `choose_keys`)."""
     keys: list[str] | None = None
+    asked = [column is not None for column in columns]  # nobody means a number by "text" alone
     name = str(path)
     for line, given in json_objects(lines, path):
         if keys is None:
             keys = choose_keys(given, columns, wanted, path, line)
-        yield Record(name, line, tuple([text_under(given, key, path, line) for key in keys]))
+        found = zip(keys, asked, strict=True)
+        yield Record(name, line, tuple([text_under(given, key, path, line, numbers=n) for key, n in found]))
 
 
 def json_objects(lines: Iterator[Line], path: Path) -> Iterator[tuple[int, dict[str, object]]]:
@@ -40,7 +42,7 @@ def _object(text: str, path: Path, line: int) -> dict[str, object]:
     try:
         given = _decoder.decode(text)
     except json.JSONDecodeError as error:
-        problem = f"not valid JSON ({error.msg} at character {error.colno})"
+        problem = f"not valid JSON ({error.msg.removesuffix(' at')} at character {error.colno})"
         raise DataError(problem, _MEND, file=path, line=line) from None
     except RecursionError:
         raise DataError("the JSON is nested too deeply", _MEND, file=path, line=line) from None

@@ -6,6 +6,7 @@ written "translation.en".
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def choose_keys(
     """The keys meant by `columns`, told from one object.
 
     None, as the k-th, is the key `wanted[k]` or a synonym of it; or, where there is a "translation" into two languages,
-    the next of these; or, where the object holds just as many strings as are asked for, the next string.
+    the next of these; or, where the object holds just as many strings as are asked for, the next string. The key of
+    a single value that is told only by that is named in a warning.
 
     Raises:
         DataError: there is no such position, or no telling which keys are meant.
@@ -47,7 +49,10 @@ def choose_keys(
     if None in keys and not texts:
         uses = " and ".join(wanted[: len(keys)]) or f"the {len(keys)} values"
         problem = f"no telling which keys hold {uses}; this object has {listed(dotted(given))}"
-        raise DataError(problem, f"name the columns: say which keys hold {uses}", file=file, line=line)
+        names = " ".join(f"--data.{use} KEY" for use in wanted[: len(keys)]) or "one key for each value"
+        raise DataError(problem, f"name the columns: {names}", file=file, line=line)
+    if keys == [None] and wanted:
+        warnings.warn(f"{wanted[0]}: column {texts[0]!r}", stacklevel=2)
     return [texts.pop(0) if key is None else key for key in keys]
 
 
@@ -90,11 +95,11 @@ def dotted(given: Mapping[str, object]) -> list[str]:
     return names
 
 
-def text_under(given: Mapping[str, object], key: str, file: Path | str, line: int) -> str:
-    """The string under a key.
+def text_under(given: Mapping[str, object], key: str, file: Path | str, line: int, *, numbers: bool = True) -> str:
+    """The string under a key; `numbers`: or the number, as it is written.
 
     Raises:
-        DataError: there is no such key, or its value is no string.
+        DataError: there is no such key, or its value is nothing of the kind.
     """
     value = given[key] if key in given else look_up(given, key, _MISSING)  # plain keys: no call a row
     if value is _MISSING:
@@ -102,7 +107,7 @@ def text_under(given: Mapping[str, object], key: str, file: Path | str, line: in
         problem = f"there is no key {key!r}; this object has {listed(names)}"
         mend = nearest(key, names) or "ask for one of these, and give every object the same keys"
         raise DataError(problem, mend, file=file, line=line)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (not numbers and isinstance(value, Number)):
         problem = f"the value of {key!r} is {kind_of(value)}, a string was wanted"
         raise DataError(problem, "write it as a string, or ask for another key", file=file, line=line)
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):

@@ -68,7 +68,8 @@ def _list(stream: IO[bytes], path: Path) -> list[dict[str, object]]:
     except json.JSONDecodeError as error:
         lines = text.lstrip().startswith("{")
         mend = "objects one a line are a .jsonl file" if lines else "write a list of objects"
-        raise DataError(f"not valid JSON ({error.msg})", mend, file=path, line=error.lineno) from None
+        problem = f"not valid JSON ({error.msg.removesuffix(' at')} at character {error.colno})"
+        raise DataError(problem, mend, file=path, line=error.lineno) from None
     if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
         raise DataError(f"a list of objects was wanted, this is {kind_of(given)}", "write [{...}, ...]", file=path)
     return given

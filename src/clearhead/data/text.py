@@ -5,8 +5,9 @@
     a folder                                        all files in it, in the order of their names
     anything else                                   text; a line that holds nothing but the separator ends a document
 
-Text keeps every character, line ends as "\\n". A piece ends where a line does and the next one
-begins with no space, so that no tokenizer sees a difference; a line of more than some megabytes is cut where it stands.
+Text keeps every character, line ends as "\\n"; where a file ends without one, none is added. A piece ends where a line
+does and the next one begins with no space, so that no tokenizer sees a difference; a line of more than some megabytes
+is cut where it stands.
 """
 
 from __future__ import annotations
@@ -94,21 +95,20 @@ def _of_file(file: str, column: Column | None, separator: str) -> Iterator[Piece
     else:
         path = Path(file)
         with open_file(path) as stream:
-            lines = (f"{text}\n" for _, text in read_lines(stream, path))
-            yield from _pieces(lines, f"{separator}\n" if separator else None)
+            yield from _pieces((text for _, text in read_lines(stream, path, ends=True)), separator)
 
 
-def _pieces(lines: Iterator[str], end: str | None = None) -> Iterator[Piece]:
-    """Lines joined; the line `end` ends a document, and the last of them does."""
+def _pieces(lines: Iterator[str], separator: str = "") -> Iterator[Piece]:
+    """Lines joined; the line `separator` ends a document, and the last of them does."""
     held: list[str] = []
     size, begun = 0, False
     for line in lines:
-        if line == end:
+        if separator and line.removesuffix("\n") == separator:
             if held or begun:
                 yield Piece("".join(held), True)
             held, size, begun = [], 0, False
             continue
-        if size >= _PIECE and not line[0].isspace() and held[-1].endswith("\n"):
+        if size >= _PIECE and not line[:1].isspace() and held[-1].endswith("\n"):
             yield Piece("".join(held), False)
             held, size, begun = [], 0, True
         for start in range(0, len(line), _LONGEST):

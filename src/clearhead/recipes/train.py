@@ -52,8 +52,11 @@ def train(
     Raises:
         ClearheadError: files, place or options cannot be used; the message names the mend.
     """
+    from clearhead.training.loop import find_device  # not before the configuration is asked for: it imports torch
+
     kind = task_class(task)
     configuration = configure(task, recipe=recipe, config=config, options=options)
+    find_device(getattr(configuration, "device", "cpu"))  # what is missing is said before anything is read or written
     folder = Folder(out)
     with folder.locked():
         return kind.train(_names(files), configuration, folder, Session(resume, quiet), valid=_names(valid))

@@ -247,7 +247,8 @@ class Chat(LanguageModel):
                 logits = module.logits(x[wanted]).float()
                 total += float(F.cross_entropy(logits, batch.labels[wanted], reduction="sum"))
                 count += len(logits)
-        how = f"{count:,} tokens of the assistant in {len(rows):,} chats, each cut at {length} tokens"
+        chats_read = f"{len(rows):,} chat{'s' * (len(rows) != 1)}"
+        how = f"{count:,} tokens of the assistant in {chats_read}, each cut at {length} tokens"
         return {"perplexity": Score(math.exp(total / count), how)}
 
 

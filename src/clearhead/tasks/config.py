@@ -38,7 +38,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str = Field(description="the recipe this began with")
-    seed: int = Field(0, description="of everything that is drawn: weights, order, dropout")
+    seed: int = Field(0, ge=0, description="of everything that is drawn: weights, order, dropout")
     max_steps: int | None = Field(None, gt=0, description="optimizer steps (default: training.epochs decide)")
     keep_checkpoints: int = Field(
         0, ge=0, description="moments of the run to keep, spread evenly, the first and last too"

@@ -69,7 +69,7 @@ def read_parts(
         if valid
         else hold_out_chats(chats, config.data.valid_share, config.data.valid_rows)
     )
-    say(f"{len(train):,} chats to train on, {len(held_out):,} for validation")
+    say(f"{len(train):,} chat{'s' * (len(train) != 1)} to train on, {len(held_out):,} for validation")
     return train, held_out
 
 
@@ -88,7 +88,8 @@ def rows_of(
         )
     if part.cut:
         lost = f", {part.dropped:,} of them dropped: no answer is left" if part.dropped else ""
-        say(f"{part.cut:,} {name} chats are cut at {length} tokens{lost}")
+        what = f"{name} chat is" if part.cut == 1 else f"{name} chats are"
+        say(f"{part.cut:,} {what} cut at {length} tokens{lost}")
     return part
 
 

@@ -24,6 +24,7 @@ from clearhead.errors import DataError
 from clearhead.folder import Folder
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
+from clearhead.tasks.room import check_room
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
 from clearhead.tasks.tokenizer_pair import TokenizerPair
@@ -140,8 +141,9 @@ def train_pairs(
         tokenizers.save(folder)
     if not started:
         folder.write_json("config.json", described(task, config, tokenizers.sizes, files, valid, digest))
-    torch.manual_seed(config.seed)
     sizes = tokenizers.source.vocab_size, tokenizers.target.vocab_size
+    check_room(lambda: make_seq2seq(config.arch, *sizes))
+    torch.manual_seed(config.seed)
     module = make_seq2seq(config.arch, *sizes)
     parameters = sum(p.numel() for p in module.parameters())
     words = f"vocabulary of {sizes[1]:,}" if tokenizers.joint else f"vocabularies of {sizes[0]:,} and {sizes[1]:,}"

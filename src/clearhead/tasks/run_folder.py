@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import FORMAT, Folder
 
-__all__ = ["begun", "described", "same_run"]
+__all__ = ["begun", "described", "differing", "same_run"]
 
 
 def begun(folder: Folder, *, resume: bool) -> bool:
@@ -46,6 +46,24 @@ def described(
     }
 
 
+def differing(before: BaseModel, now: BaseModel) -> list[str]:
+    """The options in which two configurations differ: "arch.layers 2, now 3"."""
+    old, new = _flat(before.model_dump(mode="json")), _flat(now.model_dump(mode="json"))
+    pairs = {name: (old.get(name, "none"), new.get(name, "none")) for name in old | new}
+    return [f"{name} {one}, now {other}" for name, (one, other) in pairs.items() if one != other]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Values by dotted names, as they are said."""
+    said: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            said |= _flat(value, f"{prefix}{name}.")
+        else:
+            said[prefix + name] = "none" if value is None else str(value)
+    return said
+
+
 def same_run(folder: Folder, config: BaseModel, digest: str, data: str) -> None:
     """Refuse to go on with other options or other data ("sentence pairs") than the folder was begun with.
 
@@ -58,7 +76,9 @@ def same_run(folder: Folder, config: BaseModel, digest: str, data: str) -> None:
     except ValidationError:
         first = None
     if first != config or saved.get("data", {}).get("digest") != digest:
+        told = "" if first is None else "; ".join(differing(first, config))
         raise ConfigError(
-            f"the {data if first == config else 'options'} differ from those {folder} was begun with",
+            f"the {data if first == config else 'options'} differ from those {folder} was begun with"
+            f"{told and f' ({told})'}",
             "resume with the same files and options, or train into another folder",
         )

@@ -21,6 +21,8 @@ from clearhead.generation.continuation import Sampling, continued
 from clearhead.models.decoder import Decoder
 from clearhead.progress import Bar
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
+from clearhead.tasks.room import check_room
+from clearhead.tasks.run_folder import differing
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan
 
@@ -195,16 +197,21 @@ def begin(config: DecoderRunConfig, tokenizer: Tokenizer, base: Loaded | None) -
     """The model of a run before its first step: new, or with the weights of the one it begins with.
 
     Raises:
-        ConfigError: the options give it another shape than the base has.
+        ConfigError: the options give it another shape than the base has, or it does not fit into memory.
     """
+    check_room(lambda: Decoder(config.arch, tokenizer.vocab_size))
     torch.manual_seed(config.seed)
     module = Decoder(config.arch, tokenizer.vocab_size)
     if base is not None:
         try:
             module.load_state_dict(base.module.state_dict())
         except RuntimeError as error:
-            name = str(error).strip().splitlines()[-1].strip()
-            raise ConfigError(f"the weights of {config.base} do not fit ({name})", "leave --arch.* out") from error
+            lines = [line for line in differing(base.module.config, config.arch) if "dropout" not in line]
+            told = "; ".join(f"arch.{line}" for line in lines)
+            raise ConfigError(
+                f"--from {config.base} brings its own architecture: its weights do not fit another ({told})",
+                "leave --arch.* out, or --from",
+            ) from error
     return module
 
 
@@ -218,4 +225,5 @@ def plan_of(config: DecoderRunConfig) -> Plan:
         config.schedule,
         config.training,
         config.device,
+        trained=config.base is not None,
     )

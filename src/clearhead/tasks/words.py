@@ -26,6 +26,7 @@ from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.room import check_room
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
 from clearhead.training.config import OptimizerConfig
@@ -165,6 +166,7 @@ class Words:
             folder.write_text("tokenizer.json", tokenizer.to_json())
             sizes = {"vocab_size": tokenizer.vocab_size}
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
+        check_room(lambda: WordVectors(config.arch, tokenizer.vocab_size))
         torch.manual_seed(config.seed)
         module = WordVectors(config.arch, tokenizer.vocab_size)
         job = _job(module, tokenizer, train, held, config, session.say)

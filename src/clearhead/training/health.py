@@ -28,17 +28,20 @@ _MEANING = {
 }
 
 
-def expectations(untrained: float, floors: Mapping[str, float]) -> list[str]:
+def expectations(untrained: float, floors: Mapping[str, float], *, trained: bool = False) -> list[str]:
     """What to expect, said before the first step.
 
     Args:
-        untrained: validation loss of the untrained model, nats a token.
+        untrained: validation loss before the first step, nats a token.
         floors: as `clearhead.data.floors.floors` gives them, the plainest first; {} where there are none.
+        trained: the model was trained before, on whatever text.
     """
+    name = "before this training" if trained else "untrained"
     if "uniform" not in floors:
-        return [f"untrained: loss {untrained:.2f}"]
+        return [f"{name}: loss {untrained:.2f}"]
     even = floors["uniform"]
-    lines = [f"untrained: {untrained:.2f} nats a token against ln V = {even:.2f} ({_start(untrained - even)})"]
+    start = "" if trained else f" ({_start(untrained - even)})"
+    lines = [f"{name}: {untrained:.2f} nats a token against ln V = {even:.2f}{start}"]
     if others := [f"{name} {floor:.2f}" for name, floor in floors.items() if name != "uniform"]:
         lines.append(f"floors of this data, in nats a token: {', '.join(others)}; a model that reads must get below")
     return lines

@@ -30,7 +30,7 @@ from clearhead.training.precision import Weights, choose_compiling, choose_preci
 from clearhead.training.progress import Reporter
 from clearhead.training.state import FILE, Position, load_state, save_state
 
-__all__ = ["Job", "Outcome", "Plan", "StoppedError", "read_metrics", "run"]
+__all__ = ["Job", "Outcome", "Plan", "StoppedError", "find_device", "read_metrics", "run"]
 
 Batch = Any
 _REPORT_STEPS = 10
@@ -93,6 +93,7 @@ class Plan:
     schedule: ScheduleConfig
     training: TrainingConfig
     device: str = "cpu"
+    trained: bool = False  # before: it goes on with the weights of a trained model
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class _Run:
 
     def __init__(self, job: Job, plan: Plan, folder: Folder, *, quiet: bool):
         self.job, self.plan, self.folder = job, plan, folder
-        self.master = job.module.to(_device(plan.device))  # before the optimizers are told of its weights
+        self.master = job.module.to(find_device(plan.device))  # before the optimizers are told of its weights
         for part in self.master.modules():
             if hasattr(part, "checkpointing"):
                 part.checkpointing = plan.training.checkpointing
@@ -187,7 +188,8 @@ class _Run:
         self.position.health.floors = floors
         write_text(self.folder.path / "metrics.jsonl", "")
         self._log(kind="floors", untrained=untrained, **floors)
-        for line in (f"order: {self.job.order()}", *expectations(untrained, floors)):
+        expected = expectations(untrained, floors, trained=self.plan.trained)
+        for line in (f"order: {self.job.order()}", *expected):
             say(line)
         torch.manual_seed(self.plan.seed)
         self._save()
@@ -387,7 +389,7 @@ def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bo
         return outcome
 
 
-def _device(wanted: str) -> torch.device:
+def find_device(wanted: str) -> torch.device:
     """Where to train.
 
     Raises:
