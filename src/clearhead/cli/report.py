@@ -83,10 +83,10 @@ def words_picture(folder: Path) -> Path | None:
 
 def scores(found: dict[str, Any]) -> list[str]:
     """One line a metric: its name, value and signature."""
-    lines = []
+    lines, width = [], max(21, *(len(name) + 1 for name in found))
     for name, score in found.items():
         if isinstance(score, int):
-            lines.append(f"{name:<21}{score:>8,}")
+            lines.append(f"{name:<{width}}{score:>8,}")
         else:
-            lines.append(f"{name:<21}{score.value:>8.2f}  {score.signature}")
+            lines.append(f"{name:<{width}}{score.value:>8.{score.digits}f}  {score.signature}")
     return lines

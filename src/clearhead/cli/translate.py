@@ -176,11 +176,12 @@ def evaluate(
     target: int | str | None = None,
     links: int | str | None = None,
 ) -> None:
-    """BLEU, chrF, exact match (of summaries ROUGE), with signatures, and alignment errors where there are gold links.
+    """Measure a model on files: BLEU, chrF, ROUGE, bits per byte, perplexity and the like, each with its signature.
 
-    Rows with the same source are several references of one translation. Word vectors are measured on files of two words
-    and how alike people find them (rank correlation), or of four words, "man king woman queen" (analogies solved);
-    language models by bits per byte and perplexity of texts, chat models by the perplexity of their answers in chats.
+    Translations are scored by BLEU, chrF and exact match, and by alignment errors where there are gold links. Rows with
+    the same source are several references of one translation. Word vectors are measured on files of two words and how
+    alike people find them (rank correlation), or of four words, "man king woman queen" (analogies solved); language
+    models by bits per byte and perplexity of texts, chat models by the perplexity of their answers in chats.
 
     Example: clearhead evaluate models/demo sample:english-spanish/test
 
@@ -191,7 +192,7 @@ def evaluate(
     model
         a model folder
     files
-        files of sentence pairs, or of words
+        files of what the model was trained on: sentence pairs, texts, chats, or pairs and analogies of words
     beam
         hypotheses followed at once; 1 is greedy
     length_penalty
@@ -200,14 +201,18 @@ def evaluate(
         compare without case
     precision
         of the arithmetic; one below float32 is measured beside it, so that its price is seen
-    source, target, links
-        columns, by position (from 1) or name (default: those of the training)
+    source
+        the column of sources, by position (from 1) or name (default: that of the training)
+    target
+        the column of references, likewise
+    links
+        the column of gold word links i-j, likewise
     """
     from clearhead.cli.report import scores
     from clearhead.tasks.load import load
 
     if not files:
-        raise DataError("no file to evaluate on", f"name one: clearhead evaluate {model} test.tsv")
+        raise DataError("no file to evaluate on", f"name one: clearhead evaluate {model} FILE")
     loaded = load(model)
     columns = {name: value for name, value in (("source", source), ("target", target), ("links", links)) if value}
     asked = {"beam": beam, "length_penalty": length_penalty, "lowercase": lowercase, "precision": precision}

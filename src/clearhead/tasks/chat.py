@@ -249,7 +249,7 @@ class Chat(LanguageModel):
                 count += len(logits)
         chats_read = f"{len(rows):,} chat{'s' * (len(rows) != 1)}"
         how = f"{count:,} tokens of the assistant in {chats_read}, each cut at {length} tokens"
-        return {"perplexity": Score(math.exp(total / count), how)}
+        return {"perplexity": Score(math.exp(total / count), how, 3)}
 
 
 def _base(config: ChatConfig) -> LanguageModel:

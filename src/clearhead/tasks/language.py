@@ -329,8 +329,8 @@ class LanguageModel(TextInside):
                     tokens += row.size(1) - 1
         how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
         return {
-            "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}"),
-            "perplexity": Score(math.exp(total / max(1, tokens)), f"{tokens:,} tokens of this model's own; {how}"),
+            "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),
+            "perplexity": Score(math.exp(total / max(1, tokens)), f"{tokens:,} tokens of this model's own; {how}", 3),
         }
 
     def describe(self) -> dict[str, Any]:

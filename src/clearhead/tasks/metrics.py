@@ -19,10 +19,11 @@ __all__ = ["Score", "exact_match", "rouge_scores", "text_scores"]
 
 @dataclass(frozen=True)
 class Score:
-    """A number between 0 and 100 and how it was computed."""
+    """A number, how it was computed, and how many decimals of it are told."""
 
     value: float
     signature: str
+    digits: int = 2
 
 
 def text_scores(

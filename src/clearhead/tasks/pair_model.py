@@ -283,7 +283,7 @@ class PairModel(PairInside, ABC):
         if gold and self.module.cross_attentions:
             found = self.align([p.source for p in gold], [p.target for p in gold])
             rate = 100 * error_rate(found, [_gold(p) for p in gold])
-            scores["alignment error rate"] = Score(rate, f"{len(gold)} sentences, forced pass, {self.head}")
+            scores["alignment error rate"] = Score(rate, f"{len(gold)} sentences, forced pass, {self.head}", 3)
         return scores
 
     def describe(self) -> dict[str, Any]:
