@@ -83,7 +83,7 @@ def words_picture(folder: Path) -> Path | None:
 
 def scores(found: dict[str, Any]) -> list[str]:
     """One line a metric: its name, value and signature."""
-    lines, width = [], max(21, *(len(name) + 1 for name in found))
+    lines, width = [], max([21, *(len(name) + 1 for name in found)])
     for name, score in found.items():
         if isinstance(score, int):
             lines.append(f"{name:<{width}}{score:>8,}")
