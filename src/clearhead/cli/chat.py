@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from cyclopts import Parameter
 
 from clearhead.cli.drawing import DrawingAnswers
-from clearhead.cli.inputs import Line, Text, some, sources
+from clearhead.cli.inputs import Line, Text, lines, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.errors import ClearheadError, ConfigError
 
@@ -94,7 +94,7 @@ def chat(
     if typed:
         _converse(talk)
         return
-    for line in some(said):
+    for line in some(said) if messages else lines(said):  # nobody asked for anything: that is no error
         if line.text.strip():
             talk.say(line.text)
 
