@@ -146,15 +146,15 @@ async function looked(page, row) {
   const mean = range(keys).map((c) => found.reduce((sum, { data }) => sum + data[c], 0) / heads.length);
   const columns = page.doc.labels[station.columns];
   const rows = page.doc.labels[station.rows];
-  const near = groups(page.doc.words[station.columns]).map((group) => ({ place: group[0], text: group.map((i) => columns[i]).join(""), share: group.reduce((sum, i) => sum + mean[i], 0) }));
+  const near = groups(page.doc.words[station.columns]).map((group) => ({ group, text: group.map((i) => columns[i]).join(""), share: group.reduce((sum, i) => sum + mean[i], 0) }));
   const most = [...near].sort((a, b) => b.share - a.share)[0];
   const where = heads.length === 1 ? `head ${heads[0]}` : "the mean of all heads";
-  const there = (one) => groups(page.doc.words[station.columns])[near.indexOf(most)].reduce((sum, i) => sum + found[one].data[i], 0);
+  const there = (one) => most.group.reduce((sum, i) => sum + found[one].data[i], 0);
   const first = heads.reduce((best, _, i) => (there(i) > there(best) ? i : best), 0); // the head that looked there most
   return h("div.looked", {}, h("h3", {}, "Where it looked"),
     h("p", {}, "Most at ", h("b", {}, `“${visible(most.text).trim()}”`), ` (${percent(most.share)}), in ${where} of ${station.stack ? `the ${station.stack}` : "the model"}${station.block === null ? "" : `'s block ${station.block}`}.`),
     keys <= 48 ? lines({ weights: [[mean]], heads: [heads[0]], rows: [rows[row]], columns, title: "where it looked" })
-      : h("ol", {}, [...near].sort((a, b) => b.share - a.share).slice(0, 8).map((one) => h("li", {}, `${visible(one.text)} (token ${one.place}) ${percent(one.share)}`))),
+      : h("ol", {}, [...near].sort((a, b) => b.share - a.share).slice(0, 8).map((one) => h("li", {}, `${visible(one.text)} (token ${one.group[0]}) ${percent(one.share)}`))),
     h("button.link", { "data-key": "open looked", onclick: () => page.show({ path: station.path, step: "weights", head: heads[first], first: [Math.max(0, row - 4), 0] }) }, heads.length === 1 ? "open this attention" : `open head ${heads[first]}, which looked there most`));
 }
 
