@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,6 +124,10 @@ def test_damaged_files(tmp_path: Path) -> None:
         ("hub:./no-such", "there is no such folder"),
         (f"hub:{__file__}", "this is a file, a folder was wanted"),
         ("hub:pandas", "'pandas' is a form of files, no data set\n  mend: give a folder of files"),
+        ("hub:JSON", "'JSON' is a form of files, no data set"),
+        ("hub:~nobody-of-this-name/books", "the folder cannot be found"),
+        ("hub:hf://datasets/pandas", "there is no such folder"),
+        ("hub:books/../pandas", "there is no such folder"),
         ("hub:owner/books", "switched off (HF_HUB_OFFLINE)\n  mend: unset HF_HUB_OFFLINE, or give a folder"),
     ],
 )
@@ -144,28 +150,117 @@ def test_what_the_hub_may_answer(monkeypatch: pytest.MonkeyPatch, raised: Except
     def load(*_: object, **__: object) -> None:
         raise raised
 
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load)
     assert said in str(error("hub:a/b"))
+
+
+class Builder:
+    """What the library hands out for a data set, as far as it is asked."""
+
+    __module__ = "datasets.packaged_modules.json.json"
+
+    def __init__(self, rows: Iterable[dict[str, str]], *files: str):
+        self.config, self._rows = SimpleNamespace(data_files={"train": list(files)}), rows
+
+    def as_streaming_dataset(self) -> dict[str, Iterable[dict[str, str]]]:
+        return {"train": self._rows}
+
+
+ROW = {"source": "a", "target": "b"}
 
 
 def test_only_streaming_and_no_foreign_code(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[tuple[object, ...], dict[str, object]]] = []
 
-    def load(*args: object, **options: object) -> dict[str, list[dict[str, str]]]:
+    def load(*args: object, **options: object) -> Builder:
         asked.append((args, options))
-        return {"train": [{"source": "a", "target": "b"}]}
+        return Builder([ROW], "hf://datasets/a/b@main/train.jsonl")
 
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load)
     assert values("hub:a/b,config=c") == [("a", "b")]
-    assert asked == [(("a/b", "c"), {"streaming": True})]
+    assert asked == [(("a/b", "c"), {})]
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "file:///etc/passwd", "../x.jsonl"])
+def test_a_data_set_of_the_hub_names_no_file_of_this_machine(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_: Builder([ROW], file))
+    assert "it names a file from outside" in str(error("hub:a/b"))
+
+
+FORMS = ["csv", "json", "pandas", "parquet", "text", "webdataset", "arrow", "generator", "sql"]
+SPELLINGS = [
+    "./{}",
+    "././{}",
+    "{}/",
+    "./{}/",
+    "{}//",
+    "../here/{}",
+    "../here/./{}/../{}",
+    "{here}/{}",
+    "./link-{}",
+    "~/{}",
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_folder_that_is_called_as_a_form_is_read_alone(
+    spelling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library would read the working folder by these names, some of it by unpickling."""
+    here = folder(tmp_path / "here", train=[{"source": "outside", "target": "outside"}])
+    (here / "train.pkl").write_bytes(b"cos\nmkdir\n(Vran\ntR.")  # makes a folder where it is unpickled
+    (here / "train.csv").write_text("source,target\noutside,outside\n", encoding="utf-8")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(here))
+    for form in FORMS if spelling == "./{}" else ("csv", "pandas"):
+        (folder(here / form, train=[ROW]) / "x").touch()
+        (here / f"link-{form}").symlink_to(form)
+        assert values("hub:" + spelling.format(form, form, here=here)) == [("a", "b")]
+    assert not (here / "ran").exists()
+
+
+def test_a_name_of_the_hub_is_never_a_folder_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder(folder(tmp_path / "owner") / "books", train=[ROW])
+    caught = error("hub:owner/books")
+    assert caught.problem == "'owner/books' is a folder here too"
+    assert "write hub:./owner/books" in caught.mend
+
+
+@pytest.mark.parametrize("named", ["../secret.jsonl", "{}/secret.jsonl", "part/../../secret.jsonl"])
+def test_a_folder_names_no_file_outside(named: str, tmp_path: Path) -> None:
+    folder(tmp_path, secret=[ROW])
+    here = folder(tmp_path / "books", train=[ROW])
+    (here / "part").mkdir()
+    card = f"---\nconfigs:\n- config_name: default\n  data_files: {named.format(tmp_path)}\n---\n"
+    (here / "README.md").write_text(card, encoding="utf-8")
+    assert "it names a file from outside" in str(error(f"hub:{here}"))
+
+
+def test_a_folder_whose_name_is_a_pattern_stands_for_itself(tmp_path: Path) -> None:
+    folder(tmp_path / "books2", train=[ROW])
+    star = folder(tmp_path / "books*", train=[ROW])
+    assert "outside" in str(error(f"hub:{star}"))
+
+
+def test_a_form_that_is_not_plain_data_is_not_read(tmp_path: Path) -> None:
+    here = folder(tmp_path / "books")
+    with tarfile.open(here / "train.tar", "w") as tar:
+        tar.add(__file__, "a.txt")
+    assert "would be read as 'webdataset', which is not done here" in str(error(f"hub:{here}"))
+
+
+def test_an_old_library_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "__version__", "4.0.0")
+    assert "need version 5" in str(error("hub:a/b"))
 
 
 def test_a_break_of_the_network_names_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     def rows() -> Iterator[dict[str, str]]:
-        yield {"source": "a", "target": "b"}
+        yield ROW
         raise ConnectionError("the line went dead")
 
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: {"train": rows()})
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_: Builder(rows()))
     caught = error("hub:a/b")
     assert caught.line == 2 and "the line went dead" in caught.problem
 
@@ -174,11 +269,11 @@ def test_the_library_is_quiet_and_then_as_before(tmp_path: Path, monkeypatch: py
     before = logging.getLogger("huggingface_hub").level, datasets.utils.are_progress_bars_disabled()
     seen: list[tuple[int, bool]] = []
 
-    def load(*_: object, **__: object) -> dict[str, list[dict[str, str]]]:
+    def load(*_: object) -> Builder:
         seen.append((logging.getLogger("huggingface_hub").level, datasets.utils.are_progress_bars_disabled()))
-        return {"train": [{"source": "a", "target": "b"}]}
+        return Builder([ROW])
 
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load)
     values("hub:a/b")
     assert seen == [(logging.CRITICAL, True)]
     assert (logging.getLogger("huggingface_hub").level, datasets.utils.are_progress_bars_disabled()) == before

@@ -4,7 +4,11 @@
 
 (nothing in it means anything to a shell). NAME may also be a local folder of data files, `hub:./folder`. Without a
 split it is "train", or the only one there is; `rows` ends the reading early. A null is an empty text.
-No code of a data set is ever run. HF_HUB_OFFLINE, HF_TOKEN and HF_HOME are the library's own switches.
+HF_HUB_OFFLINE, HF_TOKEN and HF_HOME are the library's own switches.
+
+No code of a data set is ever run and nothing is unpickled: only the library's readers of plain data are taken, and
+only files of the data set itself. The library gives the names of its readers ("csv") a meaning of their own, so that
+a folder is handed to it by its absolute path alone, and a name only if it is one of the hub.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,10 @@ __all__ = ["hub_records", "hub_rows"]
 _FORM = "write hub:NAME,config=CONFIG,split=SPLIT,rows=COUNT; all but the name may be left out"
 _OPTIONS = ("config", "split", "rows")
 _LOGGERS = ("datasets", "huggingface_hub", "fsspec", "httpx")
+_READERS = ("arrow", "cache", "csv", "json", "parquet", "text")  # of the library; "cache": what it once fetched
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_NET = ("hf://", "https://", "http://")
+_OLDEST = 5  # earlier versions of the library run code that stands in a folder
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,9 @@ def hub_rows(spec: str) -> Iterator[Mapping[str, object]]:
         DataError: no such data set, config or split, no network, or no `datasets`.
     """
     library = extra("datasets", "data sets of the hub", spec)
+    if int(library.__version__.partition(".")[0]) < _OLDEST:
+        problem = f"data sets of the hub need version {_OLDEST} of the library datasets, this is {library.__version__}"
+        raise DataError(problem, 'pip install --upgrade "clearhead[data]"', file=spec)
     asked = _parsed(spec)
     with _quiet(library):
         yield from _rows(asked, library)
@@ -83,18 +95,27 @@ def _parsed(spec: str) -> _Spec:
     rows = given.get("rows")
     if rows is not None and not re.fullmatch("[1-9][0-9]{0,11}", rows):
         raise DataError(f"{rows!r} is no number of rows", "write e.g. rows=100000", file=spec)
-    if name.isidentifier() and find_spec(f"datasets.packaged_modules.{name}"):
-        # The library would read the files of the working folder by it, some of which it would unpickle.
-        raise DataError(f"{name!r} is a form of files, no data set", "give a folder of files: hub:./folder", file=spec)
-    if name.startswith((".", "/", "~")):
-        name = str(_folder(name, spec))
+    name = _hub_name(name, spec) if _HUB_NAME.fullmatch(name) else str(_folder(name, spec))
     return _Spec(spec, name, given.get("config"), given.get("split"), int(rows) if rows else None)
 
 
+def _hub_name(name: str, spec: str) -> str:
+    """The name of a data set of the hub, which is nothing else to the library."""
+    if name.isidentifier() and find_spec(f"datasets.packaged_modules.{name.lower()}"):
+        raise DataError(f"{name!r} is a form of files, no data set", "give a folder of files: hub:./folder", file=spec)
+    if Path(name).is_dir():
+        mend = f"write hub:./{name} for the folder, or give the command in another one for the data set of the hub"
+        raise DataError(f"{name!r} is a folder here too", mend, file=spec)
+    return name
+
+
 def _folder(name: str, spec: str) -> Path:
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
+    try:
+        folder = Path(name).expanduser()
+        if folder.is_dir():
+            return folder.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # no such home, links in a circle, a NUL in it
+        raise DataError(f"the folder cannot be found ({error})", "check its name", file=spec) from None
     problem, mend = (
         ("this is a file, a folder was wanted", "give the file by its name, without hub:")
         if folder.exists()
@@ -106,7 +127,12 @@ def _folder(name: str, spec: str) -> Path:
 def _rows(asked: _Spec, library: Any) -> Iterator[Mapping[str, object]]:
     # Whatever the library, the network and the data set's own files can raise here is for the person to mend.
     try:
-        parts = library.load_dataset(asked.name, asked.config, streaming=True)
+        builder = library.load_dataset_builder(asked.name, asked.config)
+    except Exception as error:
+        raise _not_loaded(asked, library, error) from error
+    _check_plain(builder, asked)
+    try:
+        parts = builder.as_streaming_dataset()
     except Exception as error:
         raise _not_loaded(asked, library, error) from error
     rows = iter(parts[_split(asked, list(parts))])
@@ -123,6 +149,23 @@ def _rows(asked: _Spec, library: Any) -> Iterator[Mapping[str, object]]:
         if row is None:
             return
         yield row
+
+
+def _check_plain(builder: Any, asked: _Spec) -> None:
+    """Whether the library would read plain data with it, of the data set's own files alone."""
+    reader = type(builder).__module__.rpartition(".")[2]
+    if reader not in _READERS:
+        mend = "give a data set of JSON lines, CSV, Parquet or text"
+        raise DataError(f"its files would be read as {reader!r}, which is not done here", mend, file=asked.text)
+    for file in (file for files in (builder.config.data_files or {}).values() for file in files):
+        if not _is_own(str(file), asked.name):
+            mend = "copy the file into the folder, and name it so in README.md"
+            raise DataError(f"it names a file from outside, {str(file)!r}", mend, file=asked.text)
+
+
+def _is_own(file: str, name: str) -> bool:
+    """Whether a file stands within the folder, or is one of the net where a data set of the hub is."""
+    return Path(normpath(file)).is_relative_to(name) if Path(name).is_absolute() else file.startswith(_NET)
 
 
 def _split(asked: _Spec, splits: list[str]) -> str:
