@@ -20,7 +20,7 @@ PACKAGE = SRC / "clearhead"
 
 FLOORS = (
     ("look", "edits", "regions", "errors"),
-    ("attention", "disk", "progress"),
+    ("attention", "disk", "parsing", "progress"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
     ("tasks",),
