@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -16,6 +17,13 @@ __all__ = ["Edit", "Op", "Place", "plain"]
 
 Place = int | tuple[int, int] | None  # one index, [start, stop), or the whole axis
 Op = Literal["set", "add", "multiply"]
+
+_AXES = 8  # that a value may have
+_FIELDS = "an edit's fields are path, where, op, value, step and call"
+_TEXTS = {
+    "path": "its path is where the trace has the value: list(trace)",
+    "step": "leave it out, or name one of an act",
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,22 @@ class Edit:
     call: int | None = None
 
     def __post_init__(self) -> None:
-        if self.op not in ("set", "add", "multiply"):
-            raise EditError(f"an edit's op is set, add or multiply, not {self.op!r}", "choose one of the three")
+        for name, mend in _TEXTS.items():
+            if not isinstance(getattr(self, name), str):
+                raise EditError(f"an edit's {name} is a text, not {_brief(getattr(self, name))}", mend)
+        if self.op not in get_args(Op):
+            raise EditError(f"an edit's op is set, add or multiply, not {_brief(self.op)}", "choose one of the three")
         if not isinstance(self.where, tuple) or not all(map(_is_place, self.where)):
             mend = "give one entry per axis: an index, (start, stop) or None; in JSON a list, with null"
-            raise EditError(f"{self.where!r} is no place", mend)
+            raise EditError(f"{_brief(self.where)} is no place", mend)
+        if not (self.call is None or (type(self.call) is int and self.call >= 0)):
+            mend = "calls count from 0; leave it out for every call"
+            raise EditError(f"an edit's call is a whole number, not {_brief(self.call)}", mend)
+        _tensor(self.value)
+
+    def __repr__(self) -> str:
+        rest = "".join(f", {name}={x!r}" for name in ("step", "call") if (x := getattr(self, name)) not in ("", None))
+        return f"Edit({_brief(self.path)}, {self.where}, {self.op!r}, {_brief(self.value)}{rest})"
 
     def touches(self, shape: Sequence[int], *, start: int = 0) -> bool:
         """Whether the edit changes anything in a value of this shape whose axis -2 begins at absolute position `start`.
@@ -62,7 +81,8 @@ class Edit:
             open_ended = axis == len(shape) - 2 and start > 0  # a later step holds the rows that are still to come
             if not 0 <= low < high or (high > shape[axis] and not open_ended):
                 raise EditError(
-                    f"the edit of {self.path!r} asks for {place} on axis {axis}, which has {shape[axis]} entries",
+                    f"the edit of {self.path!r} asks for {_brief(place)} on axis {axis}, "
+                    f"which has {shape[axis]} entries",
                     "indices count from 0; ranges are [start, stop)",
                 )
         rows = self.where[len(shape) - 2] if len(self.where) >= len(shape) - 1 and len(shape) > 1 else None
@@ -71,7 +91,7 @@ class Edit:
 
     def apply(self, x: Tensor, *, first: int = 0) -> Tensor:
         """A changed copy of `x`, whose axis -2 begins at absolute position `first`; `x` itself where it misses."""
-        index, value = [], torch.as_tensor(_numbers(self.value), dtype=x.dtype, device=x.device)
+        index, value = [], _tensor(self.value).to(x)
         for axis, place in enumerate((*self.where, *[None] * (x.ndim - len(self.where)))):
             shift = first if axis == x.ndim - 2 else 0
             low, high = _bounds(place, shift + x.size(axis))
@@ -99,7 +119,7 @@ class Edit:
         low, high = _bounds(place, number + 1)
         if not low <= number < high:
             return None
-        value = torch.as_tensor(_numbers(self.value))
+        value = _tensor(self.value)
         if value.ndim > 2 and value.size(-3) > 1:
             value = value[..., number - low, :, :]
         where = self.where if place is None else (self.where[0], 0, *self.where[2:])
@@ -115,23 +135,24 @@ class Edit:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Edit:
         """The inverse of `to_json`."""
-        known = {"path", "where", "op", "value", "step", "call"}
-        if unknown := set(data) - known:
-            raise EditError(
-                f"an edit has no field {sorted(unknown)[0]!r}", f"its fields are {', '.join(sorted(known))}"
-            )
-        if not isinstance(data.get("path"), str):
-            raise EditError("an edit says no path", "its path is where the trace has the value: list(trace)")
-        try:
-            value = torch.as_tensor(_numbers(data.get("value", 0.0)), dtype=torch.float64)
-        except (TypeError, ValueError):
-            value = torch.tensor(math.nan)
+        if not isinstance(data, Mapping):
+            raise EditError(f"{_brief(data)} is no edit", _FIELDS)
+        if unknown := set(data) - {field.name for field in fields(cls)}:
+            raise EditError(f"an edit has no field {_brief(sorted(map(str, unknown))[0])}", _FIELDS)
+        if "path" not in data:
+            raise EditError("an edit says no path", _TEXTS["path"])
+        value = _tensor(data.get("value", 0.0))
         if value.isnan().any():
-            raise EditError("an edit's value is no number", 'give a number, "inf", "-inf" or lists of these')
+            raise _no_number()
         where = data.get("where", ())
         if isinstance(where, list):
             where = tuple(tuple(p) if isinstance(p, list) else p for p in where)
         return cls(**{**data, "where": where, "value": value.tolist()})
+
+
+def _brief(value: Any) -> str:
+    """What a person wrote, in a sentence: it may be of any size and depth."""
+    return reprlib.repr(value)
 
 
 def _bounds(place: Place, size: int) -> tuple[int, int]:
@@ -151,7 +172,22 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _numbers(value: Any) -> Any:
+def _tensor(value: Any) -> Tensor:
+    """An edit's value in float64, which holds every number that JSON writes."""
+    try:
+        return torch.as_tensor(_numbers(value, _AXES), dtype=torch.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise _no_number() from None
+
+
+def _numbers(value: Any, axes: int) -> Any:
     if isinstance(value, list):
-        return [_numbers(v) for v in value]
-    return float(value) if isinstance(value, str) else value
+        if not axes:
+            raise ValueError(f"lists are nested more than {_AXES} deep")
+        return [_numbers(v, axes - 1) for v in value]
+    return float(value) if isinstance(value, str | int) else value
+
+
+def _no_number() -> EditError:
+    mend = f'give a number, "inf", "-inf" or lists of these, nested at most {_AXES} deep and all of one length'
+    return EditError("an edit's value is no number", mend)

@@ -13,6 +13,9 @@ from os import PathLike
 __all__ = ["ClearheadError", "ConfigError", "DataError", "EditError", "FolderError", "NotSeenError", "nearest"]
 
 
+_LONGEST = 200  # characters of a word that are compared: what is longer is like none that is known
+
+
 class ClearheadError(Exception):
     """Something a person can mend.
 
@@ -54,5 +57,5 @@ class EditError(ClearheadError):
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     """The known words nearest to `word`, for an error's mend: "did you mean 'a' or 'b'?" ("" if none is near)."""
-    close = difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
+    close = difflib.get_close_matches(word[:_LONGEST], list(known), n=count, cutoff=0.5)
     return f"did you mean {' or '.join(repr(c) for c in close)}?" if close else ""

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from clearhead.edits import Edit
+from clearhead.errors import NotSeenError
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig
@@ -57,3 +59,21 @@ def test_where_the_logit_is_no_such_sum_nothing_is_said(config: dict[str, Any]) 
     else:
         trace = seen(make_seq2seq(EncoderDecoderConfig(**{**SIZES, **config}), 20, 20), [5, 2], [1, 7])
     assert contributions(trace, 0, 3) == []
+
+
+@pytest.mark.parametrize("path", ["decoder.blocks.0.resid_mid", "decoder.out", "logits"])
+def test_where_the_sum_was_edited_nothing_is_said(path: str) -> None:
+    torch.manual_seed(0)
+    module = Decoder(DecoderConfig.model_validate({**SIZES, "preset": "gpt2"}), 23).double().eval()
+    with torch.no_grad(), watch(module, edits=[Edit(path, (0, 1, 8), "add", 1.5)]) as trace:
+        module(torch.tensor([[4, 5, 6]]))
+    trace.module = module
+    assert contributions(trace, 0, 8) and contributions(trace, 1, 8) == []
+
+
+@pytest.mark.parametrize(("row", "token"), [(3, 0), (-1, 0), (2**70, 0), (0, 23), (0, -(10**9))])
+def test_places_that_are_not_there_are_named(row: int, token: int) -> None:
+    torch.manual_seed(0)
+    trace = seen(Decoder(DecoderConfig.model_validate({**SIZES, "preset": "gpt2"}), 23), [4, 5, 6])
+    with pytest.raises(NotSeenError, match="choose one from 0 to 2"):
+        contributions(trace, row, token)

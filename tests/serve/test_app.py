@@ -18,8 +18,6 @@ from clearhead.edits import Edit
 from clearhead.views.document import Wanted, values
 from clearhead.views.glass import Glass
 
-fastapi = pytest.importorskip("fastapi", reason="the explorer's extra is not installed")
-
 HOST = {"host": "127.0.0.1:8000"}
 ACT = "decoder.blocks.1.cross_attention.attention"
 
@@ -156,10 +154,99 @@ def test_bad_questions_are_told_what_to_mend(ask: Any, question: dict[str, Any],
     assert said in response.json()["error"]
 
 
+NESTED = "[" * 900 + "1" + "]" * 900
+DECODER = "decoder.blocks.1.self_attention"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ('"step": 3', "step is a text"),
+        ('"value": 1' + "0" * 400, "no number"),
+        ('"value": -1' + "0" * 400, "no number"),
+        (f'"value": {NESTED}', "no number"),
+        ('"value": [[1], [2, 3]]', "no number"),
+        (f'"where": {NESTED}', "no place"),
+        ('"where": [0, 1180591620717411303424]', "axis 1"),
+        (f'"op": {NESTED}', "op is set, add or multiply"),
+        ('"call": "x"', "call is a whole number"),
+        ('"call": -1', "call is a whole number"),
+    ],
+)
+def test_an_edit_of_any_form_is_told_what_to_mend(ask: Any, edit: str, said: str) -> None:
+    step = "" if '"step"' in edit else ', "step": "weights"'
+    body = f'{json.dumps(QUESTION)[:-1]}, "edits": [{{"path": "{ACT}"{step}, {edit}}}]}}'
+    response = ask.post("/secret/open", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 422
+    assert said in response.json()["error"] and len(response.text) < 1000
+
+
+@pytest.mark.parametrize("body", [NESTED, f'{{"texts": {NESTED}}}', "[" * 100_000, '{"moment": 1' + "0" * 5000, "\xff"])
+@pytest.mark.parametrize("name", ["open", "values"])
+def test_a_body_of_any_form_is_refused_in_words(ask: Any, name: str, body: str) -> None:
+    content = body.encode("latin1")
+    response = ask.post(f"/secret/{name}", content=content, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
+    assert response.json()["error"] and len(response.text) < 1000
+
+
+@pytest.mark.parametrize(
+    ("want", "said"),
+    [
+        ({"kind": "proof", "path": ACT, "head": 99}, "no head 99\n  mend: choose one from 0 to 3"),
+        ({"kind": "proof", "path": "logits"}, "no act of attention"),
+        ({"kind": "proof", "path": f"{DECODER}.q"}, "no act of attention"),
+        ({"kind": "candidates", "path": "", "rows": [99, 100]}, "no token 99"),
+        ({"kind": "candidates", "path": "", "rows": [2**70, 2**70 + 1]}, "wants.0.rows.0"),
+        ({"kind": "candidates", "path": "", "rows": [99, 100], "cuts": {"top_k": 3}}, "no token 99"),
+        ({"kind": "candidates", "path": "", "cuts": {"top_k": 2**70}}, "wants.0.cuts.top_k"),
+        ({"kind": "contributions", "path": "", "rows": [2, 3], "columns": [10**9, 10**9 + 1]}, "no token 1000000000"),
+        ({"kind": "contributions", "path": "", "columns": [-(10**9), 1]}, "wants.0.columns.0"),
+        ({"kind": "contributions", "path": "", "rows": [99, 100]}, "no row 99"),
+        ({"kind": "lens", "path": "", "rows": [10**9, 10**9 + 1]}, "no token 1000000000"),
+        ({"kind": "names", "path": "", "columns": [10**6, 10**6 + 1]}, "no entry 1000000"),
+        ({"kind": "tokens", "path": "nobody", "step": "red"}, "reads no 'nobody'"),
+        ({"path": ACT, "head": 2**70}, "wants.0.head"),
+        ({"path": ACT, "head": 4}, "no head 4"),
+        ({"path": ACT, "rows": [99, 100]}, "no rows 99"),
+        ({"path": ACT, "step": "k", "rows": [99, 100]}, "no rows 99"),
+        ({"path": ACT, "columns": [3, 1]}, "columns from 3 to 1"),
+        ({"path": "logits", "columns": [-1, 4]}, "wants.0.columns.0"),
+        ({"path": "head.weight", "kind": "weight", "rows": [10**6, 10**6 + 1]}, "no rows 1000000"),
+        ({"path": "decoder.blocks.99.self_attention.attention"}, "no value"),
+        ({"path": "x" * 100_000}, "wants.0.path"),
+        ({"path": ACT, "step": "nope"}, "no step 'nope'"),
+    ],
+)
+def test_places_that_are_not_there_are_refused(ask: Any, want: dict[str, Any], said: str) -> None:
+    response = ask.post("/secret/values", json={"question": QUESTION, "wants": [want]})
+    assert response.status_code == 422
+    assert said in response.json()["error"] and len(response.text) < 1000
+
+
+@pytest.mark.parametrize("count", [65, 16_384])
+def test_more_tokens_than_the_model_reads_are_refused(ask: Any, count: int) -> None:
+    for ids in ({"source": [5] * count, "target": [1]}, {"source": [5], "target": [1] * count}):
+        response = ask.post("/secret/open", json={"token_ids": ids})
+        assert response.status_code == 422 and "give 1 to 64: the model's max_len" in response.json()["error"]
+
+
+def test_an_answer_of_too_many_numbers_is_refused(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearhead.views.glass._MOST_NUMBERS", 1000)
+    response = ask.post("/secret/values", json={"question": QUESTION, "wants": [{"path": "logits"}] * 200})
+    assert response.status_code == 422 and "ask for windows" in response.json()["error"]
+
+
+@pytest.mark.parametrize("host", ["[", "127.0.0.1:8000[", "a b"])
+def test_a_host_that_is_no_address_is_not_known(ask: Any, host: str) -> None:
+    assert ask.get("/secret/", headers={"host": host}).status_code == 404
+
+
 def test_remarks_are_told(ask: Any, task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was cut or stopped; of texts written anew too."""
     assert ask.post("/secret/open", json=QUESTION).json()["remarks"] == []
     source = {"texts": {"source": "The red house is big. " * 30}}
+    print(ask.post("/secret/open", json=source).text[:300])
     (cut, *_) = ask.post("/secret/open", json=source).json()["remarks"]
     assert "was cut to 63: the model's max_len" in cut
     monkeypatch.setattr("clearhead.views.glass._MOST_WRITTEN", 3)

@@ -28,8 +28,6 @@ from clearhead.views.document import Wanted, values
 from clearhead.views.glass import Glass, Question
 from clearhead.views.stations import stations
 
-pytest.importorskip("fastapi", reason="the explorer's extra is not installed")
-
 SMALL = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
 FAMILIES: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
     "translator": ("translate", SMALL, {"source": "The red house is big.", "target": "La casa roja es grande."}),

@@ -22,8 +22,6 @@ from clearhead.tasks.translate import Translator
 from clearhead.views.document import Wanted, values
 from clearhead.views.glass import Glass, Question
 
-pytest.importorskip("fastapi", reason="the explorer's extra is not installed")
-
 SIZES = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 256}
 TEXTS = ["the red house is big .", "la casa roja es grande .", "a dog is here .", "un perro está aquí ."]
 PAIR = Question(texts={"source": "the red house is big .", "target": "la casa roja es grande ."})

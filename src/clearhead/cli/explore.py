@@ -29,21 +29,15 @@ def explore(
     browser
         open the browser; without, the address is only printed
     """
-    try:
-        import uvicorn
-
-        from clearhead.serve.app import explorer, new_secret
-    except ImportError as missing:
-        raise ClearheadError(
-            f"the explorer needs fastapi and uvicorn, which cannot be imported ({missing})",
-            'pip install "clearhead[serve]"',
-        ) from None
     import json
     import socket
     import sys
     import webbrowser
     from urllib.parse import quote
 
+    import uvicorn
+
+    from clearhead.serve.app import explorer, new_secret
     from clearhead.tasks.load import load
     from clearhead.views.glass import Glass
 

@@ -16,10 +16,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from clearhead.errors import NotSeenError
 from clearhead.look import Trace
 
 __all__ = ["Contribution", "contributions"]
 
+_ROUNDING = 1e-3  # of the largest term: sums of float32
 _Term: TypeAlias = tuple[str, str, int | None, Tensor]  # its name, path, head, and the vector it adds
 
 
@@ -45,8 +47,16 @@ def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
     """The terms whose sum is the logit of `token` behind the token at `row`, in the order of the pass.
 
     Empty where the model's logit is no such sum: blocks with norms behind them or a mix of the stream, a cap on the
-    logits, recurrent networks; also where values behind the blocks were edited.
+    logits, recurrent networks; also where values of the stream, or behind the blocks, were edited.
+
+    Raises:
+        NotSeenError: the text has no such row, or the vocabulary no such token.
     """
+    calls: list[Tensor] = trace.calls("logits")
+    logits = calls[0][0] if len(calls) == 1 else torch.cat(calls, dim=1)[0]
+    for name, index, size in (("row", row, logits.size(0)), ("token", token, logits.size(1))):
+        if not 0 <= index < size:
+            raise NotSeenError(f"there is no {name} {index}", f"choose one from 0 to {size - 1}")
     module: Any = trace.module
     stack: Any = getattr(module, "decoder", None)
     norm = getattr(stack, "norm", None)
@@ -62,7 +72,14 @@ def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
         Contribution(name, path, head, float((x - x.mean() if centred else x) @ weight / size))
         for name, path, head, x in terms
     ]
-    return [*found, Contribution("the last norm's bias", "decoder.out", None, added)] if added else found
+    if added:
+        found.append(Contribution("the last norm's bias", "decoder.out", None, added))
+    return found if _sums_to(float(logits[row, token]), [one.value for one in found]) else []
+
+
+def _sums_to(logit: float, values: list[float]) -> bool:
+    """Whether the terms make the logit, but for rounding."""
+    return abs(sum(values) - logit) <= _ROUNDING * max(1.0, *map(abs, values))
 
 
 def _direction(norm: Any, x: Tensor, row: Tensor) -> tuple[Tensor, float, Tensor, bool]:

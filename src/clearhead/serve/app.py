@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from clearhead.errors import ClearheadError
 from clearhead.views.glass import Asked, Glass, Question
@@ -65,6 +66,10 @@ def explorer(glass: Glass, secret: str, port: int) -> FastAPI:
         first = error.errors()[0]
         return JSONResponse({"error": f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"}, 422)
 
+    @app.exception_handler(HTTPException)
+    async def unread(_: Request, error: HTTPException) -> Response:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
     @app.get(f"/{secret}/about")
     def about() -> dict[str, Any]:
         return {"title": glass.title, "inputs": glass.task.inputs}
@@ -112,8 +117,8 @@ def _json(found: Any) -> Response:
 def _refused(request: Request, secret: str, hosts: set[str]) -> Response | None:
     """Why a request is not answered, if it is not."""
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
-    parts = request.url.path.split("/", 2)
-    known = secrets.compare_digest(parts[1].encode(), secret.encode()) and len(parts) > 2
+    parts = request.scope["path"].split("/", 2)
+    known = len(parts) > 2 and secrets.compare_digest(parts[1].encode(), secret.encode())
     if host not in hosts or not known:
         return Response("not found", 404)
     if origin is not None and origin not in {f"http://{name}" for name in hosts}:

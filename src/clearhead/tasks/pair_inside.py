@@ -67,12 +67,14 @@ class PairInside(ABC):
         """
         source = clean(source)
         src, remarks = [*self.tokens_of("source", source), EOS], not_known(self.unknown("source", source))
+        most = None
         if target is None:
             src, target, told = self._own(src)
+            most = self.module.config.max_len  # read again, what was written may be of more tokens
         else:
             target = clean(target)
             told = not_known(self.unknown("target", target))
-        ids = {"source": src, "target": [BOS, *self.tokens_of("target", target)]}
+        ids = {"source": src, "target": [BOS, *self.tokens_of("target", target)][:most]}
         return Reading({"source": source, "target": target}, ids, remarks + told)
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -38,6 +38,11 @@ _STRIP = 16  # rows of a picture that are made at once
 _CANDIDATES = 8
 _TOLD = 256  # most positions whose candidates the first view holds
 
+Index: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
+Window: TypeAlias = tuple[Index, Index] | None
+_Path: TypeAlias = Annotated[str, Field(max_length=1_000)]
+_Step: TypeAlias = Annotated[str, Field(max_length=10_000)]  # also a text that is to be read
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Wanted:
@@ -47,15 +52,15 @@ class Wanted:
         path: a value of the trace, or the name of one of the model's tensors (`weight`).
         step: of an act: q, k, v, similarities, scaled, biased, masked, weights or context.
         head: of values that have heads.
-        rows, columns: [start, stop); None: all.
+        rows, columns: [start, stop); None: all. They begin in the matrix, and may end behind it.
         pooled: the largest number of each patch instead, at most 256 x 256 patches.
     """
 
-    path: str
-    step: str = ""
-    head: int | None = None
-    rows: tuple[int, int] | None = None
-    columns: tuple[int, int] | None = None
+    path: _Path
+    step: _Step = ""
+    head: Index | None = None
+    rows: Window = None
+    columns: Window = None
     pooled: bool = False
 
 
@@ -87,7 +92,7 @@ def values(trace: Trace, wanted: Wanted) -> Tensor:
     """[rows, columns] of one matrix: a head's, where the value has heads.
 
     Raises:
-        NotSeenError: there is no such value, step or head.
+        NotSeenError: there is no such value, step, head or place in it.
     """
     value = trace.calls(wanted.path)[0]
     if isinstance(value, Attention):
@@ -113,17 +118,23 @@ def weight(trace: Trace, wanted: Wanted) -> Tensor:
 
 @torch.no_grad()
 def proof(trace: Trace, path: str, head: int) -> float:
-    """max |weights . v - context used| of one head of an act."""
+    """max |weights . v - context used| of one head of an act.
+
+    Raises:
+        NotSeenError: there is no such act or head.
+    """
+    acts = trace.calls(path)
+    if not isinstance(acts[0], Attention):
+        raise NotSeenError(f"{path!r} is no act of attention", "choose a path that ends in 'attention'")
+    _inside(f"{path} has no head", head, acts[0].shape[1])
     contexts = trace.calls(path.removesuffix("attention") + "context")
-    return max(
-        act.of_head(head).gap(context[:, head, None]) for act, context in zip(trace.calls(path), contexts, strict=True)
-    )
+    return max(act.of_head(head).gap(context[:, head, None]) for act, context in zip(acts, contexts, strict=True))
 
 
 @torch.no_grad()
 def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: float = 1.0) -> list[dict[str, Any]]:
     """The most probable entries of the vocabulary behind one token: id, text, logit, probability."""
-    return _ranked(trace, _joined(trace, "logits")[0, row], n, temperature)
+    return _ranked(trace, _behind(trace, row), n, temperature)
 
 
 @torch.no_grad()
@@ -134,7 +145,7 @@ def sampled(
 
     Each has its `share`, its probability after the cuts: that of generation, which never writes what is forbidden.
     """
-    logits = _joined(trace, "logits")[0, row].float()
+    logits = _behind(trace, row).float()
     allowed = logits.index_fill(0, torch.tensor(trace.forbidden, dtype=torch.long), float("-inf"))
     before = (logits / max(sampling.temperature, 1e-4)).softmax(-1)
     after = sampling.probabilities(allowed[None])[0]
@@ -155,6 +166,7 @@ def lens(trace: Trace, row: int, *, n: int = 3) -> list[dict[str, Any]]:
 
     Empty where the model has no residual stream that leads to its logits.
     """
+    _behind(trace, row)
     streams = [path for path in trace.find("resid_out") if path.startswith("decoder.")]
     if trace.read_out is None or not streams:
         return []
@@ -168,8 +180,9 @@ def lens(trace: Trace, row: int, *, n: int = 3) -> list[dict[str, Any]]:
 def names(trace: Trace, first: int, last: int) -> list[str]:
     """The texts of entries of the output vocabulary, at most 1,024."""
     size = trace.calls("logits")[0].size(-1)
+    _inside("the vocabulary has no entry", first, size)
     last = min(last, size, first + 1024)
-    return [] if trace.name_of is None else [trace.name_of(token) for token in range(max(0, first), last)]
+    return [] if trace.name_of is None else [trace.name_of(token) for token in range(first, last)]
 
 
 def numbers(x: Tensor) -> dict[str, Any]:
@@ -191,10 +204,22 @@ def _joined(trace: Trace, path: str) -> Tensor:
     return torch.cat(calls, dim=axis)
 
 
+def _inside(problem: str, index: int, size: int) -> None:
+    """The one who asks for what is not there is told what is."""
+    if not 0 <= index < size:
+        raise NotSeenError(f"{problem} {index}", f"choose one from 0 to {size - 1}")
+
+
+def _behind(trace: Trace, row: int) -> Tensor:
+    """The logits behind one token."""
+    logits = _joined(trace, "logits")[0]
+    _inside("the text has no token", row, len(logits))
+    return logits[row]
+
+
 def _head(wanted: Wanted, heads: int) -> int:
     head = wanted.head or 0
-    if not 0 <= head < heads:
-        raise NotSeenError(f"{wanted.path!r} has no head {head}", f"its heads are 0 to {heads - 1}")
+    _inside(f"{wanted.path} has no head", head, heads)
     return head
 
 
@@ -217,17 +242,26 @@ def _of_act(trace: Trace, wanted: Wanted) -> Tensor:
         return _picture(lambda rows: getattr(alone[0], step)(rows)[0, 0], acts[0].shape[2])
     if wanted.rows is None or len(acts) > 1:
         return _window(torch.cat([getattr(act, step)()[0, 0] for act in alone]), wanted)
-    low, high = wanted.rows
-    rows = getattr(alone[0], step)(slice(max(0, low), high))[0, 0]
+    low, high = _place(wanted, "rows", acts[0].shape[2])
+    rows = getattr(alone[0], step)(slice(low, high))[0, 0]
     return _window(rows, Wanted(wanted.path, columns=wanted.columns, pooled=wanted.pooled))
 
 
 def _window(x: Tensor, wanted: Wanted) -> Tensor:
-    for axis, place in ((0, wanted.rows), (1, wanted.columns)):
-        if place is not None:
-            low, high = max(0, place[0]), min(x.size(axis), place[1])
-            x = x.narrow(axis, min(low, x.size(axis)), max(0, high - low))
+    for axis, name in enumerate(("rows", "columns")):
+        low, high = _place(wanted, name, x.size(axis))
+        x = x.narrow(axis, low, high - low)
     return _pooled(x, _PICTURE, _PICTURE) if wanted.pooled and x.numel() else x
+
+
+def _place(wanted: Wanted, name: str, size: int) -> tuple[int, int]:
+    """Where a window begins and ends on an axis."""
+    low, high = getattr(wanted, name) or (0, size)
+    if not low < high:
+        raise NotSeenError(f"{name} from {low} to {high} are none", "a window is [start, stop)")
+    if size:
+        _inside(f"{wanted.path} has no {name}", low, size)
+    return low, min(high, size)
 
 
 def _picture(rows_of: Callable[[slice], Tensor], rows: int) -> Tensor:

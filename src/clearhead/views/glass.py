@@ -26,6 +26,7 @@ from clearhead.tasks.examples import built_in
 from clearhead.tasks.heads import examine
 from clearhead.tasks.reading import not_known, stopped
 from clearhead.views.document import (
+    Index,
     Wanted,
     candidates,
     document,
@@ -47,12 +48,21 @@ _MOST_WRITTEN, _MORE = 256, 20  # tokens in all; behind the text of a language m
 _BEST = 50  # candidates
 _EXAMPLES = 60  # texts on which the heads are named
 _MOMENTS = 16  # models of earlier moments
-_MOST_TOKENS = 16_384
+_MOST_NUMBERS = 2**24  # of an answer
 
 
 Kind: TypeAlias = Literal[
     "value", "weight", "proof", "candidates", "contributions", "names", "tokens", "lens", "roles", "written"
 ]
+
+
+def _possible(edit: dict[str, Any]) -> dict[str, Any]:
+    """An edit that can be made somewhere: before anything else is done with it, which may be of any depth.
+
+    Raises:
+        EditError: it cannot.
+    """
+    return Edit.from_json(edit).to_json()
 
 
 def _whole(text: str) -> str:
@@ -76,10 +86,10 @@ class Question(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     texts: dict[str, Annotated[str, AfterValidator(_whole)]] = Field(default_factory=dict)
-    token_ids: dict[str, list[int]] | None = None
-    edits: list[dict[str, Any]] = Field(default_factory=list, max_length=1000)
+    token_ids: dict[str, list[Index]] | None = None
+    edits: list[Annotated[dict[str, Any], AfterValidator(_possible)]] = Field(default_factory=list, max_length=1000)
     temperature: float = Field(1.0, ge=0, le=100)
-    moment: int | None = None
+    moment: Index | None = None
     beside: bool = False
 
 
@@ -88,7 +98,7 @@ class Cuts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    top_k: int = Field(0, ge=0)
+    top_k: Index = 0
     top_p: float = Field(1.0, gt=0, le=1)
     min_p: float = Field(0.0, ge=0, le=1)
     chance: float | None = Field(None, ge=0, lt=1)
@@ -150,9 +160,19 @@ class Glass:
         return page(trace, **{**self._about(trace, question), "moments": []})
 
     def values(self, question: Question, wants: list[Want]) -> list[dict[str, Any]]:
-        """The numbers of each want, as JSON."""
-        trace = self.trace(question)
-        return [self._answer(trace, want, question) for want in wants]
+        """The numbers of each want, as JSON.
+
+        Raises:
+            ConfigError: they are too many, or those of a question that cannot be asked.
+            NotSeenError: there are none of this path, step, head or place.
+        """
+        trace, told, room = self.trace(question), [], _MOST_NUMBERS
+        for want in wants:
+            told.append(self._answer(trace, want, question))
+            room -= math.prod(told[-1].get("shape", [0]))
+            if room < 0:
+                raise ConfigError(f"these are more than {_MOST_NUMBERS:,} numbers", "ask for windows: rows and columns")
+        return told
 
     def trace(self, question: Question) -> Trace:
         """The watched pass that a question is about."""
@@ -165,7 +185,7 @@ class Glass:
         if not ids:
             reading = task.read(*_known(question.texts, task))
             ids, remarks = reading.token_ids, reading.remarks
-        _check(ids, task.vocabulary_sizes)
+        _check(ids, task)
         edits = [Edit.from_json(edit) for edit in question.edits]
         found: Trace = task.trace_tokens(ids, edits=edits, remarks=remarks)
         self._traces[key] = found
@@ -188,6 +208,7 @@ class Glass:
         if want.kind == "names":
             return {"names": names(trace, *(want.columns or (0, 1)))}
         if want.kind == "tokens":
+            _known_label(want.path, self.task)
             remarks = not_known(self.task.unknown(want.path, want.step))
             return {"token_ids": self.task.tokens_of(want.path, want.step), "remarks": remarks}
         if want.kind == "lens":
@@ -283,11 +304,17 @@ def _known(texts: dict[str, str], task: Inside) -> list[str]:
     return [texts[name] for name in names if name in texts]
 
 
-def _check(ids: dict[str, list[int]], sizes: dict[str, int]) -> None:
+def _known_label(name: str, task: Inside) -> None:
+    if name not in task.vocabulary_sizes:
+        raise ConfigError(f"this model reads no {name!r}", f"it reads {' and '.join(task.vocabulary_sizes)}")
+
+
+def _check(ids: dict[str, list[int]], task: Inside) -> None:
+    sizes, most = task.vocabulary_sizes, task.module.config.max_len
     if set(ids) != set(sizes):
         raise ConfigError(f"tokens are given for {sorted(ids)}", f"this model reads {sorted(sizes)}")
     for name, row in ids.items():
-        if not row or len(row) > _MOST_TOKENS:
-            raise ConfigError(f"{name} has {len(row):,} tokens", f"give 1 to {_MOST_TOKENS:,}")
+        if not 0 < len(row) <= most:
+            raise ConfigError(f"{name} has {len(row):,} tokens", f"give 1 to {most:,}: the model's max_len")
         if not all(0 <= token < sizes[name] for token in row):
             raise ConfigError(f"a token of {name} is outside the vocabulary", f"its entries are 0 to {sizes[name] - 1}")
