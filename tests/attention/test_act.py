@@ -238,6 +238,41 @@ def test_a_bias_may_close_a_row_too(dtype: torch.dtype, keys: int) -> None:
     assert not found[0][:, :, 1].any() and not found[1][:, :, 1].any() and found[0][:, :, 0].any()
 
 
+@pytest.mark.parametrize("start", range(3))
+@pytest.mark.parametrize("first", range(3))
+def test_a_window_holds_for_keys_beyond_the_queries(start: int, first: int) -> None:
+    for queries, keys, size in ((1, 3, 1), (2, 5, 2), (9, 12, 3), (3, 1, 1), (1, 6, 4)):
+        q, k, v = (numbers(1, 2, n, 3, seed=n) for n in (queries, keys, keys))
+        near = Window(size)
+        for mask in (near, near & near, near | near, near & Causal(), near | Causal()):
+            act = Attention(q, k, v, mask=mask, start=start, first=first)
+            torch.testing.assert_close(act.context(), opened(act))
+    alone = Attention(numbers(1, 1, 1, 4), numbers(1, 1, 3, 4), numbers(1, 1, 3, 4, seed=1), mask=Window(1))
+    assert alone.context()[0, 0, 0].equal(alone.v[0, 0, 0]) and alone.gap(alone.context()) == 0.0
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("batch", "queries", "keys", "width"),
+    [(0, 3, 5, 2), (2, 0, 5, 2), (2, 3, 0, 2), (2, 3, 5, 0), (0, 0, 0, 0), (2, 0, 0, 2)],
+)
+def test_nothing_has_a_shape_too(score: str, kv_heads: int, batch: int, queries: int, keys: int, width: int) -> None:
+    q, k, v = numbers(batch, 4, queries, 3), numbers(batch, kv_heads, keys, 3), numbers(batch, kv_heads, keys, width)
+    lengths = torch.full((batch,), 2)
+    masks = (None, Causal(), Padding(lengths), Padding(lengths, left=keys), Window(2) | Prefix(lengths))
+    for mask, bias in [*((mask, None) for mask in masks), (Causal(), ALiBi(4)), (None, OfPass(Relative(4)))]:
+        act = Attention(q.requires_grad_(), k, v, mask=mask, bias=bias, score=every_score(3)[score])
+        assert all(getattr(act, step)().shape == act.shape for step in STEPS)
+        context = act.context()
+        assert context.shape == (batch, 4, queries, width)
+        assert keys or not context.any()  # who may look nowhere takes nothing home
+        assert act.gap(context) < 1e-6 and act.to_json()["start"] == 0
+        torch.testing.assert_close(act.edited([Edit("a", step="weights", op="multiply", value=1.0)]).context(), context)
+        assert torch.autograd.grad(context.sum(), q)[0].shape == q.shape
+    assert Attention(numbers(1, 2, 3, 0), numbers(1, 2, 5, 0), numbers(1, 2, 5, 2)).context().shape == (1, 2, 3, 2)
+
+
 # What an act promises
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import inf
 
 import pytest
@@ -86,18 +87,26 @@ def test_a_tree_by_hand() -> None:
     assert Tree.root(2).grown(torch.zeros(2, 1, dtype=torch.long)).allows_all(Grid(1, 2, 2, CPU))
 
 
+def test_one_branch_that_is_left_does_not_see_the_dead_one() -> None:
+    tree = Tree.root(1).grown(torch.tensor([[0, 0]])).grown(torch.tensor([[0]]))
+    assert table(tree, start=3, stop=4, keys=4) == "1101"
+    q, k, v = torch.randn(1, 2, 1, 3), torch.randn(1, 2, 4, 3), torch.randn(1, 2, 4, 3)
+    act = Attention(q, k, v, mask=tree, start=3)
+    torch.testing.assert_close(act.context(), act.weights() @ v)
+
+
 def test_a_flag_never_says_more_than_the_table() -> None:
     masks: list[Mask] = [Causal(), Causal() & Causal(), Causal() | Causal(), Window(9), Causal() & Window(2)]
+    masks += [Window(1), Window(3), Window(2) | Causal(), Window(4) & Window(2)]
     for mask in masks:
-        for start in range(4):
-            for queries in range(1, 4):
-                for keys in range(1, 7):
-                    grid = Grid(start, start + queries, keys, CPU)
-                    dense = mask.dense(grid).expand(1, 1, queries, keys)[0, 0]
-                    if mask.allows_all(grid):
-                        assert dense.all()
-                    if mask.is_causal(grid):
-                        assert torch.equal(dense, torch.ones(queries, keys).tril().bool())
+        for start, first in product(range(4), range(3)):
+            for queries, keys in product(range(1, 4), range(1, 7)):
+                grid = Grid(start, start + queries, keys, CPU, first)
+                dense = mask.dense(grid).expand(1, 1, queries, keys)[0, 0]
+                if mask.allows_all(grid):
+                    assert dense.all()
+                if mask.is_causal(grid):
+                    assert torch.equal(dense, torch.ones(queries, keys).tril().bool())
     assert Causal().is_causal(Grid(0, 3, 3, CPU)) and Causal().allows_all(Grid(2, 3, 3, CPU))
 
 

@@ -34,6 +34,13 @@ def test_learned_positions_are_a_table_with_an_end() -> None:
         positions(torch.zeros(1, 2, 4), start=2)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_no_tokens_have_positions_too(shape: tuple[int, int]) -> None:
+    x, at = torch.zeros(*shape, 4), torch.zeros(shape, dtype=torch.long)
+    for positions in (Sinusoidal(4, 8), Learned(4, 8)):
+        assert positions(x).shape == positions(x, at=at).shape == x.shape
+
+
 def test_a_turn_by_hand() -> None:
     # head_dim 2: one pair, frequency 1: (1, 0) at position p becomes (cos p, sin p).
     turned = Rotary(2)(4)(torch.tensor([1.0, 0.0]).expand(1, 1, 4, 2))[0, 0]

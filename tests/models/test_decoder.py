@@ -190,3 +190,15 @@ def test_presets_choose_and_sizes_do_not() -> None:
     assert DecoderConfig.model_validate(llama.model_dump()) == llama
     with pytest.raises(ValidationError, match="give window too"):
         DecoderConfig(full_every=2)
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary", "alibi", "relative"])
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_no_tokens_have_logits_too(positions: str, shape: tuple[int, int]) -> None:
+    sizes = {"d_model": 8, "d_ff": 8, "heads": 4, "kv_heads": 2, "layers": 2, "max_len": 16, "window": 2}
+    model = Decoder(DecoderConfig.model_validate({**sizes, "positions": positions}), 11).eval()
+    ids = torch.zeros(shape, dtype=torch.long)
+    assert model(ids).shape == model(ids, at=ids).shape == model(ids, documents=ids).shape == (*shape, 11)
+    cache = model.new_cache()
+    model.decode(ids, cache=cache)
+    assert model.decode(ids.new_zeros(shape[0], 1), cache=cache).shape == (shape[0], 1, 8)

@@ -170,3 +170,16 @@ def test_an_untrained_network_forgets_little() -> None:
             gates = weight.view(4, -1)
             assert torch.equal(gates[1], torch.full_like(gates[1], float("bias_ih" in name)))
             assert not gates[[0, 2, 3]].any()
+
+
+@pytest.mark.parametrize("attention", ["bahdanau", "luong", "none"])
+@pytest.mark.parametrize("family", ["lstm", "gru"])
+def test_nothing_to_read_or_write_has_a_shape_too(family: str, attention: str) -> None:
+    model = make(family=family, attention=attention, layers=2)
+    for batch, source, target in ((0, 4, 3), (2, 0, 3), (2, 4, 0), (0, 0, 0)):
+        src, tgt = torch.zeros(batch, source, dtype=torch.long), torch.zeros(batch, target, dtype=torch.long)
+        logits = model(src, tgt)
+        assert logits.shape == (batch, target, 20) and not logits.isnan().any()
+        with watch(model) as trace:
+            assert model(src, tgt, torch.full((batch,), source)).shape == logits.shape
+        assert trace["logits"].shape == logits.shape

@@ -300,3 +300,11 @@ def test_it_learns_to_copy(config: Any) -> None:
 def test_nonsense_is_refused(config: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         make(config)
+
+
+@pytest.mark.parametrize("sizes", [(0, 4, 3), (2, 0, 3), (2, 4, 0)])
+def test_no_tokens_have_logits_too(sizes: tuple[int, int, int]) -> None:
+    batch, source, target = sizes
+    model = make_seq2seq(EncoderDecoderConfig(d_model=8, d_ff=8, heads=4, kv_heads=2, layers=1), 11, 11).eval()
+    src, tgt = torch.zeros(batch, source, dtype=torch.long), torch.zeros(batch, target, dtype=torch.long)
+    assert model(src, tgt).shape == model(src, tgt, torch.full((batch,), source)).shape == (batch, target, 11)

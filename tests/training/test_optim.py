@@ -156,6 +156,15 @@ def test_wsd_by_hand() -> None:
     assert [share(s) for s in (15, 19, 23)] == pytest.approx([0.9, 0.5, 0.1])
 
 
+def test_the_decay_is_a_share_of_what_follows_the_warm_up() -> None:
+    config = ScheduleConfig(kind="wsd", warmup=200, decay=0.6)
+    share = make_schedule(config, 1000)
+    assert sum(share(step) < 1 for step in range(200, 1000)) == 479  # of 800 steps 480, the first of them not yet less
+    assert "after the warm-up" in str(ScheduleConfig.model_fields["decay"].description)
+    assert share(199) == make_schedule(config, 800)(199) == 1.0  # of a shorter run a quarter warms up
+    assert make_schedule(config, 400)(99) == 1.0
+
+
 def test_cosine_by_hand() -> None:
     share = make_schedule(ScheduleConfig(kind="cosine", warmup=2), 12)
     assert [share(s) for s in (0, 1, 2, 7)] == pytest.approx([0.5, 1.0, 1.0, 0.5])

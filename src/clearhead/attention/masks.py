@@ -179,7 +179,8 @@ class Window(Mask):
         return ((asks[:, :, None] - asked[:, None]).abs() < self.size)[:, None]
 
     def allows_all(self, grid: Grid) -> bool:
-        return self.positions is None and grid.stop - grid.first <= self.size and grid.start >= grid.first
+        farthest = max(grid.stop - 1 - grid.first, grid.first + grid.keys - 1 - grid.start)
+        return self.positions is None and farthest < self.size
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,7 +299,7 @@ class Tree(Mask):
         return self.ancestors[:, newest][:, None, :, keys[0]]
 
     def allows_all(self, grid: Grid) -> bool:
-        return self.ancestors.size(1) == 1 and isinstance(self.depth, int)  # a line, without padding before it
+        return isinstance(self.depth, int) and self.ancestors.size(2) == self.depth + 1  # a line: one token a depth
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ class Sinusoidal(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0, at: Places | None = None
     ) -> Float[Tensor, "batch tokens d_model"]:
-        stop = start + x.size(1) if at is None else int(at.max()) + 1
+        stop = _stop(x, start, at)
         if stop > self.table.size(0):  # waves need no training: a longer text simply has more of them
             self.table = sinusoids(2 * stop, x.size(2)).to(self.table)
         return x + (self.table[start:stop] if at is None else self.table[at]).to(x.dtype)
@@ -62,13 +62,20 @@ class Learned(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0, at: Places | None = None
     ) -> Float[Tensor, "batch tokens d_model"]:
-        stop = start + x.size(1) if at is None else int(at.max()) + 1
+        stop = _stop(x, start, at)
         if stop > self.weight.size(0):
             raise ConfigError(
                 f"{stop} tokens are more than the {self.weight.size(0)} positions this model has learned",
                 "shorten the text, or train with a larger max_len or with sinusoidal or rotary positions",
             )
         return x + (self.weight[start:stop] if at is None else F.embedding(at, self.weight))
+
+
+def _stop(x: Tensor, start: int, at: Tensor | None) -> int:
+    """The position after the last one that x has."""
+    if at is None:
+        return start + x.size(1)
+    return int(at.max()) + 1 if at.numel() else 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,7 +70,7 @@ class ScaledDot(Score):
         return (*_same_width(q, k, "scaled dot"), self.scale(q.size(-1)))
 
     def scale(self, head_dim: int) -> float:
-        return float(head_dim**-0.5)
+        return float(max(1, head_dim) ** -0.5)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Additive(Score, nn.Module):
         if self.q_weight is not None and self.k_weight is not None:
             q, k = q @ self.q_weight, k @ self.k_weight
         q, k = _same_width(q, k, "plain additive")
-        groups = q.size(1) // k.size(1)
+        groups = q.size(1) // max(1, k.size(1))
         hidden_q = q.unflatten(1, (k.size(1), groups)).unsqueeze(-2)  # [B, KV, G, Q, 1, hidden]
         hidden_k = k[:, :, None, None]  # [B, KV, 1, 1, K, hidden]
         return ((hidden_q + hidden_k).tanh() @ self.v_weight).squeeze(-1).flatten(1, 2)
@@ -144,8 +144,8 @@ def by_group(x: Tensor, y: Tensor) -> Tensor:
     if x.size(1) == y.size(1):
         return x @ y
     batch, heads, rows, _ = x.shape
-    stacked = x.reshape(batch, y.size(1), -1, x.size(-1))  # [batch, kv_heads, group * rows, a]
-    return (stacked @ y).reshape(batch, heads, rows, -1)
+    stacked = x.reshape(batch, y.size(1), heads // y.size(1) * rows, x.size(-1))  # [batch, kv_heads, group * rows, a]
+    return (stacked @ y).reshape(batch, heads, rows, y.size(-1))
 
 
 def _same_width(q: Tensor, k: Tensor, name: str) -> tuple[Tensor, Tensor]:

@@ -42,15 +42,21 @@ def recur(network: Network, x: Tensor, state: State | None, names: Sequence[str]
         names: what the steps of each layer are shown under.
         batch: rows that are shown; x may have more, the tokens of each row abreast.
     """
+    if not x.size(0) or not x.size(1):  # PyTorch's networks refuse to read nothing
+        return x.new_zeros(*x.shape[:2], network.hidden_size), _first(network, x) if state is None else state
     found: tuple[Tensor, State] = network(x, state)
     if not watched():
         return found
-    if state is None:
-        zeros = x.new_zeros(network.num_layers, len(x), network.hidden_size)
-        state = (zeros, zeros) if isinstance(network, nn.LSTM) else zeros
+    state = _first(network, x) if state is None else state
     shown = _Shown(batch)
     opened = _opened(network, x, state, names, shown)
     return opened if shown.changed else found
+
+
+def _first(network: Network, x: Tensor) -> State:
+    """The state before the first token where none was given."""
+    zeros = x.new_zeros(network.num_layers, len(x), network.hidden_size)
+    return (zeros, zeros) if isinstance(network, nn.LSTM) else zeros
 
 
 class _Shown:

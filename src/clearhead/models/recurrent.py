@@ -129,6 +129,8 @@ class RecurrentEncoder(nn.Module):
         for i, block in enumerate(self.blocks):
             x = block(dropout(x, self.dropout, self.training) if i else x, back)
         half = x.size(2) // 2
+        if not x.size(1):
+            return x, x.new_zeros(len(x), x.size(2))
         return x, torch.cat([x[torch.arange(len(x)), last, :half], x[:, 0, half:]], dim=1)
 
 
@@ -188,6 +190,8 @@ class RecurrentDecoder(nn.Module):
     ) -> Float[Tensor, "batch tokens d_model"]:
         """What is read off behind each token; with a cache, x holds only the new tokens (of a tree: one a branch)."""
         x = see("embedded", dropout(x, self.dropout, self.training))
+        if not x.size(1):
+            return see("out", x)
         keys = MemoryCache() if cache is None else cache.memory
         state = None if cache is None else cache.before(tree)
         if state is None:
@@ -249,8 +253,9 @@ class RecurrentDecoder(nn.Module):
         first = [s.flatten(0, 1).transpose(0, 1).contiguous() for s in (state.hidden, state.cells) if s is not None]
         rows = x.flatten(0, 1)[:, None] if abreast else x
         top, last = recur(self.network, rows, (first[0], first[1]) if self.lstm else first[0], self.layers, batch)
-        behind = [s.transpose(0, 1).unflatten(0, (batch, -1)) for s in (last if isinstance(last, tuple) else (last,))]
-        top = see("states", top.reshape(batch, -1, top.size(-1)))
+        ends = x.size(1) if abreast else 1
+        behind = [s.transpose(0, 1).unflatten(0, (batch, ends)) for s in (last if isinstance(last, tuple) else (last,))]
+        top = see("states", top.reshape(batch, x.size(1), top.size(-1)))
         # What was shown may come back changed, and the next step goes on from there.
         hidden = torch.cat([behind[0][:, :, :-1], top[:, -behind[0].size(1) :, None]], dim=2)
         return top, hidden, behind[1] if self.lstm else None

@@ -146,7 +146,8 @@ class Stack(nn.Module):
         elif tree is not None:
             at = tree.positions[:, -x.size(1) :]
         if self.positions is not None and at is None:
-            x = self.positions(x.reshape(-1, together, x.size(2)), start=start).view_as(x)
+            texts = x.size(0) * (x.size(1) // max(1, together))
+            x = self.positions(x.reshape(texts, together, x.size(2)), start=start).view_as(x)
         elif self.positions is not None:
             x = self.positions(x, at=at)
         x = see("embedded", dropout(x, self.dropout, self.training))

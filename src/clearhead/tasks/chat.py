@@ -5,7 +5,6 @@ loss = - sum over the assistant's tokens of log p(y_t | everything before)      
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
@@ -32,6 +31,7 @@ from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
 from clearhead.tasks.texts import begin, judged_rows, plan_of
+from clearhead.training.cross_entropy import perplexity
 from clearhead.training.loop import read_metrics, run
 
 __all__ = ["Chat"]
@@ -105,7 +105,10 @@ class Chat(LanguageModel):
         job = ChatJob(module, learned, judged)
         outcome = run(job, plan_of(config), folder, resume=session.resume, quiet=session.quiet)
         before = next(m["untrained"] for m in read_metrics(folder) if m["kind"] == "floors")
-        results = {**outcome.to_json(), "before": {"loss": round(before, 4), "perplexity": round(math.exp(before), 4)}}
+        results = {
+            **outcome.to_json(),
+            "before": {"loss": round(before, 4), "perplexity": round(perplexity(before), 4)},
+        }
         folder.write_json("config.json", {**folder.config(), "results": results})
         if config.lora.rank:
             about = {"rank": str(config.lora.rank), "alpha": str(config.lora.alpha), "beside": config.lora.beside}
@@ -249,7 +252,7 @@ class Chat(LanguageModel):
                 count += len(logits)
         chats_read = f"{len(rows):,} chat{'s' * (len(rows) != 1)}"
         how = f"{count:,} tokens of the assistant in {chats_read}, each cut at {length} tokens"
-        return {"perplexity": Score(math.exp(total / count), how, 3)}
+        return {"perplexity": Score(perplexity(total / count), how, 3)}
 
 
 def _base(config: ChatConfig) -> LanguageModel:

@@ -5,7 +5,6 @@ A template says how a conversation is written, and which of it the assistant wri
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
@@ -20,6 +19,7 @@ from clearhead.generation.template import ChatTemplate, Stretch
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.texts import TextJob, judged
+from clearhead.training.cross_entropy import perplexity
 
 __all__ = ["ChatJob", "encoded", "ending", "read_parts", "rows_of", "tokens_of"]
 
@@ -37,7 +37,7 @@ class ChatJob(TextJob):
     def validate(self, module: Decoder) -> dict[str, float]:
         """ "loss" (nats) and perplexity of the assistant's tokens in the validation part."""
         total, count = judged(module, self._valid)
-        return {"loss": total / count, "perplexity": math.exp(total / count)}
+        return {"loss": total / count, "perplexity": perplexity(total / count)}
 
     def floors(self) -> dict[str, float]:
         """None: the model was trained before."""

@@ -32,6 +32,7 @@ from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
 from clearhead.tasks.text_inside import TextInside
 from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
+from clearhead.training.cross_entropy import perplexity
 from clearhead.training.loop import run
 
 __all__ = ["LanguageModel", "Shown"]
@@ -330,7 +331,7 @@ class LanguageModel(TextInside):
         how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
         return {
             "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),
-            "perplexity": Score(math.exp(total / max(1, tokens)), f"{tokens:,} tokens of this model's own; {how}", 3),
+            "perplexity": Score(perplexity(total / max(1, tokens)), f"{tokens:,} tokens of this model's own; {how}", 3),
         }
 
     def describe(self) -> dict[str, Any]:

@@ -36,8 +36,8 @@ class ScheduleConfig(BaseModel):
     kind: Literal["wsd", "cosine", "inverse-sqrt"] = Field(
         "wsd", description="warm-up, stable, linear decay; cosine; or inverse square root"
     )
-    warmup: int = Field(200, ge=0, description="steps of linear warm-up")
-    decay: float = Field(0.6, ge=0, le=1, description="share of the run that decays (wsd)")
+    warmup: int = Field(200, ge=0, description="steps of linear warm-up, at most a quarter of the run")
+    decay: float = Field(0.6, ge=0, le=1, description="share of the steps after the warm-up in which it decays (wsd)")
 
 
 class TrainingConfig(BaseModel):

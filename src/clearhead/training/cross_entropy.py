@@ -12,6 +12,7 @@ Axes: tokens, d_model, vocab.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["cross_entropy"]
+__all__ = ["cross_entropy", "perplexity"]
 
 _BLOCK = 2**25  # logits that are held at once (64 MB in bfloat16)
 _COLUMNS = 2**13  # of these, whose gradient's product is done at once: a turned piece of them stays in the cache
@@ -40,6 +41,14 @@ def cross_entropy(
     return loss
 
 
+def perplexity(loss: float) -> float:
+    """e^loss of a mean loss in nats; infinite where that is more than a float can hold."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
+
+
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, labels: Tensor, smoothing: float, cap: float | None) -> Tensor:
@@ -57,8 +66,7 @@ class _CrossEntropy(torch.autograd.Function):
             place = torch.arange(len(label), device=x.device), label
             at_label = logits[place].float()
             p = logits.softmax(-1)
-            # The label's own two numbers give the sum of all exponentials: it need not be summed a second time.
-            normaliser = at_label - p[place].float().clamp(min=torch.finfo(torch.float32).tiny).log()
+            normaliser = _normaliser(logits, p, place)
             loss += normaliser.sum() - (1 - smoothing) * at_label.sum()
             if total is not None:
                 summed = (part.float() @ total).sum() if bent is None else logits.sum(dtype=torch.float32)
@@ -81,6 +89,20 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x_grad, weight_grad = ctx.saved_tensors
         return x_grad * grad, weight_grad * grad, None, None, None
+
+
+def _normaliser(logits: Tensor, p: Tensor, place: tuple[Tensor, Tensor]) -> Tensor:
+    """log sum exp of each row of logits, in float32.
+
+    The label's own two numbers give it without a second sum over the vocabulary: logit - log p. Where its p is smaller
+    than a float can be, those of the likeliest token do.
+    """
+    at_label = p[place].float()
+    least = max(torch.finfo(p.dtype).tiny, torch.finfo(torch.float32).tiny)
+    found = logits[place].float() - at_label.clamp(min=least).log()
+    lost = (at_label < least).nonzero()[:, 0]
+    found[lost] = logits[lost].amax(-1).float() - p[lost].amax(-1).float().log()
+    return found
 
 
 def _columns_times(p: Tensor, x: Tensor) -> Tensor:
