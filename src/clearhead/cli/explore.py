@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clearhead.errors import ClearheadError, ConfigError
+from clearhead.ranges import Port, check
 
 __all__ = ["explore"]
 
@@ -29,6 +30,7 @@ def explore(
     browser
         open the browser; without, the address is only printed
     """
+    check(Port, "port", port)
     import json
     import socket
     import sys

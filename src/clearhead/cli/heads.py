@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from cyclopts import Parameter
 
 from clearhead.errors import ConfigError
+from clearhead.ranges import Texts, check
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,8 +78,7 @@ def heads(
             raise ConfigError(f"{path} does not end in {suffix}", f"write --{suffix[1:]} {path.with_suffix(suffix)}")
     if (sentence is None) != (word is None):
         raise ConfigError("a word is looked for in a sentence", 'write --sentence "The cats sleep." --word cats')
-    if texts < 1:
-        raise ConfigError(f"{texts} texts tell nothing", "ask for 1 or more")
+    check(Texts, "texts", texts)
 
     from clearhead.tasks.load import load
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from clearhead.ranges import Count, Entries, Part, Share
+
 __all__ = ["ChatDataConfig", "DataConfig", "TextConfig", "VocabularyConfig"]
 
 
@@ -33,11 +35,11 @@ class DataConfig(BaseModel):
     comment: str | None = Field(
         default=None, min_length=1, description='Leave out lines of text tables and parallel files that begin so ("#").'
     )
-    max_chars: int = Field(default=1000, ge=1, description="Drop a pair with a side longer than this many characters.")
-    valid_share: float = Field(
-        default=0.02, gt=0, lt=1, description="Share of pairs held out for validation when no validation file is given."
+    max_chars: Count = Field(default=1000, description="Drop a pair with a side longer than this many characters.")
+    valid_share: Share = Field(
+        default=0.02, gt=0, description="Share of pairs held out for validation when no validation file is given."
     )
-    valid_rows: int = Field(default=1000, ge=1, description="At most this many pairs are held out for validation.")
+    valid_rows: Count = Field(default=1000, description="At most this many pairs are held out for validation.")
 
     @field_validator("source", "target", "links", mode="before")
     @classmethod
@@ -66,8 +68,8 @@ class TextConfig(BaseModel):
         default="<|endoftext|>", description='A line of a text file that stands between documents ("": none does).'
     )
     apart: bool = Field(default=False, description="Documents in one row do not see each other, and count from 0 each.")
-    valid_share: float = Field(
-        default=0.1, gt=0, lt=1, description="Share of the text held out when no validation file is given."
+    valid_share: Share = Field(
+        default=0.1, gt=0, description="Share of the text held out when no validation file is given."
     )
 
     @field_validator("text", mode="before")
@@ -85,10 +87,10 @@ class ChatDataConfig(BaseModel):
         default=None,
         description="File of a chat template in the Hugging Face form (default: the base's, else our own).",
     )
-    valid_share: float = Field(
-        default=0.05, gt=0, lt=1, description="Share of chats held out when no validation file is given."
+    valid_share: Share = Field(
+        default=0.05, gt=0, description="Share of chats held out when no validation file is given."
     )
-    valid_rows: int = Field(default=1000, ge=1, description="At most this many chats are held out for validation.")
+    valid_rows: Count = Field(default=1000, description="At most this many chats are held out for validation.")
 
 
 class VocabularyConfig(BaseModel):
@@ -96,8 +98,8 @@ class VocabularyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    vocab_size: int = Field(100_000, ge=2, description="most words of the vocabulary")
-    min_count: int = Field(5, ge=1, description="rarer words get no vector")
+    vocab_size: Entries = Field(100_000, ge=2, description="most words of the vocabulary")
+    min_count: Count = Field(5, description="rarer words get no vector")
     lowercase: bool = Field(True, description="read small letters only")
-    sample: float = Field(1e-3, ge=0, description="share above which a word is dropped now and then (0 = never)")
-    valid_share: float = Field(0.01, gt=0, lt=1, description="share of lines held out when no validation file is given")
+    sample: Part = Field(1e-3, description="share above which a word is dropped now and then (0 = never)")
+    valid_share: Share = Field(0.01, gt=0, description="share of lines held out when no validation file is given")

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clearhead.errors import ClearheadError, DataError
+from clearhead.ranges import Heads, Seed
 
 __all__ = ["AttentionNumbers", "Memory", "Weights", "read_numbers"]
 
@@ -54,7 +55,7 @@ class Weights(_Part):
     additive_q: Matrix | None = Field(None, description="of the additive score, [width of q, hidden]")
     additive_k: Matrix | None = Field(None, description="of the additive score, [width of k, hidden]")
     additive_v: list[float] | None = Field(None, description="of the additive score, [hidden]")
-    seed: int | None = Field(
+    seed: Seed | None = Field(
         None, description="draw q, k, v in this order as nn.Linear(width, width, bias=False) after this seed"
     )
 
@@ -79,7 +80,7 @@ class AttentionNumbers(_Part):
     k: Matrix | None = Field(None, description="the keys themselves")
     v: Matrix | None = Field(None, description="the values themselves")
     percentages: Matrix | None = Field(None, description="the attention itself, rows of shares that sum to 1")
-    heads: int = Field(1, gt=0, description="into how many heads the columns of q, k and v are split")
+    heads: Heads = Field(1, description="into how many heads the columns of q, k and v are split")
     score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] = Field(
         "scaled-dot", description="how a query and a key are compared"
     )

@@ -22,6 +22,7 @@ from unicodedata import normalize
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearhead.errors import DataError, FolderError
+from clearhead.ranges import Count, Entries, Share
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -60,12 +61,10 @@ class TokenizerConfig(BaseModel):
     vocabularies: Literal["joint", "separate"] = Field(
         "joint", description="one vocabulary for source and target, or one each"
     )
-    vocab_size: int = Field(8000, ge=300, description="most entries of a vocabulary")
-    min_count: int = Field(2, ge=1, description="rarer pairs or words get no entry of their own (unigram: no say)")
+    vocab_size: Entries = Field(8000, ge=300, description="most entries of a vocabulary")
+    min_count: Count = Field(2, description="rarer pairs or words get no entry of their own (unigram: no say)")
     lowercase: bool = Field(False, description="read and write small letters only")
-    dropout: float = Field(
-        0.0, ge=0, lt=1, description="share of merges skipped in training, anew in every epoch (bpe only)"
-    )
+    dropout: Share = Field(0.0, description="share of merges skipped in training, anew in every epoch (bpe only)")
 
     @model_validator(mode="after")
     def _has_merges(self) -> TokenizerConfig:
@@ -80,8 +79,8 @@ class TextTokenizerConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["bpe", "byte", "character"] = Field("bpe", description="byte-pair encoding, bytes or characters")
-    vocab_size: int = Field(8000, ge=300, description="most entries of a vocabulary (bpe, character)")
-    min_count: int = Field(2, ge=1, description="rarer pairs or characters get no entry of their own")
+    vocab_size: Entries = Field(8000, ge=300, description="most entries of a vocabulary (bpe, character)")
+    min_count: Count = Field(2, description="rarer pairs or characters get no entry of their own")
 
 
 class Tokenizer:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from clearhead.data.files import open_file, read_lines
 from clearhead.data.tokenizers import UNK, Tokenizer
-from clearhead.errors import DataError
+from clearhead.errors import ConfigError, DataError
 
 __all__ = ["Stretch", "WordSet", "encode_words", "read_text", "split_lines"]
 
@@ -79,7 +79,7 @@ class WordSet:
         self.ids = np.concatenate(rows).astype(np.int32)
         self.lines = np.repeat(np.arange(len(rows), dtype=np.int32), lengths)
         self.counts = np.bincount(self.ids, minlength=vocab_size)
-        self.window, self.drawn, self.seed = window, drawn, seed
+        self.window, self.drawn, self.seed, self._sample = window, drawn, seed, sample
         shares = self.counts / max(1, len(self.ids))
         with np.errstate(divide="ignore", invalid="ignore"):
             keep = np.sqrt(sample / shares) + sample / shares
@@ -90,7 +90,12 @@ class WordSet:
 
     def epoch(self, epoch: int, size: int) -> list[Key]:
         """The stretches of an epoch, of about `size` kept words each, in training order."""
-        count = max(1, round(len(self._kept(epoch)) / size))
+        kept = len(self._kept(epoch))
+        if not kept:
+            raise ConfigError(
+                f"vocabulary.sample {self._sample} drops every one of {len(self.ids):,} words", "give more, or 0: none"
+            )
+        count = max(1, round(kept / size))
         return [(epoch, int(i)) for i in np.random.default_rng([self.seed, epoch, 1]).permutation(count)]
 
     def in_order(self, size: int) -> list[Key]:

@@ -24,6 +24,7 @@ from torch import Tensor
 from clearhead.attention import Padding, Tree
 from clearhead.errors import ConfigError
 from clearhead.generation.search import Hypothesis, search
+from clearhead.ranges import Count, Seed, check
 
 __all__ = ["Choice", "Continuer", "Sampling", "beams", "check_writing", "continued", "drawn"]
 
@@ -109,10 +110,8 @@ def check_writing(max_tokens: int, seed: int) -> None:
     Raises:
         ConfigError: they cannot.
     """
-    if max_tokens < 1:
-        raise ConfigError(f"max_tokens {max_tokens} is not possible", "give 1 or more")
-    if seed < 0:
-        raise ConfigError(f"seed {seed} is not possible", "give 0 or more")
+    check(Count, "max_tokens", max_tokens)
+    check(Seed, "seed", seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from clearhead.ranges import Base, Blocks, Divisor, Heads, Length, Moments, Rate, Share, Width
+
 __all__ = [
     "PRESETS",
     "SEQ2SEQ",
@@ -32,16 +34,15 @@ class TransformerConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["encoder-decoder", "decoder"] = Field(description="which kind of model")
-    d_model: int = Field(256, gt=0, description="width of the residual stream")
-    d_ff: int = Field(1024, gt=0, description="width inside the feed-forward layers")
-    heads: int = Field(8, gt=0, description="heads of each attention")
-    kv_heads: int | None = Field(None, gt=0, description="key/value heads (fewer than heads: grouped or multi-query)")
-    head_dim: int | None = Field(
+    d_model: Width = Field(256, description="width of the residual stream")
+    d_ff: Width = Field(1024, description="width inside the feed-forward layers")
+    heads: Heads = Field(8, description="heads of each attention")
+    kv_heads: Heads | None = Field(None, description="key/value heads (fewer than heads: grouped or multi-query)")
+    head_dim: Width | None = Field(
         None,
-        gt=0,
         description="width of a head's queries and keys (default: d_model / heads; d_model: full-width heads)",
     )
-    v_head_dim: int | None = Field(None, gt=0, description="width of a head's values (default: head_dim)")
+    v_head_dim: Width | None = Field(None, description="width of a head's values (default: head_dim)")
     o_proj: bool = Field(True, description="project the joined heads; without it they simply stand side by side")
     score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] = Field(
         "scaled-dot", description="how a query and a key are compared"
@@ -49,7 +50,7 @@ class TransformerConfig(BaseModel):
     qk_norm: bool = Field(False, description="normalise each head's queries and keys before they are compared")
     biases: bool = Field(True, description="projections add a bias")
     norm: Literal["layer", "rms"] = Field("layer", description="which normalisation")
-    norm_eps: float | None = Field(None, gt=0, description="what a norm adds below its root (default: 1e-5, rms 1e-6)")
+    norm_eps: Share | None = Field(None, gt=0, description="what a norm adds below its root (default: 1e-5, rms 1e-6)")
     norm_order: Literal["pre", "post"] = Field("pre", description="normalise before each part, or after its residual")
     activation: Literal["relu", "relu2", "gelu", "gelu-tanh", "swiglu"] = Field(
         "relu", description="of the feed-forward layers"
@@ -57,12 +58,10 @@ class TransformerConfig(BaseModel):
     positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = Field(
         "sinusoidal", description="kind of positions"
     )
-    rotary_base: float = Field(
-        1e4, gt=1, description="rotary positions: about how long the slowest pair takes to turn once"
-    )
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of activations dropped in training")
-    attention_dropout: float = Field(0.0, ge=0, lt=1, description="share of attention weights dropped in training")
-    max_len: int = Field(256, gt=1, description="most tokens of a text")
+    rotary_base: Base = Field(1e4, description="rotary positions: about how long the slowest pair takes to turn once")
+    dropout: Share = Field(0.1, description="share of activations dropped in training")
+    attention_dropout: Share = Field(0.0, description="share of attention weights dropped in training")
+    max_len: Length = Field(256, gt=1, description="most tokens of a text")
 
     @model_validator(mode="after")
     def _divides(self) -> TransformerConfig:
@@ -92,8 +91,8 @@ class EncoderDecoderConfig(TransformerConfig):
     """An encoder-decoder transformer (Vaswani et al., 2017)."""
 
     family: Literal["encoder-decoder"] = Field("encoder-decoder", description="which kind of model")
-    layers: int = Field(3, gt=0, description="blocks of the encoder, and of the decoder unless decoder_layers is given")
-    decoder_layers: int | None = Field(None, gt=0, description="blocks of the decoder")
+    layers: Blocks = Field(3, description="blocks of the encoder, and of the decoder unless decoder_layers is given")
+    decoder_layers: Blocks | None = Field(None, description="blocks of the decoder")
     tied: Literal["all", "target", "none"] = Field(
         "all", description="share one matrix among source and target embeddings and output, or target and output"
     )
@@ -136,16 +135,16 @@ class DecoderConfig(TransformerConfig):
     preset: Literal["modern", "gpt2", "llama", "qwen3"] = Field(
         "modern", description="whose choices hold where nothing else is said (sizes are not among them)"
     )
-    layers: int = Field(6, gt=0, description="blocks")
+    layers: Blocks = Field(6, description="blocks")
     tied: bool = Field(True, description="embeddings and output share one matrix")
-    window: int | None = Field(None, gt=0, description="how many tokens a token sees, itself the last (default: all)")
-    full_every: int | None = Field(None, gt=1, description="with a window: every so manieth block sees all")
+    window: Length | None = Field(None, description="how many tokens a token sees, itself the last (default: all)")
+    full_every: Blocks | None = Field(None, gt=1, description="with a window: every so manieth block sees all")
     embedding_norm: bool = Field(False, description="normalise the embeddings")
     x0_shortcut: bool = Field(False, description="each block is also given the embeddings, in a learned mix")
     value_residual: bool = Field(
         False, description="later blocks mix the first one's values into theirs (Zhou et al., 2024)"
     )
-    soft_cap: float | None = Field(None, gt=0, description="logits stay between minus and plus this, by a tanh")
+    soft_cap: Divisor | None = Field(None, description="logits stay between minus and plus this, by a tanh")
     zero_init: bool = Field(False, description="what a block adds begins at zero, and all tokens equally likely")
 
     @model_validator(mode="before")
@@ -169,8 +168,8 @@ class LoRAConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rank: int = Field(0, ge=0, description="rank of the small matrices (0: the model itself is trained)")
-    alpha: float = Field(16.0, gt=0, description="how much they count: alpha / rank times")
+    rank: Moments = Field(0, description="rank of the small matrices (0: the model itself is trained)")
+    alpha: Rate = Field(16.0, description="how much they count: alpha / rank times")
     beside: Literal["all", "attention"] = Field("all", description="matrices of whole blocks, or of attention alone")
     tables: bool = Field(
         False, description="train embeddings and output matrix whole (else: only the marks of a chat in them)"
@@ -183,12 +182,12 @@ class RecurrentConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["lstm", "gru"] = Field("lstm", description="which kind of model")
-    d_model: int = Field(256, gt=0, description="width of embeddings, states and what is read off them")
-    layers: int = Field(1, gt=0, description="recurrent layers of the encoder (from both ends), and of the decoder")
+    d_model: Width = Field(256, description="width of embeddings, states and what is read off them")
+    layers: Blocks = Field(1, description="recurrent layers of the encoder (from both ends), and of the decoder")
     attention: Literal["bahdanau", "luong", "none"] = Field(
         "bahdanau", description="look at the source before each step, after it, or have one fixed vector of it"
     )
-    heads: int = Field(1, gt=0, description="heads of the attention")
+    heads: Heads = Field(1, description="heads of the attention")
     score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] | None = Field(
         None,
         description="how a state and a source token are compared (default: additive before a step, bilinear after)",
@@ -197,8 +196,8 @@ class RecurrentConfig(BaseModel):
     tied: Literal["all", "target", "none"] = Field(
         "all", description="share one matrix among source and target embeddings and output, or target and output"
     )
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped in training")
-    max_len: int = Field(256, gt=1, description="most tokens of a sentence")
+    dropout: Share = Field(0.2, description="share of activations dropped in training")
+    max_len: Length = Field(256, gt=1, description="most tokens of a sentence")
 
     @model_validator(mode="after")
     def _divides(self) -> RecurrentConfig:
@@ -219,8 +218,8 @@ class WordVectorsConfig(BaseModel):
         "skip-gram",
         description="a word predicts each word around it, those around it predict a word, or it predicts the next one",
     )
-    d_model: int = Field(100, gt=0, description="numbers of a word's vector")
-    window: int = Field(5, gt=0, le=64, description="how far around a word is looked, on either side (not: next)")
+    d_model: Width = Field(100, description="numbers of a word's vector")
+    window: Length = Field(5, le=64, description="how far around a word is looked, on either side (not: next)")
 
 
 SEQ2SEQ: dict[str, type[EncoderDecoderConfig | RecurrentConfig]] = {

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from clearhead.errors import ConfigError, nearest
 from clearhead.folder import Folder
 from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
+from clearhead.ranges import given
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
 from clearhead.tasks.session import Session
@@ -144,9 +145,10 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> C
     family = next((str(part) for part in first["loc"] if part in SEQ2SEQ), None)  # no part of the option's name
     where = ".".join(str(part) for part in first["loc"] if part != family)
     if first["type"] == "union_tag_invalid":
-        given = first["input"].get("family")
+        family = first["input"].get("family")
         return ConfigError(
-            f"there is no family {given!r}", nearest(str(given), SEQ2SEQ) or f"the families are {', '.join(SEQ2SEQ)}"
+            f"there is no family {given(family)}",
+            nearest(str(family), SEQ2SEQ) or f"the families are {', '.join(SEQ2SEQ)}",
         )
     if first["type"] == "extra_forbidden":
         known = _fields(kind, family)
@@ -155,8 +157,8 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> C
         mend = nearest(where, known) or nearest(where.split(".")[-1], [k.split(".")[-1] for k in known])
         return ConfigError(f"there is no option {where!r}", mend or f"the options are {', '.join(known)}")
     message = first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], Mapping) else f" = {first['input']!r}"
-    return ConfigError(f"{where or 'the configuration'}{given}: {message}", f"correct {where or 'it'}")
+    value = "" if isinstance(first["input"], Mapping) else f" = {given(first['input'])}"
+    return ConfigError(f"{where or 'the configuration'}{value}: {message}", f"correct {where or 'it'}")
 
 
 def _fields(kind: type[BaseModel], family: str | None, prefix: str = "") -> list[str]:

@@ -18,6 +18,7 @@ from clearhead.models.architecture import (
     Seq2SeqConfig,
     WordVectorsConfig,
 )
+from clearhead.ranges import Moments, Seed, Steps
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 __all__ = [
@@ -38,10 +39,10 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str = Field(description="the recipe this began with")
-    seed: int = Field(0, ge=0, description="of everything that is drawn: weights, order, dropout")
-    max_steps: int | None = Field(None, gt=0, description="optimizer steps (default: training.epochs decide)")
-    keep_checkpoints: int = Field(
-        0, ge=0, description="moments of the run to keep, spread evenly, the first and last too"
+    seed: Seed = Field(0, description="of everything that is drawn: weights, order, dropout")
+    max_steps: Steps | None = Field(None, gt=0, description="optimizer steps (default: training.epochs decide)")
+    keep_checkpoints: Moments = Field(
+        0, description="moments of the run to keep, spread evenly, the first and last too"
     )
     optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="how weights are changed")
 
@@ -96,9 +97,8 @@ class WordsConfig(RunConfig):
 
     task: Literal["words"] = Field("words", description="the task")
     recipe: str = Field("words", description="the recipe this began with")
-    negatives: int = Field(
+    negatives: Moments = Field(
         5,
-        ge=0,
         description="words drawn by chance for each pair (0: the softmax over all words, for small vocabularies)",
     )
     vocabulary: VocabularyConfig = Field(default_factory=lambda: VocabularyConfig(), description="which words")

@@ -24,6 +24,7 @@ from clearhead.exchange.word2vec import read_vectors
 from clearhead.folder import Folder
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
+from clearhead.ranges import Count, check
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.room import check_room
@@ -266,6 +267,7 @@ class Words:
         """
         if isinstance(queries, str):
             raise ConfigError("nearest takes a list of words, not one string", 'write .nearest(["..."])')
+        check(Count, "n", n)
         names, unit = self.words, F.normalize(self.vectors, dim=-1)
         found = []
         for query in queries:
