@@ -122,6 +122,15 @@ def test_chats_that_begin_alike_stand_in_one_part() -> None:
         hold_out_chats(chats[:1], 0.1, 1000)
 
 
+@pytest.mark.parametrize(("hello", "hi", "held"), [(90, 10, 10), (10, 90, 10), (1, 99, 1)])
+def test_a_beginning_that_is_common_is_not_held_out(hello: int, hi: int, held: int) -> None:
+    """Of two per cent of a hundred: the rarest beginning, where even that has more."""
+    begins = ["hello"] * hello + ["hi"] * hi
+    chats = [Chat((Message("user", begin), Message("assistant", str(i)))) for i, begin in enumerate(begins)]
+    train, valid = hold_out_chats(chats, 0.02, 1000)
+    assert (len(train), len(valid)) == (100 - held, held)
+
+
 def test_columns_that_are_guessed_are_told(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="column 'question' is what the user says, 'answer' the assistant") as told:
         assert read_chats(written(tmp_path, {"question": "Why?", "answer": "Because."}))[0] == [Chat(ASKED)]

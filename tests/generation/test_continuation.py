@@ -108,22 +108,65 @@ def test_draws_follow_the_probabilities() -> None:
     assert (np.abs(counts / 400 - wanted.numpy()) <= 4 * error + 1e-9).all()
 
 
-logits = st.lists(st.floats(-6, 6), min_size=4, max_size=30).map(lambda x: torch.tensor([x, x[::-1]]))
+logits = st.lists(st.floats(-6, 6) | st.integers(-1, 1), min_size=4, max_size=30).map(
+    lambda x: torch.tensor([x, x[::-1]], dtype=torch.float64)
+)
 
 
 @given(logits=logits, k=st.integers(1, 40), p=st.floats(0.05, 1.0), least=st.floats(0.0, 1.0))
 def test_the_cuts_are_their_definitions(logits: Tensor, k: int, p: float, least: float) -> None:
-    whole = logits.double().softmax(-1)
-    ordered = whole.sort(dim=1, descending=True).values
+    """Of equal ones the earlier: `order` holds the places of the best, then of the second best, ..."""
+    whole = logits.softmax(-1)
+    ordered, order = whole.sort(dim=1, descending=True, stable=True)
+    rank = order.argsort(dim=1)
+    needed = (ordered.cumsum(1) - ordered < p - 1e-14).sum(1, keepdim=True).clamp(min=1)
     for cut, kept in (
-        (Sampling(1.0, top_k=k, top_p=1.0), whole >= ordered[:, min(k, whole.size(1)) - 1 :][:, :1]),
+        (Sampling(1.0, top_k=k, top_p=1.0), rank < k),
         (Sampling(1.0, min_p=least, top_p=1.0), whole >= least * ordered[:, :1]),
-        (Sampling(1.0, top_p=p), whole >= ordered.gather(1, ((ordered.cumsum(1) - ordered) < p).sum(1, True) - 1)),
+        (Sampling(1.0, top_p=p), rank < needed),
     ):
         wanted = torch.where(kept, whole, 0.0)
         torch.testing.assert_close(
-            cut.probabilities(logits.double()), wanted / wanted.sum(1, keepdim=True), rtol=1e-6, atol=1e-9
+            cut.probabilities(logits), wanted / wanted.sum(1, keepdim=True), rtol=1e-6, atol=1e-9
         )
+
+
+def test_of_equal_tokens_as_many_are_left_as_were_asked_for() -> None:
+    level, rough = torch.zeros(1, 10), torch.randn(200, 4000).bfloat16().float()
+    for k in (1, 3, 5):
+        assert (Sampling(1.0, top_k=k, top_p=1.0).probabilities(level) > 0)[0].tolist() == [i < k for i in range(10)]
+        assert ((Sampling(1.0, top_k=k, top_p=1.0).probabilities(rough) > 0).sum(1) == k).all()
+    assert (Sampling(1.0, top_k=1).probabilities(rough).argmax(1) == rough.argmax(1)).all()
+    for share in (0.1, 0.3, 0.5, 0.7):  # ten of a tenth each: the sums are rounded, the number is not
+        for numbers in (torch.float32, torch.float64):
+            left = Sampling(1.0, top_p=share).probabilities(level.to(numbers)) > 0
+            assert int(left.sum()) == round(10 * share)
+    tied = torch.tensor([[3.0, 1.0, 1.0, 1.0, 1.0]])
+    assert (Sampling(1.0, top_k=2, top_p=1.0).probabilities(tied) > 0)[0].tolist() == [True, True, False, False, False]
+    assert (Sampling(1.0, top_k=3, top_p=0.5).probabilities(level) > 0)[0].tolist() == [i < 2 for i in range(10)]
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-38, 1e-45, 5e-324])
+def test_the_smallest_temperatures_are_greedy(temperature: float) -> None:
+    logits = torch.randn(20, 50)
+    logits[:, 3] = -math.inf
+    for cuts in ({}, {"top_k": 5}, {"min_p": 0.1}):
+        assert torch.equal(Sampling(temperature, **cuts).probabilities(logits), GREEDY.probabilities(logits))
+
+
+@pytest.mark.parametrize("penalty", [1e-300, 1e-45, 1e38, 1e300])
+def test_no_penalty_makes_a_number_that_is_none(penalty: float) -> None:
+    logits, seen = torch.tensor([[2.0, -1.0, 0.0, -math.inf, 1.0]]), torch.tensor([[True, True, True, True, False]])
+    p = Sampling(1.0, top_p=1.0, repetition_penalty=penalty).probabilities(logits, seen)
+    assert p.isfinite().all() and p[0, 3] == 0 and float(p.sum()) == pytest.approx(1)
+
+
+def test_each_text_draws_by_its_number_in_all_batches() -> None:
+    model, sampling = make(), Sampling(temperature=1.5, top_p=1.0)
+    whole = written(model, [[4]] * 7, [12] * 7, sampling, seed=1)
+    parts = [written(model, [[4]] * n, [12] * n, sampling, seed=1, first=first) for first, n in ((0, 3), (3, 4))]
+    assert [*parts[0], *parts[1]] == whole
+    assert len({tuple(text) for text in whole}) == 7
 
 
 def test_temperature_and_penalty() -> None:

@@ -104,6 +104,19 @@ def test_read_back_it_is_the_same(model: Chat, place: Path) -> None:
     assert found.value < 1.5 and abs(low.value - found.value) < 0.05 and "200 chats" in found.signature
 
 
+def test_chats_that_are_not_measured_are_said(model: Chat, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"prompt": "Why?", "completion": "So."}, {"prompt": "Why?", "completion": " "}]
+    rows.append({"prompt": "word " * 90, "completion": "Yes."})
+    file = tmp_path / "c.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert " 1 chat," in model.evaluate([str(file)], precision="bfloat16")["perplexity"].signature
+    assert capsys.readouterr().err.splitlines() == [
+        "3 chats read",
+        f"1 dropped: the assistant says nothing in them (first: {file}, line 2)",
+        "1 given chat is cut at 48 tokens, 1 of them dropped: no answer is left",
+    ]
+
+
 def test_what_is_said_does_not_end_the_turn(model: Chat) -> None:
     """Marks of a chat in a message are text: as many special tokens as messages have."""
     specials = set(model.tokenizer.specials.values())

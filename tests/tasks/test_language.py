@@ -85,6 +85,15 @@ def test_bits_per_byte_by_hand(trained: LanguageModel, tmp_path: Path) -> None:
     assert cheaper["bits per byte"].value == pytest.approx(found["bits per byte"].value, abs=0.1)
 
 
+def test_rows_without_a_text_are_said(
+    trained: LanguageModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_text('{"text": "the sea"}\n{"text": ""}\n{"text": ""}\n')
+    assert trained.evaluate([str(file)])["bits per byte"].signature.startswith("7 bytes")
+    assert capsys.readouterr().err == f"2 rows without a text left out (first: {file}, line 2)\n"
+
+
 def test_the_validation_loss_is_of_the_whole_part(trained: LanguageModel) -> None:
     """The loss of a token and the bits of a byte tell the same sum, over the tokens and the bytes of the part."""
     assert trained.folder is not None
@@ -333,8 +342,11 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
         rf"remark: {re.escape(str(text))}, line 1 has \d+ tokens and was cut to its last 16: ", long.stderr
     )
     assert long.stderr.count("remark: ") == 21 and long.stderr.endswith("could not be written on\n")
-    both = call("generate", out, "-", "--max-tokens", 12, "--json", stdin=b"the\nking\n")
-    assert [json.loads(line)["prompt"] for line in both.stdout.splitlines()] == ["the", "king"]
+    both = call(
+        "generate", out, "-", "--max-tokens", 9, "--top-p", 1, "--temperature", 2, "--json", stdin=b"the\n" * 34
+    )
+    assert [json.loads(line)["prompt"] for line in both.stdout.splitlines()] == ["the"] * 34
+    assert len(set(both.stdout.splitlines())) == 34, "no text draws what one of another batch did"
     table = call("show", out, prompt, "--layer", 0)
     assert "self-attention, per cent" in table.stdout and "mean of all heads" in table.stdout
     assert "token looked at" not in table.stdout and "token, looked at →" in table.stdout
@@ -354,6 +366,8 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert "about" in call("train", "language", text, "--dry-run").stdout
     for words, said in (
         (["generate", out, prompt, "--top-p", 2], "top_p"),
+        (["evaluate", out, text, "--length-penalty", 2], "language is measured without --length-penalty"),
+        (["evaluate", out, text, "--source", 1], "language is measured without --source"),
         (["generate", out, prompt, "--temperature", "inf"], "temperature inf is not possible"),
         (["generate", out, prompt, "--seed", -1], "seed -1 is not possible"),
         (["generate", out, prompt, "--max-tokens", -5], "max_tokens -5 is not possible"),

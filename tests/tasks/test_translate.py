@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -167,6 +168,9 @@ def test_impossible_requests(loaded: Translator) -> None:
             loaded.translate(["a house"], beam=beam)
     with pytest.raises(ConfigError, match="n 5 must lie between 1 and the beam"):
         loaded.n_best(TEXTS, n=5, beam=4)
+    for penalty in (math.nan, math.inf, -math.inf, 1e30, -1e308):
+        with pytest.raises(ConfigError, match=f"length_penalty {re.escape(str(penalty))} is not possible"):
+            loaded.n_best(TEXTS, length_penalty=penalty)
     with pytest.raises(ConfigError, match="a list of texts, not one string"):
         loaded.translate("a house")
     for layer, head in ((2, 0), (0, 2), (-1, 0)):
@@ -293,6 +297,22 @@ def test_references_may_be_unequal_in_number(loaded: Translator, tmp_path: Path)
     file.write_text("A house.\tUna casa.\nA house.\tLa casa.\nA dog.\tUn perro.\n", encoding="utf-8")
     scores = loaded.evaluate([str(file)])
     assert (scores["sentences"], scores["references"]) == (2, 3)
+
+
+def test_pairs_that_are_not_scored_are_said(
+    loaded: Translator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "test.tsv"
+    file.write_text(f"A house.\tUna casa.\n{'word ' * 250}\tx\n\tx\nA house.\tUna casa.\n", encoding="utf-8")
+    assert loaded.evaluate([str(file)], beam=1)["references"] == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "4 pairs read, 1 kept",
+        f"1 pair dropped: the same pair stood earlier (first: {file}, line 4)",
+        f"1 pair dropped: a side is empty (first: {file}, line 3)",
+        f"1 pair dropped: a side is longer than 1,000 characters (max_chars) (first: {file}, line 2)",
+    ]
+    with pytest.raises(ConfigError, match="source: 0 is no column"):
+        loaded.evaluate([str(file)], columns={"source": 0})
 
 
 def test_gold_links_of_ones_own(loaded: Translator, tmp_path: Path) -> None:

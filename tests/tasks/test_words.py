@@ -288,7 +288,9 @@ def test_files_of_vectors_that_are_none(content: str, words: str, tmp_path: Path
 # Measured
 
 
-def test_agreement_with_people_and_analogies(trained: Words, tmp_path: Path) -> None:
+def test_agreement_with_people_and_analogies(
+    trained: Words, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from scipy.stats import spearmanr
 
     pairs = [("cat", "dog", 9.0), ("cat", "king", 2.5), ("mat", "rug", 8.0), ("the", "a", 8.0), ("cat", "unseen", 1.0)]
@@ -299,11 +301,13 @@ def test_agreement_with_people_and_analogies(trained: Words, tmp_path: Path) -> 
     ours = [float(vectors[a] @ vectors[b]) for a, b, _ in pairs[:4]]
     assert score.value == pytest.approx(100 * spearmanr(ours, [v for *_, v in pairs[:4]]).statistic)
     assert "4 of 5 pairs" in score.signature
+    assert capsys.readouterr().err == f"{tmp_path / 'pairs.tsv'}: 1 pair is not scored: a word has no vector\n"
     best = trained.nearest(["dog - cat + mat"], n=1)[0][0].word
     lines = [": family", f"cat dog mat {best}", "cat dog mat cat", "no such word here"]
     (tmp_path / "four.txt").write_text("\n".join(lines), encoding="utf-8")
     solved = trained.evaluate([str(tmp_path / "four.txt")])["four.txt: analogies"]
     assert (solved.value, solved.signature[:6]) == (50.0, "2 of 3")
+    assert capsys.readouterr().err.endswith("1 analogy is not scored: a word has no vector\n")
     (tmp_path / "bad.tsv").write_text("cat\tdog\tmuch\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"bad\.tsv, line 1.*'much' is no number"):
         trained.evaluate([str(tmp_path / "bad.tsv")])

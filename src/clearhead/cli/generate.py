@@ -95,7 +95,7 @@ def generate(
         batch = given[start : start + size]
         texts = [line.text for line in batch]
         with remarks.placed(batch):
-            written = writer.generate(texts, stop=stop or (), beam=beam, precision=precision, **common)
+            written = writer.generate(texts, stop=stop or (), beam=beam, precision=precision, first=start, **common)
         for number, (prompt, text) in enumerate(zip(texts, written, strict=True), start):
             if json:
                 print(dumps({"prompt": prompt, "text": text}, ensure_ascii=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -214,13 +215,17 @@ def evaluate(
     if not files:
         raise DataError("no file to evaluate on", f"name one: clearhead evaluate {model} FILE")
     loaded = load(model)
-    columns = {name: value for name, value in (("source", source), ("target", target), ("links", links)) if value}
+    named = {"source": source, "target": target, "links": links}
+    columns = {name: value for name, value in named.items() if value is not None}
     asked = {"beam": beam, "length_penalty": length_penalty, "lowercase": lowercase, "precision": precision}
     usual = {"beam": 4, "length_penalty": 1.0, "lowercase": False, "precision": "float32"}
     options: dict[str, Any] = {name: value for name, value in asked.items() if value != usual[name]}
     options |= {"columns": columns} if columns else {}
-    if loaded.name == "words" and options:
-        raise ConfigError(f"word vectors are measured without {next(iter(options))}", "leave that option out")
+    known = signature(loaded.evaluate).parameters
+    if other := [name for name in options if name not in known]:
+        option = next(iter(columns)) if other[0] == "columns" else other[0]
+        problem = f"a model of the task {loaded.name} is measured without --{option.replace('_', '-')}"
+        raise ConfigError(problem, "leave that option out")
     found = loaded.evaluate(list(files), **options)
     print("\n".join(scores(found)))
     if "BLEU" in found and loaded.tokenizers.target.lowercase and not lowercase:

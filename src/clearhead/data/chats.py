@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 from clearhead.data.keys import Number, kind_of
-from clearhead.data.records import Row, listed
+from clearhead.data.parts import held_keys
+from clearhead.data.records import Dropped, Row, listed
 from clearhead.data.rows import read_rows
 from clearhead.errors import DataError
 
@@ -66,14 +67,14 @@ class ChatReport:
     """What became of the conversations that were read."""
 
     read: int = 0
-    silent: int = 0  # without an answer
-    first: str = ""
+    silent: Dropped = field(default_factory=Dropped)  # without an answer
 
     def lines(self) -> list[str]:
         """One line for the whole, and one for what was left out."""
         lines = [f"{self.read:,} chat{'s' * (self.read != 1)} read"]
-        if self.silent:
-            lines.append(f"{self.silent:,} dropped: the assistant says nothing in them (first: {self.first})")
+        if self.silent.count:
+            what = f"the assistant says nothing in them (first: {self.silent.first})"
+            lines.append(f"{self.silent.count:,} dropped: {what}")
         return lines
 
 
@@ -90,9 +91,8 @@ def read_chats(files: Sequence[str]) -> tuple[list[Chat], ChatReport]:
             chat = _chat(row)
             if any(m.role == "assistant" and m.content.strip() for m in chat.messages):
                 chats.append(chat)
-                continue
-            report.silent += 1
-            report.first = report.first or f"{row.file}, line {row.line}"
+            else:
+                report.silent.add(row)
     if not chats:
         raise DataError(f"no chat is left: {'; '.join(report.lines())}", "check the file", file=", ".join(files))
     return chats, report
@@ -127,7 +127,8 @@ def messages_of(given: object, *, file: str | None = None, line: int | None = No
 def hold_out_chats(chats: Sequence[Chat], share: float, rows: int) -> tuple[list[Chat], list[Chat]]:
     """(train, valid): `share` of the conversations, at most `rows`, chosen by the SHA-1 of how they begin.
 
-    Conversations that begin alike stand in one part.
+    Conversations that begin alike stand in one part; if even the rarest beginning is of more conversations than are to
+    be held out, all of its are.
 
     Raises:
         DataError: there is only one, or all begin alike.
@@ -138,14 +139,13 @@ def hold_out_chats(chats: Sequence[Chat], share: float, rows: int) -> tuple[list
             "bring more chats, or give a validation file: --valid FILE",
         )
     keys = [hashlib.sha1(_begin(chat).encode(), usedforsecurity=False).digest() for chat in chats]
-    wanted = max(1, min(rows, round(share * len(chats))))
-    border, other = sorted(keys)[wanted - 1], max(keys)
-    if border == other:
+    if len(set(keys)) == 1:
         raise DataError(
             "chats to hold out must begin otherwise than the others", "give a validation file: --valid FILE"
         )
-    train = [chat for chat, key in zip(chats, keys, strict=True) if key > border]
-    return train, [chat for chat, key in zip(chats, keys, strict=True) if key <= border]
+    held = held_keys(keys, share, rows)
+    train = [chat for chat, key in zip(chats, keys, strict=True) if key not in held]
+    return train, [chat for chat, key in zip(chats, keys, strict=True) if key in held]
 
 
 def _begin(chat: Chat) -> str:

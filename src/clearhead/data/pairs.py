@@ -17,8 +17,9 @@ from unicodedata import category, normalize
 
 from clearhead.data.config import DataConfig
 from clearhead.data.parallel import read_parallel
+from clearhead.data.parts import held_keys
 from clearhead.data.readers import has_form, read_records
-from clearhead.data.records import Record
+from clearhead.data.records import Dropped, Record
 from clearhead.errors import DataError, nearest
 
 __all__ = ["Pair", "Report", "format_links", "hold_out", "overlap", "parse_links", "read_pairs"]
@@ -40,18 +41,6 @@ class Pair:
     target: str
     sure: Links | None = None
     possible: Links | None = None
-
-
-@dataclass
-class Dropped:
-    """How many pairs one rule dropped, and the first of them."""
-
-    count: int = 0
-    first: str = ""
-
-    def add(self, record: Record) -> None:
-        self.count += 1
-        self.first = self.first or f"{record.file}, line {record.line}"
 
 
 @dataclass
@@ -242,19 +231,10 @@ def hold_out(pairs: Sequence[Pair], share: float, rows: int) -> tuple[list[Pair]
         DataError: with fewer than two different source sentences.
     """
     keys = [_key(pair.source) for pair in pairs]
-    sizes: dict[bytes, int] = {}
-    for key in keys:
-        sizes[key] = sizes.get(key, 0) + 1
-    if len(sizes) < 2:
-        problem = f"holding out pairs for validation needs at least two different source sentences, {len(sizes)} given"
+    if (kinds := len(set(keys))) < 2:
+        problem = f"holding out pairs for validation needs at least two different source sentences, {kinds} given"
         raise DataError(problem, "give a validation file with --valid FILE")
-    left = max(1, min(rows, round(share * len(pairs)), len(pairs) - 1))
-    held: set[bytes] = set()
-    for key in sorted(sizes):
-        if sizes[key] <= left:
-            held.add(key)
-            left -= sizes[key]
-    held = held or {min(sizes, key=lambda key: (sizes[key], key))}
+    held = held_keys(keys, share, rows)
     train = [pair for pair, key in zip(pairs, keys, strict=True) if key not in held]
     return train, [pair for pair, key in zip(pairs, keys, strict=True) if key in held]
 

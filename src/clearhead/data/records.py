@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Column", "Record", "Row", "listed", "ordinal"]
+__all__ = ["Column", "Dropped", "Record", "Row", "listed", "ordinal"]
 
 Column: TypeAlias = int | str  # a position, counted from 1, or a name: a header's, a key, a language
 
@@ -30,6 +30,18 @@ class Row:
     file: str
     line: int
     values: Mapping[str, object]
+
+
+@dataclass
+class Dropped:
+    """How many rows one rule left out, and the first of them."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, row: Record | Row) -> None:
+        self.count += 1
+        self.first = self.first or f"{row.file}, line {row.line}"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clearhead.data.parts import spacing
 from clearhead.data.text import Piece
 from clearhead.data.tokenizers import EOS, Tokenizer
 from clearhead.disk import replacing, write_text
@@ -63,10 +64,10 @@ def survey(pieces: Iterable[Piece]) -> Survey:
 def held_out(pieces: Iterable[Piece], about: Survey, share: float) -> Iterator[tuple[str, Piece]]:
     """(part, piece): of a hundred documents and more each 1 / share-th is held out, else the last share of the text."""
     documents = characters = 0
-    every, cut = max(2, round(1 / share)), int((1 - share) * about.characters)
+    each, cut = spacing(share), int((1 - share) * about.characters)
     for piece in pieces:
         if about.documents >= _MANY:
-            yield ("valid" if documents % every == every - 1 else "train"), piece
+            yield ("valid" if documents % each == each - 1 else "train"), piece
         elif characters < cut < characters + len(piece.text):
             yield "train", Piece(piece.text[: cut - characters], True)
             yield "valid", Piece(piece.text[cut - characters :], piece.ends)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from clearhead.data.files import form_of, open_file, read_lines
 from clearhead.data.readers import FORMS, read_records
-from clearhead.data.records import Column
+from clearhead.data.records import Column, Dropped
 from clearhead.errors import DataError
 
 __all__ = ["SAMPLE", "Piece", "read_pieces"]
@@ -40,19 +40,22 @@ class Piece:
     ends: bool
 
 
-def read_pieces(files: Sequence[str], *, column: Column | None = None, separator: str = "") -> Iterator[Piece]:
+def read_pieces(
+    files: Sequence[str], *, column: Column | None = None, separator: str = "", empty: Dropped | None = None
+) -> Iterator[Piece]:
     """The documents of all files, in order.
 
     Args:
         column: of tables: position (from 1), header name or key; None: "text", or the only one.
         separator: a line of a text file that stands between documents.
+        empty: is given the rows that hold no text; they are no documents.
 
     Raises:
         DataError: while iterating: a file cannot be read, is no text, or nothing was found at all.
     """
     some = False
     for file in _listed(files):
-        for piece in _of_file(file, column, separator):
+        for piece in _of_file(file, column, separator, Dropped() if empty is None else empty):
             some = some or bool(piece.text.strip())
             yield piece
     if not some:
@@ -82,7 +85,7 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _of_file(file: str, column: Column | None, separator: str) -> Iterator[Piece]:
+def _of_file(file: str, column: Column | None, separator: str, empty: Dropped) -> Iterator[Piece]:
     form = "" if file.startswith("hub:") else form_of(Path(file))
     if file == SAMPLE:
         yield from (Piece(text, True) for text in _python_documentation())
@@ -91,6 +94,8 @@ def _of_file(file: str, column: Column | None, separator: str) -> Iterator[Piece
     elif file.startswith("hub:") or form in _TABLES:
         asked = "text" if column is None and form in (".csv", ".tsv") else column
         for record in read_records(file, [asked], wanted=["text"]):
+            if not record.values[0]:
+                empty.add(record)
             yield from _pieces(iter(record.values[0].replace("\r\n", "\n").splitlines(keepends=True)))
     else:
         path = Path(file)

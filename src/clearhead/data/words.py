@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from clearhead.data.files import open_file, read_lines
+from clearhead.data.parts import spacing
 from clearhead.data.tokenizers import UNK, Tokenizer
 from clearhead.errors import ConfigError, DataError
 
@@ -55,9 +56,9 @@ def read_text(files: Sequence[str]) -> list[str]:
 
 def split_lines(lines: Sequence[str], share: float) -> tuple[list[str], list[str]]:
     """(training, validation): one line of each 1 / share is held out; of fewer, the last is trained on too."""
-    every = max(2, round(1 / share))
-    held = [line for i, line in enumerate(lines) if i % every == every - 1]
-    return [line for i, line in enumerate(lines) if i % every != every - 1], held or list(lines[-1:])
+    each = spacing(share)
+    held = [line for i, line in enumerate(lines) if i % each == each - 1]
+    return [line for i, line in enumerate(lines) if i % each != each - 1], held or list(lines[-1:])
 
 
 class WordSet:

@@ -6,6 +6,7 @@
         top_p   the fewest that together have this probability                                (Holtzman et al., 2020)
         min_p   those with at least this share of the most probable one's probability           (Nguyen et al., 2025)
 
+Of equally probable tokens the one earlier in the vocabulary comes first: top_k keeps k tokens, and no more.
 Each text draws from a random stream of its own: what it becomes depends on no other text of the batch.
 Axes: rows, tokens, vocab.
 """
@@ -26,9 +27,10 @@ from clearhead.errors import ConfigError
 from clearhead.generation.search import Hypothesis, search
 from clearhead.ranges import Count, Seed, check
 
-__all__ = ["Choice", "Continuer", "Sampling", "beams", "check_writing", "continued", "drawn"]
+__all__ = ["Choice", "Continuer", "Sampling", "beams", "check_writing", "continued", "drawn", "shares"]
 
 _ENDED = 0.2  # share of the rows that may be of ended texts before the caches are copied without them
+_ROUNDING = 8  # times the smallest step of a number near 1: so much a sum of probabilities may be wrong
 _LIKELY = 256  # tokens that hold the probability of top_p nearly always: sorting all takes longer than a small model
 
 
@@ -76,32 +78,56 @@ class Sampling:
             seen: [rows, vocab], bool: which tokens are in the text already.
         """
         if seen is not None and self.repetition_penalty != 1.0:
-            weaker = torch.where(logits > 0, logits / self.repetition_penalty, logits * self.repetition_penalty)
-            logits = torch.where(seen, weaker, logits)
-        if self.temperature == 0:
-            best = logits.argmax(-1, keepdim=True)
-            return torch.zeros_like(logits).scatter_(-1, best, 1.0)
-        p = (logits / self.temperature).softmax(-1)
-        least = torch.zeros_like(p[:, :1])
+            logits = torch.where(seen & (logits > -math.inf), self._weaker(logits), logits)
+        p = shares(logits, self.temperature)
         if 0 < self.top_k < p.size(1):
-            least = p.topk(self.top_k, dim=1).values[:, -1:]
+            p = _left(p, _first(p, torch.full_like(p[:, :1], self.top_k, dtype=torch.long)))
         if self.min_p:
-            least = least.maximum(self.min_p * p.amax(1, keepdim=True))
-        if least.any():
-            p = torch.where(p >= least, p, 0.0)
-            p = p / p.sum(1, keepdim=True)
+            p = _left(p, p >= self.min_p * p.amax(1, keepdim=True))
         if self.top_p < 1:
-            p = torch.where(p >= self._least_of_nucleus(p), p, 0.0)
-            p = p / p.sum(1, keepdim=True)
+            p = _left(p, _first(p, self._nucleus(p)))
         return p
 
-    def _least_of_nucleus(self, p: Tensor) -> Tensor:
-        ordered = p.topk(min(_LIKELY, p.size(1)), dim=1).values
-        if (ordered.sum(1) < self.top_p).any():
-            ordered = p.sort(dim=1, descending=True).values
+    def _weaker(self, logits: Tensor) -> Tensor:
+        """The logits of tokens that stood in the text; they stay finite."""
+        numbers = torch.finfo(logits.dtype)
+        by = min(max(self.repetition_penalty, numbers.tiny), numbers.max)
+        return torch.where(logits > 0, logits / by, logits * by).clamp(-numbers.max, numbers.max)
+
+    def _nucleus(self, p: Tensor) -> Tensor:
+        """[rows, 1]: how many tokens the nucleus has; what rounding adds to a sum decides nothing."""
+        wanted = self.top_p - _ROUNDING * torch.finfo(p.dtype).eps
+        ordered = p.topk(min(_LIKELY, p.size(1)), dim=1).values.double()
+        if (ordered.sum(1) < wanted).any():
+            ordered = p.sort(dim=1, descending=True).values.double()
         before = ordered.cumsum(1) - ordered
-        needed = (before < self.top_p).sum(1, keepdim=True).clamp(min=1)
-        return ordered.gather(1, needed - 1)
+        return (before < wanted).sum(1, keepdim=True).clamp(min=1)
+
+
+def shares(logits: Tensor, temperature: float) -> Tensor:
+    """softmax(logits / temperature) [..., vocab]; at 0 the first of the best has all.
+
+    The best logit is taken off first: then no temperature, however small, makes a number too large.
+    """
+    if temperature == 0:
+        return torch.zeros_like(logits).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
+    below = logits - logits.amax(-1, keepdim=True)
+    return (below / max(temperature, torch.finfo(logits.dtype).tiny)).softmax(-1)
+
+
+def _first(p: Tensor, counts: Tensor) -> Tensor:
+    """[rows, vocab]: whether a token is among the `counts` [rows, 1] best; of equal ones the earlier is better."""
+    best = p.topk(int(counts.max()), dim=1).values
+    least = best.gather(1, counts - 1)
+    above, level = p > least, p == least
+    room = counts - above.sum(1, keepdim=True)
+    return above | (level & (level.cumsum(1) <= room))
+
+
+def _left(p: Tensor, kept: Tensor) -> Tensor:
+    """What is left of probabilities, made whole again."""
+    p = torch.where(kept, p, 0.0)
+    return p / p.sum(1, keepdim=True)
 
 
 def check_writing(max_tokens: int, seed: int) -> None:
@@ -151,6 +177,7 @@ def continued(
     eos: int,
     forbidden: Sequence[int] = (),
     seed: int = 0,
+    first: int = 0,
     told: Callable[[int, Choice], None] | None = None,
 ) -> Generator[dict[int, int], set[int] | None, None]:
     """Yields {number of the text: its next token}, once a step, until all texts have ended.
@@ -161,6 +188,7 @@ def continued(
         eos: ends a text; it is not among what is yielded.
         forbidden: tokens that are never written.
         seed: of what is drawn.
+        first: the number of the first text, where a batch is a part of more: each text draws by its number.
         told: is given each choice with its probabilities.
 
     A consumer ends a text early by sending its number: `steps.send({number})`.
@@ -168,7 +196,7 @@ def continued(
     rows = [i for i, limit in enumerate(limits) if limit > 0]
     if not rows:
         return
-    random = {i: np.random.default_rng([seed, i]) for i in rows}
+    random = {i: np.random.default_rng([seed, first + i]) for i in rows}
     left = {i: limits[i] for i in rows}
     ids, padding, at = _padded([prompts[i] for i in rows])
     cache, banned = model.new_cache(), list(forbidden)
@@ -240,8 +268,10 @@ def _chosen(
 def drawn(p: Tensor, chances: Sequence[float]) -> list[int]:
     """The token that a number from 0 to 1 draws of each row of probabilities [rows, vocab]."""
     sums = p.double().cumsum(1)
-    draws = torch.tensor(chances, dtype=torch.float64, device=p.device)[:, None] * sums[:, -1:]
-    tokens: list[int] = torch.searchsorted(sums, draws, right=True).clamp(max=p.size(1) - 1)[:, 0].tolist()
+    whole = sums[:, -1:]
+    draws = torch.tensor(chances, dtype=torch.float64, device=p.device)[:, None] * whole
+    draws = draws.minimum(whole.nextafter(torch.zeros_like(whole)))  # rounded up to the whole, nothing would be drawn
+    tokens: list[int] = torch.searchsorted(sums, draws, right=True)[:, 0].tolist()
     return tokens
 
 

@@ -25,6 +25,7 @@ __all__ = ["Hypothesis", "Writer", "check_beam", "search"]
 
 _ENDED = 0.2  # share of the rows that may be of ended sentences before the caches are copied without them
 _WIDEST = 256  # a beam: what is attended to grows with its square, and with it the memory
+_STEEPEST = 10  # a length penalty: length^10 is a number still
 _ALIVE, _SMALL = 0.5, 32  # a tree of more than 32 tokens is cut where at most half of them are alive
 
 
@@ -68,8 +69,8 @@ class Hypothesis:
     ended: bool = True
 
 
-def check_beam(beam: int, vocab: int) -> None:
-    """Whether so many texts can be followed at once, of a vocabulary of `vocab` tokens.
+def check_beam(beam: int, vocab: int, length_penalty: float = 1.0) -> None:
+    """Whether so many texts can be followed at once, of a vocabulary of `vocab` tokens, and compared so.
 
     Raises:
         ConfigError: they cannot.
@@ -78,6 +79,11 @@ def check_beam(beam: int, vocab: int) -> None:
     if not 1 <= beam <= most:
         raise ConfigError(
             f"beam {beam} is not possible", f"give 1 (none) to {most}: so many texts can be followed at once"
+        )
+    if not -_STEEPEST <= length_penalty <= _STEEPEST:  # not a number is refused too
+        raise ConfigError(
+            f"length_penalty {length_penalty} is not possible",
+            f"give a number from {-_STEEPEST} to {_STEEPEST}; 0 prefers short texts, 1 compares the mean of a token",
         )
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from clearhead.data.chat_rows import ChatRows
 from clearhead.data.chats import Message, chat_digest, messages_of, read_chats
 from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
-from clearhead.errors import ConfigError, DataError
+from clearhead.errors import ConfigError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Continuer, Sampling, check_writing
 from clearhead.generation.precision import Precision
@@ -29,7 +29,7 @@ from clearhead.tasks.conversations import ChatJob, encoded, ending, read_parts, 
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.session import Session
+from clearhead.tasks.session import Session, say, say_dropped
 from clearhead.tasks.texts import begin, judged_rows, plan_of
 from clearhead.training.cross_entropy import perplexity
 from clearhead.training.loop import read_metrics, run
@@ -234,14 +234,17 @@ class Chat(LanguageModel):
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def _judge(self, files: Sequence[str], precision: Precision) -> dict[str, Score]:
-        """Perplexity of the assistant's tokens in conversations."""
-        chats, _ = read_chats(files)
+    def _measured(self, files: Sequence[str]) -> ChatRows:
+        """The conversations; what is left out of them is said."""
+        chats, report = read_chats(files)
+        say_dropped(report.lines())
         length = self.module.config.max_len
         tokens = tokens_of(chats, self.template, self.tokenizer)
-        rows = ChatRows(tokens, length=length, rows=judged_rows(length))
-        if not len(rows):
-            raise DataError(f"no answer begins within {length} tokens", "give shorter chats", file=", ".join(files))
+        return rows_of("given", tokens, say, length=length, rows=judged_rows(length))
+
+    def _judge(self, rows: ChatRows, precision: Precision) -> dict[str, Score]:  # type: ignore[override]
+        """Perplexity of the assistant's tokens in conversations."""
+        length = self.module.config.max_len
         module, total, count = self._ready(self.module, precision), 0.0, 0
         with torch.inference_mode():
             for batch in map(rows.whole, rows.in_order()):

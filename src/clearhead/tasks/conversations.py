@@ -64,11 +64,12 @@ def read_parts(
     chats, report = read_chats(files)
     for line in report.lines():
         say(line)
-    train, held_out = (
-        (chats, read_chats(valid)[0])
-        if valid
-        else hold_out_chats(chats, config.data.valid_share, config.data.valid_rows)
-    )
+    if valid:
+        train, (held_out, about) = chats, read_chats(valid)
+        for line in about.lines()[1:]:
+            say(f"validation: {line}")
+    else:
+        train, held_out = hold_out_chats(chats, config.data.valid_share, config.data.valid_rows)
     say(f"{len(train):,} chat{'s' * (len(train) != 1)} to train on, {len(held_out):,} for validation")
     return train, held_out
 

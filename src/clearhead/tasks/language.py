@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clearhead.data.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.text_preview import TextPreview, describe_text
 from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
@@ -29,7 +30,7 @@ from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.reading import TextWarning, cut, full
 from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.session import Session
+from clearhead.tasks.session import Session, say
 from clearhead.tasks.text_inside import TextInside
 from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
 from clearhead.training.cross_entropy import perplexity
@@ -92,6 +93,7 @@ class LanguageModel(TextInside):
             tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
         else:
             session.say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
+            _say_empty(corpus.empty, session.say)
             tokenizer = base.tokenizer if base else text_tokenizer(about.sample, config.tokenizer)
             folder.write_text("tokenizer.json", tokenizer.to_json())
             sizes = {"vocab_size": tokenizer.vocab_size}
@@ -172,6 +174,7 @@ class LanguageModel(TextInside):
         stop: Sequence[str] = (),
         beam: int = 1,
         precision: Precision = "float32",
+        first: int = 0,
     ) -> list[str]:
         """How each text goes on, the prompt not repeated. An empty prompt begins a new document.
 
@@ -185,6 +188,7 @@ class LanguageModel(TextInside):
             stop: the text ends before one of these.
             beam: above 1, the most probable continuation found by beam search; nothing is drawn.
             precision: of the arithmetic.
+            first: the number of the first text, where these are a part of more texts with the same seed.
 
         Raises:
             ConfigError: a number is impossible.
@@ -197,7 +201,7 @@ class LanguageModel(TextInside):
             return self._searched(prompts, max_tokens, beam, stop, precision)
         texts = [""] * len(prompts)
         for number, more in self.stream(
-            prompts, max_tokens=max_tokens, sampling=sampling, seed=seed, stop=stop, precision=precision
+            prompts, max_tokens=max_tokens, sampling=sampling, seed=seed, stop=stop, precision=precision, first=first
         ):
             texts[number] += more
         return texts
@@ -211,6 +215,7 @@ class LanguageModel(TextInside):
         seed: int = 0,
         stop: Sequence[str] = (),
         precision: Precision = "float32",
+        first: int = 0,
         told: Callable[[int, Choice], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), whole characters, as they come; see `generate`.
@@ -220,7 +225,7 @@ class LanguageModel(TextInside):
         check_writing(max_tokens, seed)
         ids, limits = self._asked_on(prompts, max_tokens)
         model = self._ready(self.module, precision)
-        return self._written(model, ids, limits, max_tokens, EOS, sampling, seed, stop, told)
+        return self._written(model, ids, limits, max_tokens, EOS, sampling, seed, stop, first, told)
 
     def _written(
         self,
@@ -232,6 +237,7 @@ class LanguageModel(TextInside):
         sampling: Sampling | None,
         seed: int,
         stop: Sequence[str],
+        first: int = 0,
         told: Callable[[int, Choice], None] | None = None,
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), until `eos`, a stop or the limit comes.
@@ -240,7 +246,9 @@ class LanguageModel(TextInside):
         """
         streams = [TextStream(self.tokenizer, stop) for _ in ids]
         banned = forbidden(self.tokenizer, eos)
-        steps = continued(model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, told=told)
+        steps = continued(
+            model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, first=first, told=told
+        )
         written, left = next(steps, None), list(limits)
         while written is not None:
             for number, token in written.items():
@@ -309,14 +317,20 @@ class LanguageModel(TextInside):
             DataError: a file cannot be read.
         """
         scores: dict[str, Any] = {}
+        given = self._measured(files)
         for arithmetic in dict.fromkeys((precision, "float32")):
-            judged = self._judge(files, arithmetic)
+            judged = self._judge(given, arithmetic)
             scores |= judged if arithmetic == precision else {f"{k}, {arithmetic}": v for k, v in judged.items()}
         return scores
 
+    def _measured(self, files: Sequence[str]) -> Any:
+        """What is measured."""
+        return files
+
     def _judge(self, files: Sequence[str], precision: Precision) -> dict[str, Score]:
         config = LanguageConfig.model_validate(self.folder.config()["run"]) if self.folder else LanguageConfig()
-        pieces = read_pieces(files, column=config.data.text, separator=config.data.separator)
+        empty = Dropped()
+        pieces = read_pieces(files, column=config.data.text, separator=config.data.separator, empty=empty)
         total, tokens, size = 0.0, 0, 0
         module, length = self._ready(self.module, precision), self.module.config.max_len
         with torch.inference_mode():
@@ -328,6 +342,8 @@ class LanguageModel(TextInside):
                     logits = module.logits(module.decode(row[:, :-1]))[0].float()
                     total += float(F.cross_entropy(logits, row[0, 1:], reduction="sum"))
                     tokens += row.size(1) - 1
+        if precision == "float32":  # which is always measured
+            _say_empty(empty, say)
         how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
         return {
             "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),
@@ -376,6 +392,11 @@ class LanguageModel(TextInside):
             self.module(torch.tensor([ids]))
         acts = [trace[path] for path in trace.find("self_attention.attention")]
         return torch.stack([act.weights()[0].mean(0) for act in acts]).mean(0)
+
+
+def _say_empty(empty: Dropped, say: Callable[[str], None]) -> None:
+    if empty.count:
+        say(f"{empty.count:,} row{'s' * (empty.count != 1)} without a text left out (first: {empty.first})")
 
 
 def _documents(pieces: Iterator[Piece]) -> Iterator[str]:

@@ -6,13 +6,14 @@ match is the share of outputs that equal one of their references.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
-from clearhead.errors import ClearheadError
+from clearhead.errors import ClearheadError, DataError
+from clearhead.tasks.scripts import blankless, has_blankless, words
 
 __all__ = ["Score", "exact_match", "rouge_scores", "text_scores"]
 
@@ -29,34 +30,48 @@ class Score:
 def text_scores(
     outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
 ) -> dict[str, Score]:
-    """BLEU and chrF of `outputs`; `references[i]` are all that output i may be compared with (one or more)."""
+    """BLEU and chrF of `outputs`; `references[i]` are all that output i may be compared with (one or more).
+
+    BLEU counts what stands between blanks; where most references are in scripts without them, characters.
+
+    Raises:
+        DataError: there is nothing to compare.
+    """
     try:
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
     except ModuleNotFoundError as error:
         raise ClearheadError("BLEU and chrF need sacrebleu", 'pip install "clearhead[eval]"') from error
-    most = max(len(r) for r in references)
+    most = _check(outputs, references)
     streams: list[Any] = [[r[k] if k < len(r) else None for r in references] for k in range(most)]
+    cut = {"": "13a", "Chinese": "zh", "other": "char"}[blankless(chain.from_iterable(references))]
     found = {}
-    for name, metric in (("BLEU", BLEU(lowercase=lowercase)), ("chrF", CHRF(lowercase=lowercase))):
+    for name, metric in (("BLEU", BLEU(lowercase=lowercase, tokenize=cut)), ("chrF", CHRF(lowercase=lowercase))):
         score = metric.corpus_score(list(outputs), streams)
         found[name] = Score(float(score.score), str(metric.get_signature()))
     return found
 
 
 def rouge_scores(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Score]:
-    """Mean ROUGE-1, ROUGE-2 and ROUGE-L (F1) of `outputs`, each against the reference that it is nearest to."""
+    """Mean ROUGE-1, ROUGE-2 and ROUGE-L (F1) of `outputs`, each against the reference that it is nearest to.
+
+    Words are those of `tasks.scripts`: each character is one in scripts without blanks.
+
+    Raises:
+        DataError: there is nothing to compare.
+    """
     try:
         from rouge_score.rouge_scorer import RougeScorer
     except ModuleNotFoundError as error:
         raise ClearheadError("ROUGE needs rouge-score", 'pip install "clearhead[eval]"') from error
+    most = _check(outputs, references)
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], tokenizer=_StemmedWords())
     found = [scorer.score_multi(r, o) for o, r in zip(outputs, references, strict=True)]
-    most = max(len(r) for r in references)
-    signature = f"F1, Porter-stemmed words|nrefs:{most}|rouge-score:{version('rouge-score')}"
+    apart = ", each character in scripts without blanks" if any(map(has_blankless, chain(*references))) else ""
+    signature = f"F1, Porter-stemmed words{apart}|nrefs:{most}|rouge-score:{version('rouge-score')}"
     names = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
     return {
-        shown: Score(100.0 * sum(f[name].fmeasure for f in found) / max(1, len(found)), signature)
+        shown: Score(100.0 * sum(f[name].fmeasure for f in found) / len(found), signature)
         for name, shown in names.items()
     }
 
@@ -70,15 +85,27 @@ class _StemmedWords:
         self._stem = PorterStemmer().stem
 
     def tokenize(self, text: str) -> list[str]:
-        words = re.findall(r"[^\W_]+", text.lower())
-        return [self._stem(word) if len(word) > 3 else word for word in words]
+        return [self._stem(word) if len(word) > 3 else word for word in words(text)]
 
 
 def exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False) -> Score:
-    """The percentage of outputs that equal one of their references."""
+    """The percentage of outputs that equal one of their references.
+
+    Raises:
+        DataError: there is nothing to compare.
+    """
+    _check(outputs, references)
     told = "equal to a reference, character for character"
     if lowercase:
         told += ", in lower case"
         outputs, references = [o.lower() for o in outputs], [[r.lower() for r in some] for some in references]
     hits = sum(o in r for o, r in zip(outputs, references, strict=True))
-    return Score(100.0 * hits / max(1, len(outputs)), told)
+    return Score(100.0 * hits / len(outputs), told)
+
+
+def _check(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> int:
+    """The most references that an output has; each has one."""
+    if len(outputs) != len(references) or not outputs or not all(references):
+        problem = f"{len(outputs):,} texts cannot be compared with the references of {sum(map(bool, references)):,}"
+        raise DataError(problem, "give at least one text, and for each text a list of at least one reference")
+    return max(map(len, references))

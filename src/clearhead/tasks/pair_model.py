@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
@@ -36,7 +36,7 @@ from clearhead.tasks.metrics import Score
 from clearhead.tasks.pair_inside import FORBIDDEN, PairInside
 from clearhead.tasks.pairs import preview_pairs, train_pairs
 from clearhead.tasks.reading import TextWarning, cut, stopped
-from clearhead.tasks.session import Session
+from clearhead.tasks.session import Session, say_dropped
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
 __all__ = ["CutWarning", "PairModel", "Written"]
@@ -197,11 +197,11 @@ class PairModel(PairInside, ABC):
         """The `n` best of each text with their scores, best first; see `write`.
 
         Raises:
-            ConfigError: `n` or `beam` is impossible.
+            ConfigError: `n`, `beam` or `length_penalty` is impossible.
         """
         if isinstance(texts, str):
             raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
-        check_beam(beam, self.tokenizers.target.vocab_size)
+        check_beam(beam, self.tokenizers.target.vocab_size, length_penalty)
         if not 1 <= n <= beam:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
         return self._found(self._source_ids(texts), n, beam, length_penalty, precision)
@@ -269,10 +269,11 @@ class PairModel(PairInside, ABC):
         """The task's metrics on files of pairs, and the alignment error rate where they have gold links.
 
         Rows with the same source are several references of one target. A `precision` below float32 is measured beside
-        it. `columns` overrides where the source, target and links stand; by default as in training.
+        it. `columns` overrides where the source, target and links stand; by default as in training. Pairs that training
+        would drop are not scored, and said on standard error.
         """
-        data = self.folder.config()["run"]["data"] if self.folder else {}
-        pairs, _ = read_pairs(files, DataConfig.model_validate({**data, **(columns or {})}))
+        pairs, report = read_pairs(files, self._data_config(columns or {}))
+        say_dropped(report.lines())
         scores: dict[str, Any] = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
         for arithmetic in dict.fromkeys((precision, "float32")):
             judged = self._judge(
@@ -285,6 +286,15 @@ class PairModel(PairInside, ABC):
             rate = 100 * error_rate(found, [_gold(p) for p in gold])
             scores["alignment error rate"] = Score(rate, f"{len(gold)} sentences, forced pass, {self.head}", 3)
         return scores
+
+    def _data_config(self, columns: Mapping[str, int | str]) -> DataConfig:
+        data = self.folder.config()["run"]["data"] if self.folder else {}
+        try:
+            return DataConfig.model_validate({**data, **columns})
+        except ValidationError as error:
+            said = error.errors()[0]
+            problem = f"{'.'.join(map(str, said['loc']))}: {said['msg'].removeprefix('Value error, ')}"
+            raise ConfigError(problem, "name the columns as in training") from error
 
     def describe(self) -> dict[str, Any]:
         """What is in the model."""

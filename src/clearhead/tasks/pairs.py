@@ -164,7 +164,9 @@ def _read(
         train, held_out = hold_out(pairs, config.data.valid_share, config.data.valid_rows)
         say(f"{len(train):,} pairs to train on, {len(held_out):,} held out for validation")
         return train, held_out
-    held_out, _ = read_pairs(valid, config.data)
+    held_out, about = read_pairs(valid, config.data)
+    for line in about.lines()[1:]:
+        say(f"validation: {line}")
     say(f"{len(pairs):,} pairs to train on, {len(held_out):,} for validation")
     if shared := overlap(pairs, held_out):
         say(f"remark: {shared:,} validation sources stand in the training pairs too; validation will look too good")

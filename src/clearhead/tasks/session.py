@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Session"]
+__all__ = ["Session", "say", "say_dropped"]
+
+
+def say(line: str) -> None:
+    """Tell the person a line, on standard error."""
+    print(line, file=sys.stderr)
+
+
+def say_dropped(lines: Sequence[str]) -> None:
+    """What is not measured: the lines of a report on rows, the first of which is of all that were read."""
+    if len(lines) > 1:
+        say("\n".join(lines))
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,6 @@ class Session:
     quiet: bool = False
 
     def say(self, line: str) -> None:
-        """Tell the person a line, on standard error."""
+        """Tell the person a line, if anything is to be said."""
         if not self.quiet:
-            print(line, file=sys.stderr)
+            say(line)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from clearhead.data.floors import floors
+from clearhead.data.records import Dropped
 from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.tokenizers import EOS, PAD, Tokenizer
@@ -63,10 +64,11 @@ class Rows(Protocol):
 
 
 class Corpus:
-    """The text of a run, walked through as often as need be."""
+    """The text of a run, walked through as often as need be; `empty`: rows without a text that a survey met."""
 
     def __init__(self, files: Sequence[str], valid: Sequence[str], config: LanguageConfig):
         self._files, self._valid, self._config = files, valid, config
+        self.empty = Dropped()
 
     def pieces(self) -> Iterator[Piece]:
         """The text to train on."""
@@ -74,10 +76,10 @@ class Corpus:
 
     def survey(self) -> Survey:
         """How much text there is; what it hashes to, the validation part's with it."""
-        about = survey(self.pieces())
+        about = survey(self._pieces(self._files, self.empty))
         if not self._valid:
             return about
-        other = survey(self._pieces(self._valid))
+        other = survey(self._pieces(self._valid, self.empty))
         both = hashlib.sha256(f"{about.digest} {other.digest}".encode()).hexdigest()
         return Survey(about.documents, about.characters, both, about.sample)
 
@@ -98,8 +100,9 @@ class Corpus:
         yield from (("train", piece) for piece in self.pieces())
         yield from (("valid", piece) for piece in self._pieces(self._valid))
 
-    def _pieces(self, files: Sequence[str]) -> Iterator[Piece]:
-        return read_pieces(files, column=self._config.data.text, separator=self._config.data.separator)
+    def _pieces(self, files: Sequence[str], empty: Dropped | None = None) -> Iterator[Piece]:
+        data = self._config.data
+        return read_pieces(files, column=data.text, separator=data.separator, empty=empty)
 
 
 class TextJob:

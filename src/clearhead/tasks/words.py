@@ -29,7 +29,7 @@ from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.room import check_room
 from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.session import Session
+from clearhead.tasks.session import Session, say
 from clearhead.training.config import OptimizerConfig
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan, run
@@ -335,6 +335,7 @@ class Words:
             places = self._known(one), self._known(other)
             if places[0] is not None and places[1] is not None:
                 pairs.append((places, _number(value, file, number)))
+        _say_unscored(len(rows) - len(pairs), "pair", file)
         if len(pairs) < 2:
             raise DataError("fewer than two of its pairs have vectors of both words", "take another file", file=file)
         unit = F.normalize(self.vectors, dim=-1)
@@ -352,6 +353,7 @@ class Words:
                 one, other, third, wanted = row
                 best = self.nearest([f"{other} - {one} + {third}"], n=1)[0][0]
                 asked, right = asked + 1, right + (best.word == self.tokenizer.normalized(wanted))
+        _say_unscored(len(rows) - asked, "analogy", file)
         if not asked:
             raise DataError("of none of its analogies all words have vectors", "take another file", file=file)
         return Score(100 * right / asked, f"{asked} of {len(rows)} analogies have vectors, the nearest word counts")
@@ -405,6 +407,12 @@ def _rows(file: str) -> Iterator[tuple[int, list[str]]]:
             if text.strip() and not text.startswith((":", "#")):
                 cut = "\t" if "\t" in text else "," if "," in text else None
                 yield number, [field.strip() for field in text.split(cut)]
+
+
+def _say_unscored(count: int, what: str, file: str) -> None:
+    if count:
+        many = {"pair": "pairs are", "analogy": "analogies are"}[what]
+        say(f"{file}: {count:,} {f'{what} is' if count == 1 else many} not scored: a word has no vector")
 
 
 def _number(text: str, file: str, line: int) -> float:

@@ -24,7 +24,7 @@ from torch import Tensor
 from clearhead.attention import Attention
 from clearhead.attention.act import STEPS
 from clearhead.errors import NotSeenError, nearest
-from clearhead.generation.continuation import Sampling, drawn
+from clearhead.generation.continuation import Sampling, drawn, shares
 from clearhead.look import Trace
 from clearhead.views.recurrence import backwards
 from clearhead.views.stations import stations, tensors
@@ -147,7 +147,7 @@ def sampled(
     """
     logits = _behind(trace, row).float()
     allowed = logits.index_fill(0, torch.tensor(trace.forbidden, dtype=torch.long), float("-inf"))
-    before = (logits / max(sampling.temperature, 1e-4)).softmax(-1)
+    before = shares(logits, sampling.temperature)
     after = sampling.probabilities(allowed[None])[0]
 
     def one(token: int) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def sampled(
         return {**told, "share": float(after[token])}
 
     left = int((after > 0).sum())
-    best = after.topk(min(n, left)).indices.tolist()
+    best = after.sort(descending=True, stable=True).indices[: min(n, left)].tolist()
     chosen = None if chance is None else one(drawn(after[None], [chance])[0])
     return {"candidates": [one(token) for token in best], "left": left, "drawn": chosen}
 
@@ -337,9 +337,9 @@ def _ranked(
 ) -> list[dict[str, Any]]:
     """The n best entries of one row of logits, and behind them these."""
     logits = logits.float()
-    shares = (logits / max(temperature, 1e-4)).softmax(-1)
+    p = shares(logits, temperature)
     tokens = [*logits.topk(min(n, len(logits))).indices.tolist(), *also]
-    return [_candidate(trace, token, float(logits[token]), float(shares[token])) for token in tokens]
+    return [_candidate(trace, token, float(logits[token]), float(p[token])) for token in tokens]
 
 
 def _candidate(trace: Trace, token: int, logit: float, probability: float) -> dict[str, Any]:

@@ -7,25 +7,19 @@
  *         top_p   the fewest of these that together have this probability
  */
 
-/** The probabilities of a row of logits; temperature 0 is greedy. */
+/** The probabilities of a row of logits; at temperature 0 the first of the best has all. */
 export function shares(logits, temperature) {
-  const x = logits.map((value) => value / Math.max(temperature, 1e-4));
-  const most = x.reduce((a, b) => Math.max(a, b), -Infinity);
-  return whole(x.map((value) => Math.exp(value - most)));
+  const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const first = logits.indexOf(most);
+  if (temperature === 0) return logits.map((_, id) => (id === first ? 1 : 0));
+  return whole(logits.map((value) => Math.exp((value - most) / temperature)));
 }
 
-/** What the cuts leave of probabilities, made whole again; as probable as the last one that stays is still in. */
+/** What the cuts leave of probabilities, made whole again; of equally probable tokens the earlier ones come first. */
 export function cut(p, { top_k = 0, top_p = 1, min_p = 0 }) {
-  const least = min_p * p.reduce((a, b) => Math.max(a, b), 0);
-  const kept = atLeast(p, top_k > 0 && top_k < p.length ? Math.max(least, ordered(p)[top_k - 1]) : least);
-  if (top_p >= 1) return kept;
-  const best = ordered(kept);
-  let [sum, last] = [0, 0];
-  best.forEach((share, i) => {
-    if (sum < top_p) last = i;
-    sum += share;
-  });
-  return atLeast(kept, best[last]);
+  const order = Array.from(p.keys()).sort((a, b) => p[b] - p[a]); // a stable sort
+  const most = order.slice(0, top_k > 0 ? top_k : p.length).filter((id) => p[id] >= min_p * p[order[0]]);
+  return only(p, top_p < 1 ? nucleus(p, most, top_p) : most);
 }
 
 /** The token that a number from 0 to 1 draws. */
@@ -33,11 +27,24 @@ export function drawn(p, chance) {
   const all = p.reduce((a, b) => a + b, 0);
   let sum = 0;
   const found = p.findIndex((share) => (sum += share) > chance * all);
-  return found < 0 ? p.length - 1 : found;
+  return found < 0 ? p.findLastIndex((share) => share > 0) : found;
 }
 
-const ordered = (p) => p.slice().sort((a, b) => b - a);
-const atLeast = (p, least) => whole(p.map((share) => (share >= least ? share : 0)));
+/** The fewest of the ids, the most probable first, that together have the probability; rounding decides nothing. */
+function nucleus(p, ids, top_p) {
+  const wanted = (top_p - ROUNDING) * ids.reduce((sum, id) => sum + p[id], 0);
+  let [sum, n] = [0, 0];
+  while (n < 1 || (n < ids.length && sum < wanted)) sum += p[ids[n++]];
+  return ids.slice(0, n);
+}
+
+const ROUNDING = 8 * Number.EPSILON;
+
+function only(p, ids) {
+  const kept = p.map(() => 0);
+  for (const id of ids) kept[id] = p[id];
+  return whole(kept);
+}
 
 function whole(p) {
   const all = p.reduce((a, b) => a + b, 0);
