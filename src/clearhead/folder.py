@@ -63,9 +63,10 @@ class Folder:
             raise FolderError("there is no such model folder", near or "train one: clearhead train", file=self.path)
         config = self.json("config.json", "this folder holds no model; train one into it, or name another")
         if config.get("format") != FORMAT:
-            other = "a model of another library" if "format" not in config else f"format {config['format']!r}"
+            if "format" not in config:
+                raise FolderError(*_foreign(config), file=self.path / "config.json")
             raise FolderError(
-                f"this is {other}; this version of clearhead reads format {FORMAT}",
+                f"this is format {config['format']!r}; this version of clearhead reads format {FORMAT}",
                 "train with clearhead, or install the version that wrote it",
                 file=self.path / "config.json",
             )
@@ -297,6 +298,17 @@ def _system_error(error: Exception) -> OSError:
 
 def _checkpoint(step: int) -> str:
     return f"checkpoints/step-{step:06d}.safetensors"
+
+
+def _foreign(config: Mapping[str, Any]) -> tuple[str, str]:
+    """What a folder of another library is, and what can be done with it today."""
+    if "model_type" not in config and "architectures" not in config:
+        return "this is a model of another library", "train with clearhead: clearhead train --help"
+    kind = config.get("model_type", config.get("architectures"))
+    return (
+        f"this is a model of another library (Hugging Face, {kind}), and commands open clearhead's own",
+        "gpt2, llama and qwen3 can be opened from Python alone: clearhead.exchange.huggingface.from_huggingface",
+    )
 
 
 def _entries(path: Path) -> list[Path]:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from clearhead.cli import app
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.folder import Folder
+from clearhead.recipes import recipe
 from clearhead.tasks import TASKS, config_class
 from clearhead.training.loop import read_metrics
 from command import call, unremarked
@@ -34,7 +36,7 @@ USE = [
     "chat",
     "export",
 ]
-COMMANDS = ["train", *USE, "study", "worksheet", "demo"]
+COMMANDS = ["train", *USE, "study", "worksheet", "completion", "demo"]
 PAIRS = [f"{s.english}\t{s.spanish}" for s in sentences("train", 120)]
 TINY = ["--arch.layers", "1", "--arch.d-model", "16", "--arch.d-ff", "16", "--arch.heads", "2", "--arch.max-len", "64"]
 STEPS = [*["--max-steps", "3", "--training.precision", "float32"], *TINY]
@@ -87,8 +89,49 @@ def test_these_are_all_commands() -> None:
 @pytest.mark.parametrize("words", [[c] for c in COMMANDS] + [["train", task] for task in TASKS], ids=" ".join)
 def test_each_command_has_help_with_an_example(words: list[str]) -> None:
     said = works(*words, "--help").stdout
-    assert "Usage:" in said
+    assert said.startswith(f"Usage: clearhead {' '.join(words)}")
     assert re.search(rf"Example: clearhead {' '.join(words)}\b", " ".join(said.split()))
+    assert max(map(len, said.splitlines())) <= 80
+    assert "ARGS" not in said and "--empty" not in said
+    assert len(options(said)) <= 25
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_the_longer_page_of_a_training_has_every_option_in_panels(task: str) -> None:
+    short, said = works("train", task, "--help").stdout, works("train", task, "--help-all").stdout
+    assert max(map(len, said.splitlines())) <= 80
+    assert options(said) >= {f"--{name}" for name in dotted(recipe(task))}
+    assert options(short) < options(said)
+    assert f"clearhead train {task} --help-all" in short and "--help-all" not in said
+    panels = re.findall(r"^╭─ (\w+) ", said, re.MULTILINE)
+    assert panels[:2] == ["Arguments", "Options"]
+    assert "Model" in panels
+    assert panels[-3:] == ["Optimizer", "Schedule", "Training"]
+
+
+@pytest.mark.parametrize(
+    "words", [[c] for c in [*USE, "worksheet", "study"]] + [["train", t] for t in TASKS], ids=" ".join
+)
+def test_every_option_says_what_it_does(words: list[str]) -> None:
+    command = app
+    for word in words:
+        command = command[word]
+    arguments = [a for a in command.assemble_argument_collection(parse_docstring=True) if a.show]
+    assert [a.name for a in arguments if not a.parameter.help] == []
+
+
+def options(page: str) -> set[str]:
+    """Those that have a row of their own."""
+    return set(re.findall(r"^│ (?:\* | ) *(--[a-z][\w.-]*)", page.replace("│ --", "│  --"), re.MULTILINE))
+
+
+def dotted(model: BaseModel, prefix: str = "") -> list[str]:
+    """The options of a configuration as they are given: "arch.d-model"."""
+    found: list[str] = []
+    for name, field in type(model).model_fields.items():
+        value, flag = getattr(model, name), f"{prefix}{(field.title or name).replace('_', '-')}"
+        found += dotted(value, f"{flag}.") if isinstance(value, BaseModel) else [flag]
+    return [name for name in found if name != "task"]
 
 
 def test_the_first_help_and_the_version() -> None:
@@ -126,6 +169,24 @@ def test_resuming_a_finished_run_and_with_other_options(desk: Path) -> None:
     assert "the options differ" in mended(*train, *STEPS, "--resume", "--seed", 4, cwd=desk)
     assert "add --resume" in mended(*train, *STEPS, cwd=desk)
     assert (desk / "m/model.safetensors").read_bytes() == before
+
+
+def test_a_training_goes_on_with_the_options_of_its_folder(desk: Path) -> None:
+    before = (desk / "m/model.safetensors").read_bytes()
+    assert "resuming at step 3 of 3" in works("train", "translate", "--out", "m", "--resume", cwd=desk).stderr
+    same = ["train", "translate", "pairs.tsv", "--out", "m", "--resume"]
+    said = mended(*same, "--arch.layers", 2, "--max-steps", 3, cwd=desk)
+    assert "(arch.layers 1, now 2)" in said
+    assert "(recipe translator, now demo)" in mended(*same, "--recipe", "demo", cwd=desk)
+    assert "begun by `clearhead train translate`" in mended("train", "words", "pairs.tsv", *same[3:], cwd=desk)
+    assert (desk / "m/model.safetensors").read_bytes() == before
+
+
+def test_where_nothing_was_begun_resuming_begins_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("the cat sat on the mat\n" * 20, encoding="utf-8")
+    train = ["train", "words", "text.txt", "--out", "w", "--resume"]
+    assert "w holds nothing to go on with" in works(*train, "--max-steps", 2, cwd=tmp_path).stderr
+    assert "resuming at step 2 of 2" in works(*train, cwd=tmp_path).stderr
 
 
 # Translate
@@ -321,7 +382,9 @@ def test_folders_that_hold_no_model(desk: Path, tmp_path: Path) -> None:
     assert re.search(r"cut/model\.safetensors: not a whole safetensors file", mended("info", tmp_path / "cut"))
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign/config.json").write_text('{"model_type": "marian"}', encoding="utf-8")
-    assert "a model of another library" in mended("translate", tmp_path / "foreign", "a house")
+    said = mended("translate", tmp_path / "foreign", "a house")
+    assert "a model of another library (Hugging Face, marian)" in said and "from_huggingface" in said
+    assert "the task of" in mended("export", desk / "m", "--to", "word2vec", "--out", "v.txt", cwd=tmp_path)
     assert "did you mean 'foreign'" in mended("evaluate", tmp_path / "foriegn", "test.tsv")
 
 
@@ -333,6 +396,36 @@ def test_places_that_cannot_be_written(desk: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert re.search(r"file/a\.svg.*\n  mend: ", done.stderr)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--device", "cuda"],
+        ["demo", "--devices=2"],
+        ["translate", "m", "a house", "--device", "cuda"],
+        ["train", "translate", "pairs.tsv", "--out", "m", "--device", "cuda"],
+        ["worksheet", "--gpu"],
+    ],
+    ids=" ".join,
+)
+def test_where_no_device_can_be_chosen_it_is_said_what_runs_where(words: list[str]) -> None:
+    said = mended(*words)
+    assert "runs on the CPU" in said and "`clearhead train language`" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "mend"),
+    [
+        (["foo"], 'Unknown command "foo"', "clearhead --help"),
+        (["translate", "m", "--beam", "x"], 'unable to convert "x" into int', "clearhead translate --help"),
+        (["train", "translate", "p", "--arch.family", "x"], 'Invalid value "x" for --arch.family', '"lstm"'),
+        (["export", "m", "--to", "onnx", "--out", "o"], "'onnx'", "word2vec; language models .*to_huggingface"),
+        (["info"], "requires an argument|missing|Missing", "clearhead info --help"),
+    ],
+)
+def test_words_that_no_command_takes(words: list[str], problem: str, mend: str) -> None:
+    assert re.search(rf"clearhead: .*{problem}.*\n  mend: .*{mend}", mended(*words))
 
 
 def test_wrong_options(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from cyclopts import App
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from clearhead import __version__
+from clearhead.cli.pages import HELP, Pages
 from clearhead.errors import ClearheadError
 
 __all__ = ["app", "main"]
@@ -25,36 +26,67 @@ app = App(
 
     A first walk: clearhead demo
     """,
-    suppress_keyboard_interrupt=False,  # `main` says how to go on
+    help_flags=HELP,
+    help_formatter=Pages(),
+    group_parameters=Group.create_default_parameters("Options"),
+    default_parameter=Parameter(negative_iterable=()),
+    print_error=False,
+    exit_on_error=False,  # `main` says what is wrong, in our words
+    suppress_keyboard_interrupt=False,  # and how to go on
 )
-_COMMANDS = {
-    "train": ("clearhead.cli.train:train", "Train a model on your own files."),
-    "translate": ("clearhead.cli.translate:translate", "Translate texts, files or standard input."),
-    "summarize": ("clearhead.cli.translate:summarize", "Summarize texts, files or standard input."),
-    "evaluate": ("clearhead.cli.translate:evaluate", "Measure a model on a file, with signatures."),
-    "show": ("clearhead.cli.look:show", "See where a model looked: in the terminal, as a figure, as one page."),
-    "explore": ("clearhead.cli.explore:explore", "See and change every number of a model, in the browser."),
-    "heads": ("clearhead.cli.heads:heads", "See what each head does, and what it is worth."),
-    "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training."),
-    "generate": ("clearhead.cli.generate:generate", "Continue texts with a language model."),
-    "chat": ("clearhead.cli.chat:chat", "Talk with a chat model."),
-    "nearest": ("clearhead.cli.words:nearest", "Find words near a word, or near a sum of words."),
-    "export": ("clearhead.cli.export:export", "Write a model in the form of other libraries."),
-    "study": ("clearhead.cli.study:study", "Measure why things are as they are."),
-    "worksheet": ("clearhead.cli.worksheet:worksheet", "See the arithmetic of attention as on paper."),
-    "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it."),
+app["--help"].help = "Show this page; after a command, its own; with --help-all every option."
+_TEXTS = '["text"... | FILES | -]'
+_COMMANDS = {  # name: where it is, what it does, what it is given
+    "train": ("clearhead.cli.train:train", "Train a model on your own files.", ""),
+    "translate": ("clearhead.cli.translate:translate", "Translate texts, files or standard input.", f"MODEL {_TEXTS}"),
+    "summarize": ("clearhead.cli.translate:summarize", "Summarize texts, files or standard input.", f"MODEL {_TEXTS}"),
+    "evaluate": ("clearhead.cli.translate:evaluate", "Measure a model on a file, with signatures.", "MODEL FILES..."),
+    "show": (
+        "clearhead.cli.look:show",
+        "See where a model looked: in the terminal, as a figure, as one page.",
+        'MODEL "text"',
+    ),
+    "explore": (
+        "clearhead.cli.explore:explore",
+        "See and change every number of a model, in the browser.",
+        'MODEL ["text"]',
+    ),
+    "heads": ("clearhead.cli.heads:heads", "See what each head does, and what it is worth.", "MODEL [FILE]"),
+    "info": ("clearhead.cli.look:info", "What is in a model: sizes, memory, task, training.", "MODEL"),
+    "generate": ("clearhead.cli.generate:generate", "Continue texts with a language model.", f"MODEL {_TEXTS}"),
+    "chat": ("clearhead.cli.chat:chat", "Talk with a chat model.", f"MODEL {_TEXTS}"),
+    "nearest": (
+        "clearhead.cli.words:nearest",
+        "Find words near a word, or near a sum of words.",
+        'MODEL ["word"... | -]',
+    ),
+    "export": (
+        "clearhead.cli.export:export",
+        "Write a model in the form of other libraries.",
+        "MODEL --to FORM --out FILE",
+    ),
+    "study": ("clearhead.cli.study:study", "Measure why things are as they are.", "NAME"),
+    "worksheet": (
+        "clearhead.cli.worksheet:worksheet",
+        "See the arithmetic of attention as on paper.",
+        '[NAME | FILE | MODEL "text"]',
+    ),
+    "completion": ("clearhead.cli.completion:completion", "Let the shell complete commands and options.", "SHELL"),
+    "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it.", ""),
 }
 _AGAIN = 5.0  # seconds after which a command that was asked to stop and goes on is asked again
 _HOW_ON = "\n  mend: go on with the same command and --resume"
-for _name, (_where, _line) in _COMMANDS.items():
+for _name, (_where, _line, _words) in _COMMANDS.items():
     # The line is for the list of commands; on a command's own page it would take the place of its docstring.
-    app.command(_where, name=_name, help=None if sys.argv[1:2] == [_name] else _line)
+    _kind = {} if _name == "train" else {"usage": " ".join(["clearhead", _name, *_words.split(), "[OPTIONS]"])}
+    app.command(_where, name=_name, help=None if sys.argv[1:2] == [_name] else _line, **_kind)
 
 
 def main() -> None:
     """The entry point: errors a person can mend are printed without a traceback.
 
-    Exit codes: 0 done, 1 something to mend, 128 + the signal when stopped (130 Ctrl-C, 143 SIGTERM, 141 closed pipe).
+    Exit codes: 0 done, 1 something to mend, 2 words that no command takes, 128 + the signal when stopped (130 Ctrl-C,
+    143 SIGTERM, 141 closed pipe).
     """
     warnings.showwarning = lambda message, *_, **__: _say(f"remark: {message}")
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -68,6 +100,11 @@ def main() -> None:
     except ClearheadError as error:
         _say(f"clearhead: {error}")
         sys.exit(error.exit_code)
+    except CycloptsError as error:
+        from clearhead.cli.refusals import refusal
+
+        _say(f"clearhead: {refusal(error)}")
+        sys.exit(2)
     except KeyboardInterrupt as error:
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -98,7 +98,10 @@ def _behind_options(words: Sequence[str]) -> int:
 
 def _unknown(option: str, command: str) -> ConfigError:
     from clearhead.cli import app
+    from clearhead.tasks.config import no_device
 
+    if refused := no_device(option):
+        return refused
     known = [name for argument in app[command].assemble_argument_collection() for name in argument.names]
     near = nearest(option, known, count=1)
     mend = f"{near} A" if near else f"clearhead {command} --help names them all; a"

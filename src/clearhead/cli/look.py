@@ -39,9 +39,15 @@ def show(
         the source sentence, or the text of a language model
     target
         a translation to look at instead of the model's own
-    layer, head
-        which decoder layer and head, from 0 (default: the one that aligns best; a layer alone: the mean of its heads)
-    svg, png, pdf
+    layer
+        which decoder layer, from 0 (default: that of the head that aligns best)
+    head
+        which head, from 0 (default: the one that aligns best; of a layer that is named: the mean of its heads)
+    svg
+        save the figure here
+    png
+        save the figure here
+    pdf
         save the figure here
     html
         save here, as one page that opens anywhere without a network, every number from the tokens to the probabilities

@@ -6,12 +6,30 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from pydantic import BaseModel
 
 from clearhead.models.architecture import models_in
 
 __all__ = ["given", "optional"]
+
+# The sections of a configuration and the panels of the help that hold their options, in the order of the page.
+_PANELS = {
+    name: Group(title, sort_key=place)
+    for place, (name, title) in enumerate(
+        {
+            "data": "Data",
+            "tokenizer": "Tokenizer",
+            "vocabulary": "Vocabulary",
+            "arch": "Model",
+            "lora": "LoRA",
+            "optimizer": "Optimizer",
+            "schedule": "Schedule",
+            "training": "Training",
+        }.items(),
+        1,
+    )
+}
 
 
 def optional(defaults: BaseModel, *, without: tuple[str, ...] = (), others: Sequence[type[BaseModel]] = ()) -> type:
@@ -33,7 +51,8 @@ def optional(defaults: BaseModel, *, without: tuple[str, ...] = (), others: Sequ
         else:
             annotation = _either([kind.model_fields[name].annotation for kind in owners])
         flag = owners[0].model_fields[name].title  # a name that Python keeps for itself
-        help_ = Parameter(name=f"--{flag}" if flag else None, help=_help(name, value, owners, kinds))
+        panel: dict[str, Any] = {"group": _PANELS[name]} if name in _PANELS else {}
+        help_ = Parameter(name=f"--{flag}" if flag else None, help=_help(name, value, owners, kinds), **panel)
         fields.append((name, Annotated[Optional[annotation], help_], dataclasses.field(default=None)))  # noqa: UP045
     # A module that does not exist: there is no source to look into.
     return dataclasses.make_dataclass(type(defaults).__name__, fields, namespace={"__module__": "clearhead.cli.made"})

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from clearhead.cli.options import given, optional
+from clearhead.cli.pages import ALL, HELP
 from clearhead.recipes import RECIPES
 from clearhead.recipes import recipe as find_recipe
 
@@ -15,10 +16,12 @@ __all__ = ["train"]
 
 train = App(
     name="train",
-    help="""Train a model on your own files: clearhead train TASK FILES... --out FOLDER
+    help="""Train a model on your own files. What a task is given: clearhead train TASK --help
 
     Example: clearhead train translate pairs.tsv --out models/mine
     """,
+    usage="clearhead train TASK FILES... --out FOLDER [OPTIONS]",
+    help_flags=HELP,
 )
 _PAIRS = """Files hold one pair a line: TSV ({}, TAB, {}), CSV, JSONL or Parquet; two parallel text files; PO or TMX
     translation memories; text may be packed as .gz or .xz. hub:NAME is a data set of the Hugging Face hub.
@@ -69,7 +72,13 @@ _ABOUT = {  # task: what it does, what its files are, more
 }
 _EXAMPLES = {"language": "book.txt", "words": "book.txt", "chat": "chats.jsonl"}  # a file's name, where it is no table
 for _task, (_line, *_) in _ABOUT.items():
-    train.command(f"clearhead.cli.train:{_task}", name=_task, help=None if sys.argv[2:3] == [_task] else _line)
+    train.command(
+        f"clearhead.cli.train:{_task}",
+        name=_task,
+        help=None if sys.argv[2:3] == [_task] else _line,
+        usage=f"clearhead train {_task} FILES... --out FOLDER [OPTIONS]",
+        help_epilogue=None if ALL in sys.argv else f"Every option: clearhead train {_task} {ALL}",
+    )
 
 
 def __getattr__(name: str) -> Callable[..., None]:
@@ -114,7 +123,7 @@ def _command(task: str) -> Callable[..., None]:
     config
         TOML file, or the folder of a trained model (to run it again), whose values override the recipe's
     resume
-        go on with a training that was stopped
+        go on with a training that was stopped, with the files and options it was begun with; begin where there is none
     dry_run
         train nothing: show the first records, counts, a histogram of lengths and what the loss will see
     """
@@ -134,11 +143,14 @@ def _run(
 ) -> None:
     # The configuration is checked before torch is imported: a wrong option answers at once.
     from clearhead.errors import ConfigError, DataError
+    from clearhead.folder import Folder
     from clearhead.recipes.train import configure
     from clearhead.recipes.train import train as train_task
+    from clearhead.tasks.run_folder import is_begun
 
-    configure(task, recipe=recipe, config=config, options=options)
-    if not files:
+    begun = Folder(out) if resume and out is not None and is_begun(Folder(out)) else None
+    configure(task, recipe=recipe, config=config, options=options, begun=begun)
+    if not files and begun is None:
         example = _EXAMPLES.get(task, "pairs.tsv")
         raise DataError(
             "no files to train on", f"name at least one: clearhead train {task} {example} --out {out or 'FOLDER'}"

@@ -41,8 +41,10 @@ def worksheet(
         what it is to write (default: its own translation)
     part
         of a model: the encoder's or the decoder's self-attention, or the attention across (the default)
-    layer, head
-        of a model: which, from 0
+    layer
+        of a model: which layer, from 0 (the default)
+    head
+        of a model: which head, from 0 (the default)
     cell
         only this number, written out: a table, a row and a column, by label or number from 1
     out

@@ -19,6 +19,8 @@ from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.ranges import given
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
+from clearhead.tasks.config import no_device
+from clearhead.tasks.run_folder import is_begun
 from clearhead.tasks.session import Session
 
 __all__ = ["configure", "preview", "train"]
@@ -46,7 +48,7 @@ def train(
         valid: files of validation data; without, a fixed share is held out.
         recipe: the named configuration to begin with.
         config: a TOML file, or a trained model's folder (run it again); its values override the recipe's.
-        resume: go on with what `out` holds.
+        resume: go on with what `out` holds; options that are not given, and files if none is, are those of the folder.
         quiet: no progress.
         options: override both: `max_steps=500, arch={"layers": 2}`; `base="models/mine"` begins with a trained model.
 
@@ -56,11 +58,16 @@ def train(
     from clearhead.training.loop import find_device  # not before the configuration is asked for: it imports torch
 
     kind = task_class(task)
-    configuration = configure(task, recipe=recipe, config=config, options=options)
+    folder, session = Folder(out), Session(resume, quiet)
+    begun = folder if resume and is_begun(folder) else None
+    configuration = configure(task, recipe=recipe, config=config, options=options, begun=begun)
     find_device(getattr(configuration, "device", "cpu"))  # what is missing is said before anything is read or written
-    folder = Folder(out)
+    if resume and not begun:
+        session.say(f"{out} holds nothing to go on with: a new training begins")
+    before = begun.config().get("data", {}) if begun else {}
+    named, held_out = _names(files) or before.get("files", []), _names(valid) or before.get("valid", [])
     with folder.locked():
-        return kind.train(_names(files), configuration, folder, Session(resume, quiet), valid=_names(valid))
+        return kind.train(named, configuration, folder, session, valid=held_out)
 
 
 def preview(
@@ -87,16 +94,19 @@ def configure(
     recipe: str | None = None,
     config: str | os.PathLike[str] | None = None,
     options: Mapping[str, Any] | None = None,
+    begun: Folder | None = None,
 ) -> BaseModel:
-    """The whole configuration of a run.
+    """The whole configuration of a run; of one that was `begun` what it was begun with, where nothing else is given.
 
     Raises:
         ConfigError: an option is unknown or impossible; the message names it, its value and the mend.
     """
     kind = config_class(task)
     from_file = {} if config is None else _saved(Path(config))
-    name = recipe or from_file.get("recipe")
-    layers = [find_recipe(task, name).model_dump(), from_file, dict(options or {})]
+    before = {} if begun is None else _begun(begun, task)
+    name = recipe or from_file.get("recipe") or before.get("recipe")
+    asked = {"recipe": name, **from_file} if before else from_file  # that it is another recipe has to be seen
+    layers = [find_recipe(task, name).model_dump(), before, asked, dict(options or {})]
     if base := next((layer["base"] for layer in reversed(layers) if layer.get("base")), None):
         layers.insert(1, {"arch": _built(base, task)})
     merged = _merge(*layers)
@@ -126,6 +136,18 @@ def _built(base: str, task: str) -> dict[str, Any]:
     return {name: value for name, value in arch.items() if name not in ("dropout", "attention_dropout")}
 
 
+def _begun(folder: Folder, task: str) -> dict[str, Any]:
+    """The values that a run was begun with."""
+    saved = folder.config()
+    if (other := saved.get("task")) != task:
+        raise ConfigError(
+            f"{folder} was begun by `clearhead train {other}`, this is `clearhead train {task}`",
+            "resume with the same task, or train into another folder",
+        )
+    run: dict[str, Any] = saved.get("run", {})
+    return run
+
+
 def _saved(path: Path) -> dict[str, Any]:
     """The values of a TOML file, or of the run that a model folder holds."""
     if path.is_dir():
@@ -151,6 +173,8 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> C
             nearest(str(family), SEQ2SEQ) or f"the families are {', '.join(SEQ2SEQ)}",
         )
     if first["type"] == "extra_forbidden":
+        if refused := no_device(where):
+            return refused
         known = _fields(kind, family)
         if family and where in _fields(kind, None):
             return ConfigError(f"a model of family {family} has no {where}", "leave it out, or choose another family")

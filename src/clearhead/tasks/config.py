@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearhead.data.config import ChatDataConfig, DataConfig, TextConfig, VocabularyConfig
 from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig
+from clearhead.errors import ConfigError
 from clearhead.models.architecture import (
     DecoderConfig,
     EncoderDecoderConfig,
@@ -30,6 +31,7 @@ __all__ = [
     "SummarizeConfig",
     "TranslateConfig",
     "WordsConfig",
+    "no_device",
 ]
 
 
@@ -183,3 +185,14 @@ class ChatConfig(DecoderRunConfig):
         if self.lora.rank and (self.optimizer.kind != "adamw" or self.optimizer.weight_decay):
             raise ValueError("lora.rank trains small matrices: take optimizer.kind adamw, optimizer.weight_decay 0")
         return self
+
+
+def no_device(option: str) -> ConfigError | None:
+    """The answer to a device ("--device=cuda", "device") where none can be chosen; None if another option is meant."""
+    name = option.partition("=")[0]
+    if name.lstrip("-") not in ("device", "devices", "cpu", "cuda", "gpu", "mps"):
+        return None
+    return ConfigError(
+        f"there is no option {name} here: this runs on the CPU",
+        "leave it out; `clearhead train language` and `clearhead train chat` take --device auto, cpu or cuda",
+    )

@@ -11,7 +11,12 @@ from pydantic import BaseModel, ValidationError
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import FORMAT, Folder
 
-__all__ = ["begun", "described", "differing", "same_run"]
+__all__ = ["begun", "described", "differing", "is_begun", "same_run"]
+
+
+def is_begun(folder: Folder) -> bool:
+    """Whether a run was begun in the folder."""
+    return (folder.path / "config.json").exists()
 
 
 def begun(folder: Folder, *, resume: bool) -> bool:
@@ -20,7 +25,7 @@ def begun(folder: Folder, *, resume: bool) -> bool:
     Raises:
         FolderError: it holds a model and nobody asked to go on, or it cannot be written.
     """
-    started = (folder.path / "config.json").exists()
+    started = is_begun(folder)
     if started and not resume:
         raise FolderError(
             "this folder holds a model already",
@@ -77,8 +82,9 @@ def same_run(folder: Folder, config: BaseModel, digest: str, data: str) -> None:
         first = None
     if first != config or saved.get("data", {}).get("digest") != digest:
         told = "" if first is None else "; ".join(differing(first, config))
+        same = first == config
         raise ConfigError(
-            f"the {data if first == config else 'options'} differ from those {folder} was begun with"
-            f"{told and f' ({told})'}",
-            "resume with the same files and options, or train into another folder",
+            f"the {data if same else 'options'} differ from those {folder} was begun with{told and f' ({told})'}",
+            f"resume with the same {'files' if same else 'options'}, or name none, and those of the folder are taken; "
+            "or train into another folder",
         )
