@@ -22,14 +22,11 @@ def weights(seed: int = 0) -> list[nn.Parameter]:
     return [nn.Parameter(torch.randn(shape, generator=random) / 4) for shape in SHAPES]
 
 
-@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-@pytest.mark.parametrize("momentum", [0.0, 0.95])
-def test_muon_is_the_one_of_torch(weight_decay: float, momentum: float) -> None:
+def walked(precision: str, **settings: float) -> list[tuple[nn.Parameter, nn.Parameter, nn.Parameter]]:
+    """(ours, torch's, the start) of each weight after six steps."""
     ours, theirs = weights(), weights()
-    mine = Muon(ours, lr=0.02, weight_decay=weight_decay, momentum=momentum)
-    reference = torch.optim.Muon(
-        theirs, lr=0.02, weight_decay=weight_decay, momentum=momentum, adjust_lr_fn="match_rms_adamw"
-    )
+    mine = Muon(ours, lr=0.02, precision=precision, **settings)
+    reference = torch.optim.Muon(theirs, lr=0.02, adjust_lr_fn="match_rms_adamw", **settings)
     random = torch.Generator().manual_seed(1)
     for _ in range(6):
         for a, b in zip(ours, theirs, strict=True):
@@ -37,9 +34,37 @@ def test_muon_is_the_one_of_torch(weight_decay: float, momentum: float) -> None:
             b.grad = a.grad.clone()
         mine.step()
         reference.step()
-        for a, b, start in zip(ours, theirs, weights(), strict=True):
-            # Both compute in bfloat16, in another order: a unit in its last place of what was walked so far.
-            assert (a - b).abs().max() <= 0.02 * (b - start).abs().max() + 1e-6
+    return list(zip(ours, theirs, weights(), strict=True))
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("momentum", [0.0, 0.95])
+def test_muon_in_bfloat16_is_the_one_of_torch(weight_decay: float, momentum: float) -> None:
+    for a, b, start in walked("bfloat16", weight_decay=weight_decay, momentum=momentum):
+        # Both compute in bfloat16, in another order: a unit in its last place of what was walked so far.
+        assert (a - b).abs().max() <= 0.02 * (b - start).abs().max() + 1e-6
+
+
+def test_muon_in_float32_walks_beside_it() -> None:
+    """Both end near the same orthogonal matrices, torch's singular values in 0.7 to 1.2, ours in 0.64 to 1.36."""
+    for a, b, start in walked("float32", weight_decay=0.1, momentum=0.95):
+        mine, meant = (a - start).flatten(), (b - start).flatten()
+        assert torch.cosine_similarity(mine, meant, dim=0) > 0.9
+        assert 0.5 < mine.norm() / meant.norm() < 2  # 1.36 / 0.7 where a matrix has one singular value
+
+
+def test_a_step_of_muon_by_its_formula() -> None:
+    weight = nn.Parameter(torch.ones(3, 2))
+    optimizer = Muon([weight], lr=0.1, weight_decay=0.5, momentum=0.75)
+    gradient = torch.tensor([[1.0, 2.0], [0.0, 1.0], [2.0, 0.0]])
+    expected, buffer = torch.ones(3, 2), torch.zeros(3, 2)
+    for _ in range(3):
+        weight.grad = gradient.clone()
+        optimizer.step()
+        buffer = 0.75 * buffer + 0.25 * gradient
+        update = orthogonalised((0.25 * gradient + 0.75 * buffer)[None])[0]
+        expected = (1 - 0.1 * 0.5) * expected - 0.1 * 0.2 * 3**0.5 * update
+        assert torch.allclose(weight, expected, atol=1e-6)
 
 
 def test_a_step_is_as_long_as_one_of_adamw() -> None:
@@ -52,13 +77,46 @@ def test_a_step_is_as_long_as_one_of_adamw() -> None:
         assert (weight - start).square().mean().sqrt().item() == pytest.approx(0.2, rel=0.25)
 
 
-def test_orthogonalised_has_singular_values_near_one() -> None:
-    x = torch.randn(3, 24, 16, generator=torch.Generator().manual_seed(0))
-    for y in (orthogonalised(x), orthogonalised(x.mT).mT):
-        values = torch.linalg.svdvals(y.float())
-        assert values.min() > 0.5
-        assert values.max() < 1.3
-    assert not orthogonalised(torch.zeros(1, 4, 4)).isnan().any()
+@pytest.mark.parametrize("shape", [(24, 16), (16, 24), (20, 20)])
+@pytest.mark.parametrize(("precision", "near", "least"), [("float32", 0.361, 0.012), ("bfloat16", 0.4, 0.03)])
+def test_orthogonalised_has_singular_values_near_one(
+    shape: tuple[int, int], precision: str, near: float, least: float
+) -> None:
+    """Of values from a hundredth of the largest on; an odd polynomial keeps the singular vectors."""
+    random = torch.Generator().manual_seed(0)
+    u, _, v = torch.linalg.svd(torch.randn(3, *shape, generator=random), full_matrices=False)
+    spread = torch.logspace(math.log10(least), 0, min(shape))
+    y = orthogonalised((u * spread) @ v * 1e-4, precision).float()
+    inside = u.mT @ y @ v.mT
+    values = inside.diagonal(dim1=-2, dim2=-1)
+    assert (values - 1).abs().max() < near
+    assert (inside - torch.diag_embed(values)).abs().max() < (1e-3 if precision == "float32" else 0.1)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_each_head_is_orthogonalised_by_itself(axis: int) -> None:
+    """Four heads of 3 x 12 (or 12 x 3) in a matrix: in bfloat16 it is taken whole."""
+    x = torch.randn(2, 12, 12, generator=torch.Generator().manual_seed(0))
+    whole = orthogonalised(x, "float32", 4, axis)
+    for head, part in zip(whole.split(3, 1 + axis), x.split(3, 1 + axis), strict=True):
+        assert torch.allclose(head, orthogonalised(part), atol=1e-3)
+    assert orthogonalised(x, "bfloat16", 4, axis).equal(orthogonalised(x, "bfloat16"))
+
+
+def test_the_heads_of_projections_are_known() -> None:
+    """Queries have as many as ask, keys and values as many as are asked; the output's lie side by side in columns."""
+    module = model(heads=4, kv_heads=2)
+    muon, _ = make_optimizers(module, OptimizerConfig())
+    assert isinstance(muon, Muon)
+    names = {weight: name for name, weight in module.named_parameters()}
+    known = {names[weight].split(".")[-2]: heads for weight, heads in muon.heads.items()}
+    assert known == {"q_proj": (4, 0), "k_proj": (2, 0), "v_proj": (2, 0), "o_proj": (4, 1)}
+    assert set(muon.heads) <= {w for group in muon.param_groups for w in group["params"]}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_nothing_is_orthogonalised_to_nothing(precision: str) -> None:
+    assert orthogonalised(torch.zeros(1, 4, 4), precision).abs().max() == 0
 
 
 def test_weights_without_a_gradient_stay() -> None:

@@ -22,11 +22,13 @@ from torch import Tensor, nn
 
 from clearhead.errors import ClearheadError, ConfigError
 from clearhead.folder import Folder, unshared, write_text
+from clearhead.processor import bfloat16_cost
 from clearhead.training.board import Board
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.health import expectations, passed
+from clearhead.training.muon import Muon
 from clearhead.training.optim import make_optimizers, make_schedule
-from clearhead.training.precision import Weights, choose_compiling, choose_precision
+from clearhead.training.precision import WORTH, Weights, choose_compiling, choose_precision
 from clearhead.training.progress import Reporter
 from clearhead.training.state import FILE, Position, load_state, save_state
 
@@ -124,7 +126,8 @@ class _Run:
 
     def __init__(self, job: Job, plan: Plan, folder: Folder, *, quiet: bool):
         self.job, self.plan, self.folder = job, plan, folder
-        self.master = job.module.to(find_device(plan.device))  # before the optimizers are told of its weights
+        self.device = find_device(plan.device)
+        self.master = job.module.to(self.device)  # before the optimizers are told of its weights
         for part in self.master.modules():
             if hasattr(part, "checkpointing"):
                 part.checkpointing = plan.training.checkpointing
@@ -153,6 +156,8 @@ class _Run:
             self.weights = Weights(self.master, self.position.precision, compiled=self.position.compiled)
         else:
             self._set_out()
+        for group in _muon_groups(self.optimizers):
+            group["precision"] = self.position.muon
         self.reporter = Reporter(self.total, self.position.step, quiet=self.reporter.console.quiet)
         return not self.position.finished
 
@@ -181,7 +186,13 @@ class _Run:
             compiles, why = choose_compiling(self.master, loss, precision, passes, plain)
             if why:
                 say(why)
-        self.position = Position(precision=precision, threads=torch.get_num_threads(), compiled=compiles)
+        quick = _muon_groups(self.optimizers) and bfloat16_cost(self.device.type) < WORTH
+        self.position = Position(
+            precision=precision,
+            threads=torch.get_num_threads(),
+            compiled=compiles,
+            muon="bfloat16" if quick else "float32",
+        )
         self.weights = Weights(self.master, precision, compiled=compiles)
         self.weights.eval()
         untrained, floors = self.job.validate(self.weights.working)["loss"], self.job.floors()
@@ -399,6 +410,10 @@ def find_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not there:
         raise ConfigError("PyTorch finds no NVIDIA GPU", "leave --device out, or install PyTorch for CUDA")
     return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+
+
+def _muon_groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict[str, Any]]:
+    return [group for optimizer in optimizers if isinstance(optimizer, Muon) for group in optimizer.param_groups]
 
 
 def _numbers(weight: Tensor) -> Tensor:

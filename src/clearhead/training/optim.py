@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from clearhead.attention import MultiHead
 from clearhead.training.config import OptimizerConfig, ScheduleConfig
 from clearhead.training.muon import Muon
 
@@ -44,8 +45,21 @@ def make_optimizers(module: nn.Module, config: OptimizerConfig) -> list[torch.op
     if not inside:
         return [adamw]
     group = {"params": inside, "peak": config.muon_lr}
-    muon = Muon([group], config.muon_lr, weight_decay=config.weight_decay, momentum=config.momentum)
+    heads = _heads(module)
+    muon = Muon([group], config.muon_lr, weight_decay=config.weight_decay, momentum=config.momentum, heads=heads)
     return [muon, adamw]
+
+
+def _heads(module: nn.Module) -> dict[Tensor, tuple[int, int]]:
+    """Weight -> (of how many heads it is made, on which axis they lie): the projections of attention."""
+    found = {}
+    for part in module.modules():
+        if isinstance(part, MultiHead):
+            found[part.q_proj.weight] = part.n_heads, 0
+            found[part.k_proj.weight] = found[part.v_proj.weight] = part.n_kv_heads, 0
+            if part.o_proj is not None:
+                found[part.o_proj.weight] = part.n_heads, 1
+    return found
 
 
 def make_schedule(config: ScheduleConfig, total: int) -> Callable[[int], float]:

@@ -22,7 +22,7 @@ from clearhead.models.block import Block
 
 __all__ = ["Weights", "check_compiler", "choose_compiling", "choose_precision"]
 
-_WORTH, _SECONDS = 0.9, 180.0  # of a pass's time; a shorter run is over before compiling has paid
+WORTH, _SECONDS = 0.9, 180.0  # of the time: what is taken up must bring so much; what a run lasts for compiling to pay
 
 
 class Weights:
@@ -107,7 +107,7 @@ def choose_precision(module: nn.Module, loss: Callable[[nn.Module], Tensor]) -> 
     bfloat16 must win by a tenth to be taken. The module, its gradients and the random state are left as they were.
     """
     full, half = (_seconds(module, loss, precision, False) for precision in ("float32", "bfloat16"))
-    chosen = "bfloat16" if half < _WORTH * full else "float32"
+    chosen = "bfloat16" if half < WORTH * full else "float32"
     times = f"a pass takes {half * 1e3:.0f} ms in bfloat16, {full * 1e3:.0f} ms in float32"
     return chosen, half if chosen == "bfloat16" else full, f"precision {chosen}: {times}"
 
@@ -136,7 +136,7 @@ def choose_compiling(
     except Exception as error:  # a compiler that fails at more than the least
         return False, f"not compiled: {type(error).__name__}: {_first_line(error)}"
     spent = time.perf_counter() - start
-    worth = compiled < _WORTH * plain and (plain - compiled) * passes > spent
+    worth = compiled < WORTH * plain and (plain - compiled) * passes > spent
     times = f"a pass takes {compiled * 1e3:.0f} ms compiled (after {spent:.0f} s), {plain * 1e3:.0f} ms as it is"
     return worth, f"{'compiled' if worth else 'not compiled'}: {times}"
 

@@ -36,6 +36,7 @@ class Position:
     precision: str
     threads: int
     compiled: bool = False
+    muon: str = "bfloat16"  # the precision of its products; states that do not say were made in this one
     step: int = 0
     epoch: int = 0
     index: int = 0
