@@ -51,6 +51,15 @@ def test_blank_lines_keep_the_others_together(tmp_path: Path) -> None:
     assert (report.read, report.empty.count, report.empty.first) == (5, 2, f"{one}, line 2")
 
 
+def test_old_line_ends(tmp_path: Path) -> None:
+    files = [write(tmp_path / "a.en", "one\rtwo\rthree\r"), write(tmp_path / "a.de", "eins\nzwei\ndrei\n")]
+    assert read_pairs(files, DEFAULT)[0] == [Pair("one", "eins"), Pair("two", "zwei"), Pair("three", "drei")]
+    mixed = [write(tmp_path / f"b{i}.en", "one\ntwo\rthree\n") for i in range(2)]
+    assert "carriage returns (CR) within the line" in str(error(mixed))
+    stray = [write(tmp_path / "c.en", "one\ntwo\rthree\n"), files[1]]
+    assert "ends after line 2" in str(error(stray))
+
+
 def test_many_files_are_taken_two_by_two(tmp_path: Path) -> None:
     names = ("a.en", "a.de", "b.en.xz", "b.de")
     files = [write(tmp_path / n, lzma.compress(f"{n}\n".encode()) if "xz" in n else f"{n}\n") for n in names]

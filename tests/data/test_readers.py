@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,46 @@ def test_only_a_newline_ends_a_line(tmp_path: Path) -> None:
     assert values(path) == [("a\x85b", "c\u2028d\x0ce\rf")]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_file_is_read_with_whichever_line_ends_it_has(tmp_path: Path, end: str, packing: str) -> None:
+    for suffix, rows in ((".tsv", "a\tb{0}{0}c\td{0}"), (".csv", '"a",b{0}c,d'), (".jsonl", JSONL)):
+        path = write(tmp_path / f"a{suffix}{packing}", PACKINGS[packing](rows.format(end).encode()))
+        assert values(path, wanted=("source", "target")) == [("a", "b"), ("c", "d")]
+
+
+JSONL = '{{"source": "a", "target": "b"}}{0}{{"source": "c", "target": "d"}}{0}'
+
+
+def test_lines_that_end_now_so_and_now_otherwise(tmp_path: Path) -> None:
+    for text, line in (
+        ("a\tb\nc\td\re\tf\n", 2),
+        ("a\tb\r\n\nc\td\r\re\tf\r\n", 3),
+        ("a\tb\n" * 20_000 + "c\td\re\tf", 20_001),
+    ):
+        caught = error(write(tmp_path / "a.tsv", text))
+        assert "carriage returns (CR) within the line seem to end lines" in caught.problem and caught.line == line
+
+
+def test_a_byte_order_mark_begins_any_line(tmp_path: Path) -> None:
+    """Files that were put together have some inside."""
+    mark = b"\xef\xbb\xbf"
+    assert values(write(tmp_path / "a.tsv", mark + b"a\tb\n" + mark + b"c\td\n")) == [("a", "b"), ("c", "d")]
+    assert values(write(tmp_path / "a.csv", mark + b'"a","b"\n' + mark + b'"c","d"\n')) == [("a", "b"), ("c", "d")]
+    rows = write(tmp_path / "a.jsonl", (mark + b'{"source": "a", "target": "b"}\n') * 2)
+    assert values(rows, wanted=("source", "target")) == [("a", "b")] * 2
+
+
+def test_a_line_without_end_and_a_device_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearhead.data.files._LONGEST", 1000)
+    caught = error(write(tmp_path / "a.tsv", "a\tb\n" + "x" * 2000))
+    assert "the line has more than 1,000 bytes" in caught.problem and caught.line == 2
+    (tmp_path / "b.tsv").symlink_to("/dev/zero")
+    assert "this is a device" in error(tmp_path / "b.tsv").problem
+    os.mkfifo(tmp_path / "c.tsv")
+    assert "the file holds no record" in error(tmp_path / "c.tsv").problem
+
+
 def test_a_csv_record_has_the_line_where_it_starts(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", '\ufeff"a, ""b"""," c"\r\n\r\n"d\r\n\r\ne",f\n  \ng,h\n')
     assert [(r.line, r.values) for r in read_records(path, PAIR)] == [
@@ -177,6 +218,88 @@ def test_bad_csv(tmp_path: Path, text: str, line: int, said: str) -> None:
     caught = error(write(tmp_path / "a.csv", text))
     assert caught.line == line
     assert said in str(caught)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"Hi, you", "Hallo, du"\n"Yes, sir", "Ja, gern"\n', [("Hi, you", "Hallo, du"), ("Yes, sir", "Ja, gern")]),
+        ('Hi,  "Hallo, ""du"""\n', [("Hi", 'Hallo, "du"')]),
+        ('a," ""b"" c"\n" ""d"" ",e\n', [("a", ' "b" c'), (' "d" ', "e")]),
+        ("a, b\nc ,d\n", [("a", " b"), ("c ", "d")]),
+    ],
+)
+def test_blanks_before_quotes(tmp_path: Path, text: str, expected: list[tuple[str, str]]) -> None:
+    assert values(write(tmp_path / "a.csv", text)) == expected
+
+
+def test_a_quote_behind_a_blank_further_on_is_refused(tmp_path: Path) -> None:
+    caught = error(write(tmp_path / "a.csv", "a,b\n" * 60 + '"c, d", "e, f"\n'))
+    assert "a quote behind a blank opens nothing" in caught.problem and caught.line == 61
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a;b\nc, d;e\n", "a semicolon"),
+        ("a, x;b, y\nc, d;e, z\n", "a semicolon"),
+        ('"a;\nx";b\nc;"d"\n', "a semicolon"),
+        ("a\tb\nc, d\te\n", "a TAB"),
+        ("a|b\nc|d\n", "a bar"),
+    ],
+)
+def test_another_separator_is_told_and_said(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path / "a.csv", text)
+    with pytest.warns(UserWarning, match=f"{said} separates the columns"):
+        read = values(path)
+    separator = {"a semicolon": ";", "a TAB": "\t", "a bar": "|"}[said]
+    assert read == [tuple(row) for row in csv.reader(io.StringIO(text), delimiter=separator)]
+
+
+def test_a_line_that_says_the_separator(tmp_path: Path) -> None:
+    assert values(write(tmp_path / "a.csv", "sep=;\r\na, b;c\r\n")) == [("a, b", "c")]
+
+
+NAMED = ("source", "target", "links")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt"])
+@pytest.mark.parametrize(
+    ("names", "row"),
+    [
+        ("english,spanish", "one,uno"),
+        ("English,Spanish", "one,uno"),
+        ("en,es", "one,uno"),
+        ("en-US,es_ES", "one,uno"),
+        ("Source,Target", "one,uno"),
+        ("id,source,target", "1,one,uno"),
+        ("target,score,source", "uno,1,one"),
+        ("article,highlights", "one,uno"),
+    ],
+)
+def test_a_first_line_of_names_is_a_header(tmp_path: Path, suffix: str, names: str, row: str) -> None:
+    text = f"{names}\n{row}\n".replace(",", "," if suffix == ".csv" else "\t")
+    path = write(tmp_path / f"a{suffix}", text)
+    with pytest.warns(UserWarning, match=r"line 1 is read as the names of columns: '.*\(see --data.header\)"):
+        assert values(path, wanted=NAMED) == [("one", "uno")]
+    count = len(names.split(","))
+    with pytest.warns(UserWarning, match="line 1 is read as"):
+        assert values(path, [count - 1, count], wanted=NAMED) == [tuple(row.split(",")[-2:])]
+    assert len(values(path, [count - 1, count], header=False, wanted=NAMED)) == 2
+
+
+@pytest.mark.parametrize(
+    "first", ["german,deutsch", "house,casa", "is,es lo", "it,is", "text,text", "German,german", "title,label", "a,b"]
+)
+def test_a_first_pair_that_is_no_header_is_read(tmp_path: Path, first: str) -> None:
+    path = write(tmp_path / "a.csv", f"{first}\none,uno\n")
+    assert values(path, wanted=NAMED) == [tuple(first.split(",")), ("one", "uno")]
+
+
+def test_names_that_do_not_tell_which_columns_are_meant(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id,english,spanish\n1,one,uno\n")
+    with pytest.warns(UserWarning, match="line 1 is read as"):
+        assert "no telling which keys hold source and target" in error(path, wanted=NAMED).problem
 
 
 # Quoting and comments
@@ -327,6 +450,8 @@ def test_bad_json(tmp_path: Path, text: str, columns: list[Column | None], line:
         ("a.csv", b'a,"b\nc\xf1",d\n', 2, "byte 2 of the line"),
         ("a.jsonl", b'\n{"source": "\xe9"}\n', 2, "byte 13 of the line"),
         ("a.tsv", "a\tb\n".encode("utf-16"), 1, "iconv -f utf-16"),
+        ("a.tsv", "a\tb\n".encode("utf-16le"), 1, "iconv -f utf-16le"),
+        ("a.csv", "a,b\r\n".encode("utf-16be"), 1, "iconv -f utf-16be"),
         ("a.tsv", gzip.compress(b"a\tb\n", mtime=0), 1, "let its name end in .gz"),
         ("a.tsv", lzma.compress(b"a\tb\n"), 1, "let its name end in .xz"),
     ],

@@ -138,3 +138,14 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=said):
             documents([file])
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_a_long_line_is_read_in_stretches_of_whole_characters(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "aé€\U0001f600b\r\n\u00e9\rz\r\n\nq€"
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8", newline="")
+    monkeypatch.setattr("clearhead.data.files._STRETCH", size)
+    read = "".join(piece.text for piece in read_pieces([str(tmp_path / "a.txt")]))
+    assert read == text.replace("\r\n", "\n").replace("\r", "\n")

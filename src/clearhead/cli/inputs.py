@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from clearhead.data.files import raw_lines, refuse_devices
 from clearhead.errors import ConfigError, DataError, nearest
 
 __all__ = ["Line", "Source", "Text", "count", "lines", "some", "sources"]
@@ -146,6 +147,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _of_file(path: Path) -> Iterator[Line]:
+    refuse_devices(path)
     try:
         with path.open("rb") as file:
             yield from _decoded(file, str(path))
@@ -156,9 +158,9 @@ def _of_file(path: Path) -> Iterator[Line]:
 
 
 def _decoded(file: BinaryIO, name: str) -> Iterator[Line]:
-    for number, line in enumerate(file, 1):
+    for number, line in raw_lines(file, name):
         try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            text = line.decode("utf-8").removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             raise DataError(
                 f"not valid UTF-8 at byte {error.start + 1}", "save the text as UTF-8", file=name, line=number

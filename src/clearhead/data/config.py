@@ -26,7 +26,8 @@ class DataConfig(BaseModel):
         default=None, description='Column of word links like "0-0 1-2" (i-j sure, i?j possible, words counted from 0).'
     )
     header: bool | None = Field(
-        default=None, description="The first line names the columns (else: if one is asked for by name)."
+        default=None,
+        description="The first line names the columns (else: if one is asked for by name, or it reads like names).",
     )
     parallel: bool | None = Field(
         default=None, description="Take files two by two, line by line (else: if no name ends in a known suffix)."

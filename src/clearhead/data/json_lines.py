@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,11 +9,11 @@ from clearhead.data.files import Line
 from clearhead.data.keys import Number, choose_keys, kind_of, text_under
 from clearhead.data.records import Column, Record
 from clearhead.errors import DataError
+from clearhead.parsing import parse_json
 
 __all__ = ["json_objects", "json_records"]
 
 _MEND = "write one JSON object a line (`jq -c .` makes lines of objects, `jq -c '.[]'` those of a list)"
-_decoder = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number)
 
 
 def json_records(
@@ -39,13 +38,7 @@ def json_objects(lines: Iterator[Line], path: Path) -> Iterator[tuple[int, dict[
 
 
 def _object(text: str, path: Path, line: int) -> dict[str, object]:
-    try:
-        given = _decoder.decode(text)
-    except json.JSONDecodeError as error:
-        problem = f"not valid JSON ({error.msg.removesuffix(' at')} at character {error.colno})"
-        raise DataError(problem, _MEND, file=path, line=line) from None
-    except RecursionError:
-        raise DataError("the JSON is nested too deeply", _MEND, file=path, line=line) from None
+    given = parse_json(text, file=path, line=line, mend=_MEND, number=Number, halves=True)
     if not isinstance(given, dict):
         raise DataError(f"a JSON object was wanted, this is {kind_of(given)}", _MEND, file=path, line=line)
     return given

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clearhead.data.records import Column, listed
 from clearhead.errors import DataError, nearest
+from clearhead.parsing import has_half_character
 
 __all__ = ["Number", "choose_keys", "dotted", "kind_of", "look_up", "text_under"]
 
@@ -110,7 +111,7 @@ def text_under(given: Mapping[str, object], key: str, file: Path | str, line: in
     if not isinstance(value, str) or (not numbers and isinstance(value, Number)):
         problem = f"the value of {key!r} is {kind_of(value)}, a string was wanted"
         raise DataError(problem, "write it as a string, or ask for another key", file=file, line=line)
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+    if has_half_character(value):
         problem = f"the value of {key!r} holds half a character (a \\ud800..\\udfff escape without its partner)"
         raise DataError(problem, "write characters as UTF-8, or escape both halves", file=file, line=line)
     return str(value)

@@ -102,8 +102,8 @@ def read_pairs(
 
 
 def clean(text: str) -> str:
-    """NFC, no white space at the ends, one space for each run of it elsewhere."""
-    return " ".join(normalize("NFC", text).split())
+    """NFC, no white space or byte order mark at the ends, one space for each run of white space elsewhere."""
+    return " ".join(normalize("NFC", text).strip("\ufeff").split())
 
 
 def _pair(source: str, target: str, record: Record) -> Pair:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
 
-from clearhead.data.files import Line, open_file, read_lines
+from clearhead.data.files import Line, mixed_ends, open_file, read_lines
 from clearhead.data.records import Column, Record
 from clearhead.data.tables import Row, table_records
 from clearhead.errors import DataError
@@ -50,6 +50,8 @@ def _side_by_side(left: Iterator[Line], right: Iterator[Line], one: Path, other:
     for a, b in zip_longest(left, right):
         if a is None or b is None:
             raise _longer(*((other, one, b[0]) if a is None else (one, other, a[0])))
+        if a[1].count("\r") == b[1].count("\r") != 0:
+            raise mixed_ends(one, a[0])
         yield a[0], [a[1], b[1]]
 
 

@@ -18,13 +18,14 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import IO
 
+from clearhead.data.dialects import Dialect
 from clearhead.data.files import form_of, is_packed, open_file, read_lines
 from clearhead.data.hub import hub_records
 from clearhead.data.json_lines import json_records
 from clearhead.data.parquet import parquet_records
 from clearhead.data.po import po_records
 from clearhead.data.records import Column, Record
-from clearhead.data.tables import quoted_rows, tab_rows, table_records
+from clearhead.data.tables import Row, csv_rows, quoted_rows, tab_rows, table_records
 from clearhead.data.tmx import tmx_records
 from clearhead.errors import DataError
 
@@ -53,7 +54,8 @@ def read_records(
     Args:
         columns: positions (from 1) or names. None, as the k-th, is position k of a table; elsewhere it is the key
             `wanted[k]` or what `choose_keys` takes for it, in TMX a language that nobody asked for.
-        header: whether the first line of a table names the columns; None: yes, if a name is asked for.
+        header: whether the first line of a table names the columns; None: yes, if a name is asked for or, with
+            `wanted`, if it reads like names.
         wanted: what the columns are to be used as, for keys and for error messages.
         quoted: `.tsv` and `.txt` are quoted like CSV, as spreadsheet programs write them.
         comment: lines of a table that begin so are left out.
@@ -77,23 +79,19 @@ def read_records(
             case ".jsonl" | ".ndjson":
                 records = json_records(read_lines(stream, path), path, columns, wanted)
             case _:
-                records = _table(stream, path, columns, header, form == ".csv", quoted, comment)
+                rows = _table_rows(stream, path, form == ".csv", len(columns), quoted, comment)
+                mend = f"put {'a comma' if form == '.csv' else 'one TAB'} between columns, or ask for other columns"
+                records = table_records(rows, path, columns, header, wanted=wanted, mend=mend)
         yield from _some(records, path)
 
 
-def _table(
-    stream: IO[bytes],
-    path: Path,
-    columns: Sequence[Column | None],
-    header: bool | None,
-    is_csv: bool,
-    quoted: bool,
-    comment: str | None,
-) -> Iterator[Record]:
-    lines, separator = read_lines(stream, path), "," if is_csv else "\t"
-    rows = quoted_rows(lines, path, separator, comment) if is_csv or quoted else tab_rows(lines, comment)
-    mend = f"put {'a comma' if is_csv else 'one TAB'} between columns, or ask for other columns"
-    return table_records(rows, path, columns, header, mend=mend)
+def _table_rows(
+    stream: IO[bytes], path: Path, is_csv: bool, columns: int, quoted: bool, comment: str | None
+) -> Iterator[Row]:
+    lines = read_lines(stream, path)
+    if is_csv:
+        return csv_rows(lines, path, comment, columns)
+    return quoted_rows(lines, path, Dialect("\t"), comment) if quoted else tab_rows(lines, path, comment)
 
 
 def _some(records: Iterator[Record], file: str | Path) -> Iterator[Record]:

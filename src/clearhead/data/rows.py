@@ -7,7 +7,6 @@ hub:NAME          a data set of the hub
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -18,8 +17,9 @@ from clearhead.data.json_lines import json_objects
 from clearhead.data.keys import kind_of
 from clearhead.data.parquet import parquet_rows
 from clearhead.data.records import Row
-from clearhead.data.tables import quoted_rows, tab_rows
+from clearhead.data.tables import csv_rows, tab_rows
 from clearhead.errors import DataError
+from clearhead.parsing import parse_json
 
 __all__ = ["read_rows"]
 
@@ -63,13 +63,9 @@ def _rows(file: str) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 def _list(stream: IO[bytes], path: Path) -> list[dict[str, object]]:
     text = "\n".join(line for _, line in read_lines(stream, path))
-    try:
-        given = json.loads(text)
-    except json.JSONDecodeError as error:
-        lines = text.lstrip().startswith("{")
-        mend = "objects one a line are a .jsonl file" if lines else "write a list of objects"
-        problem = f"not valid JSON ({error.msg.removesuffix(' at')} at character {error.colno})"
-        raise DataError(problem, mend, file=path, line=error.lineno) from None
+    lines = text.lstrip().startswith("{")
+    mend = "objects one a line are a .jsonl file" if lines else "write a list of objects"
+    given = parse_json(text, file=path, mend=mend, halves=True)
     if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
         raise DataError(f"a list of objects was wanted, this is {kind_of(given)}", "write [{...}, ...]", file=path)
     return given
@@ -77,7 +73,7 @@ def _list(stream: IO[bytes], path: Path) -> list[dict[str, object]]:
 
 def _table(stream: IO[bytes], path: Path, form: str) -> Iterator[tuple[int, dict[str, object]]]:
     lines = read_lines(stream, path)
-    rows = quoted_rows(lines, path, ",", None) if form == ".csv" else tab_rows(lines, None)
+    rows = csv_rows(lines, path) if form == ".csv" else tab_rows(lines, path)
     _, names = next(rows, (0, []))
     for line, row in rows:
         if len(row) != len(names):

@@ -6,7 +6,6 @@ A run's configuration is a recipe's, with a TOML file's values over it, with the
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from clearhead.errors import ConfigError, nearest
 from clearhead.folder import Folder
 from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
+from clearhead.parsing import parse_toml, read_file
 from clearhead.ranges import given
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
@@ -153,12 +153,8 @@ def _saved(path: Path) -> dict[str, Any]:
     if path.is_dir():
         run: dict[str, Any] = Folder(path).config()["run"]
         return run
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", "name an existing TOML file", file=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not valid TOML: {error}", "see https://toml.io for its form", file=path) from error
+    text = read_file(path, error=ConfigError, missing="name an existing TOML file")
+    return parse_toml(text, file=path, error=ConfigError, mend="see https://toml.io for its form")
 
 
 def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> ConfigError:
