@@ -54,9 +54,9 @@ def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
     """
     calls: list[Tensor] = trace.calls("logits")
     logits = calls[0][0] if len(calls) == 1 else torch.cat(calls, dim=1)[0]
-    for name, index, size in (("row", row, logits.size(0)), ("token", token, logits.size(1))):
-        if not 0 <= index < size:
-            raise NotSeenError(f"there is no {name} {index}", f"choose one from 0 to {size - 1}")
+    for name, index, count in (("row", row, logits.size(0)), ("token", token, logits.size(1))):
+        if not 0 <= index < count:
+            raise NotSeenError(f"there is no {name} {index}", f"choose one from 0 to {count - 1}")
     module: Any = trace.module
     stack: Any = getattr(module, "decoder", None)
     norm = getattr(stack, "norm", None)
