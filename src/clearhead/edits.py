@@ -65,8 +65,14 @@ class Edit:
         rest = "".join(f", {name}={x!r}" for name in ("step", "call") if (x := getattr(self, name)) not in ("", None))
         return f"Edit({_brief(self.path)}, {self.where}, {self.op!r}, {_brief(self.value)}{rest})"
 
-    def touches(self, shape: Sequence[int], *, start: int = 0) -> bool:
-        """Whether the edit changes anything in a value of this shape whose axis -2 begins at absolute position `start`.
+    def touches(self, shape: Sequence[int], *, start: int = 0, columns: int | None = None, grows: bool = False) -> bool:
+        """Whether the edit changes anything in a value of this shape.
+
+        Args:
+            shape: of the value.
+            start: absolute position of the first row (axis -2).
+            columns: that of the first column (axis -1), where columns are positions too.
+            grows: whether further positions are still to come (a text is being written).
 
         Raises:
             EditError: the place can be in no such value.
@@ -76,28 +82,39 @@ class Edit:
                 f"the edit of {self.path!r} names {len(self.where)} axes, the value has {len(shape)}",
                 f"give at most one index per axis of its shape {tuple(shape)}",
             )
+        firsts = {len(shape) - 2: start} | ({} if columns is None else {len(shape) - 1: columns})
+        touched = True
         for axis, place in enumerate(self.where):
-            low, high = _bounds(place, shape[axis])
-            open_ended = axis == len(shape) - 2 and start > 0  # a later step holds the rows that are still to come
-            if not 0 <= low < high or (high > shape[axis] and not open_ended):
+            first = firsts.get(axis, 0)
+            end = first + shape[axis]
+            low, high = _bounds(place, end)
+            open_ended = axis in firsts and (grows or start > 0)
+            if place is not None and (not 0 <= low < high or (high > end and not open_ended)):
                 raise EditError(
                     f"the edit of {self.path!r} asks for {_brief(place)} on axis {axis}, "
                     f"which has {shape[axis]} entries",
                     "indices count from 0; ranges are [start, stop)",
                 )
-        rows = self.where[len(shape) - 2] if len(self.where) >= len(shape) - 1 and len(shape) > 1 else None
-        low, high = _bounds(rows, start + (shape[-2] if len(shape) > 1 else 1))
-        return not start or (low < start + shape[-2] and high > start)
+            touched &= low < end and high > first
+        return touched
 
-    def apply(self, x: Tensor, *, first: int = 0) -> Tensor:
-        """A changed copy of `x`, whose axis -2 begins at absolute position `first`; `x` itself where it misses."""
+    def apply(self, x: Tensor, *, first: int = 0, columns: int = 0) -> Tensor:
+        """A changed copy of `x`; `x` itself where the edit misses.
+
+        Args:
+            x: the value.
+            first, columns: absolute positions of its first row (axis -2) and of its first column (axis -1).
+        """
         index, value = [], _tensor(self.value).to(x)
         for axis, place in enumerate((*self.where, *[None] * (x.ndim - len(self.where)))):
-            shift = first if axis == x.ndim - 2 else 0
+            shift = {x.ndim - 2: first, x.ndim - 1: columns}.get(axis, 0)
             low, high = _bounds(place, shift + x.size(axis))
             index.append(slice(max(low - shift, 0), max(high - shift, 0)))
+            skipped, here = max(shift - low, 0), len(range(x.size(axis))[index[axis]])
             if axis == x.ndim - 2 and value.ndim > 1 and value.size(-2) > 1:  # one value a row: those of our rows
-                value = value[..., max(shift - low, 0) :, :][..., : len(range(x.size(axis))[index[axis]]), :]
+                value = value[..., skipped:, :][..., :here, :]
+            elif axis == x.ndim - 1 and (shift or high > x.size(axis)) and value.ndim and value.size(-1) > 1:
+                value = value[..., skipped:][..., :here]
         old = x[tuple(index)]
         if not old.numel():
             return x
@@ -112,6 +129,22 @@ class Edit:
         changed = x.clone()
         changed[tuple(index)] = new
         return changed
+
+    def fills(self, nothing: float, start: int, stop: int | None) -> bool:
+        """Whether the edit of weights [batch, heads, rows, columns] puts something where `nothing` would stand.
+
+        Args:
+            nothing: a number.
+            start, stop: in these columns; None: as far as the edit names them.
+        """
+        place = self.where[3] if len(self.where) > 3 else None
+        low, high = _bounds(place, start if stop is None else stop)
+        first, last = max(low, start), high if stop is None else min(high, stop)
+        value = _tensor(self.value)
+        if value.ndim and value.size(-1) > 1:  # one value a column
+            value = value[..., first - low : max(last - low, 0)]
+        new = value if self.op == "set" else nothing + value if self.op == "add" else nothing * value
+        return first < last and bool((new != nothing).any())
 
     def of_head(self, number: int) -> Edit | None:
         """The edit of a value [batch, heads, rows, columns] as it is of this head alone; None if it leaves it as is."""

@@ -27,7 +27,7 @@ from clearhead.edits import Edit, plain
 from clearhead.errors import EditError, NotSeenError, nearest
 from clearhead.regions import Box, Span
 
-__all__ = ["Seen", "Trace", "Watch", "atlas", "see", "watch", "watched"]
+__all__ = ["Seen", "Trace", "Watch", "atlas", "begun", "goes_on", "see", "watch", "watched"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,26 @@ def see(name: str, x: T) -> T:
 def watched() -> bool:
     """Whether somebody watches: whether it is worth while to compute what is only there to be seen."""
     return getattr(_here, "trace", None) is not None
+
+
+def begun() -> int | None:
+    """How many rows a text that is being written, whose next rows are passing by, has already; None: none is."""
+    trace: Trace | None = getattr(_here, "trace", None)
+    return None if trace is None else trace._begun
+
+
+@contextlib.contextmanager
+def goes_on(start: int | None) -> Iterator[None]:
+    """Values seen meanwhile are further rows of a text, from position `start` on (None: they are whole)."""
+    trace: Trace | None = getattr(_here, "trace", None)
+    if trace is None:
+        yield
+        return
+    before, trace._begun = trace._begun, start
+    try:
+        yield
+    finally:
+        trace._begun = before
 
 
 @runtime_checkable
@@ -100,6 +120,7 @@ class Trace(Mapping[str, Any]):
     _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)
     _used: set[int] = field(default_factory=set, repr=False)
     _counts: dict[str, int] = field(default_factory=dict, repr=False)
+    _begun: int | None = field(init=False, default=None, repr=False)
     _edits_at: dict[str, list[tuple[int, Edit]]] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -144,9 +165,11 @@ class Trace(Mapping[str, Any]):
             raise EditError(f"{edit.path!r} is a {type(x).__name__}, which cannot be edited", "edit a tensor or an act")
         if edit.step:
             raise EditError(f"{edit.path!r} is a tensor and has no step {edit.step!r}", "leave the step empty")
-        edit.touches(x.shape)
+        start = self._begun or 0
+        if not edit.touches(x.shape, start=start, grows=self._begun is not None):
+            return x
         self._used.add(number)
-        return cast(T, edit.apply(x))
+        return cast(T, edit.apply(x, first=start))
 
     def __getitem__(self, path: str) -> Any:
         calls = self.calls(path)

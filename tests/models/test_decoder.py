@@ -14,6 +14,8 @@ from torch import Tensor
 from clearhead.attention import Padding, Tree
 from clearhead.data.tokenizers import EOS
 from clearhead.data.windows import told_apart
+from clearhead.edits import Edit
+from clearhead.errors import EditError
 from clearhead.look import atlas, watch
 from clearhead.models.architecture import PRESETS, DecoderConfig
 from clearhead.models.decoder import Decoder
@@ -202,3 +204,80 @@ def test_no_tokens_have_logits_too(positions: str, shape: tuple[int, int]) -> No
     cache = model.new_cache()
     model.decode(ids, cache=cache)
     assert model.decode(ids.new_zeros(shape[0], 1), cache=cache).shape == (shape[0], 1, 8)
+
+
+# Edits of a text that is being written
+
+
+def small(window: int | None, **config: Any) -> Decoder:
+    torch.manual_seed(0)
+    sizes = {"preset": "gpt2", "d_model": 8, "d_ff": 8, "heads": 2, "layers": 2, "max_len": 16, "window": window}
+    model = Decoder(DecoderConfig.model_validate({**sizes, **config}), 11).double().eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.3 * torch.randn_like(weight))
+    return model
+
+
+def written(model: Decoder, ids: Tensor, edit: Edit, chunks: list[int], *, forgets: bool = True) -> Tensor:
+    """The logits of a text fed in chunks, edited on the way; of one chunk: without a cache."""
+    with torch.no_grad(), watch(model, edits=[edit]):
+        if len(chunks) == 1:
+            return model(ids)
+        cache = model.new_cache(forgets=forgets)
+        return torch.cat([model.logits(model.decode(part, cache=cache)) for part in ids.split(chunks, dim=1)], dim=1)
+
+
+ACT, STEPS = "decoder.blocks.0.self_attention.attention", ("similarities", "scaled", "biased", "masked", "weights")
+
+
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize(
+    ("name", "where", "step"),
+    [
+        *(("self_attention.attention", (None, 1, 6, 5), step) for step in STEPS),
+        *(("self_attention.attention", (None, None, (5, 8), 5), step) for step in STEPS[:3]),
+        ("self_attention.attention", (None, 1, 5), "q"),
+        ("self_attention.attention", (None, 1, 5), "k"),
+        ("self_attention.attention", (None, None, (4, 6)), "v"),
+        ("self_attention.attention", (None, 0, (5, 7)), "context"),
+        ("self_attention.k", (None, 1, 2), ""),
+        ("self_attention.out", (None, 5, 2), ""),
+        ("resid_mid", (None, (0, 2), 1), ""),
+        ("feed_forward.hidden", (0, (3, 7), 2), ""),
+    ],
+)
+def test_an_edit_names_the_same_place_with_a_cache_and_without(
+    window: int | None, name: str, where: tuple[Any, ...], step: str
+) -> None:
+    model, ids = small(window), torch.randint(3, 11, (1, 9), generator=torch.Generator().manual_seed(1))
+    for op, value in (("add", 2.0), ("multiply", 0.5)):
+        edit = Edit(f"decoder.blocks.0.{name}", where, op, value, step=step)  # type: ignore[arg-type]
+        whole = written(model, ids, edit, [9])
+        assert not torch.allclose(whole, model(ids))
+        for chunks in ([4, 1, 1, 1, 1, 1], [1] * 9, [2, 3, 4]):
+            torch.testing.assert_close(written(model, ids, edit, chunks), whole)
+
+
+def test_values_for_each_key_are_cut_with_the_window() -> None:
+    model, ids = small(3), torch.randint(3, 11, (1, 9), generator=torch.Generator().manual_seed(1))
+    edit = Edit(ACT, (None, None, 8, (5, 9)), "add", [0.0, 1.0, 2.0, 3.0], step="scaled")
+    torch.testing.assert_close(written(model, ids, edit, [4, 1, 1, 1, 1, 1]), written(model, ids, edit, [9]))
+
+
+def test_keys_that_are_not_there_are_given_no_weight() -> None:
+    model, ids = small(3), torch.randint(3, 11, (1, 9), generator=torch.Generator().manual_seed(1))
+    forgotten, to_come = (
+        Edit(ACT, (None, 0, 8, 1), "set", 0.5, step="weights"),
+        Edit(ACT, (None, 0, 2, 7), step="masked"),
+    )
+    for edit in (forgotten, to_come):
+        with pytest.raises(EditError, match="gives weight to keys that are not here"):
+            written(model, ids, edit, [4, 1, 1, 1, 1, 1])
+    torch.testing.assert_close(
+        written(model, ids, forgotten, [4, 1, 1, 1, 1, 1], forgets=False), written(model, ids, forgotten, [9])
+    )
+    with pytest.raises(EditError, match="nothing was seen at the place"):
+        written(model, ids, Edit(ACT, (None, 0, 12, 1), step="scaled"), [4, 5])
+    with pytest.raises(EditError, match="asks for 12 on axis 2, which has 9 entries"):
+        written(model, ids, Edit(ACT, (None, 0, 12, 1), step="scaled"), [9])

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from clearhead.attention import Causal, Tree
+from clearhead.edits import Edit
 from clearhead.look import atlas, watch
 from clearhead.models.architecture import SEQ2SEQ, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
@@ -308,3 +309,16 @@ def test_no_tokens_have_logits_too(sizes: tuple[int, int, int]) -> None:
     model = make_seq2seq(EncoderDecoderConfig(d_model=8, d_ff=8, heads=4, kv_heads=2, layers=1), 11, 11).eval()
     src, tgt = torch.zeros(batch, source, dtype=torch.long), torch.zeros(batch, target, dtype=torch.long)
     assert model(src, tgt).shape == model(src, tgt, torch.full((batch,), source)).shape == (batch, target, 11)
+
+
+def test_an_edit_of_a_cross_attention_names_the_same_row_with_a_cache_and_without() -> None:
+    torch.manual_seed(0)
+    model = make_seq2seq(EncoderDecoderConfig(d_model=8, d_ff=8, heads=4, layers=1), 11, 11).double().eval()
+    src, tgt = torch.tensor([[4, 5, 6]]), torch.tensor([[1, 7, 8, 9, 3]])
+    edit = Edit("decoder.blocks.0.cross_attention.attention", (None, 1, 3, 2), "set", 3.0, step="scaled")
+    with torch.no_grad(), watch(model, edits=[edit]):
+        memory, cache = model.encode(src), model.new_cache()
+        whole = model.decode(tgt, memory)
+        parts = [model.decode(part, memory, cache=cache) for part in tgt.split([2, 1, 1, 1], dim=1)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+    assert not torch.allclose(whole, model.decode(tgt, memory))

@@ -27,10 +27,13 @@ from clearhead.attention.masks import Grid, Mask
 from clearhead.attention.scores import ScaledDot, Score, by_group
 from clearhead.edits import Edit
 from clearhead.errors import EditError, nearest
+from clearhead.look import begun
 
 __all__ = ["STEPS", "Attention"]
 
 STEPS = ("q", "k", "v", "similarities", "scaled", "biased", "masked", "weights", "context")
+
+_NOTHING = {"masked": float("-inf"), "weights": 0.0}  # what a key that may not be seen has in these steps
 
 # On a CPU, plain steps beat the fused kernel for a few queries, in bfloat16 for short texts too (benchmarks/parts.py);
 # but for a text or two written token by token it is the number of steps that costs, and the kernel is one.
@@ -186,7 +189,7 @@ class Attention:
         """Whether the edit's rows are among ours.
 
         Raises:
-            EditError: there is no such step, or no such place in it.
+            EditError: there is no such step or no such place in it, or a window has forgotten it.
         """
         if edit.step not in STEPS:
             raise EditError(
@@ -194,8 +197,22 @@ class Attention:
                 nearest(edit.step, STEPS) or f"its steps are {', '.join(STEPS)}",
             )
         shapes = {"q": self.q.shape, "k": self.k.shape, "v": self.v.shape, "context": (*self.shape[:3], self.v.size(3))}
-        start = 0 if edit.step in ("k", "v") else self.start
-        return edit.touches(shapes.get(edit.step, self.shape), start=start)
+        start = self.first if edit.step in ("k", "v") else self.start
+        columns, grows = None if edit.step in shapes else self.first, begun() is not None
+        self._holds(edit, grows=grows)
+        return edit.touches(shapes.get(edit.step, self.shape), start=start, columns=columns, grows=grows)
+
+    def _holds(self, edit: Edit, *, grows: bool) -> None:
+        """A key that a window has forgotten or that is still to come can be given no weight: its value is not here."""
+        if edit.step not in _NOTHING or not (self.first or grows):
+            return
+        last, rows = self.first + self.k.size(2), replace(edit, where=edit.where[:3])
+        missing = any(edit.fills(_NOTHING[edit.step], *keys) for keys in ((0, self.first), (last, None)))
+        if missing and rows.touches(self.shape, start=self.start, grows=grows):
+            raise EditError(
+                f"the edit of {edit.path!r} gives weight to keys that are not here, but {self.first} to {last - 1}",
+                "name rows that see these keys, take new_cache(forgets=False), or a pass without a cache",
+            )
 
     def edited(self, edits: Sequence[Edit]) -> Attention:
         """The act with edits: of q, k and v at once, of its steps whenever they are derived."""
@@ -204,9 +221,9 @@ class Attention:
             if edit.step == "q":
                 act = replace(act, q=edit.apply(act.q, first=self.start))
             elif edit.step == "k":
-                act = replace(act, k=edit.apply(act.k))
+                act = replace(act, k=edit.apply(act.k, first=self.first))
             elif edit.step == "v":
-                act = replace(act, v=edit.apply(act.v))
+                act = replace(act, v=edit.apply(act.v, first=self.first))
         return replace(act, edits=(*act.edits, *edits))
 
     def of_head(self, number: int) -> Attention:
@@ -254,7 +271,8 @@ class Attention:
     def _step(self, name: str, x: Tensor, rows: slice) -> Tensor:
         for edit in self.edits:
             if edit.step == name:
-                x = edit.apply(x, first=self.start + (rows.start or 0))
+                columns = 0 if name == "context" else self.first
+                x = edit.apply(x, first=self.start + (rows.start or 0), columns=columns)
         return x
 
     def _grid(self, rows: slice = slice(None)) -> Grid:

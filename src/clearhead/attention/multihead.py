@@ -20,7 +20,7 @@ from clearhead.attention.masks import Mask
 from clearhead.attention.positions import Rotation
 from clearhead.attention.scores import ScaledDot, Score
 from clearhead.errors import ConfigError
-from clearhead.look import see
+from clearhead.look import begun, see
 
 __all__ = ["FirstValues", "MultiHead"]
 
@@ -141,7 +141,7 @@ class MultiHead(nn.Module):
                 k, v = cache.update(k, v)
                 first = start + x.size(1) - k.size(2)
         else:
-            q = self._queries(x)
+            q, start = self._queries(x), begun() or 0
             if isinstance(cache, MemoryCache):
                 k, v = cache.once(lambda: self._keys_values(memory, memory))
             else:

@@ -71,7 +71,7 @@ def head_numbers(
             weights |= {name: weight.tolist(), f"{name}_bias": added.tolist() if added.any() else None}
         else:
             themselves[name] = seen.tolist()
-    grid = Grid(act.start, act.start + len(x), act.k.size(2), x.device)
+    grid = Grid(act.start, act.start + len(x), act.k.size(2), x.device, act.first)
     mask = None if act.mask is None else _one(act.mask.dense(grid), head).expand(len(x), -1)
     bias = None if act.bias is None else _one(act.bias.dense(grid), head).expand(len(x), -1)
     return AttentionNumbers(

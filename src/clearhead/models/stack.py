@@ -30,7 +30,7 @@ from clearhead.attention import (
     Window,
 )
 from clearhead.attention.dropout import dropout
-from clearhead.look import see
+from clearhead.look import goes_on, see
 from clearhead.models.architecture import TransformerConfig
 from clearhead.models.block import Block, Surroundings
 from clearhead.models.layers import make_norm
@@ -138,6 +138,13 @@ class Stack(nn.Module):
 
         `at` tells where each token stands in its text, where that is not its place in the row.
         """
+        written = None if cache is None or isinstance(mask, Tree) else cache.length
+        with goes_on(written):
+            return self._through(x, mask, memory, cache, at)
+
+    def _through(
+        self, x: Tensor, mask: Mask | None, memory: Memory | None, cache: DecoderCache | None, at: Tensor | None
+    ) -> Tensor:
         tree = mask if isinstance(mask, Tree) else None
         x = see("token_embeddings", x)
         start, together = 0 if cache is None else cache.length, x.size(1)
