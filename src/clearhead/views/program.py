@@ -115,7 +115,7 @@ class _Note(Edit):
     see: Callable[[Tensor], tuple[Tensor, Node]] = field(kw_only=True)
     nodes: list[Node] = field(default_factory=list)
 
-    def apply(self, x: Tensor, *, first: int = 0) -> Tensor:
+    def apply(self, x: Tensor, *, first: int = 0, columns: int = 0) -> Tensor:
         seen, node = self.see(x)
         self.nodes.append(node)
         return seen
