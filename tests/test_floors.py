@@ -20,7 +20,7 @@ PACKAGE = SRC / "clearhead"
 
 FLOORS = (
     ("look", "edits", "regions", "errors"),
-    ("attention", "disk", "parsing", "processor", "progress", "ranges"),
+    ("attention", "disk", "interrupting", "parsing", "processor", "progress", "ranges"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
     ("tasks",),

@@ -1,13 +1,19 @@
-"""A bar for long work: how much is done, how much a second, how long it will take. On standard error."""
+"""A bar for long work: how much is done, how much a second, how long it will take. On standard error.
+
+And a pulse for work of unknown length: while nothing else is said, a line every few seconds says what goes on.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, ClassVar, Self, TextIO
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "Pulse", "doing"]
+
+_SILENCE = 3.5  # seconds after which a person begins to wonder
 
 
 class Bar:
@@ -63,3 +69,68 @@ class Bar:
         rate = self._here / max(1e-9, time.monotonic() - self._start)
         minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
         return f"{rate:,.1f} {self._unit}/s  left {minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+class Pulse:
+    """While it is open and nothing else is written to standard error, it says every few seconds what goes on.
+
+    Args:
+        what: is being done at first; `doing` names what comes next.
+        quiet: say nothing.
+    """
+
+    _open: ClassVar[Pulse | None] = None
+
+    def __init__(self, what: str, *, quiet: bool = False):
+        self._quiet, self._ended = quiet, threading.Event()
+        self._begin(what)
+
+    def __enter__(self) -> Self:
+        if not self._quiet:
+            Pulse._open, self._errors = self, sys.stderr
+            sys.stderr = self._heard = _Heard(sys.stderr)
+            threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """For good; what others wrote to in the meantime stays."""
+        self._ended.set()
+        if Pulse._open is self:
+            Pulse._open = None
+            if sys.stderr is self._heard:
+                sys.stderr = self._errors
+
+    def _begin(self, what: str) -> None:
+        self._what, self._since = what, time.monotonic()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(max(0.1, self._heard.last + _SILENCE - time.monotonic())):
+            if time.monotonic() - self._heard.last >= _SILENCE:
+                print(f"  {self._what}: {time.monotonic() - self._since:.0f} s", file=sys.stderr, flush=True)
+
+
+class _Heard:
+    """A stream that knows when it was last written to."""
+
+    def __init__(self, stream: TextIO):
+        self._stream, self.last = stream, time.monotonic()
+
+    def write(self, text: str) -> int:
+        self.last = time.monotonic()
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def doing(what: str | None) -> None:
+    """Name what is done from now on to the pulse that is open, if one is; None ends it: from now on others speak."""
+    if (pulse := Pulse._open) is None:
+        return
+    if what is None:
+        pulse._end()
+    else:
+        pulse._begin(what)

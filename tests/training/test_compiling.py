@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ import clearhead
 from clearhead.errors import ClearheadError
 from clearhead.training import precision
 folder, steps, *ways = sys.argv[1:]
-precision._SECONDS = 0.0  # no run is too short
+precision._SECONDS, precision._SHARE = 0.0, 1e9  # no run is too short
 for way in ways:
     training = {"batch_tokens": 64, "precision": "float32", "evaluations": 2, "compile": way}
     arch = {"d_model": 16, "d_ff": 32, "heads": 2, "layers": 1, "max_len": 16}
@@ -75,7 +76,7 @@ import sys
 import clearhead
 from clearhead.training import precision
 folder, way = sys.argv[1:]
-precision._SECONDS = 0.0
+precision._SECONDS, precision._SHARE = 0.0, 1e9
 training = {"batch_tokens": 64, "precision": "float32", "evaluations": 1, "compile": way}
 arch = {"d_model": 16, "d_ff": 32, "heads": 2, "layers": 1, "max_len": 16}
 clearhead.train("translate", f"{folder}/p.tsv", out=f"{folder}/{way}", max_steps=2, arch=arch, training=training)
@@ -102,7 +103,7 @@ def test_only_training_passes_are_compiled(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("plain", "compiled", "passes", "wanted"),
+    ("plain", "when_compiled", "passes", "wanted"),
     [
         (1.0, 0.5, 100, ""),
         (1.0, 0.5, 1000, "compiled: a pass takes 500 ms compiled"),
@@ -111,20 +112,43 @@ def test_only_training_passes_are_compiled(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_it_is_measured_whether_it_pays(
-    monkeypatch: pytest.MonkeyPatch, plain: float, compiled: float | None, passes: int, wanted: str
+    monkeypatch: pytest.MonkeyPatch, plain: float, when_compiled: float | None, passes: int, wanted: str
 ) -> None:
-    def seconds(module: nn.Module, loss: Any, precision: str, is_compiled: bool) -> float:
-        if not is_compiled:
+    def seconds(trial: Any, precision: str, *, compiled: bool = False) -> float:
+        if not compiled:
             return plain
-        if compiled is None:
+        if when_compiled is None:
             raise RuntimeError("no compiler\nmore")
-        return compiled
+        return when_compiled
+
+    said: list[str] = []
 
     def loss(module: nn.Module) -> Tensor:
         return torch.zeros(())
 
-    monkeypatch.setattr(precision, "_seconds", seconds)
+    monkeypatch.setattr(precision._Trial, "seconds", seconds)
     model = Decoder(DecoderConfig.model_validate(ARCH), 30)
-    worth, why = choose_compiling(model, loss, "float32", passes)
+    worth, why = choose_compiling(model, loss, "float32", passes, said.append)
+    assert len(said) == bool(wanted)  # what takes long is announced
     assert (why.startswith(wanted) if wanted else not why) and worth == wanted.startswith("compiled")
-    assert choose_compiling(nn.Linear(1, 1), loss, "float32", passes) == (False, "")
+    assert choose_compiling(nn.Linear(1, 1), loss, "float32", passes, said.append) == (False, "")
+
+
+def test_compiling_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial may take a tenth of the run, here 0.2 s; it ends wherever it is, in a compiler's own `except` too."""
+
+    def seconds(trial: Any, precision: str, *, compiled: bool = False) -> float:
+        while compiled:
+            try:
+                time.sleep(0.01)
+            except Exception:
+                pytest.fail("taken for an error of the compiler's")
+        return 0.01
+
+    monkeypatch.setattr(precision._Trial, "seconds", seconds)
+    monkeypatch.setattr(precision, "_SECONDS", 0.0)
+    model = Decoder(DecoderConfig.model_validate(ARCH), 30)
+    start = time.monotonic()
+    worth, why = choose_compiling(model, lambda _: torch.zeros(()), "float32", 200, lambda _: None)
+    assert not worth and why.startswith("not compiled: to try it takes longer than 0 s")
+    assert 0.15 < time.monotonic() - start < 5

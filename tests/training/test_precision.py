@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,7 +13,8 @@ from torch import Tensor, nn
 
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
-from clearhead.training.precision import Weights, choose_precision
+from clearhead.training import precision
+from clearhead.training.precision import Weights, choose_precision, slower
 
 SRC = torch.randint(3, 12, (3, 6), generator=torch.Generator().manual_seed(0))
 TGT = torch.randint(3, 12, (3, 5), generator=torch.Generator().manual_seed(1))
@@ -72,8 +75,8 @@ def test_tables_of_positions_stay_exact(model: EncoderDecoder) -> None:
 
 
 def test_a_weight_without_a_gradient_gets_a_nought(model: EncoderDecoder) -> None:
-    for precision in ("float32", "bfloat16"):
-        weights = Weights(copy.deepcopy(model), precision)
+    for kind in ("float32", "bfloat16"):
+        weights = Weights(copy.deepcopy(model), kind)
         weights.working.encoder(weights.working.src_embedding(SRC), mask=None).sum().backward()
         weights.gather()
         grads = {name: p.grad for name, p in weights.master.named_parameters()}
@@ -81,15 +84,26 @@ def test_a_weight_without_a_gradient_gets_a_nought(model: EncoderDecoder) -> Non
         assert grads["encoder.norm.weight"].abs().sum() > 0
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose products are quick in bfloat16, whatever this one is."""
+    monkeypatch.setattr(precision, "bfloat16_cost", lambda device: 0.4)
+
+
+def unheard(line: str) -> None:
+    """Nobody listens."""
+
+
+@pytest.mark.usefixtures("quick")
 def test_choosing_leaves_everything_as_it_was(model: EncoderDecoder) -> None:
     model.train()
     loss(model).backward()
     weights = {name: value.clone() for name, value in model.named_parameters()}
     grads = {name: value.grad.clone() for name, value in model.named_parameters() if value.grad is not None}
-    random = torch.get_rng_state()
-    chosen, seconds, why = choose_precision(model, loss)  # its dropout draws random numbers
-    assert chosen in ("float32", "bfloat16") and seconds > 0
-    assert why.startswith(f"precision {chosen}: a pass takes")
+    random, said = torch.get_rng_state(), []
+    chosen, seconds, why = choose_precision(model, loss, 1000, said.append)  # its dropout draws random numbers
+    assert chosen in ("float32", "bfloat16") and seconds is not None and seconds > 0
+    assert why.startswith(f"precision {chosen}: a pass takes") and said[0].startswith("measuring")
     assert torch.get_rng_state().equal(random)
     assert model.training
     for name, value in model.named_parameters():
@@ -98,17 +112,59 @@ def test_choosing_leaves_everything_as_it_was(model: EncoderDecoder) -> None:
         assert value.grad.equal(grads[name])
 
 
-@pytest.mark.parametrize(
-    ("slow", "chosen"), [(torch.float32, "bfloat16"), (torch.bfloat16, "float32"), (None, "float32")]
-)
-def test_the_faster_one_is_chosen_and_at_a_draw_float32(
-    model: EncoderDecoder, monkeypatch: pytest.MonkeyPatch, slow: torch.dtype | None, chosen: str
-) -> None:
-    now = [0.0]
+def timed(monkeypatch: pytest.MonkeyPatch, seconds: dict[torch.dtype, float]) -> tuple[Callable[..., Tensor], Counter]:
+    """A loss whose passes take so long by a clock of its own, and how many there were."""
+    now, passes = [0.0], Counter[torch.dtype]()
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
 
-    def timed(module: nn.Module) -> Tensor:
-        now[0] += 2.0 if module.head.weight.dtype == slow else 1.0
+    def told(module: nn.Module) -> Tensor:
+        dtype = module.head.weight.dtype
+        now[0] += seconds[dtype]
+        passes[dtype] += 1
         return loss(module)
 
-    assert choose_precision(model, timed)[0] == chosen
+    return told, passes
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("full", "half", "chosen"), [(2, 1, "bfloat16"), (1, 2, "float32"), (1, 1, "float32")])
+def test_the_faster_one_is_chosen_and_at_a_draw_float32(
+    model: EncoderDecoder, monkeypatch: pytest.MonkeyPatch, full: float, half: float, chosen: str
+) -> None:
+    told, passes = timed(monkeypatch, {torch.float32: full, torch.bfloat16: half})
+    assert choose_precision(model, told, 10_000, unheard)[0] == chosen
+    assert passes[torch.float32] == passes[torch.bfloat16] == 4
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("passes", "seconds", "tried"),
+    [(39, 1.0, 0), (40, 1.0, 4), (60, 1.0, 6), (80, 1.0, 8), (10_000, 3.0, 6), (10_000, 6.0, 1)],
+)
+def test_a_trial_takes_a_tenth_of_the_run_or_20_seconds(
+    model: EncoderDecoder, monkeypatch: pytest.MonkeyPatch, passes: int, seconds: float, tried: int
+) -> None:
+    told, counted = timed(monkeypatch, {torch.float32: seconds, torch.bfloat16: seconds})
+    choose_precision(model, told, passes, unheard)
+    spent = sum(counted.values())
+    assert spent == tried
+    assert spent * seconds <= min(20.0, 0.1 * passes * seconds)
+
+
+@pytest.mark.parametrize(("cost", "chosen"), [(0.3, "bfloat16"), (0.7, "float32")])
+def test_where_both_cannot_be_tried_a_single_product_decides(
+    model: EncoderDecoder, monkeypatch: pytest.MonkeyPatch, cost: float, chosen: str
+) -> None:
+    monkeypatch.setattr(precision, "bfloat16_cost", lambda device: cost)
+    told, passes = timed(monkeypatch, {torch.float32: 60.0, torch.bfloat16: 15.0})
+    choice, seconds, why = choose_precision(model, told, 10_000, unheard)
+    assert (choice, seconds) == (chosen, None) and "too long to try both" in why
+    assert passes == {torch.bfloat16: 1}
+
+
+def test_what_cannot_win_is_not_tried(model: EncoderDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass in bfloat16 takes half a minute on such a machine; asked for all the same, it is said to be slower."""
+    monkeypatch.setattr(precision, "bfloat16_cost", lambda device: 24.0)
+    chosen, _, why = choose_precision(model, lambda _: pytest.fail("tried"), 10_000, lambda _: pytest.fail("announced"))
+    assert chosen == "float32" and "24 times as long in bfloat16" in why
+    assert "24 times as long in bfloat16" in slower("bfloat16") and not slower("float32")

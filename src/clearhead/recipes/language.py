@@ -35,7 +35,5 @@ def gpt_100m() -> LanguageConfig:
         recipe="gpt-100m",
         tokenizer=TextTokenizerConfig(vocab_size=20_000),
         arch=DecoderConfig(d_model=768, d_ff=3072, heads=12, layers=12, max_len=1024, dropout=0.1),
-        training=TrainingConfig(
-            batch_tokens=65_536, accumulate=4, label_smoothing=0.0, epochs=4, average=0, precision="bfloat16"
-        ),
+        training=TrainingConfig(batch_tokens=65_536, accumulate=4, label_smoothing=0.0, epochs=4, average=0),
     )

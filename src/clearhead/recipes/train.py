@@ -16,6 +16,7 @@ from clearhead.errors import ConfigError, nearest
 from clearhead.folder import Folder
 from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.parsing import parse_toml, read_file
+from clearhead.progress import Pulse, doing
 from clearhead.ranges import given
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
@@ -55,19 +56,21 @@ def train(
     Raises:
         ClearheadError: files, place or options cannot be used; the message names the mend.
     """
-    from clearhead.training.loop import find_device  # not before the configuration is asked for: it imports torch
-
-    kind = task_class(task)
     folder, session = Folder(out), Session(resume, quiet)
     begun = folder if resume and is_begun(folder) else None
     configuration = configure(task, recipe=recipe, config=config, options=options, begun=begun)
-    find_device(getattr(configuration, "device", "cpu"))  # what is missing is said before anything is read or written
-    if resume and not begun:
-        session.say(f"{out} holds nothing to go on with: a new training begins")
-    before = begun.config().get("data", {}) if begun else {}
-    named, held_out = _names(files) or before.get("files", []), _names(valid) or before.get("valid", [])
-    with folder.locked():
-        return kind.train(named, configuration, folder, session, valid=held_out)
+    with Pulse("loading PyTorch", quiet=quiet):
+        from clearhead.training.loop import find_device  # not before the configuration is known to be right
+
+        kind = task_class(task)
+        find_device(getattr(configuration, "device", "cpu"))  # missing? said before anything is read or written
+        if resume and not begun:
+            session.say(f"{out} holds nothing to go on with: a new training begins")
+        before = begun.config().get("data", {}) if begun else {}
+        named, held_out = _names(files) or before.get("files", []), _names(valid) or before.get("valid", [])
+        doing("reading the files")
+        with folder.locked():
+            return kind.train(named, configuration, folder, session, valid=held_out)
 
 
 def preview(

@@ -23,6 +23,7 @@ from clearhead.generation.reader import Reader
 from clearhead.generation.template import DEFAULT, ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.models.lora import adapter, add_adapter, add_lora, merge
+from clearhead.progress import doing
 from clearhead.tasks.chat_preview import ChatPreview, describe_chats
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.conversations import ChatJob, encoded, ending, read_parts, rows_of, tokens_of
@@ -92,6 +93,7 @@ class Chat(LanguageModel):
             sizes = {"vocab_size": tokenizer.vocab_size}
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
         length = config.arch.max_len
+        doing("tokenising")
         chats = [tokens_of(part, template, tokenizer) for part in (train, held_out)]
         rows = max(1, config.training.batch_tokens // length)
         learned = rows_of("training", chats[0], session.say, length=length, rows=rows, seed=config.seed)

@@ -25,6 +25,7 @@ from clearhead.generation.streaming import TextStream
 from clearhead.look import watch
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
+from clearhead.progress import doing
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
@@ -94,10 +95,12 @@ class LanguageModel(TextInside):
         else:
             session.say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
             _say_empty(corpus.empty, session.say)
+            doing("training the tokenizer")
             tokenizer = base.tokenizer if base else text_tokenizer(about.sample, config.tokenizer)
             folder.write_text("tokenizer.json", tokenizer.to_json())
             sizes = {"vocab_size": tokenizer.vocab_size}
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, about.digest))
+        doing("tokenising")
         parts = corpus.tokens(folder, tokenizer, about, quiet=session.quiet)
         for name, tokens in parts.items():
             if not len(tokens):

@@ -23,6 +23,7 @@ from clearhead.data.tokenizers import PAD
 from clearhead.errors import DataError
 from clearhead.folder import Folder
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
+from clearhead.progress import doing
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.room import check_room
 from clearhead.tasks.run_folder import begun, described, same_run
@@ -137,6 +138,7 @@ def train_pairs(
         same_run(folder, config, digest, "sentence pairs")
         tokenizers = TokenizerPair.load(folder)
     else:
+        doing("training the tokenizer")
         tokenizers = TokenizerPair.train(train, config.tokenizer)
         tokenizers.save(folder)
     if not started:
@@ -148,6 +150,7 @@ def train_pairs(
     parameters = sum(p.numel() for p in module.parameters())
     words = f"vocabulary of {sizes[1]:,}" if tokenizers.joint else f"vocabularies of {sizes[0]:,} and {sizes[1]:,}"
     session.say(f"{parameters / 1e6:.2f} M parameters, {words}")
+    doing("tokenising")
     job = _job(module, tokenizers, train, held_out, config, session.say)
     outcome = run(job, _plan(config), folder, resume=session.resume, quiet=session.quiet)
     folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})

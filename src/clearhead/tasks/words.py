@@ -24,6 +24,7 @@ from clearhead.exchange.word2vec import read_vectors
 from clearhead.folder import Folder
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
+from clearhead.progress import doing
 from clearhead.ranges import Count, check
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
@@ -163,6 +164,7 @@ class Words:
             tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
         else:
             vocabulary = config.vocabulary.model_dump(include={"vocab_size", "min_count", "lowercase"})
+            doing("counting the words")
             tokenizer = word_tokenizer(train, **vocabulary)
             folder.write_text("tokenizer.json", tokenizer.to_json())
             sizes = {"vocab_size": tokenizer.vocab_size}
@@ -170,6 +172,7 @@ class Words:
         check_room(lambda: WordVectors(config.arch, tokenizer.vocab_size))
         torch.manual_seed(config.seed)
         module = WordVectors(config.arch, tokenizer.vocab_size)
+        doing("tokenising")
         job = _job(module, tokenizer, train, held, config, session.say)
         moments = max(
             config.keep_checkpoints, 2 if config.arch.d_model <= 2 else 0

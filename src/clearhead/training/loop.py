@@ -23,12 +23,13 @@ from torch import Tensor, nn
 from clearhead.errors import ClearheadError, ConfigError
 from clearhead.folder import Folder, unshared, write_text
 from clearhead.processor import bfloat16_cost
+from clearhead.progress import doing
 from clearhead.training.board import Board
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.health import expectations, passed
 from clearhead.training.muon import Muon
 from clearhead.training.optim import make_optimizers, make_schedule
-from clearhead.training.precision import WORTH, Weights, choose_compiling, choose_precision
+from clearhead.training.precision import WORTH, Weights, choose_compiling, choose_precision, slower
 from clearhead.training.progress import Reporter
 from clearhead.training.state import FILE, Position, load_state, save_state
 
@@ -173,17 +174,19 @@ class _Run:
         def loss(module: nn.Module) -> Tensor:
             return self.job.loss(module, batch())[0]
 
-        plain: float | None = None
+        passes, plain = self.total * self.plan.training.accumulate, None
+        doing("measuring a pass")
         if precision == "auto":
-            precision, plain, why = choose_precision(self.master, loss)
+            precision, plain, why = choose_precision(self.master, loss, passes, say, self.device.type)
             say(why)
+        elif remark := slower(precision, self.device.type):
+            say(remark)
         compiles, varying = compiled == "yes", self.job.varies
         # What is compiled for a shape depends on those that came before it, and a resumed run begins with another.
         if compiles and varying:
             say("compiled: batches differ in length, so a run that is resumed may differ in the last bits")
         if compiled == "auto" and not varying:
-            passes = self.total * self.plan.training.accumulate
-            compiles, why = choose_compiling(self.master, loss, precision, passes, plain)
+            compiles, why = choose_compiling(self.master, loss, precision, passes, say, plain)
             if why:
                 say(why)
         quick = _muon_groups(self.optimizers) and bfloat16_cost(self.device.type) < WORTH
@@ -195,6 +198,7 @@ class _Run:
         )
         self.weights = Weights(self.master, precision, compiled=compiles)
         self.weights.eval()
+        doing("measuring the untrained model")
         untrained, floors = self.job.validate(self.weights.working)["loss"], self.job.floors()
         self.position.health.floors = floors
         write_text(self.folder.path / "metrics.jsonl", "")
@@ -214,8 +218,10 @@ class _Run:
             self.folder.add_checkpoint(0, unshared(self.master))
         tokens, since = 0, time.monotonic()
         with _signals() as stopped:
+            doing("the first step")
             for keys in self._groups():
                 loss, count, lost = self._step(keys)
+                doing(None)
                 at.step += 1
                 at.seconds = before + time.monotonic() - started
                 if lost:

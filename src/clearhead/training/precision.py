@@ -18,11 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.errors import ConfigError
+from clearhead.interrupting import TookTooLong, can_interrupt, interrupted_after
 from clearhead.models.block import Block
+from clearhead.processor import bfloat16_cost
 
-__all__ = ["Weights", "check_compiler", "choose_compiling", "choose_precision"]
+__all__ = ["WORTH", "Weights", "check_compiler", "choose_compiling", "choose_precision", "slower"]
 
-WORTH, _SECONDS = 0.9, 180.0  # of the time: what is taken up must bring so much; what a run lasts for compiling to pay
+WORTH, _CLEAR = 0.9, 0.5  # shares of the time that what is taken must bring; where only a product could be measured
+_SECONDS = 180.0  # that a run lasts for compiling to pay
+_SHARE, _LONGEST = 0.1, 20.0  # of a run, and in seconds: what a trial may take
+_SHORTEST, _TURNS = 40, 3  # passes of a run that is worth a trial; turns after the one that warms up
 
 
 class Weights:
@@ -101,43 +106,105 @@ def check_compiler(device: str) -> None:
         ) from error
 
 
-def choose_precision(module: nn.Module, loss: Callable[[nn.Module], Tensor]) -> tuple[str, float, str]:
-    """(precision, seconds of a pass in it, one line that says why): the faster one, forward and backward.
+def choose_precision(
+    module: nn.Module, loss: Callable[[nn.Module], Tensor], passes: int, say: Callable[[str], None], device: str = "cpu"
+) -> tuple[str, float | None, str]:
+    """(precision, seconds of a pass where they were measured, one line that says why), for a run of so many passes.
 
-    bfloat16 must win by a tenth to be taken. The module, its gradients and the random state are left as they were.
+    bfloat16 must win by a tenth to be taken. It is not even tried where a single product says that it cannot win. Both
+    are tried in turns, the one that should be faster first, for as long as a trial may take; `say` is told before. The
+    module, its gradients and the random state are left as they were.
     """
-    full, half = (_seconds(module, loss, precision, False) for precision in ("float32", "bfloat16"))
+    cost = bfloat16_cost(device)
+    if cost > WORTH:
+        return "float32", None, f"precision float32: {_products(cost)}"
+    if passes < _SHORTEST:
+        return "float32", None, f"precision float32: a run of {passes} passes is too short to try another"
+    say("measuring whether passes are faster in bfloat16 (--training.precision names one without measuring)")
+    by_product = "bfloat16" if cost < _CLEAR else "float32"
+    too_long = by_product, None, f"precision {by_product}: {_products(cost)}; a pass takes too long to try both"
+    try:
+        with torch.random.fork_rng(devices=()), interrupted_after(_LONGEST):
+            times = _in_turns(_Trial(module, loss), passes, cost)
+    except TookTooLong:
+        return too_long
+    if times is None:
+        return too_long
+    half, full = times
     chosen = "bfloat16" if half < WORTH * full else "float32"
-    times = f"a pass takes {half * 1e3:.0f} ms in bfloat16, {full * 1e3:.0f} ms in float32"
-    return chosen, half if chosen == "bfloat16" else full, f"precision {chosen}: {times}"
+    why = f"precision {chosen}: a pass takes {half * 1e3:.0f} ms in bfloat16, {full * 1e3:.0f} ms in float32"
+    return chosen, half if chosen == "bfloat16" else full, why
+
+
+def _in_turns(trial: _Trial, passes: int, cost: float) -> tuple[float, float] | None:
+    """The least times of a pass in bfloat16 and in float32; None where a trial has no time for one of each."""
+    half = trial.seconds("bfloat16")
+    limit = min(_LONGEST, _SHARE * passes * half)
+    if trial.spent + half / cost > limit:
+        return None
+    full = trial.seconds("float32")
+    for _ in range(_TURNS):
+        if trial.spent + half + full > limit:
+            break
+        half, full = min(half, trial.seconds("bfloat16")), min(full, trial.seconds("float32"))
+    return half, full
+
+
+def slower(precision: str, device: str = "cpu") -> str:
+    """A remark where a person chose bfloat16 on a machine that is slower in it; else ""."""
+    if precision != "bfloat16" or (cost := bfloat16_cost(device)) <= 1:
+        return ""
+    return f"remark: {_products(cost)}; --training.precision float32 is faster"
+
+
+def _products(cost: float) -> str:
+    return f"on this machine a matrix product takes {cost:.2g} times as long in bfloat16 as in float32"
 
 
 def choose_compiling(
-    module: nn.Module, loss: Callable[[nn.Module], Tensor], precision: str, passes: int, plain: float | None = None
+    module: nn.Module,
+    loss: Callable[[nn.Module], Tensor],
+    precision: str,
+    passes: int,
+    say: Callable[[str], None],
+    plain: float | None = None,
 ) -> tuple[bool, str]:
     """(whether to compile the blocks, one line that says why): where the run is long enough to win by it.
 
-    Of a run that is over before compiling could pay, and of a model without blocks, nothing is said.
+    Of a run that is over before compiling could pay, and of a model without blocks, nothing is said. Compiling that
+    takes longer than a trial may is given up; it can be in the main thread only, so elsewhere nothing is tried.
     What is compiled here the run need not compile again: PyTorch keeps it with the code, whichever module it serves.
 
     `plain` is how many seconds a pass takes that is not compiled, where that is known. The module, its gradients and
     the random state are left as they were.
     """
-    if not _blocks(module):
+    if not _blocks(module) or not can_interrupt():
         return False, ""
-    plain = plain or _seconds(module, loss, precision, False)
-    if plain * passes < _SECONDS:
-        return False, ""
-    start = time.perf_counter()
+    limit = _LONGEST
     try:
-        compiled = _seconds(module, loss, precision, True)
+        with torch.random.fork_rng(devices=()):
+            trial = _Trial(module, loss)
+            if plain is None:
+                with interrupted_after(limit):
+                    plain = trial.seconds(precision)
+            if plain * passes < _SECONDS:
+                return False, ""
+            limit = min(_LONGEST, _SHARE * passes * plain)
+            say(f"measuring whether compiled blocks are faster, at most {limit:.0f} s (not with --training.compile no)")
+            with interrupted_after(limit):
+                start = time.perf_counter()
+                trial.seconds(precision, compiled=True)
+                first = time.perf_counter() - start
+                compiled = min(trial.seconds(precision, compiled=True) for _ in range(2))
+    except TookTooLong:
+        torch._dynamo.reset()
+        return False, f"not compiled: to try it takes longer than {limit:.0f} s (--training.compile yes: all the same)"
     except ConfigError as error:  # the run goes on without
         return False, f"not compiled: {error.problem}"
     except Exception as error:  # a compiler that fails at more than the least
         return False, f"not compiled: {type(error).__name__}: {_first_line(error)}"
-    spent = time.perf_counter() - start
-    worth = compiled < WORTH * plain and (plain - compiled) * passes > spent
-    times = f"a pass takes {compiled * 1e3:.0f} ms compiled (after {spent:.0f} s), {plain * 1e3:.0f} ms as it is"
+    worth = compiled < WORTH * plain and (plain - compiled) * passes > first
+    times = f"a pass takes {compiled * 1e3:.0f} ms compiled (after {first:.0f} s), {plain * 1e3:.0f} ms as it is"
     return worth, f"{'compiled' if worth else 'not compiled'}: {times}"
 
 
@@ -149,15 +216,25 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "")
 
 
-def _seconds(module: nn.Module, loss: Callable[[nn.Module], Tensor], precision: str, compiled: bool) -> float:
-    """The least time of a pass, forward and backward, on a copy."""
-    random = torch.get_rng_state()
-    trial, times = Weights(copy.deepcopy(module), precision, compiled=compiled).train(), []
-    for _ in range(4):
+class _Trial:
+    """Passes, forward and backward, of copies of a module; `spent` seconds so far."""
+
+    def __init__(self, module: nn.Module, loss: Callable[[nn.Module], Tensor]):
+        self._module, self._loss, self.spent = module, loss, 0.0
+        self._copies: dict[tuple[str, bool], Weights] = {}
+
+    def seconds(self, precision: str, *, compiled: bool = False) -> float:
+        """Of one pass; the first one warms up."""
         start = time.perf_counter()
-        loss(trial).backward()
+        key = precision, compiled
+        if key not in self._copies:
+            self._copies[key] = Weights(copy.deepcopy(self._module), precision, compiled=compiled)
+        passes = self._copies[key].train()
+        passes.zero_grad()
+        begun = time.perf_counter()
+        self._loss(passes).backward()
         if torch.cuda.is_initialized():
             torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    torch.set_rng_state(random)
-    return min(times[1:])
+        end = time.perf_counter()
+        self.spent += end - start
+        return end - begun
