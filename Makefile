@@ -6,11 +6,23 @@
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+# Two stamps, each written last, so that a set-up that was interrupted leaves none and goes on where it stood.
+DEMO := .venv/.demo
 READY := .venv/.ready
+WHOLE := ".[all,dev]"
 
 # SAY reaches the recipe through the environment, as it was typed: quotes and dollars in it are nobody's syntax.
 override SAY := $(value SAY)
 export SAY
+
+# pip with a line for each package that is loaded; its own words, the last of them, where it fails.
+PIP = { .venv/bin/python -m pip install --disable-pip-version-check --no-color --progress-bar off $(1) 2>&1 || \
+	echo "pip has failed"; } | awk ' \
+	/^ *(Downloading|Using cached) .*[(]/ { name = $$0; sub(/^ *(Downloading|Using cached) /, "", name); \
+	sub(/-(py|cp)[0-9].*[.]whl/, "", name); print "  " name; fflush() } \
+	/^Installing collected packages/ { print "  unpacking " NF - 3 " packages"; fflush() } \
+	{ said[NR % 20] = $$0 } \
+	/^pip has failed$$/ { for (i = NR + 1; i < NR + 20; i++) if (said[i % 20] != "") print said[i % 20]; exit 1 }'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -22,20 +34,28 @@ help: ## this list
 setup: $(READY) ## make .venv with everything that is needed; instant when it is there
 	@:
 
-# The stamp is written last, so an interrupted set-up leaves none. A .venv without a working pip is made anew.
-$(READY): pyproject.toml constraints.txt
-	@rm -f $@
+# A .venv without a working pip is made anew. The sizes are those of Linux, measured; a PyTorch for GPUs has some GB.
+$(DEMO): pyproject.toml constraints.txt
+	@rm -f $(DEMO) $(READY)
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c 'import sys; sys.exit( \
 	sys.version_info < (3, 11) and "clearhead needs Python 3.11 or newer, this is " + sys.version.split()[0] + \
-	"\n  mend: name a newer one, for example: make setup PYTHON=python3.12")' && $(PYTHON) -m venv --clear .venv; }
-	@.venv/bin/python -c 'import torch' >/dev/null 2>&1 || { echo "installing torch"; \
-	.venv/bin/python -m pip install -qq $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)",-c constraints.txt) \
-	"$$(grep '^torch==' constraints.txt)"; }
-	@echo "installing clearhead and what it needs"
-	@.venv/bin/python -m pip install -qq -c constraints.txt -e ".[all,dev]"
+	"\n  mend: name a newer one, for example: make setup PYTHON=python3.12")' && echo "making .venv" && \
+	$(PYTHON) -m venv --clear .venv; }
+	@.venv/bin/python -c 'import torch' >/dev/null 2>&1 || { \
+	echo "installing PyTorch: about 200 MB to load, 0.9 GB on disk (with GPUs some GB more)"; \
+	$(call PIP,$(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)",-c constraints.txt) \
+	"$$(grep '^torch==' constraints.txt)"); }
+	@echo "installing clearhead and what the demo needs: about 60 MB to load, 270 MB on disk"
+	@$(call PIP,-c constraints.txt -e ".[demo]")
 	@touch $@
 
-demo: $(READY) ## train a small translator, then look inside it (SAY="a sentence" of yours)
+$(READY): $(DEMO)
+	@rm -f $@
+	@echo "installing what everything else and the tests need: about 300 MB to load, 1.1 GB on disk"
+	@$(call PIP,-c constraints.txt -e $(WHOLE))
+	@touch $@
+
+demo: $(DEMO) ## train a small translator, then look inside it (SAY="a sentence" of yours)
 	@.venv/bin/clearhead demo --out models/demo $${SAY:+"--say=$$SAY"}
 
 test: $(READY) ## run every test

@@ -10,7 +10,16 @@ import difflib
 from collections.abc import Iterable
 from os import PathLike
 
-__all__ = ["ClearheadError", "ConfigError", "DataError", "EditError", "FolderError", "NotSeenError", "nearest"]
+__all__ = [
+    "ClearheadError",
+    "ConfigError",
+    "DataError",
+    "EditError",
+    "FolderError",
+    "MissingError",
+    "NotSeenError",
+    "nearest",
+]
 
 
 _LONGEST = 200  # characters of a word that are compared: what is longer is like none that is known
@@ -45,6 +54,18 @@ class FolderError(ClearheadError):
 
 class ConfigError(ClearheadError):
     """An option or a configuration is not possible."""
+
+
+class MissingError(ClearheadError):
+    """A library is missing that only some things need.
+
+    Args:
+        problem: what needs which library.
+        extra: the extra of clearhead that brings it.
+    """
+
+    def __init__(self, problem: str, extra: str):
+        super().__init__(problem, f'pip install "clearhead[{extra}]"')
 
 
 class NotSeenError(ClearheadError, LookupError):

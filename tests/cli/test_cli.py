@@ -331,7 +331,7 @@ def test_words_from_a_text_to_their_neighbours(tmp_path: Path) -> None:
     assert works("nearest", "v.txt", "cat", cwd=tmp_path).stdout == works("nearest", "w", "cat", cwd=tmp_path).stdout
     (tmp_path / "pairs.tsv").write_text("cat\tdog\t9\nmat\trug\t8\ncat\tmat\t2\n", encoding="utf-8")
     assert "Spearman, 3 of 3 pairs" in works("evaluate", "w", "pairs.tsv", cwd=tmp_path).stdout
-    assert "without beam" in mended("evaluate", "w", "pairs.tsv", "--beam", 2, cwd=tmp_path)
+    assert "without --beam" in mended("evaluate", "w", "pairs.tsv", "--beam", 2, cwd=tmp_path)
     assert "no vector of 'cats'" in mended("nearest", "w", "cats", cwd=tmp_path)
     assert "does not translate" in mended("translate", "w", "cat", cwd=tmp_path)
     assert "words" in works("info", "w", cwd=tmp_path).stdout

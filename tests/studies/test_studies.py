@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -16,7 +17,7 @@ from clearhead.insight.findings import Chart, Curve, Findings, Table
 from clearhead.studies import STUDIES, study
 from clearhead.views.canvas import save_figure
 from clearhead.views.chart import charts_figure
-from clearhead.views.findings import findings_markdown, print_findings, save_findings
+from clearhead.views.findings import findings_markdown, print_findings, save_findings, shown
 
 QUICK = ("scaling", "order", "positions", "residual")
 
@@ -75,6 +76,31 @@ def test_every_chart_names_its_axes(found: dict[str, Findings]) -> None:
 
 
 # What a person gets
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_heading_and_no_number_of_a_table_is_cut(found: dict[str, Findings], width: int) -> None:
+    for findings in found.values():
+        console = Console(width=width, record=True, file=io.StringIO())
+        print_findings(findings, console)
+        lines = console.export_text().splitlines()
+        assert max(map(len, lines)) <= width and "…" not in "".join(lines)
+        assert [line for line in lines if line != line.rstrip()] == []
+        for table in findings.tables:
+            said = set(" ".join(lines).split())
+            assert said >= {word for name in table.columns for word in name.split()}
+            assert said >= {word for row in table.rows for cell in row for word in shown(cell).split()}
+
+
+def test_names_stand_on_no_curve_and_names_of_points_on_nothing(found: dict[str, Findings]) -> None:
+    for findings in found.values():
+        figure = charts_figure(findings.charts, title=findings.question)
+        for axes in figure.axes:
+            if legend := axes.get_legend():
+                assert legend.get_window_extent().y0 >= axes.bbox.y1
+            boxes = [text.get_window_extent() for text in axes.texts]
+            assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+            assert axes.yaxis.label.get_window_extent().height <= 1.1 * axes.bbox.height
 
 
 def test_the_command_leaves_tables_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

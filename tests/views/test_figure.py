@@ -32,6 +32,17 @@ METRICS: list[dict[str, object]] = [
 ]
 
 
+def test_the_legend_says_what_raises_the_training_loss_and_covers_no_line() -> None:
+    floors = {"kind": "floors", "step": 0, "uniform": 9.0}
+    figure = loss_figure([floors, *METRICS], title="demo", training=["label smoothing", "dropout"])
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_texts()[0].get_text() == "training, with label smoothing and dropout"
+    assert legend.get_window_extent().y0 >= axes.bbox.y1
+
+
 def test_the_map_says_every_number_word_and_axis() -> None:
     axes, bar = attention_figure(WEIGHTS, OUT, SRC).axes
     assert [t.get_text() for t in axes.texts] == ["36", "60", "4", "·", "·", "25", "25", "50"]

@@ -298,6 +298,9 @@ def test_pages_are_whole(name: str, tmp_path: Path) -> None:
     cells = list(ET.fromstring(page).iter("td"))
     assert len(cells) == sum(t.values.size for t in made.tables)
     assert all(" = " in td.attrib["title"] for td in cells)
+    for table in ET.fromstring(page).iter("table"):
+        behind = {len((td.text or "").partition(".")[2]) for td in table.iter("td") if "inf" not in (td.text or "")}
+        assert len(behind) <= 1  # points stand below one another
     text = (tmp_path / "a.md").read_text(encoding="utf-8")
     assert text.count("| --- |") == len(made.tables)
     document = (tmp_path / "a.tex").read_text(encoding="utf-8")
@@ -307,6 +310,12 @@ def test_pages_are_whole(name: str, tmp_path: Path) -> None:
     shown = console.export_text()
     assert all(f"{number}. {section.title}" in shown for number, section in enumerate(made.sections, 1))
     assert proof(made) in shown
+    narrow = Console(width=80, record=True, file=io.StringIO())
+    show(made, narrow)
+    lines = narrow.export_text().splitlines()
+    assert [line for line in lines if line != line.rstrip() or len(line) > 80] == []
+    sizes = [f"[{' x '.join(map(str, table.values.shape))}]" for table in made.tables]
+    assert all(any(size in line for line in lines) for size in sizes)
 
 
 def test_hostile_labels_are_only_text(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 __all__ = ["demo"]
@@ -26,6 +27,7 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
         a sentence of yours to translate and to look at
     """
     from clearhead.cli.report import finished
+    from clearhead.errors import MissingError
     from clearhead.folder import Folder
     from clearhead.recipes.train import train
     from clearhead.tasks.load import load
@@ -55,9 +57,12 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
         print(f"  {source}\n  -> {target}\n")
     alignment = translator.look(sentences[-1] if say else sentences[0])
     show(alignment)
-    for path in (out / "attention.svg", out / "attention.png"):
-        save(alignment, path)
-        print(f"saved {path}")
+    try:
+        for path in (out / "attention.svg", out / "attention.png"):
+            save(alignment, path)
+            print(f"saved {path}")
+    except MissingError as missing:
+        print(f"remark: no pictures: {missing}", file=sys.stderr)
     print(
         f"\ntry next:\n"
         f'  clearhead translate {out} "The girl bought the old books." --show\n'

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
+from clearhead.cli.pictures import pictures
 from clearhead.errors import ConfigError
 from clearhead.ranges import Texts, check
 
@@ -73,9 +74,7 @@ def heads(
     pdf
         save the picture here
     """
-    for path, suffix in ((svg, ".svg"), (png, ".png"), (pdf, ".pdf")):
-        if path is not None and path.suffix.lower() != suffix:
-            raise ConfigError(f"{path} does not end in {suffix}", f"write --{suffix[1:]} {path.with_suffix(suffix)}")
+    wanted = pictures(svg=svg, png=png, pdf=pdf)
     if (sentence is None) != (word is None):
         raise ConfigError("a word is looked for in a sentence", 'write --sentence "The cats sleep." --word cats')
     check(Texts, "texts", texts)
@@ -88,7 +87,7 @@ def heads(
     else:
         found = _all_heads(loaded, name, file, texts, norms=norms, probes=probes, importance=importance)
     _tell(found, json=json)
-    for path in filter(None, (svg, png, pdf)):
+    for path in wanted:
         _save(found, path)
 
 

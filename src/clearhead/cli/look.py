@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from clearhead.cli.pictures import pictures
 from clearhead.errors import ConfigError
 
 __all__ = ["info", "show"]
@@ -53,13 +54,14 @@ def show(
         save here, as one page that opens anywhere without a network, every number from the tokens to the probabilities
         (of any model that reads text; the text of a language model is not continued)
     """
+    if html is not None and html.suffix.lower() != ".html":
+        raise ConfigError(f"{html} does not end in .html", f"write --html {html.with_suffix('.html')}")
+    wanted = pictures(svg=svg, png=png, pdf=pdf)
+
     from clearhead.tasks.load import load
     from clearhead.views.show import save
     from clearhead.views.show import show as show_alignment
 
-    for path, suffix in ((svg, ".svg"), (png, ".png"), (pdf, ".pdf"), (html, ".html")):
-        if path is not None and path.suffix.lower() != suffix:
-            raise ConfigError(f"{path} does not end in {suffix}", f"write --{suffix[1:]} {path.with_suffix(suffix)}")
     loaded = load(model)
     if not getattr(loaded, "inputs", ()):
         raise ConfigError(f"{model} has no attention to show: its task is {loaded.name}", "name another model")
@@ -83,7 +85,7 @@ def show(
     if len(texts) > 1:
         print(" ".join(alignment.target))
     show_alignment(alignment)
-    for path in filter(None, (svg, png, pdf)):
+    for path in wanted:
         save(alignment, path)
         print(f"saved {path}")
 

@@ -54,11 +54,18 @@ def loss_picture(folder: Path) -> Path | None:
 
     picture = folder / "loss.png"
     try:
-        save_figure(loss_figure(read_metrics(Folder(folder)), title=folder.name), picture)
+        metrics, extras = read_metrics(Folder(folder)), _only_in_training(Folder(folder).config()["run"])
+        save_figure(loss_figure(metrics, title=folder.name, training=extras), picture)
     except ClearheadError as error:
         print(f"remark: no loss curve: {error}", file=sys.stderr)
         return None
     return picture
+
+
+def _only_in_training(run: dict[str, Any]) -> list[str]:
+    """What raises the loss of training batches and not that of validation."""
+    dropped = any(run["arch"].get(name) for name in ("dropout", "attention_dropout"))
+    return [*["label smoothing"] * bool(run["training"]["label_smoothing"]), *["dropout"] * dropped]
 
 
 def words_picture(folder: Path) -> Path | None:

@@ -10,7 +10,7 @@ __all__ = ["study"]
 
 
 def study(name: str, *, out: Path = Path("studies")) -> None:
-    """Run a small honest experiment and leave its table and figure.
+    """Run a small honest experiment and leave its table and figure (the figure where there is matplotlib).
 
     Example: clearhead study scaling
 
@@ -23,7 +23,9 @@ def study(name: str, *, out: Path = Path("studies")) -> None:
     """
     from rich.console import Console
 
+    from clearhead.errors import MissingError
     from clearhead.studies import study as run_study
+    from clearhead.views.canvas import check_figures
     from clearhead.views.findings import print_findings, save_findings
 
     start = time.monotonic()
@@ -31,6 +33,10 @@ def study(name: str, *, out: Path = Path("studies")) -> None:
     with progress.status(name) as status:
         findings = run_study(name, lambda line: status.update(f"{name}: {line}  {time.monotonic() - start:.0f} s"))
     print_findings(findings, Console())
+    try:
+        check_figures()
+    except MissingError as missing:
+        print(f"remark: the numbers are saved without their pictures: {missing}", file=sys.stderr)
     for path in save_findings(findings, out):
         print(f"saved {path}")
     print(f"{time.monotonic() - start:.0f} s", file=sys.stderr)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from clearhead.cli.pictures import pictures
+
 __all__ = ["nearest"]
 
 
@@ -42,6 +44,7 @@ def nearest(
     by
         how vectors of many numbers come into a plane
     """
+    pictures(picture)
     from json import dumps
 
     from clearhead.tasks.load import load_for
@@ -64,5 +67,7 @@ def nearest(
 
         asked = [query for query in queries if " " not in query]
         shown = list(dict.fromkeys([*asked, *(near.word for row in found for near in row)]))
-        save_figure(words_figure(shown, {"": vectors.stacked(shown)}, by=by), picture)
+        title = f"nearest to {', '.join(queries)}"
+        figure = words_figure(shown, {"": vectors.stacked(shown)}, by=by, title=title, marked=asked)
+        save_figure(figure, picture)
         print(f"saved {picture}", file=sys.stderr)

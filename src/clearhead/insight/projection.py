@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clearhead.errors import ClearheadError
+from clearhead.errors import MissingError
 
 __all__ = ["Projection", "plane"]
 
@@ -23,7 +23,7 @@ def plane(vectors: Float[Tensor, "points d"], how: Projection = "pca", *, seed: 
     """The vectors in a plane; those of two numbers are in one already and stay as they are.
 
     Raises:
-        ClearheadError: tsne is asked for and scikit-learn is missing.
+        MissingError: tsne is asked for and scikit-learn is missing.
     """
     vectors = vectors.detach().float().cpu()
     if vectors.size(1) <= 2:
@@ -36,9 +36,7 @@ def plane(vectors: Float[Tensor, "points d"], how: Projection = "pca", *, seed: 
     try:
         from sklearn.manifold import TSNE
     except ImportError as missing:
-        raise ClearheadError(
-            f"t-SNE needs scikit-learn, which cannot be imported ({missing})", 'pip install "clearhead[eval]"'
-        ) from None
+        raise MissingError(f"t-SNE needs scikit-learn, which cannot be imported ({missing})", "eval") from None
     perplexity = min(30.0, max(1.0, (len(vectors) - 1) / 3))
     placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors.numpy())
     return torch.from_numpy(placed).float()

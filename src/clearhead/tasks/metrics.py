@@ -12,7 +12,7 @@ from importlib.metadata import version
 from itertools import chain
 from typing import Any
 
-from clearhead.errors import ClearheadError, DataError
+from clearhead.errors import DataError, MissingError
 from clearhead.tasks.scripts import blankless, has_blankless, words
 
 __all__ = ["Score", "exact_match", "rouge_scores", "text_scores"]
@@ -36,12 +36,13 @@ def text_scores(
 
     Raises:
         DataError: there is nothing to compare.
+        MissingError: the library that counts is missing.
     """
     try:
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
-    except ModuleNotFoundError as error:
-        raise ClearheadError("BLEU and chrF need sacrebleu", 'pip install "clearhead[eval]"') from error
+    except ImportError as error:
+        raise MissingError("BLEU and chrF need sacrebleu", "eval") from error
     most = _check(outputs, references)
     streams: list[Any] = [[r[k] if k < len(r) else None for r in references] for k in range(most)]
     cut = {"": "13a", "Chinese": "zh", "other": "char"}[blankless(chain.from_iterable(references))]
@@ -59,11 +60,12 @@ def rouge_scores(outputs: Sequence[str], references: Sequence[Sequence[str]]) ->
 
     Raises:
         DataError: there is nothing to compare.
+        MissingError: the library that counts is missing.
     """
     try:
         from rouge_score.rouge_scorer import RougeScorer
-    except ModuleNotFoundError as error:
-        raise ClearheadError("ROUGE needs rouge-score", 'pip install "clearhead[eval]"') from error
+    except ImportError as error:
+        raise MissingError("ROUGE needs rouge-score", "eval") from error
     most = _check(outputs, references)
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], tokenizer=_StemmedWords())
     found = [scorer.score_multi(r, o) for o, r in zip(outputs, references, strict=True)]

@@ -13,16 +13,28 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clearhead.errors import ClearheadError, ConfigError
+from clearhead.errors import ConfigError, MissingError
 from clearhead.folder import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FAINT", "INK", "LIGHT", "LINE", "STRONG", "new_figure", "save_figure", "style"]
+__all__ = [
+    "FAINT",
+    "INK",
+    "LIGHT",
+    "LINE",
+    "MARK",
+    "STRONG",
+    "check_figures",
+    "form_of",
+    "new_figure",
+    "save_figure",
+    "style",
+]
 
 _FORMATS = (".svg", ".png", ".pdf")
-LIGHT, STRONG, INK, LINE, FAINT = "#9ecae1", "#08519c", "#222222", "#bbbbbb", "#777777"
+LIGHT, STRONG, INK, LINE, FAINT, MARK = "#9ecae1", "#08519c", "#222222", "#bbbbbb", "#777777", "#d55e00"
 # For words that the first font lacks: those of these that the machine has, tried in this order, a character at a time.
 _FONTS = (
     *("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Arabic"),
@@ -41,15 +53,37 @@ def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
         FolderError: the place cannot be written.
     """
     path = Path(path)
+    form = form_of(path)
+    undated: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+    with style(), replacing(path) as aside:
+        figure.savefig(aside, format=form[1:], metadata=undated[form])
+
+
+def form_of(path: Path) -> str:
+    """The form of a figure that the path's end names: ".svg", ".png" or ".pdf".
+
+    Raises:
+        ConfigError: it names none.
+    """
     form = path.suffix.lower()
     if form not in _FORMATS:
         raise ConfigError(
             f"a figure is saved as {', '.join(_FORMATS)}, not as {path.suffix or 'a file without an ending'!r}: {path}",
             f"end the name in one of the three, for example {path.stem}.svg",
         )
-    undated: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
-    with style(), replacing(path) as aside:
-        figure.savefig(aside, format=form[1:], metadata=undated[form])
+    return form
+
+
+def check_figures() -> None:
+    """Whether figures can be drawn here at all: for all who would else find out after an hour of work.
+
+    Raises:
+        MissingError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as missing:
+        raise MissingError(f"figures need matplotlib, which cannot be imported ({missing})", "plot") from None
 
 
 @contextmanager
@@ -57,7 +91,7 @@ def style() -> Iterator[None]:
     """matplotlib's own defaults and our few, whatever the user's style; its remarks on fonts and caches are not errors.
 
     Raises:
-        ClearheadError: matplotlib is not installed.
+        MissingError: matplotlib is not installed.
     """
     logger = logging.getLogger("matplotlib")
     level = logger.level
@@ -65,13 +99,10 @@ def style() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                import matplotlib.style
-                from matplotlib.font_manager import fontManager
-            except ImportError as missing:
-                raise ClearheadError(
-                    f"figures need matplotlib, which cannot be imported ({missing})", 'pip install "clearhead[plot]"'
-                ) from None
+            check_figures()
+            import matplotlib.style
+            from matplotlib.font_manager import fontManager
+
             here = set(fontManager.get_font_names())
             ours = {
                 "font.family": [font for font in _FONTS if font in here] or ["sans-serif"],

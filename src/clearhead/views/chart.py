@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from clearhead.insight.findings import Chart, Curve
-from clearhead.views.canvas import FAINT, INK, new_figure, style
+from clearhead.views.canvas import INK, new_figure, style
+from clearhead.views.labels import label_points, name_curves
 from clearhead.views.terminal import visible
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["charts_figure"]
 # Okabe and Ito (2008): told apart by the colour-blind; each with a mark of its own for grey print.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444", "#999933")
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_ACROSS = 2  # charts beside each other
+_NAME = 40  # characters of a line of an axis's name
 _DASHES = ("-", "--", "-.", ":")  # so that of two curves in one place both are seen
 _TITLE = 52  # characters of a line of a chart's title
 _MARKED_UP_TO = 40  # points of a curve; more would be one thick line
@@ -27,30 +28,30 @@ _ABREAST = 40  # letters of names below bars that fit side by side
 
 
 def charts_figure(charts: Sequence[Chart], *, title: str = "") -> Figure:
-    """The charts, two in a row.
+    """The charts, two in a row, or three where that leaves no gap.
 
     Raises:
         ClearheadError: matplotlib is missing.
     """
-    across = min(_ACROSS, len(charts))
+    across = min(3 if len(charts) % 3 == 0 else 2, len(charts))
     down = -(-len(charts) // across)
     with style():
         figure = new_figure(6.0 * across, 4.2 * down, constrained=True)
         for number, chart in enumerate(charts, 1):
             axes = figure.add_subplot(down, across, number)
             {"lines": _lines, "points": _lines, "bars": _bars}[chart.form](axes, chart)
-            axes.set_xlabel(chart.x)
-            axes.set_ylabel(chart.y)
-            title_ = textwrap.fill(visible(chart.title), _TITLE)
-            axes.set_title(title_, loc="left", fontweight="bold", fontsize=10, parse_math=False)
+            axes.set_xlabel(textwrap.fill(chart.x, _TITLE))
+            axes.set_ylabel(textwrap.fill(chart.y, _NAME))
             axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
-            if sum(bool(curve.name) for curve in chart.curves) > 1 or chart.form == "lines":
-                beside = 2 if max(len(curve.name) for curve in chart.curves) < _TITLE // 2 else 1
-                axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.13), ncols=beside)
+            name_curves(axes, textwrap.fill(chart.title, _TITLE))
         if title:
             figure.suptitle(visible(title), fontweight="bold", fontsize=12, parse_math=False)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # what is labelled has its place
+        for axes, chart in zip(figure.axes, charts, strict=True):
+            _label(axes, chart.curves)
     return figure
 
 
@@ -68,7 +69,6 @@ def _lines(axes: Axes, chart: Chart) -> None:
         if curve.spread:
             low, high = zip(*curve.spread, strict=True)
             axes.fill_between(curve.xs, low, high, color=own, alpha=0.18, linewidth=0)
-        _label(axes, curve)
     if chart.log_x:
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
@@ -99,8 +99,8 @@ def _bars(axes: Axes, chart: Chart) -> None:
         _log(axes)
 
 
-def _label(axes: Axes, curve: Curve) -> None:
-    for text, x, y in zip(curve.labels, curve.xs, curve.ys, strict=False):
-        axes.annotate(
-            visible(text), (float(x), y), (4, 5), textcoords="offset points", fontsize=8, color=FAINT, parse_math=False
-        )
+def _label(axes: Axes, curves: Sequence[Curve]) -> None:
+    named = [place for curve in curves for place in zip(curve.labels, curve.xs, curve.ys, strict=False)]
+    if named:
+        texts, xs, ys = zip(*named, strict=True)
+        label_points(axes, texts, [float(x) for x in xs], ys)

@@ -16,6 +16,7 @@ import numpy as np
 
 from clearhead.errors import ClearheadError, DataError
 from clearhead.views.canvas import FAINT, INK, LIGHT, LINE, STRONG, new_figure, style
+from clearhead.views.labels import name_curves
 from clearhead.views.terminal import WRITING, percent, visible, weight_rows
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _map(
     return figure
 
 
-def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> Figure:
+def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "", training: Sequence[str] = ()) -> Figure:
     """The course of training: the loss on training batches (light) and on validation data (strong), the best marked.
 
     The floors of the data, which plainer models reach, are thin lines with their names beside the picture.
@@ -124,6 +125,7 @@ def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> 
         metrics: the rows of a metrics.jsonl, `{"step": 100, "kind": "train" | "valid", "loss": 3.2, ...}` and
             `{"kind": "floors", "unigram": 5.3, ...}`; rows of other kinds, or without a finite loss, are left out.
         title: above the curves.
+        training: what raises the training loss and not the validation loss, "dropout" say.
 
     Raises:
         DataError: no row has a loss.
@@ -139,7 +141,8 @@ def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> 
         figure = new_figure(6.4, 3.8, constrained=True)
         axes = figure.add_subplot()
         if train:
-            axes.plot(*zip(*train, strict=True), color=LIGHT, linewidth=1.2, marker=_dot(train), label="training")
+            name = f"training, with {' and '.join(training)}" if training else "training"
+            axes.plot(*zip(*train, strict=True), color=LIGHT, linewidth=1.2, marker=_dot(train), label=name)
         if valid:
             axes.plot(*zip(*valid, strict=True), color=STRONG, linewidth=2.0, marker=_dot(valid), label="validation")
             _mark_best(axes, valid)
@@ -150,9 +153,7 @@ def loss_figure(metrics: Sequence[Mapping[str, object]], *, title: str = "") -> 
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.02)
-        axes.legend(loc="upper right", framealpha=1, edgecolor="white")
-        if title:
-            axes.set_title(visible(title), loc="left", fontweight="bold", fontsize=11, parse_math=False)
+        name_curves(axes, title)
     return figure
 
 

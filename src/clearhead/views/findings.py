@@ -4,34 +4,83 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as TerminalTable
+from rich.text import Text
 
+from clearhead.errors import MissingError
 from clearhead.folder import write_text
 from clearhead.insight.findings import Cell, Findings, Table
 from clearhead.views.canvas import save_figure
 from clearhead.views.chart import charts_figure
+from clearhead.views.terminal import print_trimmed
 
-__all__ = ["findings_markdown", "print_findings", "save_findings"]
+__all__ = ["findings_markdown", "print_findings", "save_findings", "shown"]
+
+_GAP = 2  # letters between columns
 
 
 def print_findings(findings: Findings, console: Console) -> None:
     """The question, the tables and what they say."""
-    console.print(findings.question, style="bold", markup=False, highlight=False)
-    console.print(findings.setting, style="dim", markup=False, highlight=False)
+    print_trimmed(console, Text(findings.question, style="bold"))
+    print_trimmed(console, Text(findings.setting, style="dim"))
     for table in findings.tables:
-        shown = TerminalTable(title=table.title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-        for i, column in enumerate(table.columns):
-            words = any(isinstance(row[i], str) for row in table.rows)
-            shown.add_column(column, justify="left" if words else "right", vertical="bottom")
-        for row in table.rows:
-            shown.add_row(*(_cell(cell) for cell in row))
         console.print()
-        console.print(shown)
+        print_trimmed(console, Text(table.title, style="italic"))
+        for number, columns in enumerate(_parts(table, console.width)):
+            if number:
+                console.print()
+            print_trimmed(console, _grid(table, columns, console.width))
     console.print()
     for answer in findings.answers:
-        console.print(f"- {answer}", markup=False, highlight=False)
+        print_trimmed(console, Text(f"- {answer}"))
+
+
+def _parts(table: Table, width: int) -> list[list[int]]:
+    """The columns of a table in as few parts as fit; each begins with the first, which says what a row is about."""
+    others = len(table.columns) - 1
+    for many in range(1, others + 1):
+        each = -(-others // many)
+        parts = [[0, *range(start, min(start + each, others + 1))] for start in range(1, others + 1, each)]
+        if all(sum(_least(table, c) + _GAP for c in part) - _GAP <= width for part in parts):
+            return parts
+    return [[0, c] for c in range(1, others + 1)] or [[0]]
+
+
+def _least(table: Table, column: int) -> int:
+    """Letters that a column needs, so that no word and no number of it is cut."""
+    words = [*table.columns[column].split(), *(w for row in table.rows for w in shown(row[column]).split())]
+    return max(map(cell_len, words), default=1)
+
+
+def _widths(table: Table, columns: list[int], width: int) -> list[int]:
+    """What each column needs; of what is left, letter by letter, that of words and then that which lacks most."""
+    given = {c: _least(table, c) for c in columns}
+    wanted = {c: max(map(cell_len, [table.columns[c], *(shown(row[c]) for row in table.rows)])) for c in columns}
+
+    def lacks(c: int) -> tuple[bool, int]:
+        return _is_words(table, c) and wanted[c] > given[c], wanted[c] - given[c]
+
+    for _ in range(width - sum(given.values()) - _GAP * (len(columns) - 1)):
+        given[max(columns, key=lacks)] += 1
+    return [min(given[c], wanted[c]) for c in columns]
+
+
+def _is_words(table: Table, column: int) -> bool:
+    return any(isinstance(row[column], str) for row in table.rows)
+
+
+def _grid(table: Table, columns: list[int], width: int) -> TerminalTable:
+    grid = TerminalTable(header_style="bold", box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for c, wide in zip(columns, _widths(table, columns, width), strict=True):
+        justify: Literal["left", "right"] = "left" if _is_words(table, c) else "right"
+        grid.add_column(Text(table.columns[c]), justify=justify, vertical="bottom", width=wide)
+    for row in table.rows:
+        grid.add_row(*(Text(shown(row[c])) for c in columns))
+    return grid
 
 
 def findings_markdown(findings: Findings, picture: str | None = None) -> str:
@@ -47,28 +96,33 @@ def findings_markdown(findings: Findings, picture: str | None = None) -> str:
 
 
 def save_findings(findings: Findings, folder: Path) -> list[Path]:
-    """NAME.md, NAME.svg, NAME.png and NAME.json (every number) in a folder; returns what was written.
+    """NAME.json (every number) and NAME.md in a folder, and where there is matplotlib NAME.svg and NAME.png.
+
+    Numbers are written before anything is drawn. Returns what was written.
 
     Raises:
         FolderError: the place cannot be written.
-        ClearheadError: matplotlib is missing.
     """
-    paths = [folder / f"{findings.name}{suffix}" for suffix in (".md", ".svg", ".png", ".json")]
-    figure = charts_figure(findings.charts, title=findings.question)
-    write_text(paths[0], findings_markdown(findings, paths[1].name))
-    save_figure(figure, paths[1])
-    save_figure(figure, paths[2])
-    write_text(paths[3], json.dumps(findings.to_json(), indent=1, ensure_ascii=False) + "\n")
-    return paths
+    numbers, page, *figures = (folder / f"{findings.name}{suffix}" for suffix in (".json", ".md", ".svg", ".png"))
+    write_text(numbers, json.dumps(findings.to_json(), indent=1, ensure_ascii=False) + "\n")
+    write_text(page, findings_markdown(findings))
+    try:
+        figure = charts_figure(findings.charts, title=findings.question)
+    except MissingError:
+        return [page, numbers]
+    for path in figures:
+        save_figure(figure, path)
+    write_text(page, findings_markdown(findings, figures[0].name))
+    return [page, *figures, numbers]
 
 
 def _rows(table: Table) -> list[str]:
-    shown = [[_cell(cell) for cell in row] for row in table.rows]
-    lines = [list(table.columns), ["---"] * len(table.columns), *shown]
+    cells = [[shown(cell) for cell in row] for row in table.rows]
+    lines = [list(table.columns), ["---"] * len(table.columns), *cells]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 
 
-def _cell(cell: Cell) -> str:
+def shown(cell: Cell) -> str:
     """Four digits that count; whole numbers whole."""
     if cell is None:
         return ""

@@ -16,14 +16,14 @@ from itertools import pairwise
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from clearhead.errors import ClearheadError
 
-__all__ = ["attention_table", "percent", "visible", "weight_rows"]
+__all__ = ["attention_table", "percent", "print_trimmed", "visible", "weight_rows"]
 
 WRITING = ("written word, attends", "source word, attended")  # what rows and columns are
 READING = ("token, looks at", "token, looked at")  # of a text that looks at itself
@@ -31,6 +31,14 @@ READING = ("token, looks at", "token, looked at")  # of a text that looks at its
 _GREY, _BLUE = (118, 118, 124), (0, 96, 235)  # white digits on either: contrast 4.5 and more
 _SHADE_FROM = 0.05  # weaker cells have no shade: a field of grey would drown the strong ones
 _LONGEST = 16  # cells of a heading or a row's label, before it is shortened
+
+
+def print_trimmed(console: Console, what: RenderableType) -> None:
+    """Print without the blanks that tables have at the end of each line."""
+    for line in console.render_lines(what, pad=False):
+        text = Text.assemble(*((piece.text, piece.style or "") for piece in line if not piece.control))
+        text.rstrip()
+        console.print(text, no_wrap=True, overflow="ignore", crop=False)
 
 
 def attention_table(

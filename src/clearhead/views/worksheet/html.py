@@ -6,7 +6,7 @@ from html import escape
 
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table
-from clearhead.views.worksheet.text import TERMS, cell, in_full, proof
+from clearhead.views.worksheet.text import TERMS, cell, digits_of, in_full, proof
 
 __all__ = ["html"]
 
@@ -53,11 +53,11 @@ def _block(table: Table) -> str:
 
 
 def _row(table: Table, row: int) -> str:
-    cells = []
+    cells, digits = [], digits_of(table)
     for column in range(len(table.columns)):
         kind = ' class="given"' if table.given else ""
         if table.percent:
             kind = f' class="share" style="--share: {float(table.values[row, column]):.3f}"'
         said = escape(in_full(table, row, column, terms=TERMS), quote=True)
-        cells.append(f'<td{kind} tabindex="0" title="{said}">{escape(cell(table, row, column))}</td>')
+        cells.append(f'<td{kind} tabindex="0" title="{said}">{escape(cell(table, row, column, digits=digits))}</td>')
     return f'<tr><th scope="row">{escape(table.rows[row])}</th>{"".join(cells)}</tr>'

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from clearhead.views.terminal import visible
+from clearhead.views.terminal import print_trimmed, visible
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table
 from clearhead.views.worksheet.text import TERMS, grid, in_full, proof
@@ -19,25 +19,24 @@ __all__ = ["show"]
 def show(paper: Paper, console: Console | None = None) -> None:
     """Print a paper."""
     console = console or Console()
-    console.print(Text(visible(paper.title), style="bold underline"))
+    print_trimmed(console, Text(visible(paper.title), style="bold underline"))
     for number, section in enumerate(paper.sections, 1):
         console.print()
-        console.print(Text(f"{number}. {section.title}", style="bold"))
-        console.print(Text(section.text, style="dim"))
+        print_trimmed(console, Text(f"{number}. {section.title}", style="bold"))
+        print_trimmed(console, Text(section.text, style="dim"))
         for table in section.tables:
             console.print()
-            console.print(Padding(_block(table, console.width - 4), (0, 0, 0, 2)))
+            print_trimmed(console, Padding(_block(table, console.width - 4), (0, 0, 0, 2)))
     console.print()
-    console.print(Text(proof(paper), style="italic"))
+    print_trimmed(console, Text(proof(paper), style="italic"))
 
 
 def _block(table: Table, width: int) -> Group:
     rows, columns = table.values.shape
-    head = Text.assemble(
-        (visible(table.name), "bold cyan"),
-        "" if table.given else f" = {visible(table.op.text)}",
-        (f"   {visible(table.title)} [{rows} x {columns}]", "dim"),
-    )
+    head = Text.assemble((visible(table.name), "bold cyan"), "" if table.given else f" = {visible(table.op.text)}")
+    about = Text(f"{visible(table.title)} [{rows} x {columns}]", style="dim")
+    beside = head.cell_len + 3 + about.cell_len <= width
+    head.append_text(Text.assemble("   " if beside else "\n", about))
     headings, cells = _fitting(table, width)
     body = Grid(box=None, show_header=True, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for i, heading in enumerate(headings):

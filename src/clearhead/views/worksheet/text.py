@@ -8,7 +8,7 @@ from clearhead.errors import ConfigError
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table, number
 
-__all__ = ["MISSING", "TERMS", "cell", "grid", "in_full", "place", "proof"]
+__all__ = ["MISSING", "TERMS", "cell", "digits_of", "grid", "in_full", "place", "proof"]
 
 MISSING = "…"
 TERMS = 8  # of an example's sum that are written
@@ -29,10 +29,15 @@ def grid(table: Table, *, most: int = 12) -> tuple[list[str], list[list[str]]]:
         most: columns to show.
     """
     rows, columns = _shown(len(table.rows), 24), _shown(len(table.columns), most)
-    digits = max(len(number(float(x)).partition(".")[2]) for x in table.values.flat)
+    digits = digits_of(table)
     headings = ["", *(MISSING if c is None else table.columns[c] for c in columns)]
     cells = [[MISSING if r is None else table.rows[r], *(_one(table, r, c, digits) for c in columns)] for r in rows]
     return headings, cells
+
+
+def digits_of(table: Table) -> int:
+    """Digits behind the point that the numbers of a table are written with, so that points stand below one another."""
+    return max(len(number(float(x)).partition(".")[2]) for x in table.values.flat)
 
 
 def _shown(count: int, most: int) -> list[int | None]:
