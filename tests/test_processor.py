@@ -36,3 +36,33 @@ def test_it_gives_up_where_bfloat16_cannot_win(
     monkeypatch.setattr(processor, "_seconds", seconds)
     assert processor.bfloat16_cost() == cost
     assert len(asked) == tries
+
+
+def test_a_number_of_threads_that_a_person_fixed_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert processor.free_threads() == 0
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert processor.free_threads() == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ({8: 1.0, 4: 1.9}, 8),  # quiet: twice the threads, half the time
+        ({8: 1.0, 4: 0.9}, 8),  # by chance: a look decides only what is clear
+        ({8: 9.0, 4: 8.0, 2: 1.5}, 8),
+        ({8: 9.0, 4: 3.0, 2: 1.5, 1: 1.4}, 2),
+        ({8: 9.0, 4: 6.0, 2: 3.0, 1: 1.0}, 1),
+    ],
+)
+def test_fewer_threads_are_taken_where_they_are_clearly_faster(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], chosen: int
+) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr(processor, "_shared_seconds", seconds.__getitem__)
+    assert processor.quick_threads(8) == chosen
+    assert torch.get_num_threads() == before
+
+
+def test_one_thread_has_no_choice() -> None:
+    assert processor.quick_threads(1) == 1

@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from clearhead.errors import ClearheadError, ConfigError
 from clearhead.folder import Folder, unshared, write_text
-from clearhead.processor import bfloat16_cost
+from clearhead.processor import bfloat16_cost, free_threads, quick_threads
 from clearhead.progress import doing
 from clearhead.training.board import Board
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.health import expectations, passed
 from clearhead.training.muon import Muon
 from clearhead.training.optim import make_optimizers, make_schedule
+from clearhead.training.pace import Pace
 from clearhead.training.precision import WORTH, Weights, choose_compiling, choose_precision, slower
 from clearhead.training.progress import Reporter
 from clearhead.training.state import FILE, Position, load_state, save_state
@@ -165,6 +166,10 @@ class _Run:
     def _set_out(self) -> None:
         """Choose the precision, say what to expect, and save a first state."""
         say, precision, compiled = self.reporter.say, str(self.plan.training.precision), self.plan.training.compile
+        most = free_threads() if self.device.type == "cpu" else 0
+        if most > 1 and (chosen := quick_threads(most)) < most:
+            torch.set_num_threads(chosen)
+            say(f"{_of_threads(chosen, most)}: the machine is busy")
 
         @cache
         def batch() -> Batch:
@@ -193,6 +198,7 @@ class _Run:
         self.position = Position(
             precision=precision,
             threads=torch.get_num_threads(),
+            most_threads=most,
             compiled=compiles,
             muon="bfloat16" if quick else "float32",
         )
@@ -217,10 +223,13 @@ class _Run:
         if at.step == 0 and 0 in self.film:
             self.folder.add_checkpoint(0, unshared(self.master))
         tokens, since = 0, time.monotonic()
+        pace = Pace(at.most_threads)
         with _signals() as stopped:
             doing("the first step")
             for keys in self._groups():
+                begun = time.monotonic()
                 loss, count, lost = self._step(keys)
+                self._use_threads(pace.threads(count, time.monotonic() - begun))
                 doing(None)
                 at.step += 1
                 at.seconds = before + time.monotonic() - started
@@ -325,6 +334,14 @@ class _Run:
             optimizer.step()
         self.weights.publish()
 
+    def _use_threads(self, threads: int) -> None:
+        """From the next step on; kept in the state, as sums depend on it."""
+        if threads != self.position.threads:
+            torch.set_num_threads(threads)
+            self.position.threads = threads
+            self._log(kind="threads", threads=threads)
+            self.reporter.say(f"{_of_threads(threads, self.position.most_threads)} from now on, as these are faster")
+
     def _look(self) -> bool:
         """Evaluate, keep what is best; returns whether the run has stopped getting better."""
         at, average = self.position, self.plan.training.average
@@ -416,6 +433,10 @@ def find_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not there:
         raise ConfigError("PyTorch finds no NVIDIA GPU", "leave --device out, or install PyTorch for CUDA")
     return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+
+
+def _of_threads(threads: int, most: int) -> str:
+    return f"{threads} of {most} threads"
 
 
 def _muon_groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict[str, Any]]:

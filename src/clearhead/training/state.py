@@ -35,6 +35,7 @@ class Position:
 
     precision: str
     threads: int
+    most_threads: int = 0  # among which the number is chosen as the machine gets busy or quiet; 0: never
     compiled: bool = False
     muon: str = "bfloat16"  # the precision of its products; states that do not say were made in this one
     step: int = 0
