@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from itertools import combinations
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -19,10 +20,14 @@ from clearhead.data.tokenizers import (
     EOS,
     PAD,
     UNK,
+    TextTokenizerConfig,
     Tokenizer,
     TokenizerConfig,
+    _learnable,
+    text_tokenizer,
     train_tokenizer,
     train_tokenizers,
+    word_tokenizer,
 )
 from clearhead.errors import DataError, FolderError
 
@@ -381,3 +386,48 @@ def test_nothing_to_learn_from() -> None:
 def test_what_is_no_tokenizer(text: str) -> None:
     with pytest.raises(FolderError, match=r"here\.json: not a tokenizer"):
         Tokenizer.from_json(text, file="here.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("می\u200cخواهم بروم", ["می\u200cخواهم", "بروم"]),
+        ("می\u200c خواهم", ["می", "خواهم"]),
+        ("ക\u0d4d\u200d അവന\u0d4d\u200d", ["ക\u0d4d\u200d", "അവന\u0d4d\u200d"]),
+        ("e\u0301te\u0301 हिन्दी", ["\u00e9t\u00e9", "हिन्दी"]),
+        ("Zu\u00adsam\u00admen\u2060hang", ["Zusammenhang"]),
+        (
+            "don't don\u2019t 'tis o\u02bcclock ג\u05f3ירפה",
+            ["don't", "don\u2019t", "tis", "o\u02bcclock", "ג\u05f3ירפה"],
+        ),
+        ("a\u200bb, c-d", ["a", "b", "c", "d"]),
+    ],
+)
+def test_words_are_what_scripts_take_for_one(text: str, words: list[str]) -> None:
+    tokenizer = word_tokenizer([text], vocab_size=99, min_count=1, lowercase=False)
+    assert [str(tokenizer.backend.id_to_token(i)) for i in tokenizer.encode([text])[0]] == words
+
+
+RUNS = ["acgt" * 50_000, "7" * 50_000, " " * 50_000, "-" * 50_000]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "wordpiece", "word", "character"])
+def test_a_run_without_a_break_is_learned_in_parts(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearhead.data.tokenizers._FROM_RUNS", 20_000)
+    with pytest.warns(UserWarning, match="350,000 characters stand in runs of 1,000 and more without a break"):
+        tokenizer = train_tokenizer(["one two", *RUNS, "one two"], TokenizerConfig(kind=kind))
+    assert tokenizer.decode(tokenizer.encode(["one two"])) == ["one two"]
+
+
+def test_long_runs_of_running_text_are_learned_in_parts() -> None:
+    with pytest.warns(UserWarning, match="350,004 characters"):
+        tokenizer = text_tokenizer(["one two\n".join([*RUNS, ""])], TextTokenizerConfig())
+    assert tokenizer.exactly(tokenizer.encode(["one  acgt"])[0]) == "one  acgt"
+
+
+def test_ordinary_text_is_learned_as_it_is() -> None:
+    texts = [f"{'x' * 999} {'y' * 999}-{'7' * 999}\n" * 2, "the house, the tree " * 300]
+    assert list(_learnable(texts)) == texts
+    cut = ["a " + "b" * 2500 + " c", "d"]
+    with pytest.warns(UserWarning, match="2,500 characters"):
+        assert list(_learnable(cut)) == ["a ", "b" * 1000, "b" * 1000, "b" * 500, " c", "d"]

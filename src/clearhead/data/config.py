@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from clearhead.ranges import Count, Entries, Part, Share
 
-__all__ = ["ChatDataConfig", "DataConfig", "TextConfig", "VocabularyConfig"]
+__all__ = ["ChatDataConfig", "ColumnConfig", "DataConfig", "TextConfig", "VocabularyConfig"]
 
 
 class DataConfig(BaseModel):
@@ -57,14 +57,24 @@ def _position_or_name(value: object) -> object:
     return value
 
 
-class TextConfig(BaseModel):
-    """How running text is read from files."""
+class ColumnConfig(BaseModel):
+    """Which text of a table is meant."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: int | str | None = Field(
         default=None, description='Column of the text in tables: position (from 1), header name or key (else: "text").'
     )
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _column(cls, value: object) -> object:
+        return _position_or_name(value)
+
+
+class TextConfig(ColumnConfig):
+    """How running text is read from files."""
+
     separator: str = Field(
         default="<|endoftext|>", description='A line of a text file that stands between documents ("": none does).'
     )
@@ -72,11 +82,6 @@ class TextConfig(BaseModel):
     valid_share: Share = Field(
         default=0.1, gt=0, description="Share of the text held out when no validation file is given."
     )
-
-    @field_validator("text", mode="before")
-    @classmethod
-    def _column(cls, value: object) -> object:
-        return _position_or_name(value)
 
 
 class ChatDataConfig(BaseModel):

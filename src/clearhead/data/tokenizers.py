@@ -15,7 +15,9 @@ The byte-level pre-tokens mark where a word begins, so pieces inside a word need
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from unicodedata import normalize
 
@@ -47,7 +49,16 @@ __all__ = [
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 _SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
 ROLES = ["<system>", "<user>", "<assistant>", "<end>"]  # the marks of a chat, in tokenizers of running text
+_LONGEST_RUN = 1000  # characters: the time of learning grows with the square of what stands without a break
+_FROM_RUNS = 2**17  # characters of such runs that are learned from
 _LONGEST_WORD = 100  # bytes: the time of longest-piece-first grows with the cube of a word's length
+_APOSTROPHES = "'\u2019\uff07\u055a\u05f3\u05f4"
+_BLANKS = re.compile(rf"\s{{{_LONGEST_RUN}}}")
+_RUN = re.compile(  # letters, digits, white space or others, as byte-level pre-tokens are cut
+    r"(?<![^\W\d_])[^\W\d_]{N,}|(?<!\d)\d{N,}|(?<!\s)\s{N,}|(?<![^\w\s])(?<!_)(?:[^\w\s]|_){N,}".replace(
+        "N", str(_LONGEST_RUN)
+    )
+)
 
 
 class TokenizerConfig(BaseModel):
@@ -191,7 +202,7 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig) -> Tokenizer:
         DataError: the texts hold nothing to learn from.
     """
     backend = _untrained(config)
-    backend.train_from_iterator(texts, _trainer(config), length=len(texts))
+    backend.train_from_iterator(_learnable(texts), _trainer(config))
     if config.kind == "unigram":
         backend.model = _settled(backend)
     if backend.get_vocab_size() <= len(_SPECIALS):
@@ -226,13 +237,17 @@ def word_tokenizer(texts: Iterable[str], *, vocab_size: int, min_count: int, low
     from tokenizers import Tokenizer as Backend
 
     backend = Backend(models.WordLevel(unk_token=_SPECIALS[UNK]))
-    backend.normalizer = normalizers.Sequence([*([normalizers.Lowercase()] if lowercase else []), normalizers.NFC()])
-    words = Regex(r"[\p{L}\p{M}\p{N}]+(?:['\u2019][\p{L}\p{M}\p{N}]+)*")
+    small = [normalizers.Lowercase()] if lowercase else []
+    unseen = normalizers.Replace(Regex("[\u00ad\u2060\ufeff]"), "")  # soft hyphen, word joiner, byte order mark
+    backend.normalizer = normalizers.Sequence([unseen, *small, normalizers.NFC()])
+    # a joiner belongs to the word, a non-joiner where the word goes on behind it: Persian and Indic scripts need both
+    word = r"[\p{L}\p{M}\p{N}](?:[\p{L}\p{M}\p{N}\u200d]|\u200c(?=[\p{L}\p{M}\p{N}]))*"
+    words = Regex(f"{word}(?:[{_APOSTROPHES}]{word})*")
     backend.pre_tokenizer = pre_tokenizers.Split(words, "removed", invert=True)
     trainer = trainers.WordLevelTrainer(
         special_tokens=_SPECIALS, vocab_size=vocab_size + len(_SPECIALS), min_frequency=min_count, show_progress=False
     )
-    backend.train_from_iterator(texts, trainer)
+    backend.train_from_iterator(_learnable(texts), trainer)
     if backend.get_vocab_size() <= len(_SPECIALS):
         raise DataError(f"no word stands in the text {min_count} times", "bring more text, or lower the least count")
     return Tokenizer.from_json(backend.to_str())
@@ -259,7 +274,7 @@ def text_tokenizer(texts: Iterable[str], config: TextTokenizerConfig) -> Tokeniz
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         size = config.vocab_size if config.kind == "bpe" else len(specials) + len(alphabet)
         trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, **common)
-    backend.train_from_iterator(texts, trainer)
+    backend.train_from_iterator(_learnable(texts), trainer)
     if backend.get_vocab_size() <= len(specials):
         raise DataError(
             f"no character stands in the text {config.min_count} times",
@@ -277,6 +292,34 @@ def listed_words(words: Sequence[str]) -> Tokenizer:
     backend = Backend(models.WordLevel(vocabulary, unk_token=_SPECIALS[UNK]))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return Tokenizer.from_json(backend.to_str())
+
+
+def _learnable(texts: Iterable[str]) -> Iterator[str]:
+    """Texts as a tokenizer learns from them: runs that nothing breaks (DNA, broken exports) cut, and not too many."""
+    left, cut = _FROM_RUNS, 0
+    for text in texts:
+        done = 0
+        for run in _RUN.finditer(text) if _may_have_runs(text) else ():
+            if done < run.start():
+                yield text[done : run.start()]
+            done, cut = run.end(), cut + len(run[0])
+            taken, left = run[0][:left], max(0, left - len(run[0]))
+            yield from (taken[at : at + _LONGEST_RUN] for at in range(0, len(taken), _LONGEST_RUN))
+        if done < len(text):
+            yield text[done:]
+    if cut:
+        warnings.warn(
+            f"{cut:,} characters stand in runs of {_LONGEST_RUN:,} and more without a break; the tokenizer learns from "
+            f"{_FROM_RUNS - left:,} of them, in parts",
+            stacklevel=2,
+        )
+
+
+def _may_have_runs(text: str) -> bool:
+    """Whether a closer look at a text is worth its time."""
+    if len(text) < _LONGEST_RUN:
+        return False
+    return max(map(len, text.split()), default=0) >= _LONGEST_RUN or _BLANKS.search(text) is not None
 
 
 def _untrained(config: TokenizerConfig) -> Backend:

@@ -18,13 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearhead.data.files import open_file, read_lines
+from clearhead.data.files import form_of
 from clearhead.data.parts import spacing
+from clearhead.data.records import Column
+from clearhead.data.text import read_pieces
 from clearhead.data.tokenizers import UNK, Tokenizer
 from clearhead.errors import ConfigError, DataError
 
 __all__ = ["Stretch", "WordSet", "encode_words", "read_text", "split_lines"]
 
+_MARKED = (".json", ".tmx", ".po", ".conllu", ".xml", ".html", ".htm")
+_NEVER = 1e-3  # words kept, in the mean: none, ever
+_AT_ONCE = 2**22  # characters that are cut into words at once
 BLOCK = 32  # words that are compared with what stands around them in one product
 Key = tuple[int, int]  # epoch, number of the stretch in it
 
@@ -39,19 +44,18 @@ class Stretch:
     drawn: Tensor  # [drawn]
 
 
-def read_text(files: Sequence[str]) -> list[str]:
-    """The lines of text files (.gz and .xz unpacked) that are not empty.
+def read_text(files: Sequence[str], column: Column | None = None) -> list[str]:
+    """The lines of running text that are not empty, of whatever `read_pieces` reads; `column`: of tables.
 
     Raises:
-        DataError: a file cannot be read, or none holds text.
+        DataError: a file cannot be read, holds marks between its words, or none holds text.
     """
-    lines: list[str] = []
     for file in files:
-        with open_file(Path(file)) as stream:
-            lines += [text for _, text in read_lines(stream, Path(file)) if text.strip()]
-    if not lines:
-        raise DataError("there is no text in it", "name a file of running text", file=", ".join(files))
-    return lines
+        if (form := form_of(Path(file))) in _MARKED:
+            mend = "write its text alone into a file, or a column of JSON lines, CSV or Parquet"
+            raise DataError(f"a {form} file holds names and marks that are no words of its text", mend, file=file)
+    pieces = read_pieces(files, column=column)
+    return [line for piece in pieces for line in piece.text.split("\n") if line and not line.isspace()]
 
 
 def split_lines(lines: Sequence[str], share: float) -> tuple[list[str], list[str]]:
@@ -80,7 +84,7 @@ class WordSet:
         self.ids = np.concatenate(rows).astype(np.int32)
         self.lines = np.repeat(np.arange(len(rows), dtype=np.int32), lengths)
         self.counts = np.bincount(self.ids, minlength=vocab_size)
-        self.window, self.drawn, self.seed, self._sample = window, drawn, seed, sample
+        self.window, self.drawn, self.seed = window, drawn, seed
         shares = self.counts / max(1, len(self.ids))
         with np.errstate(divide="ignore", invalid="ignore"):
             keep = np.sqrt(sample / shares) + sample / shares
@@ -88,16 +92,29 @@ class WordSet:
         weights = self.counts.astype(np.float64) ** 0.75
         self._cumulative = np.cumsum(weights) / max(1.0, weights.sum())
         self._latest: tuple[int, np.ndarray] = (-1, np.arange(0))
+        if sample and len(self.ids) and self._keep[self.ids].sum() < _NEVER:
+            raise ConfigError(
+                f"vocabulary.sample {sample} drops every one of {len(self.ids):,} words", "give more, or 0: none"
+            )
+
+    @property
+    def words(self) -> int:
+        """How many words are kept in the first epoch."""
+        return len(self._kept(0))
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether two words stand in one line anywhere."""
+        return bool(self._together(np.arange(len(self.ids))).any())
 
     def epoch(self, epoch: int, size: int) -> list[Key]:
-        """The stretches of an epoch, of about `size` kept words each, in training order."""
-        kept = len(self._kept(epoch))
-        if not kept:
-            raise ConfigError(
-                f"vocabulary.sample {self._sample} drops every one of {len(self.ids):,} words", "give more, or 0: none"
-            )
-        count = max(1, round(kept / size))
-        return [(epoch, int(i)) for i in np.random.default_rng([self.seed, epoch, 1]).permutation(count)]
+        """The stretches of an epoch, of about `size` kept words each, in training order; where no two words stand
+        together there is nothing to learn, and no stretch."""
+        kept = self._kept(epoch)
+        order = np.random.default_rng([self.seed, epoch, 1]).permutation(_count(kept, size))
+        before = np.concatenate([[0], np.cumsum(self._together(kept))])  # pairs of neighbours before each word
+        bounds = {int(i): _bounds(kept, int(i), size) for i in order}
+        return [(epoch, i) for i, (a, b) in bounds.items() if b - a > 1 and before[b - 1] > before[a]]
 
     def in_order(self, size: int) -> list[Key]:
         """All stretches as they stand, for validation."""
@@ -107,8 +124,7 @@ class WordSet:
         """The tensors of a stretch; the same whenever asked for."""
         epoch, number = key
         kept = self._kept(epoch)
-        count = max(1, round(len(kept) / size))
-        places = kept[number * len(kept) // count : (number + 1) * len(kept) // count]
+        places = kept[slice(*_bounds(kept, number, size))]
         random = np.random.default_rng([self.seed, epoch, 2, number])
         reach = random.integers(1, max(1, self.window), size=len(places), endpoint=True)
         drawn = np.searchsorted(self._cumulative, random.random(self.drawn)).clip(max=len(self.counts) - 1)
@@ -118,8 +134,26 @@ class WordSet:
         """Places of the words that are not dropped in this epoch."""
         if self._latest[0] != epoch:
             chance = np.random.default_rng([self.seed, epoch]).random(len(self.ids), dtype=np.float32)
-            self._latest = epoch, np.flatnonzero(chance < self._keep[self.ids])
+            kept = np.flatnonzero(chance < self._keep[self.ids])
+            if not self._together(kept).any():  # a tiny text: all of it is little enough
+                kept = np.arange(len(self.ids))
+            self._latest = epoch, kept
         return self._latest[1]
+
+    def _together(self, places: np.ndarray) -> np.ndarray:
+        """Whether each of these words but the last stands in one line with the next."""
+        return np.diff(self.lines[places]) == 0
+
+
+def _count(kept: np.ndarray, size: int) -> int:
+    """How many stretches of about `size` words there are."""
+    return max(1, round(len(kept) / size))
+
+
+def _bounds(kept: np.ndarray, number: int, size: int) -> tuple[int, int]:
+    """Where a stretch begins and ends among the words that are kept."""
+    count = _count(kept, size)
+    return number * len(kept) // count, (number + 1) * len(kept) // count
 
 
 def _blocks(ids: np.ndarray, lines: np.ndarray, reach: np.ndarray, window: int, drawn: np.ndarray) -> Stretch:
@@ -141,7 +175,11 @@ def _blocks(ids: np.ndarray, lines: np.ndarray, reach: np.ndarray, window: int, 
 
 def encode_words(tokenizer: Tokenizer, lines: Sequence[str]) -> Iterator[np.ndarray]:
     """Word ids of each line, words without a vector left out."""
-    for start in range(0, len(lines), 10_000):
-        for ids in tokenizer.encode(lines[start : start + 10_000]):
+    start = 0
+    while start < len(lines):
+        sizes = np.cumsum([len(line) for line in lines[start : start + 10_000]])
+        stop = start + max(1, int(np.searchsorted(sizes, _AT_ONCE)))
+        for ids in tokenizer.encode(lines[start:stop]):
             row = np.array(ids, dtype=np.int32)
             yield row[row != UNK]
+        start = stop

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clearhead.data.config import ChatDataConfig, DataConfig, TextConfig, VocabularyConfig
+from clearhead.data.config import ChatDataConfig, ColumnConfig, DataConfig, TextConfig, VocabularyConfig
 from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig
 from clearhead.errors import ConfigError
 from clearhead.models.architecture import (
@@ -103,6 +103,7 @@ class WordsConfig(RunConfig):
         5,
         description="words drawn by chance for each pair (0: the softmax over all words, for small vocabularies)",
     )
+    data: ColumnConfig = Field(default_factory=lambda: ColumnConfig(), description="which text of tables")
     vocabulary: VocabularyConfig = Field(default_factory=lambda: VocabularyConfig(), description="which words")
     arch: WordVectorsConfig = Field(default_factory=lambda: WordVectorsConfig(), description="the network")
     optimizer: OptimizerConfig = Field(

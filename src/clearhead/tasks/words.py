@@ -61,6 +61,11 @@ class WordJob:
         self.module, self._sparse = module, sparse
         self._train, self._valid, self._negatives, self._size = train, valid, negatives, size
 
+    @property
+    def words(self) -> int:
+        """How many words of the text an epoch has, about."""
+        return self._train.words
+
     def epoch(self, epoch: int) -> Sequence[Key]:
         """The stretches of an epoch."""
         return self._train.epoch(epoch, self._size)
@@ -156,8 +161,10 @@ class Words:
             DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
         """
         started = begun(folder, resume=session.resume)
-        lines = read_text(files)
-        train, held = (lines, read_text(valid)) if valid else split_lines(lines, config.vocabulary.valid_share)
+        lines = read_text(files, config.data.text)
+        train, held = (
+            (lines, read_text(valid, config.data.text)) if valid else split_lines(lines, config.vocabulary.valid_share)
+        )
         digest = hashlib.sha256("\n".join([*train, "", *held]).encode()).hexdigest()
         if started:
             same_run(folder, config, digest, "text")
@@ -177,7 +184,9 @@ class Words:
         moments = max(
             config.keep_checkpoints, 2 if config.arch.d_model <= 2 else 0
         )  # a plane is shown before and after
-        plan = Plan(config.seed, config.max_steps, moments, _optimizer(config), config.schedule, config.training)
+        plan = Plan(
+            config.seed, config.max_steps, moments, _optimizer(config, job.words), config.schedule, config.training
+        )
         outcome = run(job, plan, folder, resume=session.resume, quiet=session.quiet)
         folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
         return cls(module, tokenizer, folder)
@@ -378,19 +387,33 @@ def _job(
         )
 
     sets = corpus(train, config.seed), corpus(valid, config.seed + 1)
+    if not sets[0].has_pairs:
+        problem = (
+            f"no line has two words that stand {config.vocabulary.min_count} times in the text, so none has neighbours"
+        )
+        raise DataError(problem, "bring more text, or lower --vocabulary.min-count")
+    if not sets[1].has_pairs:
+        say("remark: no line for validation has two known words: the lines of training are taken")
+        sets = sets[0], corpus(train, config.seed + 1)
     words = tokenizer.vocab_size - _FIRST
     say(f"{len(train):,} lines, {len(sets[0].ids):,} words of {words:,} kinds; {len(valid):,} lines for validation")
     sparse = config.optimizer.kind == "sgd"
     return WordJob(module, *sets, negatives=config.negatives, size=config.training.batch_tokens, sparse=sparse)
 
 
-def _optimizer(config: WordsConfig) -> OptimizerConfig:
-    """Plain steps are as long for a batch as those of all its predictions together, which pull at many vectors."""
+def _optimizer(config: WordsConfig, words: int) -> OptimizerConfig:
+    """Plain steps are as long for a batch as those of all its predictions together, which pull at many vectors.
+
+    Args:
+        words: of the text, which may be fewer than those of a batch.
+    """
     if config.optimizer.kind != "sgd":
         return config.optimizer
     arch = config.arch
     each = arch.window + 1 if arch.objective == "skip-gram" else 1  # predictions of a word: twice the mean reach
-    return config.optimizer.model_copy(update={"lr": config.optimizer.lr * config.training.batch_tokens * each})
+    return config.optimizer.model_copy(
+        update={"lr": config.optimizer.lr * min(words, config.training.batch_tokens) * each}
+    )
 
 
 def _terms(query: str) -> Iterator[tuple[float, str]]:

@@ -2,7 +2,8 @@
 
     floors         what models reach that know less than this one should (`clearhead.data.floors`)
     over-fitting   the validation loss rises from its best on while the training loss goes on falling   (Prechelt, 1998)
-    a lost step    its loss or gradient is not a finite number: it changes nothing, and too many of them end the run
+    a lost step    its loss or gradient is not a finite number, or the loss is beyond what any model would have:
+                   it changes nothing, and too many of them end the run
 
 All that these judgements remember is one value, `Health`, a part of the saved state: a resumed run says the same.
 """
@@ -19,8 +20,15 @@ from clearhead.errors import ConfigError
 __all__ = ["Health", "expectations", "passed"]
 
 _FAR = 0.5  # nats; even scores with a spread of 1 cost as much
+_BEYOND = 100.0  # nats; and ten times the untrained loss: no model that learns gets there
 _RISE = 0.005  # of the best validation loss; less is noise
 _IN_A_ROW, _WINDOW, _IN_WINDOW = 10, 200, 10
+_LOST = {
+    "loss": "loss is no finite number",
+    "gradient": "gradient is no finite number",
+    "explosion": "loss is far above that of an untrained model",
+}
+_LOWER = "train anew with a lower --optimizer.lr and --optimizer.muon-lr"
 _MEANING = {
     "uniform": "it has begun to learn",
     "unigram": "it knows more than how common each token is",
@@ -89,7 +97,8 @@ class Health:
 
     `valid` and `train` are the losses of the evaluations from the best one on and of the training before each;
     `loss` and `count` sum up the training since the last one. `told` is the best step after which over-fitting was
-    told. `skipped` are the steps skipped among the last 200, `skips` how many there ever were.
+    told. `skipped` are the steps skipped among the last 200, `skips` how many there ever were. `untrained` is the
+    validation loss before the first step.
     """
 
     floors: dict[str, float] = field(default_factory=dict)
@@ -100,13 +109,20 @@ class Health:
     told: int = -1
     skipped: list[int] = field(default_factory=list)
     skips: int = 0
+    untrained: float = 0.0
+
+    def is_sane(self, loss: float) -> bool:
+        """Whether a model that learns may have this loss, in nats a prediction."""
+        return math.isfinite(loss) and loss <= max(_BEYOND, 10 * self.untrained)
 
     def trained(self, loss: float, count: int) -> None:
         """After a step: the sum of its losses and how many predictions they are of."""
         self.loss, self.count = self.loss + loss, self.count + count
 
     def evaluated(self, loss: float, step: int, best_step: int) -> dict[str, Any]:
-        """After an evaluation: over-fitting as {"remark": ..., "since": best_step}, once for each best step, or {}."""
+        """After an evaluation: {"remark": ..., "since": best_step} of what goes wrong, once for a best step, or {}."""
+        if not self.is_sane(loss):
+            return self._diverged(loss, best_step)
         if step == best_step:
             self.valid, self.train = [], []
         if step == best_step or self.valid:
@@ -123,8 +139,18 @@ class Health:
         )
         return {"remark": remark, "since": best_step}
 
+    def _diverged(self, loss: float, best_step: int) -> dict[str, Any]:
+        if self.told == best_step:
+            return {}
+        self.told = best_step
+        remark = (
+            f"the training has diverged: the validation loss is {loss:.3g} nats, before the first step it was "
+            f"{self.untrained:.3g}; {_LOWER}"
+        )
+        return {"remark": remark, "since": best_step}
+
     def lost(self, step: int, what: str) -> dict[str, Any]:
-        """After a step whose `what` ("loss" or "gradient") is not finite: {"remark": ..., "skipped": count} or {}.
+        """After a step that was lost by `what` (see `_LOST`): {"remark": ..., "skipped": count} or {}.
 
         Told at the first and then at every power of two.
 
@@ -141,14 +167,14 @@ class Health:
         if self.skips & (self.skips - 1):
             return {}
         so_far = "" if self.skips == 1 else f"; {self.skips} steps so far"
-        remark = f"step {step} skipped: its {what} is no finite number; no weight was changed{so_far}"
+        remark = f"step {step} skipped: its {_LOST[what]}; no weight was changed{so_far}"
         return {"remark": remark, "skipped": self.skips}
 
 
 def _hopeless(steps: str, began: int, what: str) -> ConfigError:
     return ConfigError(
-        f"{steps}, from step {began} on, had to be skipped: the {what} is no finite number; "
+        f"{steps}, from step {began} on, had to be skipped: the {_LOST[what]}; "
         "the best model so far and the last good state are kept",
-        "train anew with a lower --optimizer.lr and --optimizer.muon-lr, or with --training.precision float32; "
+        f"{_LOWER}, or with --training.precision float32; "
         f"if it happens near step {began} whatever the rate, look for broken rows in the data",
     )

@@ -206,7 +206,7 @@ class _Run:
         self.weights.eval()
         doing("measuring the untrained model")
         untrained, floors = self.job.validate(self.weights.working)["loss"], self.job.floors()
-        self.position.health.floors = floors
+        self.position.health.floors, self.position.health.untrained = floors, untrained
         write_text(self.folder.path / "metrics.jsonl", "")
         self._log(kind="floors", untrained=untrained, **floors)
         expected = expectations(untrained, floors, trained=self.plan.trained)
@@ -317,6 +317,8 @@ class _Run:
         grads = [_numbers(w) for w in self.master.parameters() if w.grad is not None]
         norm = float(nn.utils.get_total_norm(grads)) / count  # of the mean gradient over all predictions
         lost = "loss" if not math.isfinite(total) else "gradient" if not math.isfinite(norm) else ""
+        if not lost and not self.position.health.is_sane(total / count):
+            lost = "explosion"
         if not lost:
             clip = self.plan.optimizer.clip
             torch._foreach_mul_(grads, (min(1.0, clip / (norm + 1e-6)) if clip else 1.0) / count)
