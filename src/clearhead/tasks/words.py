@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -134,14 +138,21 @@ class Words:
         module: the network.
         tokenizer: of its words.
         folder: where it was loaded from or trained into.
+        words: that have a vector, where they are not the entries of the tokenizer.
     """
 
     name: ClassVar[str] = "words"
     config: ClassVar[type[WordsConfig]] = WordsConfig
     verbs: ClassVar[tuple[str, ...]] = ("nearest",)
 
-    def __init__(self, module: WordVectors, tokenizer: Tokenizer, folder: Folder | None = None):
-        self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
+    def __init__(
+        self,
+        module: WordVectors,
+        tokenizer: Tokenizer,
+        folder: Folder | None = None,
+        words: Sequence[str] | None = None,
+    ):
+        self.module, self.tokenizer, self.folder, self._listed = module.eval(), tokenizer, folder, words
 
     # Training and loading --------------------------------------------------------------------------------------------
 
@@ -228,13 +239,10 @@ class Words:
             DataError: the file cannot be read, or holds a word twice.
         """
         words, vectors = read_vectors(file)
-        tokenizer = listed_words(words)
-        if tokenizer.vocab_size != len(words) + _FIRST:
-            raise DataError("a word stands in the file twice", "leave one of its vectors out", file=file)
-        module = WordVectors(WordVectorsConfig(d_model=vectors.size(1)), tokenizer.vocab_size)
+        module = WordVectors(WordVectorsConfig(d_model=vectors.size(1)), len(words) + _FIRST)
         with torch.no_grad():
             module.reads.weight.zero_()[_FIRST:] = vectors
-        return cls(module, tokenizer)
+        return cls(module, listed_words([]), words=words)
 
     def at_step(self, step: int) -> Self:
         """The vectors at a moment of the training that was kept.
@@ -246,13 +254,15 @@ class Words:
             raise ConfigError("these vectors have no folder, and so no history", "load them from a model folder")
         module = copy.deepcopy(self.module)
         self.folder.load_into(module, f"checkpoints/step-{step:06d}.safetensors")
-        return type(self)(module, self.tokenizer, self.folder)
+        return type(self)(module, self.tokenizer, self.folder, self._listed)
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
     @property
     def words(self) -> list[str]:
         """All words that have a vector, the most frequent first."""
+        if self._listed is not None:
+            return list(self._listed)
         backend = self.tokenizer.backend
         return [str(backend.id_to_token(i)) for i in range(_FIRST, self.tokenizer.vocab_size)]
 
@@ -275,19 +285,21 @@ class Words:
         A query is a word or a sum of words: "king - man + woman" (Mikolov et al., 2013).
 
         Raises:
-            ConfigError: a word has no vector.
+            ConfigError: a word has no vector, there is none, or what is asked for points nowhere.
         """
         if isinstance(queries, str):
             raise ConfigError("nearest takes a list of words, not one string", 'write .nearest(["..."])')
         check(Count, "n", n)
-        names, unit = self.words, F.normalize(self.vectors, dim=-1)
+        names, unit = self.words, _unit(self.vectors)
         found = []
         for query in queries:
-            terms = [(sign, self._place(word)) for sign, word in _terms(query)]
-            wanted = F.normalize(torch.stack([sign * unit[place] for sign, place in terms]).sum(0), dim=-1)
-            cosines = unit @ wanted
-            cosines[[place for _, place in terms]] = float("-inf")
-            best = cosines.topk(min(n, len(names) - len(terms)))
+            terms = self._sum(query)
+            wanted = _unit(torch.stack([sign * unit[place] for sign, place in terms]).sum(0))
+            if not wanted.any():
+                raise ConfigError(f"{query!r} comes to nothing: its vector is zero everywhere", "ask for other words")
+            cosines, asked = unit @ wanted, {place for _, place in terms}
+            cosines[list(asked)] = float("-inf")
+            best = cosines.topk(min(n, len(names) - len(asked)))
             found.append(
                 [Neighbour(names[i], c) for c, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
             )
@@ -329,9 +341,26 @@ class Words:
 
     # ------------------------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Where each word stands; one that is written with marks of its own also where it is composed (NFC)."""
+        places = {word: place for place, word in enumerate(self.words)}
+        for word, place in list(places.items()):
+            places.setdefault(normalize("NFC", word), place)
+        return places
+
     def _known(self, word: str) -> int | None:
-        place = self.tokenizer.backend.token_to_id(self.tokenizer.normalized(word))
-        return None if place is None or place < _FIRST else place - _FIRST
+        place = self._places.get(word)
+        return self._places.get(self.tokenizer.normalized(word)) if place is None else place
+
+    def _sum(self, query: str) -> list[tuple[float, int]]:
+        """(1 or -1, place) of each word of a query; a word may have blanks in it."""
+        if (place := self._known(query)) is not None:
+            return [(1.0, place)]
+        terms = [(sign, self._place(word)) for sign, word in _terms(query)]
+        if not terms:
+            raise ConfigError(f"{query!r} asks for no word", 'give one, or a sum: "king - man + woman"')
+        return terms
 
     def _place(self, word: str) -> int:
         place = self._known(word)
@@ -350,7 +379,7 @@ class Words:
         _say_unscored(len(rows) - len(pairs), "pair", file)
         if len(pairs) < 2:
             raise DataError("fewer than two of its pairs have vectors of both words", "take another file", file=file)
-        unit = F.normalize(self.vectors, dim=-1)
+        unit = _unit(self.vectors)
         ours = [float(unit[a] @ unit[b]) for (a, b), _ in pairs]
         theirs = [value for _, value in pairs]
         correlation = float(np.corrcoef(_ranks(ours), _ranks(theirs))[0, 1])
@@ -416,6 +445,12 @@ def _optimizer(config: WordsConfig, words: int) -> OptimizerConfig:
     )
 
 
+def _unit(vectors: Tensor) -> Tensor:
+    """Vectors of length 1, however long or short they were; those that are zero stay so."""
+    largest = vectors.abs().amax(-1, keepdim=True)
+    return F.normalize(vectors / largest.where(largest > 0, 1.0), dim=-1)
+
+
 def _terms(query: str) -> Iterator[tuple[float, str]]:
     """(1 or -1, word) of "king - man + woman"."""
     sign = 1.0
@@ -442,12 +477,10 @@ def _say_unscored(count: int, what: str, file: str) -> None:
 
 
 def _number(text: str, file: str, line: int) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise DataError(
-            f"{text!r} is no number", "write two words and how alike they are", file=file, line=line
-        ) from None
+    with suppress(ValueError):
+        if math.isfinite(value := float(text)):
+            return value
+    raise DataError(f"{text!r} is no number", "write two words and how alike they are", file=file, line=line)
 
 
 def _ranks(values: Sequence[float]) -> np.ndarray:
