@@ -19,8 +19,8 @@ SRC = Path(__file__).parent.parent / "src"
 PACKAGE = SRC / "clearhead"
 
 FLOORS = (
-    ("look", "edits", "regions", "errors"),
-    ("attention", "disk", "interrupting", "parsing", "processor", "progress", "ranges"),
+    ("look", "edits", "regions", "errors", "processor"),
+    ("attention", "disk", "interrupting", "parsing", "progress", "ranges"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
     ("tasks",),

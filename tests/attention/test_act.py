@@ -467,3 +467,23 @@ def test_one_head_alone_is_that_head_of_all(bias: ALiBi | None, score: str) -> N
             torch.testing.assert_close(getattr(alone, step)()[:, 0], getattr(act, step)()[:, head])
         torch.testing.assert_close(alone.context()[:, 0], act.context()[:, head])
         torch.testing.assert_close(alone.weights(slice(1, 3))[:, 0], act.weights()[:, head, 1:3])
+
+
+@pytest.mark.parametrize(("cost", "kernel"), [(0.3, False), (24.0, True)])
+def test_a_processor_without_bfloat16_takes_the_kernel(
+    monkeypatch: pytest.MonkeyPatch, cost: float, kernel: bool
+) -> None:
+    """There the plain steps of a short text take up to nine times as long; the context is the same."""
+    used: list[bool] = []
+    fused = module.F.scaled_dot_product_attention
+
+    def counted(*given: object, **named: object) -> Tensor:
+        used.append(True)
+        return fused(*given, **named)
+
+    monkeypatch.setattr(module, "bfloat16_cost", lambda: cost)
+    monkeypatch.setattr(module.F, "scaled_dot_product_attention", counted)
+    q, k, v = torch.randn(3, 2, 4, 16, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
+    act = Attention(q, k, v, mask=Causal())
+    assert act.gap(act.context()) < 2e-2
+    assert bool(used) == kernel

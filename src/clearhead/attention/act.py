@@ -27,6 +27,7 @@ from clearhead.attention.masks import Grid, Mask
 from clearhead.attention.scores import ScaledDot, Score, by_group
 from clearhead.edits import Edit
 from clearhead.errors import EditError, nearest
+from clearhead.processor import bfloat16_cost
 from clearhead.look import begun
 
 __all__ = ["STEPS", "Attention"]
@@ -116,7 +117,7 @@ class Attention:
         half = q.dtype == torch.bfloat16
         short = q.size(2) <= _FEW or (half and k.size(2) <= _SHORT)
         alone = q.size(2) == 1 and q.size(0) * q.size(1) <= _ALONE and not half
-        if q.device.type == "cpu" and short and not alone:
+        if q.device.type == "cpu" and short and not alone and not (half and _slow_in_half()):
             return self._context_short(q, k, scale)
         return self._context_fused(q, k, scale)
 
@@ -278,6 +279,11 @@ class Attention:
     def _grid(self, rows: slice = slice(None)) -> Grid:
         start, stop, _ = rows.indices(self.q.size(2))
         return Grid(self.start + start, self.start + stop, self.k.size(2), self.q.device, self.first)
+
+
+def _slow_in_half() -> bool:
+    """Whether this processor has no instructions for bfloat16: the kernel then computes in float32 inside."""
+    return not torch.compiler.is_compiling() and bfloat16_cost() > 1
 
 
 def _at_least_float32(x: Tensor) -> torch.dtype:
