@@ -12,8 +12,12 @@ from planted import induction_model, pairs, said_twice, traced
 
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
+from clearhead.insight.alignment import choose_head, cross_weights
+from clearhead.insight.flow import flow, mean_layers, rollout
 from clearhead.insight.importance import ablate, gate_gradients, importance, loss_of
-from clearhead.look import Trace
+from clearhead.insight.probes import fit, probes
+from clearhead.insight.roles import roles
+from clearhead.look import Trace, watch
 from clearhead.models.architecture import DecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.recurrent import RecurrentEncoderDecoder
@@ -128,3 +132,26 @@ def test_what_cannot_be_measured_is_said(model: Decoder) -> None:
     trace.again = None
     with pytest.raises(ConfigError, match="again"):
         ablate([trace], PATH, 0)
+
+
+def test_of_no_texts_nothing_is_found() -> None:
+    """Empty lists, or a refusal in words; never an error of a library's."""
+    assert roles([]) == importance([]) == probes([]) == [] and ablate([], "a", 0) == 0.0
+    model = induction_model()
+    with torch.no_grad(), watch(model) as trace:
+        model(torch.zeros(1, 0, dtype=torch.long))
+    trace.labels, trace.words = {"tokens": []}, {"tokens": []}
+    assert roles([trace]) == probes([trace]) == []
+    assert fit(torch.zeros(0, 3), [], []) is None
+    assert rollout(torch.zeros(0, 3, 3)).shape == (0, 3, 3) and flow(torch.zeros(0, 3, 3), 1).tolist() == [
+        0.0,
+        1.0,
+        0.0,
+    ]
+    for ask in (
+        lambda: cross_weights(trace),
+        lambda: mean_layers(trace, "encoder"),
+        lambda: choose_head([], [], [], []),
+    ):
+        with pytest.raises(ConfigError):
+            ask()

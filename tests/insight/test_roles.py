@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from planted import induction_model, pairs, said_twice, traced, translator, weights_of
@@ -240,3 +242,77 @@ def test_watching_is_enough() -> None:
         model(torch.tensor([[3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]]))
     trace.labels = {"tokens": [f"t{i}" for i in range(12)]}
     assert named(roles([trace])) == {("decoder", 0, 0): "previous token"}
+
+
+# Heads that know places alone
+
+
+def looked(kind: str, lengths: list[int], heads: int, choose: Any, share: float = 1.0) -> list[str | None]:
+    """The names of heads of which each row gives a share to the key `choose(text, allowed)` [heads, rows] says."""
+    path = {"cross": "decoder.blocks.0.cross_attention"}.get(kind, f"{kind}.blocks.0.self_attention") + ".attention"
+    rng, traces, weights = torch.Generator().manual_seed(3), [], {}
+    for number, n in enumerate(lengths):
+        asks, asked = ([f"w{i}" for i in torch.randint(30, (n - 1,), generator=rng)] for _ in range(2))
+        sides = (
+            {"tokens": ["<bos>", *asks]}
+            if kind == "decoder"
+            else {"source": [*asked, "<eos>"], "target": ["<bos>", *asks]}
+        )
+        zero, trace = torch.zeros(1, heads, n, 1), Trace(labels=sides)
+        act = Attention(zero, zero, zero, mask=Causal() if kind == "decoder" else None)
+        trace.note(path, act)
+        allowed = act.masked()[0] == 0
+        even = allowed / allowed.sum(-1, keepdim=True)
+        key = choose(number, allowed)
+        one = F.one_hot(key.clamp(0, n - 1), n) * ((key >= 0) & (key < n))[..., None] * allowed
+        there = one.sum(-1, keepdim=True)
+        weights[id(trace[path])] = (even * (1 - share * there) + share * one)[None]
+        traces.append(trace)
+    return [role.label for role in roles(traces, weigh=lambda _, act: weights[id(act)])]
+
+
+def by_chance(heads: int, seed: int, *, of_text: bool = False) -> Any:
+    """One random key for each position, or for each text."""
+    table = torch.rand(heads, 100, 40, generator=torch.Generator().manual_seed(seed))
+
+    def choose(text: int, allowed: torch.Tensor) -> torch.Tensor:
+        rows, keys = allowed.shape[1:]
+        likes = table[:, text, None, :keys].expand(-1, rows, -1) if of_text else table[:, :rows, :keys]
+        return likes.masked_fill(~allowed, -1).argmax(-1)
+
+    return choose
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "cross"])
+@pytest.mark.parametrize(
+    "lengths", [[8] * 60, [6 + i % 7 for i in range(20)], [8] * 3, [4] * 30], ids=["8", "6-12", "3", "4"]
+)
+def test_a_key_for_each_position_is_no_role_however_many_texts(kind: str, lengths: list[int]) -> None:
+    assert set(looked(kind, lengths, 60, by_chance(60, 1))) == {None}
+    assert set(looked(kind, lengths, 60, by_chance(60, 2), share=0.6)) == {None}
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder"])
+def test_a_key_for_each_text_is_no_role(kind: str) -> None:
+    assert set(looked(kind, [6 + i % 7 for i in range(20)], 60, by_chance(60, 1, of_text=True))) == {None}
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+@pytest.mark.parametrize(
+    ("kind", "offset", "name"),
+    [
+        ("encoder", 1, "next token"),
+        ("encoder", -2, "token at -2"),
+        ("decoder", -1, "previous token"),
+        ("cross", 0, "same place"),
+        ("encoder", None, "sink: first token"),
+        ("decoder", None, "sink: <bos>"),
+    ],
+)
+def test_heads_that_look_at_one_place_are_still_named(kind: str, offset: int | None, name: str, share: float) -> None:
+    def choose(_: int, allowed: torch.Tensor) -> torch.Tensor:
+        rows = torch.arange(allowed.size(1))
+        return (torch.zeros_like(rows) if offset is None else rows + offset).expand(allowed.size(0), -1)
+
+    for lengths in ([8] * 30, [6 + i % 7 for i in range(20)]):
+        assert looked(kind, lengths, 1, choose, share) == [name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import pytest
 import torch
 from planted import weights_of
@@ -131,3 +133,29 @@ def test_a_soft_error_rate_of_links_is_the_error_rate() -> None:
     table[0, 1] = table[1, 0] = 1.0
     assert soft_error_rate([table], [GOLD]) == pytest.approx(error_rate([find_links(table)], [GOLD]))
     assert soft_error_rate([], []) == 0.0
+
+
+def test_one_sentence_said_again_and_again_shows_no_syntax() -> None:
+    """Arcs at the same words of every text: a head with one key for each position has them by luck, once in nine."""
+    syntax = Syntax()
+    trace = Trace(labels={"tokens": list("abcde")}, words={"tokens": [0, 1, 2, 3, None]})
+    for _ in range(30):
+        syntax.add(Look("a", "tokens", "tokens", HEAD[None], torch.ones(5, 5, dtype=torch.bool)), trace, ARCS)
+    score = syntax.scores()[0][0]
+    assert (score.value, score.rows, score.baseline) == (1.0, 60, 0.5)
+    assert score.away == pytest.approx(-NormalDist().inv_cdf(1 / 9), abs=1e-3) and not score.clear
+
+
+def test_one_order_of_words_again_and_again_shows_no_alignment() -> None:
+    """Four words whose order is turned round in every pair: to a head that knows positions alone one luck in 4^4."""
+    trace = Trace(labels={"source": list("abcd"), "target": list("_efgh")})
+    trace.words = {"source": [0, 1, 2, 3], "target": [None, 0, 1, 2, 3]}
+    weights = torch.eye(4).flip(0)[torch.tensor([0, 1, 2, 3, 3])][None]
+    aligning, links = Aligning(), frozenset((3 - j, j) for j in range(4))
+    for _ in range(30):
+        aligning.add(
+            Look("a", "target", "source", weights, torch.ones(5, 4, dtype=torch.bool)), trace, Gold(links, links)
+        )
+    score = aligning.scores()[0][0]
+    assert (score.value, score.rows) == (0.0, 120)
+    assert score.away == pytest.approx(-NormalDist().inv_cdf(4**-4), abs=1e-3) and not score.clear

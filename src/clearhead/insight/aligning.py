@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from clearhead.insight.alignment import AlignmentHead, Gold, word_weights
+from clearhead.insight.fixed import FixedKeys
 from clearhead.insight.looks import Look
 from clearhead.insight.scores import HeadScore, standard_errors
 from clearhead.look import Trace
@@ -54,6 +55,7 @@ class Aligning:
         sizes = [table.shape[1:] for table in self._weights["predicts"]]
         chance, offset, plain = _expected(self._gold, sizes), *_diagonal(self._gold, sizes)
         baseline = _rate(plain, self._gold)
+        luck = {row: self._luck(tables) for row, tables in self._weights.items()}
         found = []
         for head in range(len(self._weights["predicts"][0])):
             rates = {row: _rate(_hits([t[head] for t in tables], self._gold), self._gold)
@@ -63,11 +65,26 @@ class Aligning:
             hits = _hits(tables, self._gold)
             error = HeadScore(
                 "alignment", rates[row], chance, len(hits), baseline=baseline, best=0.0,
-                away=standard_errors(hits - plain), about=f"the row that {row}; best diagonal {offset:+d}",
+                away=min(standard_errors(hits - plain), luck[row][head]),
+                about=f"the row that {row}; best diagonal {offset:+d}",
             )  # fmt: skip
             soft = soft_error_rate(tables, self._gold)
             found.append([error, HeadScore("alignment (soft)", soft, chance, len(hits), best=0.0, role=False)])
         return found
+
+    def _luck(self, tables: Sequence[Tensor]) -> list[float]:
+        """How far each head is from heads that have one source word for each place in the target."""
+        fixed = FixedKeys()
+        for table, true in zip(tables, self._gold, strict=True):
+            credit = torch.zeros(table.shape[1:], dtype=torch.float64)
+            for links in (true.sure, true.possible):
+                for i, j in links:
+                    if i < credit.size(1) and j < credit.size(0):
+                        credit[j, i] += 1
+            found = credit.expand_as(table).gather(2, table.argmax(-1, keepdim=True))[:, :, 0]
+            better, places = found - credit.mean(1), torch.arange(len(credit))
+            fixed.add(better, torch.ones_like(better), places, credit, torch.ones_like(credit, dtype=torch.bool))
+        return fixed.away()
 
 
 def soft_error_rate(weights: Sequence[Tensor], gold: Sequence[Gold]) -> float:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from clearhead.errors import ConfigError
 from clearhead.insight.words import by_word
 from clearhead.look import Trace
 
@@ -100,11 +101,18 @@ class Alignment:
 
 
 def cross_weights(trace: Trace, sentence: int = 0) -> Tensor:
-    """[layers, heads, rows, keys]: the cross-attention weights of one sentence of a forced pass."""
+    """[layers, heads, rows, keys]: the cross-attention weights of one sentence of a forced pass.
+
+    Raises:
+        ConfigError: there is no cross-attention.
+    """
+    paths = trace.find("cross_attention.attention")
+    if not paths:
+        raise ConfigError("nothing of this model looks at a source", "align with a model that has cross-attention")
     return torch.stack(
         [
             torch.cat([act.weights()[sentence] for act in trace.calls(path)], dim=-2)  # a recurrent decoder's steps
-            for path in trace.find("cross_attention.attention")
+            for path in paths
         ]
     )
 
@@ -146,7 +154,13 @@ def choose_head(
     target_words: Sequence[Sequence[int]],
     gold: Sequence[Gold],
 ) -> AlignmentHead:
-    """The layer, head (or mean of heads) and row with the lowest error rate on these sentences."""
+    """The layer, head (or mean of heads) and row with the lowest error rate on these sentences.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if not weights:
+        raise ConfigError("a head is chosen on sentences with gold links, and there are none", "give some")
     layers, heads = weights[0].shape[:2]
     candidates = [
         AlignmentHead(layer, head, row)

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clearhead.errors import ConfigError
 from clearhead.insight.looks import attentions, kind_of, look_at
 from clearhead.look import Trace
 
@@ -26,8 +27,14 @@ _LEAST = 1e-9  # less than this does not flow
 
 
 def mean_layers(trace: Trace, kind: str = "encoder") -> Float[Tensor, "layers tokens tokens"]:
-    """The mean of the heads of each self-attention of the encoder or decoder."""
+    """The mean of the heads of each self-attention of the encoder or decoder.
+
+    Raises:
+        ConfigError: it has none.
+    """
     paths = [path for path in attentions(trace) if kind_of(path) == kind]
+    if not paths:
+        raise ConfigError(f"the trace has no self-attention of the {kind}", "watch a transformer that has it")
     return torch.stack([look_at(trace, path).weights.mean(0) for path in paths])
 
 
@@ -36,11 +43,13 @@ def rollout(layers: Float[Tensor, "layers tokens tokens"]) -> Float[Tensor, "lay
     found: list[Tensor] = []
     for layer in _with_residual(layers):
         found.append(layer @ found[-1] if found else layer)
-    return torch.stack(found)
+    return torch.stack(found) if found else layers
 
 
 def flow(layers: Float[Tensor, "layers tokens tokens"], token: int) -> Float[Tensor, " tokens"]:
     """The maximum flow from one token behind the last layer to each input token."""
+    if not len(layers):
+        return torch.eye(layers.size(1))[token]
     pipes = _with_residual(layers).tolist()
     return torch.tensor([_maximum(pipes, token, end) for end in range(layers.size(1))])
 

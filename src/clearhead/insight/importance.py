@@ -63,6 +63,8 @@ def importance(traces: Sequence[Trace]) -> list[HeadWorth]:
     Args:
         traces: passes that can be repeated (`trace.again`); with their graph (`grad=True`), gradients are told too.
     """
+    if not traces:
+        return []
     before = _mean_loss(traces)
     gradients = gate_gradients(traces) if all(trace.grad for trace in traces) else {}
     found = []
@@ -116,8 +118,8 @@ def _context(path: str) -> str:
 
 
 def _mean_loss(traces: Sequence[Trace]) -> float:
-    totals, tokens = zip(*[loss_of(trace) for trace in traces], strict=True)
-    return float(sum(total.item() for total in totals)) / max(1, sum(tokens))
+    losses = [loss_of(trace) for trace in traces]
+    return float(sum(total.item() for total, _ in losses)) / max(1, sum(tokens for _, tokens in losses))
 
 
 def _mean_context(traces: Sequence[Trace], path: str) -> Tensor:

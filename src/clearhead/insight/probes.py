@@ -63,7 +63,7 @@ class Probe:
 def probes(traces: Sequence[Trace], facts: Sequence[Facts] = ()) -> list[Probe]:
     """Probes of all heads of all attentions, for all that is known of their rows."""
     found = []
-    for path in attentions(traces[0]):
+    for path in attentions(traces[0]) if traces else []:
         asks = sides(traces[0], path)[0]
         labels: dict[str, list[Label]] = defaultdict(list)
         texts: list[int] = []
@@ -87,7 +87,7 @@ def fit(
         labels: the class of each row; rarer ones than 5 rows trained on, or beyond the 50 most frequent, are left out.
         texts: the text each row belongs to; whole texts are held out.
     """
-    held = torch.tensor([text % _EVERY == _EVERY - 1 for text in texts])
+    held = torch.tensor([text % _EVERY == _EVERY - 1 for text in texts], dtype=torch.bool)
     seen = Counter(label for label, out in zip(labels, held.tolist(), strict=True) if label is not None and not out)
     classes = {label: i for i, (label, n) in enumerate(seen.most_common(_CLASSES)) if n >= _SEEN}
     y = torch.tensor([classes.get(label, -1) for label in labels])

@@ -14,10 +14,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from clearhead.insight.aligning import Aligning
 from clearhead.insight.facts import Facts
+from clearhead.insight.fixed import PLACES
 from clearhead.insight.looks import Look, Weigh, attentions, kind_of, layer_of, look_at
 from clearhead.insight.places import count_tokens, offset_name, on_offsets, on_places, places
 from clearhead.insight.scores import HeadScore, Tally
@@ -82,12 +87,15 @@ class _Attention:
         self._itself = False
 
     def add(self, look: Look, trace: Trace, counts: Counter[int | str], known: Facts) -> None:
-        self._itself = look.itself
+        if not look.allowed.numel():  # a text without tokens
+            return
+        self._itself, sharp, allowed = look.itself, _sharpness(look), look.allowed[:PLACES].clone()
         for name, wanted in places(look, trace, counts).items():
-            self._tallies.setdefault(name, Tally(name)).add(*on_places(look, wanted))
+            where = partial(_where, sharp, allowed, wanted[:PLACES].clone())
+            self._tallies.setdefault(name, Tally(name)).add(*on_places(look, wanted), where)
         for offset, weights, chances in on_offsets(look):
-            name = offset_name(offset, itself=look.itself)
-            self._offsets.setdefault(offset, Tally(name)).add(weights, chances)
+            name, where = offset_name(offset, itself=look.itself), partial(_where, sharp, allowed, offset)
+            self._offsets.setdefault(offset, Tally(name)).add(weights, chances, where)
         self._add_focus(look)
         if look.itself and (arcs := known.arcs.get(look.asks)):
             self._syntax.add(look, trace, arcs)
@@ -125,6 +133,23 @@ class _Attention:
         plain = {offset_name(offset, itself=self._itself) for offset in ((-1, 0, 1) if self._itself else (0,))}
         best = max(scores, key=lambda score: score.lift, default=None)
         return [score for score in scores if score.name in plain or score is best]
+
+
+def _sharpness(look: Look) -> Tensor:
+    """How much more a row gives to the key it looks at most than evenly, 1: all; of the first rows, [heads, rows]."""
+    even = 1 / look.allowed[:PLACES].sum(-1).clamp(min=1)
+    return ((look.weights[:, :PLACES].amax(-1) - even) / (1 - even).clamp(min=1e-9)).clamp(0, 1)
+
+
+def _where(sharp: Tensor, allowed: Tensor, wanted: Tensor | int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of the first rows of a text those that could look at a key that counts (at an offset), or elsewhere."""
+    if isinstance(wanted, int):
+        rows, keys = allowed.shape
+        wanted = torch.arange(keys) - torch.arange(rows)[:, None] == wanted
+    wanted = wanted & allowed
+    count = wanted.sum(-1)
+    places = ((count > 0) & (count < allowed.sum(-1))).nonzero()[:, 0]
+    return sharp[:, places], places, wanted[places], allowed[places]
 
 
 def _label(scores: Sequence[HeadScore]) -> str | None:

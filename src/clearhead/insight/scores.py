@@ -5,20 +5,27 @@
 The reference is what comes without the head: chance (a row spread evenly over the keys it may look at), or a plain
 baseline (a fixed offset) where that is harder to beat. A score is *clear* from 10 rows on, with a lift of at least 0.3
 and a mean that lies at least 4 standard errors on the good side of the reference. Standard errors are those of the
-differences row by row.
+differences row by row; where the rows of several texts stand at the same positions, no more than what a head that knows
+positions alone would need luck for (see `fixed.py`).
 
 Axes: heads, rows (those that could have shown it or not).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-__all__ = ["LIFT", "ROWS", "STANDARD_ERRORS", "HeadScore", "Tally", "standard_errors"]
+from clearhead.insight.fixed import FixedKeys
+
+__all__ = ["LIFT", "ROWS", "STANDARD_ERRORS", "HeadScore", "Tally", "Where", "standard_errors"]
+
+Where: TypeAlias = Callable[[], tuple[Tensor, Tensor, Tensor, Tensor]]
+"""-> sharp, places, wanted, allowed (of `FixedKeys.add`) of the rows of one text that could have shown a score."""
 
 ROWS, LIFT, STANDARD_ERRORS = 10, 0.3, 4.0
 
@@ -87,11 +94,14 @@ class Tally:
         self.name, self.best, self.role = name, best, role
         self._values: list[Tensor] = []
         self._chances: list[Tensor] = []
+        self._where: list[Where] = []
 
-    def add(self, values: Tensor, chances: Tensor) -> None:
-        """What rows showed [heads, rows] and what chance would have shown in them [rows]."""
+    def add(self, values: Tensor, chances: Tensor, where: Where | None = None) -> None:
+        """What rows showed [heads, rows], what chance would have shown in them [rows], and where that was."""
         self._values.append(values.double())
         self._chances.append(chances.double())
+        if where is not None:
+            self._where.append(where)
 
     @property
     def rows(self) -> int:
@@ -104,7 +114,7 @@ class Tally:
             return []
         values, chances = torch.cat(self._values, dim=1), torch.cat(self._chances)
         better = (values - chances) * (1 if self.best > float(chances.mean()) else -1)
-        return [
+        scores = [
             HeadScore(
                 name or self.name,
                 float(values[head].mean()),
@@ -117,6 +127,21 @@ class Tally:
             )
             for head in range(len(values))
         ]
+        if not self._where or not any(score.clear for score in scores):
+            return scores
+        return [replace(s, away=min(s.away, luck)) for s, luck in zip(scores, self._luck(), strict=True)]
+
+    def _luck(self) -> list[float]:
+        """For each head how far it is from heads that know places alone; few texts say nothing of others."""
+        by_position, by_text = FixedKeys(), FixedKeys()
+        for text, (values, chances, where) in enumerate(zip(self._values, self._chances, self._where, strict=True)):
+            sharp, places, wanted, allowed = where()
+            better = (values - chances)[:, : len(places)]
+            by_position.add(better, sharp, places, wanted, allowed)
+            by_text.add(better, sharp, torch.full_like(places, text), wanted, allowed)
+        if len(self._where) < ROWS:
+            return by_position.away()
+        return [min(both) for both in zip(by_position.away(), by_text.away(), strict=True)]
 
 
 def standard_errors(differences: Tensor) -> float:

@@ -16,9 +16,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from clearhead.insight.facts import Arc
+from clearhead.insight.fixed import FixedKeys
 from clearhead.insight.looks import Look
 from clearhead.insight.scores import HeadScore, Tally, standard_errors
 from clearhead.insight.words import word_table
@@ -34,6 +37,7 @@ class Syntax:
 
     def __init__(self) -> None:
         self._found: dict[str, list[tuple[Tensor, Tensor, int, int]]] = defaultdict(list)
+        self._places: dict[str, list[tuple[int, Tensor]]] = defaultdict(list)  # of the words that ask, whom they may
 
     def add(self, look: Look, trace: Trace, arcs: Sequence[Arc]) -> None:
         """The arcs of one text."""
@@ -47,6 +51,7 @@ class Syntax:
                 if asks < len(allowed) > asked and allowed[asks, asked] and (count := int(allowed[asks].sum())) > 1:
                     hits = (most[:, asks] == asked).double()
                     self._found[f"{kind}, {way}"].append((hits, table[:, asks, asked].double(), count, asked - asks))
+                    self._places[f"{kind}, {way}"].append((asks, allowed[asks]))
 
     def scores(self) -> list[list[HeadScore]]:
         """For each head its scores, two for each kind and direction: accuracy, which may name it, and weight."""
@@ -57,18 +62,29 @@ class Syntax:
             chances = torch.tensor([1 / n for n in counts], dtype=torch.float64)
             offset, _ = Counter(offsets).most_common(1)[0]
             plain = torch.tensor([x == offset for x in offsets], dtype=torch.float64)
+            luck = _luck(hits - chances, self._places[name], offsets)
             tally = Tally(f"syntax: {name} (weight)", role=False)
             tally.add(weights, chances)
             for head, weight in enumerate(tally.scores()):
                 if head == len(heads):
                     heads.append([])
-                heads[head] += [_accuracy(f"syntax: {name}", hits[head], chances, plain, offset), weight]
+                heads[head] += [_accuracy(f"syntax: {name}", hits[head], chances, plain, offset, luck[head]), weight]
         return heads
 
 
-def _accuracy(name: str, hits: Tensor, chances: Tensor, plain: Tensor, offset: int) -> HeadScore:
+def _luck(better: Tensor, places: Sequence[tuple[int, Tensor]], offsets: Sequence[int]) -> list[float]:
+    """How far each head is from heads that have one word for each place."""
+    asks = torch.tensor([place for place, _ in places])
+    allowed = pad_sequence([row for _, row in places], batch_first=True)
+    wanted = F.one_hot(asks + torch.tensor(offsets), allowed.size(1))
+    fixed = FixedKeys()
+    fixed.add(better, torch.ones_like(better), asks, wanted, allowed)
+    return fixed.away()
+
+
+def _accuracy(name: str, hits: Tensor, chances: Tensor, plain: Tensor, offset: int, luck: float) -> HeadScore:
     baseline, chance = float(plain.mean()), float(chances.mean())
     reference = plain if baseline > chance else chances
-    away = standard_errors(hits - reference)
+    away = min(standard_errors(hits - reference), luck)
     about = f"best fixed offset {offset:+d}"
     return HeadScore(name, float(hits.mean()), chance, len(hits), baseline=baseline, away=away, about=about)
