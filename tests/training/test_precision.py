@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clearhead import processor
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.training import precision
@@ -164,7 +165,8 @@ def test_where_both_cannot_be_tried_a_single_product_decides(
 
 def test_what_cannot_win_is_not_tried(model: EncoderDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """One pass in bfloat16 takes half a minute on such a machine; asked for all the same, it is said to be slower."""
-    monkeypatch.setattr(precision, "bfloat16_cost", lambda device: 24.0)
+    for place in (precision, processor):
+        monkeypatch.setattr(place, "bfloat16_cost", lambda device: 24.0)
     chosen, _, why = choose_precision(model, lambda _: pytest.fail("tried"), 10_000, lambda _: pytest.fail("announced"))
     assert chosen == "float32" and "24 times as long in bfloat16" in why
     assert "24 times as long in bfloat16" in slower("bfloat16") and not slower("float32")

@@ -27,8 +27,8 @@ from clearhead.attention.masks import Grid, Mask
 from clearhead.attention.scores import ScaledDot, Score, by_group
 from clearhead.edits import Edit
 from clearhead.errors import EditError, nearest
-from clearhead.processor import bfloat16_cost
 from clearhead.look import begun
+from clearhead.processor import bfloat16_cost
 
 __all__ = ["STEPS", "Attention"]
 

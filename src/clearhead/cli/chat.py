@@ -81,6 +81,7 @@ def chat(
         raise ConfigError("a message is empty", "say something; or leave it out, and you are asked")
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
+    from clearhead.cli.machine import settle
     from clearhead.generation.continuation import check_writing
     from clearhead.generation.reader import Reader
     from clearhead.tasks.load import load_for
@@ -89,6 +90,7 @@ def chat(
     options = {"max_tokens": max_tokens, "sampling": drawing.sampling(), "stop": stop or (), "precision": precision}
     options["reader"] = Reader()
     talk = _Talk(load_for("chat", model), options, seed, save, resume=resume)
+    settle(precision)
     if system is not None:
         talk.be(system)
     if typed:

@@ -69,10 +69,12 @@ def generate(
         print one object {"prompt", "text"} a line; "text" is what was written
     """
     given = list(some(sources(prompts, "generate"))) if prompts else [Line("", "the text")]
+    from clearhead.cli.machine import settle
     from clearhead.tasks.load import load_for
 
     common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}
     writer, remarks = load_for("generate", model), Remarks("were cut, or could not be written on")
+    settle(precision)
     if show:
         if len(given) > 1 or beam > 1 or stop:
             raise ConfigError("--show explains one text, written without beam and stop", "leave the others out")

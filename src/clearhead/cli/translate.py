@@ -126,10 +126,12 @@ def _write(
     tabs = 2 * (n_best > 1) + alignments
     output = _output(out, wanted, tabs=tabs, resume=resume)
 
+    from clearhead.cli.machine import settle
     from clearhead.tasks.load import load_for
     from clearhead.tasks.reading import not_known, stopped
 
     writer = load_for(verb, model)
+    settle(settings["precision"])
 
     unknown, unended = Remarks("have words that the model does not know"), Remarks("were not ended")
     long = Remarks("were cut")
@@ -209,6 +211,7 @@ def evaluate(
     links
         the column of gold word links i-j, likewise
     """
+    from clearhead.cli.machine import settle
     from clearhead.cli.report import scores
     from clearhead.tasks.load import load
 
@@ -226,6 +229,7 @@ def evaluate(
         option = next(iter(columns)) if other[0] == "columns" else other[0]
         problem = f"a model of the task {loaded.name} is measured without --{option.replace('_', '-')}"
         raise ConfigError(problem, "leave that option out")
+    settle(precision)
     found = loaded.evaluate(list(files), **options)
     print("\n".join(scores(found)))
     if "BLEU" in found and loaded.tokenizers.target.lowercase and not lowercase:

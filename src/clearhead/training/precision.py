@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from clearhead.errors import ConfigError
 from clearhead.interrupting import TookTooLong, can_interrupt, interrupted_after
 from clearhead.models.block import Block
-from clearhead.processor import bfloat16_cost
+from clearhead.processor import bfloat16_cost, bfloat16_remark
 
 __all__ = ["WORTH", "Weights", "check_compiler", "choose_compiling", "choose_precision", "slower"]
 
@@ -116,13 +116,14 @@ def choose_precision(
     module, its gradients and the random state are left as they were.
     """
     cost = bfloat16_cost(device)
+    products = f"a matrix product takes {cost:.2g} times as long in bfloat16 as in float32"
     if cost > WORTH:
-        return "float32", None, f"precision float32: {_products(cost)}"
+        return "float32", None, f"precision float32: {products}"
     if passes < _SHORTEST:
         return "float32", None, f"precision float32: a run of {passes} passes is too short to try another"
     say("measuring whether passes are faster in bfloat16 (--training.precision names one without measuring)")
     by_product = "bfloat16" if cost < _CLEAR else "float32"
-    too_long = by_product, None, f"precision {by_product}: {_products(cost)}; a pass takes too long to try both"
+    too_long = by_product, None, f"precision {by_product}: {products}; a pass takes too long to try both"
     try:
         with torch.random.fork_rng(devices=()), interrupted_after(_LONGEST):
             times = _in_turns(_Trial(module, loss), passes, cost)
@@ -152,13 +153,8 @@ def _in_turns(trial: _Trial, passes: int, cost: float) -> tuple[float, float] | 
 
 def slower(precision: str, device: str = "cpu") -> str:
     """A remark where a person chose bfloat16 on a machine that is slower in it; else ""."""
-    if precision != "bfloat16" or (cost := bfloat16_cost(device)) <= 1:
-        return ""
-    return f"remark: {_products(cost)}; --training.precision float32 is faster"
-
-
-def _products(cost: float) -> str:
-    return f"on this machine a matrix product takes {cost:.2g} times as long in bfloat16 as in float32"
+    remark = bfloat16_remark(device) if precision == "bfloat16" else ""
+    return remark and f"remark: {remark}; --training.precision float32 is faster"
 
 
 def choose_compiling(

@@ -1,0 +1,20 @@
+"""What a command that writes asks of this machine before it begins."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["settle"]
+
+
+def settle(precision: str = "float32") -> None:
+    """Use fewer threads where other programs keep the processor busy, and remark a precision that is slow here."""
+    import torch
+
+    from clearhead.processor import bfloat16_remark, free_threads, quick_threads
+
+    most = free_threads()
+    if most > 1:
+        torch.set_num_threads(quick_threads(most))
+    if precision == "bfloat16" and (remark := bfloat16_remark()):
+        print(f"remark: {remark}; float32 and int8 are faster", file=sys.stderr)
