@@ -10,15 +10,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
+from clearhead.data.tokenizers import EOS
 from clearhead.errors import ConfigError
+from clearhead.exchange.huggingface_fields import check_fields, rotary_base
 from clearhead.folder import unshared
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 
 __all__ = ["from_huggingface", "to_huggingface"]
 
+_KINDS = ("weight", "bias")
+_BUFFERS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # which older versions save, and nobody reads
 _QKV = ("q_proj", "k_proj", "v_proj")
 _GPT2 = {
     "transformer.wte": "embedding",
@@ -51,8 +56,11 @@ _TABLES = {"gpt2": _GPT2, "llama": _LLAMA, "qwen3": _QWEN3}
 _CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 
 
-def to_huggingface(module: Decoder) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def to_huggingface(module: Decoder, *, eos: int = EOS) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """(their config.json, their tensors) of a model whose preset is one of their families.
+
+    Args:
+        eos: the token that ends a text; their generation stops there.
 
     Raises:
         ConfigError: a part of the model is in no such family.
@@ -67,10 +75,10 @@ def to_huggingface(module: Decoder) -> tuple[dict[str, Any], dict[str, Tensor]]:
             tensors[f"{theirs}.weight"] = torch.cat(weights).T.contiguous()
             tensors[f"{theirs}.bias"] = torch.cat(biases)
             continue
-        for kind in ("weight", "bias"):
+        for kind in _KINDS:
             if (value := state.get(f"{ours}.{kind}")) is not None:
                 tensors[f"{theirs}.{kind}"] = value.T.contiguous() if _is_transposed(family, theirs, kind) else value
-    return _their_config(config, family, module.head.out_features), tensors
+    return _their_config(config, family, module.head.out_features, eos), tensors
 
 
 def from_huggingface(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Decoder:
@@ -83,10 +91,14 @@ def from_huggingface(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
     if family not in _TABLES:
         raise ConfigError(f"the family {family!r} is not known", f"the families are {', '.join(_TABLES)}")
     ours = _our_config(config, family)
-    module = Decoder(ours, int(config["vocab_size"])).eval()
+    vocab = config.get("vocab_size")
+    if not isinstance(vocab, int) or vocab < 1:
+        raise ConfigError(f"vocab_size is {vocab!r}", "take an intact config.json")
+    module = Decoder(ours, vocab).eval()
     state: dict[str, Tensor] = {}
-    for theirs, name in _pairs(family, ours.layers):
-        for kind in ("weight", "bias"):
+    names = list(_pairs(family, ours.layers))
+    for theirs, name in names:
+        for kind in _KINDS:
             value = tensors.get(f"{theirs}.{kind}")
             if value is None:
                 continue
@@ -96,11 +108,35 @@ def from_huggingface(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
                     state[f"{name.removesuffix('qkv')}{part}.{kind}"] = piece
             else:
                 state[f"{name}.{kind}"] = value
-    missing = set(unshared(module)) - set(state)
-    if missing:
-        raise ConfigError(f"the file lacks {sorted(missing)[0]}", "take the whole model")
+    _check_tensors(module, state, set(tensors) - {f"{theirs}.{kind}" for theirs, _ in names for kind in _KINDS})
     module.load_state_dict(state, strict=False)
     return module
+
+
+def _check_tensors(module: Decoder, state: Mapping[str, Tensor], other: set[str]) -> None:
+    """Whether these are all tensors of a model, and no more; `other`: those that have no place in it."""
+    wanted = unshared(module)
+    if missing := sorted(set(wanted) - set(state)):
+        raise ConfigError(f"the file lacks {missing[0]}", "take the whole model")
+    if left := sorted(name for name in other if not name.endswith(_BUFFERS)):
+        problem = f"the file has {left[0]}, for which a model of this configuration has no place"
+        raise ConfigError(problem, "take the config.json that belongs to it")
+    every = module.state_dict()
+    for name, value in state.items():
+        if name not in every:
+            raise ConfigError(
+                f"the file has {name}, which such a model has not", "take the config.json that belongs to it"
+            )
+        if value.shape != every[name].shape:
+            problem = f"{name} is {list(value.shape)}, by the configuration it is {list(every[name].shape)}"
+            raise ConfigError(problem, "take the config.json that belongs to it")
+    if (
+        module.config.tied
+        and "head.weight" in state
+        and not torch.equal(state["head.weight"], state["embedding.weight"])
+    ):
+        problem = "tie_word_embeddings is on, and lm_head.weight is not the embedding"
+        raise ConfigError(problem, "take the config.json that belongs to it")
 
 
 def _pairs(family: str, layers: int) -> Iterator[tuple[str, str]]:
@@ -132,9 +168,9 @@ def _family(config: DecoderConfig) -> str:
     return family
 
 
-def _their_config(config: DecoderConfig, family: str, vocab: int) -> dict[str, Any]:
+def _their_config(config: DecoderConfig, family: str, vocab: int, eos: int) -> dict[str, Any]:
     common = {"model_type": family, "architectures": [_CLASSES[family]], "vocab_size": vocab}
-    common |= {"tie_word_embeddings": config.tied, "bos_token_id": None, "eos_token_id": None}
+    common |= {"tie_word_embeddings": config.tied, "bos_token_id": None, "eos_token_id": eos}
     if family == "gpt2":
         return common | {
             "n_embd": config.d_model,
@@ -161,39 +197,42 @@ def _their_config(config: DecoderConfig, family: str, vocab: int) -> dict[str, A
 
 
 def _our_config(config: Mapping[str, Any], family: str) -> DecoderConfig:
-    if family == "gpt2":
-        if config.get("activation_function", "gelu_new") != "gelu_new":
-            raise ConfigError(f"the activation {config['activation_function']!r} is not known", "GPT-2 has gelu_new")
-        width = config["n_embd"]
-        return DecoderConfig(
-            preset="gpt2",
-            d_model=width,
-            d_ff=config.get("n_inner") or 4 * width,
-            heads=config["n_head"],
-            layers=config["n_layer"],
-            max_len=config["n_positions"],
-            norm_eps=config.get("layer_norm_epsilon", 1e-5),
-            tied=config.get("tie_word_embeddings", True),
-        )
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if rope.get("rope_type", "default") != "default":
-        raise ConfigError(f"rotary positions of kind {rope['rope_type']!r} are not known", "only the plain ones are")
-    for name in ("attention_bias", "mlp_bias", "use_sliding_window"):
-        if config.get(name):
-            raise ConfigError(f"{name} is on, which is not known here", "take a model without it")
-    return DecoderConfig.model_validate(
-        {
-            "preset": family,
-            "d_model": config["hidden_size"],
-            "d_ff": config["intermediate_size"],
-            "heads": config["num_attention_heads"],
-            "kv_heads": config.get("num_key_value_heads"),
-            "head_dim": config.get("head_dim"),
-            "layers": config["num_hidden_layers"],
-            "max_len": config["max_position_embeddings"],
-            "norm_eps": config.get("rms_norm_eps", 1e-6),
-            "rotary_base": rope.get("rope_theta") or config.get("rope_theta") or 1e4,
-            "tied": config.get("tie_word_embeddings", False),
-            "dropout": 0.0,
-        }
-    )
+    check_fields(config, family)
+    try:
+        return DecoderConfig.model_validate({"preset": family, **(_gpt2 if family == "gpt2" else _llama)(config)})
+    except KeyError as error:
+        raise ConfigError(f"the configuration lacks {error.args[0]}", "take the whole config.json") from error
+    except (ValidationError, TypeError) as error:
+        problem = str(error)
+        if isinstance(error, ValidationError):
+            said = error.errors()[0]
+            problem = f"{' '.join(map(str, said['loc']))}: {said['msg'].removeprefix('Value error, ')}"
+        raise ConfigError(f"this is no configuration of a model: {problem}", "take an intact config.json") from error
+
+
+def _gpt2(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "d_model": config["n_embd"],
+        "d_ff": config.get("n_inner") or 4 * config["n_embd"],
+        "heads": config["n_head"],
+        "layers": config["n_layer"],
+        "max_len": config["n_positions"],
+        "norm_eps": config.get("layer_norm_epsilon", 1e-5),
+        "tied": config.get("tie_word_embeddings", True),
+    }
+
+
+def _llama(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "d_model": config["hidden_size"],
+        "d_ff": config["intermediate_size"],
+        "heads": config["num_attention_heads"],
+        "kv_heads": config.get("num_key_value_heads"),
+        "head_dim": config.get("head_dim"),
+        "layers": config["num_hidden_layers"],
+        "max_len": config["max_position_embeddings"],
+        "norm_eps": config.get("rms_norm_eps", 1e-6),
+        "rotary_base": rotary_base(config),
+        "tied": config.get("tie_word_embeddings", False),
+        "dropout": 0.0,
+    }
