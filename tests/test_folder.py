@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 import clearhead
-from clearhead.errors import ClearheadError, FolderError
+from clearhead.errors import ClearheadError, ConfigError, FolderError
 from clearhead.folder import FORMAT, Folder, replacing, unshared, write_text
 
 SRC = Path(__file__).parent.parent / "src"
@@ -345,6 +345,26 @@ def test_damage_is_named_with_the_file_and_a_mend(
         clearhead.load(mine)
     assert str(mine / name) in str(caught.value)
     assert "\n  mend: " in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_said_once(mine: Path, value: float) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(mine / "model.safetensors")
+    for tensor in list(tensors.values())[:2]:
+        tensor.view(-1)[0] = value
+    save_file(tensors, mine / "model.safetensors")
+    with pytest.warns(
+        UserWarning, match=r"model.safetensors: not every weight is a finite number \(\S+ and 1 more\)"
+    ) as said:
+        model = clearhead.load(mine)
+    assert len(said) == 1
+    for tensor in model.module.parameters():
+        tensor.data.fill_(value)
+    for beam in (1, 4):
+        with pytest.raises(ConfigError, match="no text can be written: the model's probabilities are not numbers"):
+            model.translate(["A house."], beam=beam)
 
 
 def test_where_json_is_cut_is_named_with_its_line(mine: Path) -> None:

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -138,6 +139,13 @@ class Folder:
                 file=self.path / name,
             )
         module.load_state_dict(tensors, strict=False)
+        wrong = [key for key, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+        if wrong:
+            count = f"{wrong[0]} and {len(wrong) - 1:,} more" if len(wrong) > 1 else wrong[0]
+            said = (
+                f"{self.path / name}: not every weight is a finite number ({count}): what this model says means nothing"
+            )
+            warnings.warn(said, stacklevel=2)
 
     # Writing ---------------------------------------------------------------------------------------------------------
 

@@ -169,6 +169,16 @@ def test_each_text_draws_by_its_number_in_all_batches() -> None:
     assert len({tuple(text) for text in whole}) == 7
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("sampling", [GREEDY, Sampling()])
+def test_a_model_whose_logits_are_no_numbers_writes_nothing(sampling: Sampling, value: float) -> None:
+    model = make()
+    with torch.no_grad():
+        model.head.weight.fill_(value)
+    with pytest.raises(ConfigError, match="are not numbers"):
+        written(model, [[4]], [3], sampling)
+
+
 def test_temperature_and_penalty() -> None:
     scores, seen = torch.tensor([[2.0, -1.0, 0.5]]), torch.tensor([[True, True, False]])
     plain = Sampling(1.0, top_p=1.0)
@@ -219,6 +229,14 @@ def test_beams_find_the_most_probable_text(config: dict[str, Any]) -> None:
 
 
 TOKENIZER = text_tokenizer(["a text of bytes"], TextTokenizerConfig(kind="byte"))
+
+
+@given(text=st.text(alphabet=st.sampled_from("\ufffda日🙂"), max_size=40), cut=st.integers(0, 3))
+def test_a_character_that_stands_for_none_is_one_like_others(text: str, cut: int) -> None:
+    """Whole texts as they are; of one whose last bytes are missing what `exactly` says."""
+    stream, ids = TextStream(TOKENIZER), TOKENIZER.encode([text])[0]
+    ids = ids[: len(ids) - cut]
+    assert "".join([*map(stream.add, ids), stream.rest()]) == TOKENIZER.exactly(ids)
 
 
 @given(text=st.text(alphabet=st.sampled_from("ab é日🙂\n")), stop=st.sampled_from(["", "b", "a b", "日é", "🙂\n"]))

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from clearhead.attention import Padding, Tree
 from clearhead.errors import ConfigError
-from clearhead.generation.search import Hypothesis, search
+from clearhead.generation.search import Hypothesis, not_numbers, search
 from clearhead.ranges import Count, Seed, check
 
 __all__ = ["Choice", "Continuer", "Sampling", "beams", "check_writing", "continued", "drawn", "shares"]
@@ -205,6 +205,8 @@ def continued(
     at = None if at is None else at[:, -1:]
     while True:
         logits = model.logits(x)[:, 0].float().cpu()
+        if logits.isnan().any():
+            raise not_numbers()
         if banned:
             logits[:, banned] = float("-inf")
         if sampling.repetition_penalty != 1.0:

@@ -21,7 +21,7 @@ from torch import Tensor
 from clearhead.attention import Tree
 from clearhead.errors import ConfigError
 
-__all__ = ["Hypothesis", "Writer", "check_beam", "search"]
+__all__ = ["Hypothesis", "Writer", "check_beam", "not_numbers", "search"]
 
 _ENDED = 0.2  # share of the rows that may be of ended sentences before the caches are copied without them
 _WIDEST = 256  # a beam: what is attended to grows with its square, and with it the memory
@@ -119,7 +119,15 @@ def search(
             memory = memory.select(going)
         if (places := beams.prune()) is not None:
             cache.keep(places)
+    if not all(beams.ended):
+        raise not_numbers()
     return [sorted(hypotheses, key=lambda h: -h.score) for hypotheses in beams.ended]
+
+
+def not_numbers() -> ConfigError:
+    """The error of a model of whose tokens none has a probability."""
+    problem = "no text can be written: the model's probabilities are not numbers"
+    return ConfigError(problem, "take an intact copy of the model, or train again: its weights are not finite")
 
 
 def _best(logits: Tensor, log_p: Tensor, forbidden: Sequence[int], n: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,8 @@ from typing import Protocol
 
 __all__ = ["TextStream"]
 
-_HELD = 8  # tokens that may hold one character between them: more are bytes that make none
+_HELD = 8  # tokens after which those are forgotten whose characters are whole
+_NONE = "\ufffd"  # stands for bytes that make no character, and is one itself
 
 
 class Decodes(Protocol):
@@ -29,6 +30,7 @@ class TextStream:
     def __init__(self, tokenizer: Decodes, stop: Sequence[str] = ()):
         self._tokenizer, self._stop = tokenizer, [s for s in stop if s]
         self._tokens: list[int] = []
+        self._shown = 0  # characters of theirs that were given already
         self._text = ""  # that may be the beginning of a stop
         self.stopped = False
 
@@ -36,17 +38,29 @@ class TextStream:
         """What can be shown now that this token has come; "" if that is not yet known."""
         self._tokens.append(token)
         text = self._tokenizer.exactly(self._tokens)
-        if text.endswith("\ufffd") and len(self._tokens) < _HELD:  # perhaps a character's first bytes
-            return ""
-        self._tokens.clear()
-        return self._released(text)
+        settled = text.removesuffix(_NONE)  # the last one may be the first bytes of a character
+        more, self._shown = settled[self._shown :], len(settled)
+        if settled == text:
+            self._tokens, self._shown = [], 0
+        elif len(self._tokens) >= _HELD:
+            self._forget(text)
+        return self._released(more)
 
     def rest(self) -> str:
         """What was held back, once no more tokens come."""
-        text = self._released(self._tokenizer.exactly(self._tokens)) if self._tokens else ""
+        text = self._tokenizer.exactly(self._tokens)[self._shown :] if self._tokens else ""
+        text = self._released(text)
         text, self._text = text + self._text, ""
-        self._tokens.clear()
+        self._tokens, self._shown = [], 0
         return text
+
+    def _forget(self, text: str) -> None:
+        """Keep only the last tokens, those that hold the character which is perhaps not whole."""
+        for count in range(1, len(self._tokens)):
+            before, last = (self._tokenizer.exactly(some) for some in (self._tokens[:-count], self._tokens[-count:]))
+            if before + last == text:
+                self._tokens, self._shown = self._tokens[-count:], len(text) - 1 - len(before)
+                return
 
     def _released(self, text: str) -> str:
         if self.stopped:
