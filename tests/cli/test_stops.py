@@ -134,6 +134,17 @@ def test_a_translation_that_is_killed_or_stopped(model: Path, tmp_path: Path) ->
     assert out.read_text() == reference
 
 
+def test_standard_output_of_an_encoding_that_lacks_characters() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([PROGRAM, "worksheet", "poem"], capture_output=True, env=environment, check=False)
+    assert done.returncode == 0
+    assert b"?" in done.stdout and b"Write a poem" in done.stdout
+    assert done.stderr.decode().startswith(
+        "remark: standard output is ascii, and ? stands for characters that it lacks;"
+    )
+    assert done.stderr.count(b"\n") == 1
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
 def test_standard_output_on_a_full_disk(model: Path) -> None:
     for words, message in (

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from xml.dom.minidom import parseString
 
 import pytest
 import torch
@@ -86,10 +87,11 @@ def _overlap(boxes: Sequence[Bbox | None]) -> bool:
 
 def test_a_dollar_is_a_dollar_and_controls_are_visible(tmp_path: Path) -> None:
     save_figure(
-        attention_figure([[1.0]], ["$\\frac{$"], ["a\nb\x00"], title="$t$", caption="\x1b[1m"), tmp_path / "a.svg"
+        attention_figure([[1.0]], ["$\\frac{$"], ["a\nb\x00\ufffe"], title="$t$", caption="\x1b[1m"), tmp_path / "a.svg"
     )
     svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
-    for text in ("$\\frac{$", "a␊b␀", "$t$", "␛[1m"):
+    parseString(svg.encode())
+    for text in ("$\\frac{$", "a␊b␀�", "$t$", "␛[1m"):
         assert f">{text}</text>" in svg
 
 

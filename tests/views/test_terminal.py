@@ -121,7 +121,16 @@ def test_a_visible_label_is_one_printable_line(label: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "seen"), [("", "∅"), ("  ", "␣␣"), ("a\tb", "a␉b"), ("\x7f", "␡"), ("\u202eabc", "�abc"), ("é猫", "é猫")]
+    ("label", "seen"),
+    [
+        ("", "∅"),
+        ("  ", "␣␣"),
+        ("a\tb", "a␉b"),
+        ("\x7f", "␡"),
+        ("\u202eabc", "�abc"),
+        ("é猫", "é猫"),
+        ("a\ufffe\uffff\U0001fffeb", "a���b"),
+    ],
 )
 def test_visible(label: str, seen: str) -> None:
     assert visible(label) == seen

@@ -328,6 +328,18 @@ def test_hostile_labels_are_only_text(tmp_path: Path) -> None:
     assert r"\|\`" in (tmp_path / "a.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("suffix", [".md", ".tex", ".html", ".xlsx"])
+@pytest.mark.parametrize("token", ["a\x00b", "a\x1bb", "a\ufffeb", "a\uffffb", "a\ud800b"])
+def test_characters_that_no_file_may_hold(token: str, suffix: str, tmp_path: Path) -> None:
+    """They are shown as symbols; every file can be read, and its XML is XML."""
+    save(paper(title=token, tokens=[token, "c"], encodings=[[1, 0], [0, 1]]), tmp_path / f"a{suffix}")
+    if suffix == ".xlsx":
+        text = " ".join(str(cell.value) for row in openpyxl.load_workbook(tmp_path / "a.xlsx").active for cell in row)
+    else:
+        text = (tmp_path / f"a{suffix}").read_text(encoding="utf-8")
+    assert token not in text and re.search("a[␀␛�]b", text)
+
+
 def test_wide_tables_are_cut_in_the_middle() -> None:
     made = paper(tokens=["a"], encodings=[list(range(30))])
     assert "| 1 | 2 | 3 | 4 | 5 | 6 | … | 27 | 28 | 29 | 30 |" in markdown(made)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import os
 import signal
 import sys
@@ -89,6 +91,7 @@ def main() -> None:
     143 SIGTERM, 141 closed pipe).
     """
     warnings.showwarning = lambda message, *_, **__: _say(f"remark: {message}")
+    _write_anyway()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # a shell's background job is not asked by Ctrl-C
             signal.signal(number, _interrupt)
@@ -118,6 +121,23 @@ def main() -> None:
         _drop_output()
         _say("clearhead: the disk is full: the output is not whole\n  mend: free some space, then once more")
         sys.exit(1)
+
+
+def _write_anyway() -> None:
+    """Where standard output is of an encoding that lacks a character, "?" stands for it, and that is said once."""
+    said: list[str] = []
+
+    def replaced(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        if not said:
+            said.append(f"remark: standard output is {sys.stdout.encoding}, and ? stands for characters that it lacks")
+            _say(f"{said[0]}; with PYTHONIOENCODING=utf-8 they are written")
+        return "?" * (error.end - error.start), error.end
+
+    codecs.register_error("clearhead.replaced", replaced)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="clearhead.replaced")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

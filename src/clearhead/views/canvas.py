@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from clearhead.errors import ConfigError, MissingError
 from clearhead.folder import replacing
+from clearhead.views.terminal import writable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,6 +58,8 @@ def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
     undated: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
     with style(), replacing(path) as aside:
         figure.savefig(aside, format=form[1:], metadata=undated[form])
+        if form == ".svg" and writable(text := aside.read_text(encoding="utf-8")) != text:
+            aside.write_text(writable(text), encoding="utf-8")
 
 
 def form_of(path: Path) -> str:

@@ -28,6 +28,7 @@ from clearhead.views.document import document, lens, names, proof
 from clearhead.views.packing import packed
 from clearhead.views.program import program_of
 from clearhead.views.stations import stations, tensors
+from clearhead.views.terminal import writable
 
 __all__ = ["Page", "page"]
 
@@ -170,7 +171,7 @@ def _html(title: str, given: dict[str, Any]) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="content-security-policy" content="{allowed}">\n'
         '<meta name="viewport" content="width=device-width">\n<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"<title>{escape(writable(title))}</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f'<div id="clearhead"></div>\n<script type="application/json" id="given">{data}</script>\n'
         f'<script type="module">{script}</script>\n</body>\n</html>\n'
     )

@@ -9,6 +9,7 @@ a light one, and white digits can be read on all of it; cells too weak for a sha
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,13 +24,14 @@ from rich.text import Text
 
 from clearhead.errors import ClearheadError
 
-__all__ = ["attention_table", "percent", "print_trimmed", "visible", "weight_rows"]
+__all__ = ["attention_table", "percent", "print_trimmed", "visible", "weight_rows", "writable"]
 
 WRITING = ("written word, attends", "source word, attended")  # what rows and columns are
 READING = ("token, looks at", "token, looked at")  # of a text that looks at itself
 
 _GREY, _BLUE = (118, 118, 124), (0, 96, 235)  # white digits on either: contrast 4.5 and more
 _SHADE_FROM = 0.05  # weaker cells have no shade: a field of grey would drown the strong ones
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _LONGEST = 16  # cells of a heading or a row's label, before it is shortened
 
 
@@ -121,12 +123,19 @@ def visible(label: str) -> str:
     return "".join(map(_visible, label))
 
 
+def writable(text: str) -> str:
+    """The text with visible symbols for what no file of XML, HTML or TeX may hold; line ends and tabs stay."""
+    return _UNWRITABLE.sub(lambda found: _visible(found[0]), text)
+
+
 def _visible(char: str) -> str:
     code, kind = ord(char), unicodedata.category(char)
     if code < 32:
         return chr(0x2400 + code)  # ␉ ␊ ␛ ...
     if code == 127:
         return "␡"
+    if code & 0xFFFE == 0xFFFE:  # no characters, and no part of an XML file
+        return "�"
     joins = char in "\u200c\u200d"  # they shape Persian, Indic and emoji, and have no effect beyond their word
     return "�" if kind in ("Cc", "Cs", "Zl", "Zp") or (kind == "Cf" and not joins) else char
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clearhead.disk import replacing
 from clearhead.errors import ConfigError
+from clearhead.views.terminal import writable
 from clearhead.views.worksheet.html import html
 from clearhead.views.worksheet.latex import latex
 from clearhead.views.worksheet.markdown import markdown
@@ -36,6 +37,6 @@ def save(paper: Paper, path: Path) -> None:
     if form is None:
         raise ConfigError(f"{path} has no suffix of a worksheet", f"end it in {', '.join(_FORMS)}")
     made = form(paper)
-    content = made.encode("utf-8") if isinstance(made, str) else made
+    content = writable(made).encode("utf-8") if isinstance(made, str) else made
     with replacing(path, wanted=len(content)) as aside:
         aside.write_bytes(content)

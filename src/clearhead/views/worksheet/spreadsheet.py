@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clearhead.errors import ClearheadError
+from clearhead.views.terminal import writable
 from clearhead.views.worksheet.paper import Paper
 from clearhead.views.worksheet.tables import Table
 from clearhead.views.worksheet.text import proof
@@ -37,7 +38,7 @@ def spreadsheet(paper: Paper) -> bytes:
     bold, grey = Font(bold=True), Font(italic=True, color="777777")
 
     def put(row: int, column: int, text: str, font: Any = None) -> None:
-        cell = sheet.cell(row, column, text)
+        cell = sheet.cell(row, column, writable(text))
         cell.data_type = "s"  # a token may begin with "="
         if font is not None:
             cell.font = font
