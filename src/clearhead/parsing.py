@@ -166,7 +166,13 @@ def parse_yaml(text: str, *, file: File | None = None, error: Error = DataError,
 
 def has_half_character(text: str) -> bool:
     """Whether one of two UTF-16 halves stands alone in it; such a text cannot be written as UTF-8."""
-    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+    if text.isascii():
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 _TOO_DEEP = f"more than {DEPTH} lists or objects within one another"

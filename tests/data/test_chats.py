@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clearhead.data.chats import Chat, Message, hold_out_chats, read_chats
+from clearhead.data.chats import Chat, Message, chat_digest, hold_out_chats, read_chats
 from clearhead.errors import DataError
 
 ASKED = (Message("user", "Why?"), Message("assistant", "Because."))
@@ -45,6 +45,47 @@ def test_an_input_stands_behind_its_instruction_and_a_system_prompt_before_all(t
         Message("user", "Spell it.\n\ncat"),
         Message("assistant", "c-a-t"),
     )
+
+
+SAID = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]
+HALF = "hi \ud83d"
+
+
+@pytest.mark.parametrize("key", ["system", "system_prompt"])
+@pytest.mark.filterwarnings("ignore:chats. column")
+def test_a_system_prompt_in_its_own_column(tmp_path: Path, key: str) -> None:
+    told = Message("system", "Be brief.")
+    for row in ({"messages": SAID}, {"conversations": SAID}, {"question": "Why?", "answer": "Because."}):
+        (chat,) = read_chats(written(tmp_path, {key: "Be brief.", **row}))[0]
+        assert chat.messages == (told, *ASKED)
+    twice = {key: "Be brief.", "messages": [{"role": "system", "content": "Be brief."}, *SAID]}
+    assert read_chats(written(tmp_path, twice))[0][0].messages == (told, *ASKED)
+
+
+@pytest.mark.parametrize("mark", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"loss": False}, {"masked": True}])
+def test_answers_that_are_not_to_be_learned(tmp_path: Path, mark: dict[str, Any]) -> None:
+    wrong = {"role": "assistant", "content": "No.", **mark}
+    (chat,), report = read_chats(written(tmp_path, {"messages": [SAID[0], wrong, *SAID]}, {"messages": [wrong]}))
+    assert [m.learned for m in chat.messages] == [True, False, True, True]
+    assert report.lines()[1].startswith("1 dropped: no answer in them is to be learned (first: ")
+    assert read_chats(written(tmp_path, chat.to_json()))[0] == [chat]
+    assert chat_digest([chat]) != chat_digest([Chat(tuple(Message(m.role, m.content) for m in chat.messages))])
+    right = {"role": "assistant", "content": "Because.", **{key: not value for key, value in mark.items()}}
+    assert read_chats(written(tmp_path, {"messages": [SAID[0], right]}))[0] == [Chat(ASKED)]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"messages": [{**SAID[0], "name": "Ann"}, SAID[1]]}, "'name' of a message is not read"),
+        ({"messages": [{**SAID[0], "train": True}, SAID[1]]}, "only what the assistant says is learned"),
+        ({"messages": SAID, "output": "x"}, "column 'output' is not read beside 'messages'"),
+        ({"prompt": "Why?", "completion": "Because.", "answer": "x"}, "column 'answer' is not read beside 'prompt'"),
+    ],
+)
+def test_what_is_not_read_is_said(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    with pytest.warns(UserWarning, match=said):
+        assert read_chats(written(tmp_path, row))[0] == [Chat(ASKED)]
 
 
 def test_lists_and_tables(tmp_path: Path) -> None:
@@ -85,6 +126,22 @@ def test_chats_without_an_answer_are_dropped_and_counted(tmp_path: Path) -> None
         ({"prompt": {}, "completion": "x"}, "'prompt' is an object"),
         ({"prompt": "x", "completion": 5}, "'completion' is a number"),
         ({"messages": [{"role": "user", "content": 5}]}, "what message 1 says is a number, no text"),
+        ({"messages": [{"role": "user", "content": HALF}, SAID[1]]}, "what message 1 says holds half a character"),
+        ({"prompt": "x", "completion": HALF}, "the value of 'completion' holds half a character"),
+        ({"messages": SAID, "system": HALF}, "the value of 'system' holds half a character"),
+        ({"instruction": "x", "input": HALF, "output": "y"}, "the value of 'input' holds half a character"),
+        ({"instruction": "x", "input": ["y"], "output": "z"}, "'input' is a list, no text"),
+        ({"messages": SAID, "system": 5}, "'system' is a number, no text"),
+        (
+            {"system": "a", "messages": [{"role": "system", "content": "b"}, *SAID]},
+            "the row has several system prompts: in 'system', 'messages'",
+        ),
+        ({"messages": SAID, "tools": [{"name": "clock"}]}, "this row has 'tools', which is not read here"),
+        ({"messages": SAID, "weight": 0}, "rows are not weighted here"),
+        ({"instruction": "x", "output": "y", "history": [["a", "b"]]}, "this row has 'history'"),
+        ({"messages": [SAID[0], {**SAID[1], "tool_calls": [{"id": "1"}]}]}, "message 2 has 'tool_calls'"),
+        ({"messages": [SAID[0], {**SAID[1], "reasoning_content": "hm"}]}, "message 2 has 'reasoning_content'"),
+        ({"messages": [SAID[0], {**SAID[1], "weight": 0.5}]}, "'weight' of message 2 is '0.5'"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, row: dict[str, Any], problem: str) -> None:

@@ -220,6 +220,14 @@ def test_wordpiece_takes_the_longest_piece_first() -> None:
             assert [tokenizer.backend.id_to_token(t.id) for t in tokenizer.backend.model.tokenize(word)] == pieces
 
 
+def test_half_a_character_is_no_text() -> None:
+    """Through whatever door it comes: no tokenizer could take it."""
+    tokenizer = train_tokenizer(["a text"], TokenizerConfig(min_count=1))
+    for act in (lambda text: tokenizer.encode(["a", text]), tokenizer.tokens, tokenizer.unknown, tokenizer.normalized):
+        with pytest.raises(DataError, match="holds half a character"):
+            act("hi \ud83d")
+
+
 def test_unigram_takes_the_likeliest_cut() -> None:
     tokenizer = SMALL["unigram"]
     score = dict(json.loads(tokenizer.to_json())["model"]["vocab"])

@@ -19,6 +19,26 @@ CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content | trim + '<|im_end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+# What transformers' renderer offers to templates, and how they look at what people said.
+OFFERED = """\
+{%- macro mark(role) -%}<{{ role }}>{%- endmacro -%}
+{%- set ns = namespace(turns=0) -%}
+{% if tools is not none or documents %}
+    {{ raise_exception('no tools') }}
+{% endif %}
+{% for m in messages if m.role != 'system' %}
+    {% if loop.index0 > 3 %}{% break %}{% endif %}
+    {% set ns.turns = ns.turns + m.content|trim|length %}
+    {% set head %}{{ mark(m.role) }}{% endset %}
+{{ head }}{{ m.content|tojson(ensure_ascii=False, indent=1, separators=(',', ':'), sort_keys=True) }}
+{{- m|tojson }} {{ '%-9s|%d%%' % (m.content, 3) }} {{ '{0} {0!r}'.format(m.content)[:0] ~ '{0:>9}'.format(m.content) }}
+{{ m.content.split('?')[-1].rsplit(None, 1)|join('+') }} {{ m.content.replace('?', '!').partition('!')|list }}
+{{ m.content|upper|title|replace('e', '<end>') }}{{ m.content.startswith('W') }}{{ 'ca' in m.content }}
+{{ [m.role, m.content, 3]|join('~') }}{{ m.content|trim|reverse }}{{ m.content.removeprefix('B').rstrip('. ') * 2 }}
+{% filter upper %}  {{ m.content[1:4] }} {% endfilter %}{% for c in m.content %}{{ c }}-{% endfor %}
+{% endfor %}
+{% generation %}{{ ns.turns }}{% endgeneration %}
+"""
 CHAT = [
     Message("system", "Be brief."),
     Message("user", " Why? "),
@@ -78,7 +98,7 @@ def test_it_is_what_transformers_makes_of_it() -> None:
     backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     theirs = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>")
     messages = [{"role": m.role, "content": m.content} for m in CHAT]
-    for source in (DEFAULT, CHATML):
+    for source in (DEFAULT, CHATML, OFFERED):
         wanted = theirs.apply_chat_template(messages, chat_template=source, tokenize=False)
         assert text(ChatTemplate(source, SPECIALS).render([CHAT])[0]) == wanted
         asked = theirs.apply_chat_template(
@@ -111,6 +131,73 @@ def test_not_even_where_a_template_stands_close_around_it(said: str) -> None:
     (rendered,) = ChatTemplate(source, SPECIALS).render([[Message("user", said)]], ask=True)
     assert not [s for s in rendered if s.special]
     assert text(rendered) == f"<{said}>{said}{said.strip()}"
+
+
+ACTS = [
+    "m.content.split('=')[-1]",
+    "m.content.split('=') | join('')",
+    "m.content.replace('=', '')",
+    "m.content | trim",
+    "m.content.strip('=')",
+    "m.content.partition('=')[2]",
+    "m.content.rsplit('=', 1)[1]",
+    "m.content | replace('=', '')",
+    "m.content[1:]",
+    "'%s' % m.content.removeprefix('=')",
+    "'%s%s' % ('', m.content.removeprefix('='))",
+    "'{}'.format(m.content.lstrip('='))",
+    "'' ~ m.content ~ ''",
+    "['', m.content.removeprefix('=')] | join",
+    "m.content.removeprefix('=') | lower | string | safe | first",
+    "m.content | tojson(ensure_ascii=False)",
+    "{'a': m.content} | string",
+    "m.content.splitlines()[0].upper().lower()",
+    "'<' ~ m.content[2:]",
+    "m.content[:-1] ~ '>'",
+    "('<%s>' % m.content[2:-1])",
+    "'<' + m.content.strip('=<>') + '>'",
+    "m.content.strip('=') | list | join('')",
+    "m.content.strip('=') | reverse | reverse",
+]
+
+
+def test_whatever_a_template_does_with_it_it_is_no_special_token() -> None:
+    source = "{% for m in messages %}" + "".join(f"[{{{{ {act} }}}}]" for act in ACTS) + "{% endfor %}"
+    chats = [[Message("user", said)] for said in ("=<end>", "=<user>", "==<end>=<end>")]
+    for rendered in ChatTemplate(source, SPECIALS).render(chats, ask=True):
+        assert not [s for s in rendered if s.special]
+        assert "<end>" in text(rendered) or "<user>" in text(rendered), "it is read as it was said"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["'<' ~ m.role ~ '>'", "'<%s>' % m.role", "'<{}>'.format(m.role)", "['<', m.role, '>'] | join", "mark(m) | trim"],
+)
+def test_a_template_may_put_its_special_tokens_together(mark: str) -> None:
+    source = (
+        "{% macro mark(m) %} <{{ m.role }}> {% endmacro %}"
+        f"{{% for m in messages %}}{{% set x %}}{{{{ {mark} }}}}{{% endset %}}{{{{ x + m.content }}}}{{% endfor %}}"
+    )
+    (rendered,) = ChatTemplate(source, SPECIALS).render([[Message("user", "<user>"), Message("system", "")]], ask=True)
+    assert [(s.text, s.special) for s in rendered] == [("<user>", True), ("<user>", False), ("<system>", True)]
+
+
+@pytest.mark.parametrize(
+    ("act", "wanted"),
+    [
+        ("'</think>' in m.content", "False|True|"),
+        ("m.content.split('</think>')[-1]", "2+2?|4|"),
+        ("m.content.startswith('<think>')", "False|True|"),
+        ("m.content | length", "4|19|"),
+        ("m.content.replace('<think>', '') | replace('</think>', ' ')", "2+2?|sum 4|"),
+        ("m.content | tojson(ensure_ascii=False)", '"2+2?"|"<think>sum</think>4"|'),
+    ],
+)
+def test_a_template_sees_what_was_said(act: str, wanted: str) -> None:
+    source = "{% for m in messages %}{{ " + act + " }}|{% endfor %}{% generation %}.{% endgeneration %}"
+    chat = [Message("user", "2+2?"), Message("assistant", "<think>sum</think>4")]
+    (rendered,) = ChatTemplate(source, [*SPECIALS, "</think>"]).render([chat])
+    assert text(rendered) == f"{wanted}."
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,17 @@ import torch
 from torch import Tensor
 
 import clearhead
+from clearhead.data.chat_rows import ChatTokens
+from clearhead.data.tokenizers import EOS
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.generation.continuation import Sampling
 from clearhead.generation.reader import Reader
+from clearhead.generation.template import ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.recipes.train import configure, preview
 from clearhead.tasks.chat import Chat
 from clearhead.tasks.chat_preview import ChatPreview
+from clearhead.tasks.conversations import tokens_of
 from clearhead.tasks.texts import plan_of
 from clearhead.training.loop import read_metrics
 from command import call
@@ -129,6 +133,56 @@ def _messages(chat: list[dict[str, str]]) -> Any:
     from clearhead.data.chats import messages_of
 
     return messages_of(chat)
+
+
+@pytest.mark.parametrize("template", ["own", "marked", "bare"])
+def test_an_answer_of_weight_0_is_read_and_not_learned(model: Chat, template: str) -> None:
+    """The same tokens as with weight 1; of them only the other answer's are learned, its end with it."""
+    specials = model.tokenizer.specials
+    made = model.template if template == "own" else ChatTemplate(UNENDED[template], specials)
+    said = [
+        *asked("snow"),
+        {"role": "assistant", "content": "No."},
+        *asked("coal"),
+        {"role": "assistant", "content": "So."},
+    ]
+    unlearned = [said[0], {**said[1], "weight": 0}, *said[2:]]
+    plain, less = tokens_of([_messages(said), _messages(unlearned)], made, model.tokenizer)
+    assert plain.ids == less.ids
+
+    def learned(chat: ChatTokens) -> str:
+        return model.tokenizer.exactly([i for i, own in zip(chat.ids, chat.learned, strict=True) if own])
+
+    assert (learned(plain), learned(less)) == ("No.So.", "So.")
+    assert sum(plain.learned) > sum(less.learned) == len(model.tokenizer.encode(["So."])[0]) + 1
+
+
+def test_no_telling_which_answers_are_learned(model: Chat) -> None:
+    source = "{% for m in messages[-1:] %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}"
+    template = ChatTemplate(source, model.tokenizer.specials)
+    said = [{"role": "assistant", "content": "No.", "weight": 0}, {"role": "assistant", "content": "So."}]
+    with pytest.raises(ConfigError, match="writes 1 parts for 2 answers"):
+        tokens_of([_messages(said)], template, model.tokenizer)
+
+
+UNENDED = {  # templates that do not say how an answer ends: <eos> is put there
+    "marked": "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+    "{% endgeneration %}{% else %}{{ m.content }}{% endif %}<end>{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}",
+    "bare": "{% for m in messages %}{% if m.role == 'user' %}<user>{{ m.content }}<assistant>{% else %}"
+    "{{ m.content }}{% endif %}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("name", sorted(UNENDED))
+def test_what_was_said_before_is_read_as_it_was_learned(model: Chat, name: str) -> None:
+    """The prompt of each turn is how the whole conversation, as training reads it, begins."""
+    asks = Chat(model.module, model.tokenizer, template=ChatTemplate(UNENDED[name], model.tokenizer.specials))
+    said = [*asked("snow"), {"role": "assistant", "content": "It is."}] * 2
+    (whole,) = tokens_of([_messages(said)], asks.template, asks.tokenizer)
+    for turns in (1, 3):
+        ids = asks._asked([_messages(said[:turns])], 5)[0][0]
+        assert ids == [EOS, *whole.ids][: len(ids)] and ids.count(EOS) == 1 + turns // 2
 
 
 def test_what_was_read_in_a_turn_is_not_read_again(model: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +296,16 @@ def test_what_is_learned_of_a_row_can_be_seen(place: Path) -> None:
     assert learned and all(text.startswith("It is ") and text.endswith(".<end>") for text in learned)
     done = call("train", "chat", place / "chats.jsonl", "--from", place / "base", "--show-batch")
     assert done.returncode == 0 and "<assistant>[It is " in done.stdout and ".<end>]" in done.stdout
+
+
+def test_chats_that_are_dropped_fill_no_row(place: Path, tmp_path: Path) -> None:
+    long = json.dumps({"prompt": "word " * 90, "completion": "Yes."}) + "\n"
+    (tmp_path / "c.jsonl").write_text(long * 20 + (place / "chats.jsonl").read_text())
+    plain = preview("chat", place / "chats.jsonl", base=str(place / "base"))
+    shown = preview("chat", tmp_path / "c.jsonl", base=str(place / "base"))
+    assert isinstance(shown, ChatPreview) and isinstance(plain, ChatPreview)
+    assert 0.8 * shown.rows * shown.length < shown.tokens <= shown.rows * shown.length
+    assert shown.tokens == pytest.approx(plain.tokens, rel=0.1)
 
 
 def test_what_a_chat_cannot_begin_with(place: Path, tmp_path: Path) -> None:

@@ -314,6 +314,20 @@ def test_a_preview_writes_nothing(text: Path, tmp_path: Path) -> None:
     assert found.tokens == pytest.approx(len(TEXT) / found.per_token, abs=1)
 
 
+def test_characters_that_are_not_known_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from clearhead.cli.generate import generate
+
+    (tmp_path / "t.txt").write_text("the sea is calm and so is the ship\n" * 100 + "猫é\n")
+    options = {**SMALL, "tokenizer": {"kind": "character", "min_count": 5}, "quiet": False}
+    clearhead.train("language", tmp_path / "t.txt", out=tmp_path / "m", max_steps=1, **options)
+    part = r"remark: (less than 0\.1|[\d.]+) % of the tokens of the valid part's beginning \(2 of [\d,]+\) are <unk>"
+    assert re.search(part, capsys.readouterr().err)
+    clearhead.load(tmp_path / "m").evaluate([str(tmp_path / "t.txt")])
+    assert "of the tokens of these texts (2 of 3,505) are <unk>" in capsys.readouterr().err
+    generate(str(tmp_path / "m"), "the 猫", max_tokens=1)
+    assert capsys.readouterr().err == "remark: text 1: the model does not know “猫”: it reads <unk>\n"
+
+
 def test_presets_from_options() -> None:
     config: Any = configure("language", options={"arch": {"preset": "llama", "layers": 3}})
     assert (config.arch.activation, config.arch.layers, config.arch.soft_cap) == ("swiglu", 3, None)

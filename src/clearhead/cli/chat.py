@@ -119,6 +119,10 @@ class _Talk:
 
     def say(self, text: str) -> None:
         """Say something, and print the answer as it comes."""
+        from clearhead.tasks.reading import not_known
+
+        for remark in not_known(self.model.unknown("tokens", text)):
+            print(f"remark: {remark}", file=sys.stderr)
         self.messages.append({"role": "user", "content": text})
         self.answer()
 

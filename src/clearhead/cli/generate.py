@@ -73,8 +73,13 @@ def generate(
     from clearhead.tasks.load import load_for
 
     common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}
+    from clearhead.tasks.reading import not_known
+
     writer, remarks = load_for("generate", model), Remarks("were cut, or could not be written on")
     settle(precision)
+    unknown = Remarks("have characters that the model does not know")
+    for line in given:
+        unknown.tell(line, not_known(writer.unknown("tokens", line.text)))
     if show:
         if len(given) > 1 or beam > 1 or stop:
             raise ConfigError("--show explains one text, written without beam and stop", "leave the others out")

@@ -59,6 +59,11 @@ class ChatRows:
         return len(self._chats)
 
     @property
+    def tokens(self) -> int:
+        """How many tokens are read in an epoch."""
+        return sum(self._lengths())
+
+    @property
     def predicted(self) -> int:
         """How many tokens are predicted in an epoch."""
         return sum(int((labels != PAD).sum()) for _, labels in self._chats)

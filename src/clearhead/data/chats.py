@@ -4,6 +4,7 @@
     prompt, completion one question and its answer, as texts or as lists of messages
     instruction        [, input], output: the same, the input behind the instruction   (Taori et al., 2023, "Alpaca")
 
+A "system" column is the system prompt; an answer with "weight": 0 (or "train": false and the like) is not learned.
 JSON lines, lists in a .json file, Parquet, CSV and TSV with a header line, data sets of the hub.
 """
 
@@ -12,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from clearhead.data.keys import Number, kind_of
+from clearhead.data.keys import Number, kind_of, whole
+from clearhead.data.message_keys import is_learned, refuse_unread, refuse_weight
 from clearhead.data.parts import held_keys
 from clearhead.data.records import Dropped, Row, listed
 from clearhead.data.rows import read_rows
@@ -34,6 +36,7 @@ _NAMES = {role: role for role in ROLES} | {
 _ASKED = ("prompt", "instruction", "question")
 _PLAIN = {"prompt", "completion", "instruction", "output"}  # of the two that need not be told
 _MORE = ("input", "context")
+_TOLD = ("system", "system_prompt", "system_message")
 _ANSWERED = ("completion", "output", "response", "answer")
 _FORMS = 'give "messages", or "prompt" and "completion", or "instruction" (and "input") and "output"'
 
@@ -49,6 +52,11 @@ class Message:
 
     role: str
     content: str
+    learned: bool = True  # if the assistant's
+
+    def to_json(self) -> dict[str, Any]:
+        """As `messages_of` reads it."""
+        return {"role": self.role, "content": self.content, **({} if self.learned else {"weight": 0})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Chat:
 
     def to_json(self) -> dict[str, Any]:
         """As `read_chats` reads it."""
-        return {"messages": [asdict(message) for message in self.messages]}
+        return {"messages": [message.to_json() for message in self.messages]}
 
 
 @dataclass
@@ -68,14 +76,16 @@ class ChatReport:
 
     read: int = 0
     silent: Dropped = field(default_factory=Dropped)  # without an answer
+    unlearned: Dropped = field(default_factory=Dropped)  # without one that is to be learned
 
     def lines(self) -> list[str]:
         """One line for the whole, and one for what was left out."""
         lines = [f"{self.read:,} chat{'s' * (self.read != 1)} read"]
-        if self.silent.count:
-            what = f"the assistant says nothing in them (first: {self.silent.first})"
-            lines.append(f"{self.silent.count:,} dropped: {what}")
-        return lines
+        rules = (
+            (self.silent, "the assistant says nothing in them"),
+            (self.unlearned, "no answer in them is to be learned"),
+        )
+        return lines + [f"{drop.count:,} dropped: {rule} (first: {drop.first})" for drop, rule in rules if drop.count]
 
 
 def read_chats(files: Sequence[str]) -> tuple[list[Chat], ChatReport]:
@@ -89,10 +99,13 @@ def read_chats(files: Sequence[str]) -> tuple[list[Chat], ChatReport]:
         for row in read_rows(file):
             report.read += 1
             chat = _chat(row)
-            if any(m.role == "assistant" and m.content.strip() for m in chat.messages):
-                chats.append(chat)
-            else:
+            answers = [m for m in chat.messages if m.role == "assistant" and m.content.strip()]
+            if not answers:
                 report.silent.add(row)
+            elif not any(m.learned for m in answers):
+                report.unlearned.add(row)
+            else:
+                chats.append(chat)
     if not chats:
         raise DataError(f"no chat is left: {'; '.join(report.lines())}", "check the file", file=", ".join(files))
     return chats, report
@@ -120,7 +133,8 @@ def messages_of(given: object, *, file: str | None = None, line: int | None = No
             )
         if not _is_text(content):
             raise DataError(f"what message {number} says is {kind_of(content)}, no text", form, file=file, line=line)
-        messages.append(Message(role, str(content)))
+        content = whole(str(content), f"what message {number} says", file, line)
+        messages.append(Message(role, content, is_learned(message, role, number, file=file, line=line)))
     return tuple(messages)
 
 
@@ -154,9 +168,12 @@ def _begin(chat: Chat) -> str:
 
 def _chat(row: Row) -> Chat:
     values, where = row.values, _Place(file=row.file, line=row.line)
+    refuse_unread(values, "this row", **where)
+    refuse_weight(values, **where)
     for key in ("messages", "conversations", "conversation"):
         if key in values:
-            return Chat(messages_of(values[key], **where))
+            _warn_unread(values, (key,))
+            return Chat(_behind_system(messages_of(values[key], **where), values, where))
     asked = next((key for key in _ASKED if key in values), None)
     answered = next((key for key in _ANSWERED if key in values), None)
     if asked is None or answered is None:
@@ -164,18 +181,46 @@ def _chat(row: Row) -> Chat:
     if not {asked, answered} <= _PLAIN:
         warnings.warn(f"chats: column {asked!r} is what the user says, {answered!r} the assistant", stacklevel=2)
     said = [*_said(values[asked], "user", asked, where), *_said(values[answered], "assistant", answered, where)]
-    more = next((values[key] for key in _MORE if values.get(key)), None)
-    if isinstance(more, str) and more.strip() and said and said[0].role == "user":
-        said[0] = Message("user", f"{said[0].content}\n\n{more}")
-    system = values.get("system")
-    if isinstance(system, str) and system:
-        said.insert(0, Message("system", system))
-    return Chat(tuple(said))
+    for key in _MORE:
+        if more := _text_of(values, key, where):
+            if not said or said[0].role != "user":
+                raise DataError(f"{key!r} stands beside {asked!r}, which does not begin with the user", _FORMS, **where)
+            said[0] = Message("user", f"{said[0].content}\n\n{more}")
+    _warn_unread(values, (asked, answered, *_MORE))
+    return Chat(_behind_system(said, values, where))
+
+
+def _behind_system(said: Sequence[Message], values: Mapping[str, object], where: _Place) -> tuple[Message, ...]:
+    """The messages with the row's own system prompt before them."""
+    told = {key: text for key in _TOLD if (text := _text_of(values, key, where))}
+    if said and said[0].role == "system":
+        told["messages"] = said[0].content
+    if len(set(told.values())) > 1:
+        problem = f"the row has several system prompts: in {listed(told)}"
+        raise DataError(problem, "leave one of them", **where)
+    first = () if "messages" in told else tuple(Message("system", text) for text in {*told.values()})
+    return (*first, *said)
+
+
+def _text_of(values: Mapping[str, object], key: str, where: _Place) -> str:
+    """The text in a column; "" where it is empty or blank, or there is none."""
+    value = values.get(key)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return ""
+    if not _is_text(value):
+        raise DataError(f"{key!r} is {kind_of(value)}, no text", "write it as a string, or leave it out", **where)
+    return whole(str(value), f"the value of {key!r}", **where)
+
+
+def _warn_unread(values: Mapping[str, object], read: Sequence[str]) -> None:
+    for key in (*_ASKED, *_MORE, *_ANSWERED):
+        if key not in read and values.get(key):
+            warnings.warn(f"chats: column {key!r} is not read beside {read[0]!r}", stacklevel=2)
 
 
 def _said(given: object, role: str, key: str, where: _Place) -> tuple[Message, ...]:
     if _is_text(given):
-        return (Message(role, str(given)),)
+        return (Message(role, whole(str(given), f"the value of {key!r}", **where)),)
     if isinstance(given, Sequence) and not isinstance(given, Number):
         return messages_of(given, **where)
     raise DataError(f"{key!r} is {kind_of(given)}, no text", _FORMS, **where)
@@ -191,6 +236,7 @@ def chat_digest(*parts: Sequence[Chat]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         for chat in part:
-            digest.update(repr([(m.role, m.content) for m in chat.messages]).encode())
+            told = [(m.role, m.content, *([] if m.learned else [0])) for m in chat.messages]
+            digest.update(repr(told).encode())
         digest.update(b"\n")
     return digest.hexdigest()

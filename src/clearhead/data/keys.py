@@ -14,7 +14,7 @@ from clearhead.data.records import Column, listed
 from clearhead.errors import DataError, nearest
 from clearhead.parsing import has_half_character
 
-__all__ = ["Number", "choose_keys", "dotted", "kind_of", "look_up", "text_under"]
+__all__ = ["Number", "choose_keys", "dotted", "kind_of", "look_up", "text_under", "whole"]
 
 _SYNONYMS = {
     "source": ("src", "input"),
@@ -111,10 +111,19 @@ def text_under(given: Mapping[str, object], key: str, file: Path | str, line: in
     if not isinstance(value, str) or (not numbers and isinstance(value, Number)):
         problem = f"the value of {key!r} is {kind_of(value)}, a string was wanted"
         raise DataError(problem, "write it as a string, or ask for another key", file=file, line=line)
-    if has_half_character(value):
-        problem = f"the value of {key!r} holds half a character (a \\ud800..\\udfff escape without its partner)"
+    return whole(value, f"the value of {key!r}", file, line)
+
+
+def whole(text: str, what: str, file: Path | str | None = None, line: int | None = None) -> str:
+    """A text, for which no tokenizer and no file has a place if it holds half a character.
+
+    Raises:
+        DataError: it does; `what` names it.
+    """
+    if has_half_character(text):
+        problem = f"{what} holds half a character (a \\ud800..\\udfff escape without its partner)"
         raise DataError(problem, "write characters as UTF-8, or escape both halves", file=file, line=line)
-    return str(value)
+    return str(text)
 
 
 def kind_of(value: object) -> str:

@@ -23,6 +23,7 @@ from unicodedata import normalize
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from clearhead.data.keys import whole
 from clearhead.errors import DataError, FolderError
 from clearhead.ranges import Count, Entries, Share
 
@@ -122,12 +123,13 @@ class Tokenizer:
 
     def normalized(self, text: str) -> str:
         """The text as it is encoded: NFC, single spaces, small letters if the tokenizer knows no others."""
-        text = " ".join(normalize("NFC", text).split())
+        text = " ".join(normalize("NFC", whole(text, "the text")).split())
         return text if self.backend.normalizer is None else str(self.backend.normalizer.normalize_str(text))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without special tokens; what a text says never becomes a special token."""
-        return [e.ids for e in self.backend.encode_batch(list(texts), add_special_tokens=False)]
+        given = [whole(text, f"text {number}") for number, text in enumerate(texts, 1)]
+        return [e.ids for e in self.backend.encode_batch(given, add_special_tokens=False)]
 
     def exactly(self, ids: Sequence[int]) -> str:
         """The text of token ids with every character in its place; special tokens are left out."""
@@ -152,7 +154,7 @@ class Tokenizer:
 
     def unknown(self, text: str) -> list[str]:
         """The words or characters of a text that the vocabulary does not hold, as they stand there, each once."""
-        text = normalize("NFC", text)
+        text = normalize("NFC", whole(text, "the text"))
         encoding: Encoding = self.backend.encode(text, add_special_tokens=False)
         found = [
             text[low:high] for token, (low, high) in zip(encoding.ids, encoding.offsets, strict=True) if token == UNK

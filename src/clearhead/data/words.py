@@ -173,13 +173,13 @@ def _blocks(ids: np.ndarray, lines: np.ndarray, reach: np.ndarray, window: int, 
     return Stretch(words, around, pairs, torch.from_numpy(drawn))
 
 
-def encode_words(tokenizer: Tokenizer, lines: Sequence[str]) -> Iterator[np.ndarray]:
-    """Word ids of each line, words without a vector left out."""
+def encode_words(tokenizer: Tokenizer, lines: Sequence[str], *, known: bool = True) -> Iterator[np.ndarray]:
+    """Word ids of each line; if only the known are wanted, words without a vector left out."""
     start = 0
     while start < len(lines):
         sizes = np.cumsum([len(line) for line in lines[start : start + 10_000]])
         stop = start + max(1, int(np.searchsorted(sizes, _AT_ONCE)))
         for ids in tokenizer.encode(lines[start:stop]):
             row = np.array(ids, dtype=np.int32)
-            yield row[row != UNK]
+            yield row[row != UNK] if known else row
         start = stop

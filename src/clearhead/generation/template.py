@@ -1,8 +1,8 @@
 """Chat templates: a conversation as the text a model reads, in the Hugging Face form (Jinja).
 
-What people say never becomes a special token, whatever it reads like: before a template sees it, each character that
-begins or ends a special token is parted from its neighbours by a character that stands nowhere in the conversations,
-and only then is the text cut at special tokens and the parting taken out again.
+What people say never becomes a special token, whatever it reads like: of each character it is known whether the
+template wrote it itself (see `template_worker`), and the text is cut at special tokens only where it did. Templates see
+what people say as it is.
 
 The stretches the assistant writes, its mark of the end with them, are what `{% generation %}` stands around; in
 templates without it, what is added to "everything before, asking for an answer" by the answer.
@@ -16,12 +16,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
-from itertools import pairwise
+from itertools import cycle, repeat
 from pathlib import Path
+from typing import TypeAlias
 
 from clearhead.data.chats import Message
 from clearhead.errors import ConfigError
@@ -47,6 +48,9 @@ _MOST, _TIMES = 2**20, 16  # characters it may write, and as many times what it 
 _PRIVATE = range(0xF0000, 0xFFFFE)  # characters that nobody has given a meaning
 
 
+Written: TypeAlias = list[tuple[str, bool]]  # pieces, and whether the template wrote them itself
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A part of a rendered conversation: a special token, or plain text; `learned`: the assistant writes it."""
@@ -54,6 +58,7 @@ class Stretch:
     text: str
     special: bool
     learned: bool
+    answer: bool = field(default=False, compare=False)  # whether the assistant wrote it, learned or not
 
 
 class ChatTemplate:
@@ -70,20 +75,26 @@ class ChatTemplate:
         self.source, self._specials, self._eos, self._file = source, sorted(specials, key=len, reverse=True), eos, file
         self._by_tag = bool(re.search(r"\{%[-+]?\s*generation\b", source))
 
-    def render(self, chats: Sequence[Sequence[Message]], *, ask: bool = False) -> list[list[Stretch]]:
-        """The stretches of each conversation; with `ask` the assistant's turn is begun behind it.
+    def render(
+        self, chats: Sequence[Sequence[Message]], *, ask: bool = False, answers: bool | None = None
+    ) -> list[list[Stretch]]:
+        """The stretches of each conversation.
+
+        Args:
+            ask: the assistant's turn is begun after it.
+            answers: whether to find out what the assistant wrote (default: unless asked for more).
 
         Raises:
             ConfigError: the template is wrong, takes too long, or refuses the conversation.
         """
         said = [m.content for chat in chats for m in chat]
-        guard, begin, end = self._unused([self.source, *said])
-        shown = [[{"role": m.role, "content": self._parted(m.content, guard)} for m in chat] for chat in chats]
-        if self._by_tag or ask:
-            texts = self._rendered([(chat, ask) for chat in shown], begin, end)
+        marks = self._unused([self.source, *said])
+        shown = [[{"role": m.role, "content": m.content} for m in chat] for chat in chats]
+        if self._by_tag or (ask if answers is None else not answers):
+            texts = self._rendered([(chat, ask) for chat in shown], marks)
         else:
-            texts = self._by_difference(shown, begin, end)
-        return [list(self._cut(text, guard, begin, end)) for text in texts]
+            texts = self._by_difference(shown, ask, marks)
+        return [list(self._cut(text, marks, chat)) for text, chat in zip(texts, chats, strict=True)]
 
     def ending(self) -> Stretch | None:
         """What the assistant writes behind its answer: a special token, or text that is not blank.
@@ -106,36 +117,36 @@ class ChatTemplate:
                 return Stretch(text, stretch.special, True)
         return None
 
-    def _by_difference(self, chats: Sequence[Sequence[dict[str, str]]], begin: str, end: str) -> list[str]:
+    def _by_difference(self, chats: Sequence[Sequence[dict[str, str]]], ask: bool, marks: list[str]) -> list[Written]:
         """Each conversation with marks around what an answer adds to everything before it."""
         calls: list[tuple[Sequence[dict[str, str]], bool]] = []
         for chat in chats:
-            calls.append((chat, False))
+            calls.append((chat, ask))
             for number, message in enumerate(chat):
                 if message["role"] == "assistant":
                     calls += [(chat[:number], True), (chat[: number + 1], False)]
-        texts = iter(self._rendered(calls, begin, end))
+        texts = iter(self._rendered(calls, marks))
         marked = []
         for chat in chats:
-            whole, borders = next(texts), [0]
+            written, borders = next(texts), []
+            whole = _text(written)
             for _ in (m for m in chat if m["role"] == "assistant"):
-                before, after = next(texts), next(texts)
+                before, after = _text(next(texts)), _text(next(texts))
                 if not (whole.startswith(after) and after.startswith(before)):
                     raise self._wrong(
                         "it writes earlier messages otherwise once others follow: no telling what the assistant wrote",
                         "put {% generation %} and {% endgeneration %} around the assistant's messages",
                     )
                 borders += [len(before), len(after)]
-            parts = [whole[a:b] for a, b in pairwise([*borders, len(whole)])]
-            marked.append("".join(f"{begin}{part}{end}" if i % 2 else part for i, part in enumerate(parts)))
+            marked.append(_marked(written, borders, marks))
         return marked
 
-    def _rendered(self, calls: Sequence[tuple[Sequence[dict[str, str]], bool]], begin: str, end: str) -> list[str]:
+    def _rendered(self, calls: Sequence[tuple[Sequence[dict[str, str]], bool]], marks: list[str]) -> list[Written]:
         size = sum(len(m["content"]) for messages, _ in calls for m in messages)
         asked = {
             "path": _path_of_jinja(),
             "source": self.source,
-            "marks": [begin, end],
+            "marks": marks,
             "variables": {"bos_token": "", "eos_token": self._eos},
             "calls": [{"messages": messages, "add_generation_prompt": ask} for messages, ask in calls],
             "most": _MOST + _TIMES * (size + len(self.source)),
@@ -153,35 +164,65 @@ class ChatTemplate:
             raise self._wrong(f"it ended the process that renders it ({said})", "make it simpler") from None
         if "error" in answer:
             raise self._wrong(answer["error"], "mend the template, or the conversation it refuses")
-        texts: list[str] = answer["texts"]
+        texts: list[Written] = answer["texts"]
         return texts
 
-    def _cut(self, text: str, guard: str, begin: str, end: str) -> Iterable[Stretch]:
-        marks = "|".join(re.escape(mark) for mark in (begin, end, *self._specials))
-        learned = False
-        for number, piece in enumerate(re.split(f"({marks})", text)):
-            if piece in (begin, end):
-                learned = piece == begin
-            elif number % 2:
-                yield Stretch(piece, True, learned)
-            elif plain := piece.replace(guard, ""):
-                yield Stretch(plain, False, learned)
+    def _cut(self, written: Written, marks: list[str], chat: Sequence[Message]) -> Iterable[Stretch]:
+        """Special tokens are those that stand in what the template wrote itself, in one stretch."""
+        known = re.compile(f"({'|'.join(re.escape(mark) for mark in (*marks, *self._specials))})")
+        weights = self._weights(chat, _text(written).count(marks[0]))
+        learned, answer, plain = False, False, ""
+        for piece, own in written:
+            for number, part in enumerate(known.split(piece) if own else [piece]):
+                if number % 2 == 0:
+                    plain += part
+                    continue
+                if plain:
+                    yield Stretch(plain, False, learned, answer)
+                    plain = ""
+                if part in marks:
+                    answer = part == marks[0]
+                    learned = answer and next(weights)
+                else:
+                    yield Stretch(part, True, learned, answer)
+        if plain:
+            yield Stretch(plain, False, learned, answer)
 
-    def _parted(self, content: str, guard: str) -> str:
-        firsts, lasts = {s[0] for s in self._specials}, {s[-1] for s in self._specials}
-        parted = "".join(f"{guard if c in lasts else ''}{c}{guard if c in firsts else ''}" for c in content)
-        if any(content.strip() in special for special in self._specials) and parted.strip():
-            at = len(parted) - len(parted.lstrip()) + 1  # the inside of a special token, which the template may finish
-            parted = parted[:at] + guard + parted[at:]
-        return parted
+    def _weights(self, chat: Sequence[Message], parts: int) -> Iterator[bool]:
+        """Whether each part that the assistant wrote is learned."""
+        weights = [m.learned for m in chat if m.role == "assistant"]
+        if all(weights):
+            return repeat(True)
+        if len(weights) != parts:
+            problem = f"it writes {parts} parts for {len(weights)} answers: no telling which are not to be learned"
+            raise self._wrong(problem, "put {% generation %} around each of the assistant's messages, once")
+        return iter(weights)
 
     @staticmethod
     def _unused(texts: Sequence[str]) -> list[str]:
         used = {c for text in texts for c in text if c >= chr(_PRIVATE[0])}
-        return [chr(code) for code in _PRIVATE if chr(code) not in used][:3]
+        return [chr(code) for code in _PRIVATE if chr(code) not in used][:2]
 
     def _wrong(self, problem: str, mend: str) -> ConfigError:
         return ConfigError(f"the chat template cannot be used: {problem}", mend, file=self._file)
+
+
+def _text(written: Written) -> str:
+    return "".join(piece for piece, _ in written)
+
+
+def _marked(written: Written, places: Sequence[int], marks: Sequence[str]) -> Written:
+    """A text with the marks in turn at these places of it."""
+    found: Written = []
+    wanted, at = list(zip(places, cycle(marks), strict=False)), 0
+    for piece, own in written:
+        while wanted and wanted[0][0] <= at + len(piece):
+            place, mark = wanted.pop(0)
+            found += [(piece[: place - at], own), (mark, True)]
+            piece, at = piece[place - at :], place
+        found.append((piece, own))
+        at += len(piece)
+    return found
 
 
 def _path_of_jinja() -> list[str]:

@@ -26,7 +26,7 @@ from clearhead.models.lora import adapter, add_adapter, add_lora, merge
 from clearhead.progress import doing
 from clearhead.tasks.chat_preview import ChatPreview, describe_chats
 from clearhead.tasks.config import ChatConfig
-from clearhead.tasks.conversations import ChatJob, encoded, ending, read_parts, rows_of, tokens_of
+from clearhead.tasks.conversations import ChatJob, ending, read_parts, rows_of, tokens_of
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.run_folder import begun, described, same_run
@@ -94,7 +94,7 @@ class Chat(LanguageModel):
             folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
         length = config.arch.max_len
         doing("tokenising")
-        chats = [tokens_of(part, template, tokenizer) for part in (train, held_out)]
+        chats = [tokens_of([chat.messages for chat in part], template, tokenizer) for part in (train, held_out)]
         rows = max(1, config.training.batch_tokens // length)
         learned = rows_of("training", chats[0], session.say, length=length, rows=rows, seed=config.seed)
         judged = rows_of("validation", chats[1], session.say, length=length, rows=judged_rows(length))
@@ -130,9 +130,9 @@ class Chat(LanguageModel):
         base = _base(config)
         remarks: list[str] = []
         train, _ = read_parts(files, valid, config, remarks.append)
-        chats = tokens_of(train, _chosen(config, base), base.tokenizer)
+        chats = tokens_of([chat.messages for chat in train], _chosen(config, base), base.tokenizer)
         rows = rows_of("training", chats, remarks.append, length=config.arch.max_len, rows=1, seed=config.seed)
-        return describe_chats(remarks, chats, rows, base.tokenizer)
+        return describe_chats(remarks, rows, base.tokenizer)
 
     @classmethod
     def load(cls, folder: Folder) -> Self:
@@ -231,8 +231,7 @@ class Chat(LanguageModel):
         return ids, [min(max_tokens, length - len(row)) for row in ids]
 
     def _ids(self, messages: Sequence[Message]) -> list[int]:
-        rendered = self.template.render([messages], ask=True)
-        return [EOS, *encoded(rendered, self.tokenizer)[0].ids]
+        return [EOS, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
@@ -241,7 +240,7 @@ class Chat(LanguageModel):
         chats, report = read_chats(files)
         say_dropped(report.lines())
         length = self.module.config.max_len
-        tokens = tokens_of(chats, self.template, self.tokenizer)
+        tokens = tokens_of([chat.messages for chat in chats], self.template, self.tokenizer)
         return rows_of("given", tokens, say, length=length, rows=judged_rows(length))
 
     def _judge(self, rows: ChatRows, precision: Precision) -> dict[str, Score]:  # type: ignore[override]

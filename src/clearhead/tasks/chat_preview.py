@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clearhead.data.chat_rows import ChatRows, ChatTokens
+from clearhead.data.chat_rows import ChatRows
 from clearhead.data.tokenizers import EOS, PAD, Tokenizer
 
 __all__ = ["ChatPreview", "describe_chats"]
@@ -27,9 +27,7 @@ class ChatPreview:
     row: tuple[tuple[str, int, bool], ...]
 
 
-def describe_chats(
-    remarks: Sequence[str], chats: Sequence[ChatTokens], rows: ChatRows, tokenizer: Tokenizer
-) -> ChatPreview:
+def describe_chats(remarks: Sequence[str], rows: ChatRows, tokenizer: Tokenizer) -> ChatPreview:
     """What would be trained on; the first batch is its first row."""
     batch = rows.batch(rows.epoch(0)[0])
     ids, labels = batch.ids[0].tolist(), batch.labels[0].tolist()
@@ -47,7 +45,7 @@ def describe_chats(
     return ChatPreview(
         tuple(remarks),
         len(rows),
-        sum(min(len(chat.ids), rows.length) for chat in chats),
+        rows.tokens,
         rows.predicted,
         len(rows.epoch(0)),
         rows.length,

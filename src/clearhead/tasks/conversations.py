@@ -5,23 +5,24 @@ A template says how a conversation is written, and which of it the assistant wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 import torch
 
 from clearhead.data.chat_rows import ChatRows, ChatTokens
-from clearhead.data.chats import Chat, hold_out_chats, read_chats
+from clearhead.data.chats import Chat, Message, hold_out_chats, read_chats
 from clearhead.data.tokenizers import EOS, Tokenizer
 from clearhead.errors import DataError
 from clearhead.generation.template import ChatTemplate, Stretch
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import ChatConfig
+from clearhead.tasks.reading import unknown_share
 from clearhead.tasks.texts import TextJob, judged
 from clearhead.training.cross_entropy import perplexity
 
-__all__ = ["ChatJob", "encoded", "ending", "read_parts", "rows_of", "tokens_of"]
+__all__ = ["ChatJob", "ending", "read_parts", "rows_of", "tokens_of"]
 
 
 class ChatJob(TextJob):
@@ -87,6 +88,10 @@ def rows_of(
         raise DataError(
             f"no answer of the {name} chats begins within {length} tokens", "begin with a model of longer texts"
         )
+    learned = [[token for token, own in zip(chat.ids, chat.learned, strict=True) if own] for chat in chats]
+    for rows_, what in (([chat.ids for chat in chats], f"the {name} chats"), (learned, f"the {name} answers")):
+        for remark in unknown_share(rows_, what):
+            say(f"remark: {remark}")
     if part.cut:
         lost = f", {part.dropped:,} of them dropped: no answer is left" if part.dropped else ""
         what = f"{name} chat is" if part.cut == 1 else f"{name} chats are"
@@ -106,17 +111,25 @@ def ending(template: ChatTemplate, tokenizer: Tokenizer) -> tuple[int, list[str]
     return EOS, [] if end is None else [end.text]
 
 
-def tokens_of(chats: Sequence[Chat], template: ChatTemplate, tokenizer: Tokenizer) -> list[ChatTokens]:
-    """The conversations as tokens; where the template does not say that an answer ends, EOS does.
+def tokens_of(
+    chats: Sequence[Sequence[Message]], template: ChatTemplate, tokenizer: Tokenizer, *, ask: bool = False
+) -> list[ChatTokens]:
+    """The messages of conversations as tokens; where the template does not say that an answer ends, EOS does.
+
+    With `ask` the assistant's turn is begun behind them; what was said before reads as it was learned.
 
     Raises:
         ConfigError: the template cannot be used.
     """
-    made = encoded(template.render([chat.messages for chat in chats]), tokenizer)
-    return made if template.ending() is not None else [_ended(chat) for chat in made]
+    bare = template.ending() is None
+    rendered = template.render(chats, ask=ask, answers=bare or not ask)
+    if bare:
+        eos = next(text for text, token in tokenizer.specials.items() if token == EOS)
+        rendered = [list(_ended(chat, eos)) for chat in rendered]
+    return _encoded(rendered, tokenizer)
 
 
-def encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> list[ChatTokens]:
+def _encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> list[ChatTokens]:
     """Rendered conversations as tokens: what is no special token is read as plain text, all at once."""
     plain = iter(tokenizer.encode([s.text for chat in rendered for s in chat if not s.special]))
     chats = []
@@ -127,13 +140,9 @@ def encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> list
     return chats
 
 
-def _ended(chat: ChatTokens) -> ChatTokens:
-    """EOS behind each stretch of the assistant's."""
-    ids, learned = [], []
-    for i, (token, own) in enumerate(zip(chat.ids, chat.learned, strict=True)):
-        ids.append(token)
-        learned.append(own)
-        if own and not (i + 1 < len(chat.ids) and chat.learned[i + 1]):
-            ids.append(EOS)
-            learned.append(True)
-    return ChatTokens(ids, learned)
+def _ended(stretches: Sequence[Stretch], eos: str) -> Iterator[Stretch]:
+    """The same with an end after each answer."""
+    for one, following in zip_longest(stretches, stretches[1:]):
+        yield one
+        if one.answer and (following is None or (following.answer, following.learned) != (True, one.learned)):
+            yield Stretch(eos, True, one.learned, True)

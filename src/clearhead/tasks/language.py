@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -29,7 +30,7 @@ from clearhead.progress import doing
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
-from clearhead.tasks.reading import TextWarning, cut, full
+from clearhead.tasks.reading import TextWarning, cut, full, unknown_share
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
 from clearhead.tasks.text_inside import TextInside
@@ -38,6 +39,9 @@ from clearhead.training.cross_entropy import perplexity
 from clearhead.training.loop import run
 
 __all__ = ["LanguageModel", "Shown"]
+
+
+_COUNTED = 2**22  # tokens of a part in which those that are unknown are counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +109,9 @@ class LanguageModel(TextInside):
         for name, tokens in parts.items():
             if not len(tokens):
                 raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
+        for name, tokens in parts.items():
+            for remark in unknown_share([tokens[:_COUNTED]], f"the {name} part's beginning"):
+                session.say(f"remark: {remark}")
         module = begin(config, tokenizer, base)
         parameters = sum(p.numel() for p in module.parameters())
         session.say(
@@ -334,11 +341,12 @@ class LanguageModel(TextInside):
         config = LanguageConfig.model_validate(self.folder.config()["run"]) if self.folder else LanguageConfig()
         empty = Dropped()
         pieces = read_pieces(files, column=config.data.text, separator=config.data.separator, empty=empty)
-        total, tokens, size = 0.0, 0, 0
+        total, tokens, size, read = 0.0, 0, 0, list[np.ndarray]()
         module, length = self._ready(self.module, precision), self.module.config.max_len
         with torch.inference_mode():
             for text in _documents(pieces):
                 ids = [EOS, *self.tokenizer.encode([text])[0], EOS]
+                read.append(np.array(ids, dtype=np.int32))
                 size += len(text.encode())
                 for start in range(0, len(ids) - 1, length):
                     row = torch.tensor([ids[start : start + length + 1]])
@@ -347,6 +355,8 @@ class LanguageModel(TextInside):
                     tokens += row.size(1) - 1
         if precision == "float32":  # which is always measured
             _say_empty(empty, say)
+            for remark in unknown_share(read, "these texts"):
+                say(f"remark: {remark}")
         how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
         return {
             "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),

@@ -35,8 +35,8 @@ from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pair_inside import FORBIDDEN, PairInside
 from clearhead.tasks.pairs import preview_pairs, train_pairs
-from clearhead.tasks.reading import TextWarning, cut, stopped
-from clearhead.tasks.session import Session, say_dropped
+from clearhead.tasks.reading import TextWarning, cut, stopped, unknown_share
+from clearhead.tasks.session import Session, say, say_dropped
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
 __all__ = ["CutWarning", "PairModel", "Written"]
@@ -283,6 +283,9 @@ class PairModel(PairInside, ABC):
         """
         pairs, report = read_pairs(files, self._data_config(columns or {}))
         say_dropped(report.lines())
+        for side, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
+            for remark in unknown_share(tokenizer.encode([getattr(p, side) for p in pairs]), f"these {side}s"):
+                say(f"remark: {remark}")
         scores: dict[str, Any] = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
         for arithmetic in dict.fromkeys((precision, "float32")):
             judged = self._judge(

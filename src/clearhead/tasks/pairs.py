@@ -25,6 +25,7 @@ from clearhead.folder import Folder
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.progress import doing
 from clearhead.tasks.config import PairConfig
+from clearhead.tasks.reading import unknown_share
 from clearhead.tasks.room import check_room
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
@@ -189,6 +190,9 @@ def _job(
         both = tokenizers.source, tokenizers.target
         recut = recut_pairs(sources, targets, both, dropout, config.seed) if dropout else None
         src, tgt = tokenizers.source.encode(sources), tokenizers.target.encode(targets)
+        for rows, side in ((src, "sources"), (tgt, "targets")):
+            for remark in unknown_share(rows, f"the {name} {side}"):
+                say(f"remark: {remark}")
         made = PairSet(src, tgt, config.arch.max_len, recut=recut)
         if made.dropped:
             say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")

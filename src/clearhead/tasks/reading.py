@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Reading", "TextWarning", "cut", "full", "not_known", "stopped"]
+import numpy as np
+
+from clearhead.data.tokenizers import UNK
+
+__all__ = ["Reading", "TextWarning", "cut", "full", "not_known", "stopped", "unknown_share"]
 
 _NAMED = 8  # words
 
@@ -36,6 +40,22 @@ def not_known(words: Sequence[str]) -> list[str]:
         named.append(f"{more} more")
     listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
     return [f"the model does not know {listed}: it reads <unk>" + " for each" * (len(words) > 1)]
+
+
+def unknown_share(rows: Iterable[Sequence[int] | np.ndarray], what: str) -> list[str]:
+    """The remark on how many of the tokens of texts are <unk>; none where all are known.
+
+    Args:
+        rows: token ids.
+        what: the texts, in words.
+    """
+    count = unknown = 0
+    for row in rows:
+        count, unknown = count + len(row), unknown + int((np.asarray(row) == UNK).sum())
+    if not unknown:
+        return []
+    share = f"{unknown / count:.1%}".replace("%", " %") if unknown >= 0.001 * count else "less than 0.1 %"
+    return [f"{share} of the tokens of {what} ({unknown:,} of {count:,}) are <unk>, which the vocabulary does not hold"]
 
 
 def cut(tokens: int, kept: int, *, which: str = "") -> str:

@@ -32,6 +32,7 @@ from clearhead.progress import doing
 from clearhead.ranges import Count, check
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.reading import unknown_share
 from clearhead.tasks.room import check_room
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
@@ -410,7 +411,10 @@ def _job(
 ) -> WordJob:
     def corpus(lines: Sequence[str], seed: int) -> WordSet:
         window = 0 if config.arch.objective == "next" else config.arch.window
-        rows = list(encode_words(tokenizer, lines))
+        every = list(encode_words(tokenizer, lines, known=False))
+        for remark in unknown_share(every, f"{len(lines):,} lines"):
+            say(f"{remark}: they are left out (--vocabulary.min-count)")
+        rows = [row[row != UNK] for row in every]
         return WordSet(
             rows, tokenizer.vocab_size, window=window, sample=config.vocabulary.sample, drawn=_DRAWN, seed=seed
         )
