@@ -177,6 +177,8 @@ def _words(error: OSError, path: Path, wanted: int | None) -> tuple[str, str]:
             f"cannot be written: {full} ({', '.join(sizes) or 'no more is known'}); what stood there is as it was",
             "free some space, then give the same command again, a training with --resume",
         )
+    if error.errno in _GONE and path.resolve().is_relative_to("/proc"):
+        return "cannot be written: this place takes no files", "choose a folder on a disk"
     if error.errno in _GONE:
         return (
             "the folder was removed or moved while it was written to",

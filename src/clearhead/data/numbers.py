@@ -11,17 +11,20 @@ CSV holds a token and its encoding a line.
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clearhead.errors import ClearheadError, DataError
+from clearhead.data.tables import csv_rows
+from clearhead.errors import DataError
+from clearhead.parsing import parse_json, parse_yaml, read_file
 from clearhead.ranges import Heads, Seed
 
 __all__ = ["AttentionNumbers", "Memory", "Weights", "read_numbers"]
+
+_MOST = 2**23  # bytes of a file: such arithmetic is for eyes
+_ROUNDED = 0.015  # that a row of shares may be away from 1, by rounding
 
 
 def _even(rows: list[list[float]]) -> list[list[float]]:
@@ -104,11 +107,27 @@ class AttentionNumbers(_Part):
         ):
             if rows is not None and len(rows) != len(tokens):
                 raise ValueError(f"{name} has {len(rows)} rows for {len(tokens)} tokens")
+        for name, table in (("percentages", self.percentages), ("bias", self.bias)):
+            _check_width(name, table, len(asked))
+        if isinstance(self.mask, list) and len({len(row) for row in self.mask}) != 1:
+            raise ValueError(
+                f"the rows of mask have {', '.join(str(len(row)) for row in self.mask)} numbers: give all as many"
+            )
+        for number, row in enumerate(self.percentages or [], 1):
+            if min(row) < 0 or abs(sum(row) - 1) > _ROUNDED:
+                raise ValueError(f"percentages: row {number} is {row}; shares are not below 0 and sum to 1 in each row")
         if self.percentages is None and self.q is None and self.encodings is None:
             raise ValueError("give encodings, or q, k and v, or percentages and v")
         if self.percentages is not None and self.v is None and self.encodings is None:
             raise ValueError("percentages weigh values: give v, or encodings")
         return self
+
+
+def _check_width(name: str, table: list[list[float]] | None, columns: int) -> None:
+    """That each row of a table has a column for each token that is asked."""
+    for number, row in enumerate(table or [], 1):
+        if len(row) != columns:
+            raise ValueError(f"{name}: row {number} has {len(row)} numbers for {columns} tokens that are asked")
 
 
 def read_numbers(path: str | Path) -> AttentionNumbers:
@@ -118,14 +137,11 @@ def read_numbers(path: str | Path) -> AttentionNumbers:
         DataError: the file cannot be read or understood; the message names line or field and the mend.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read: {error}", "name a file of numbers in UTF-8", file=path) from error
-    readers = {".yaml": _yaml, ".yml": _yaml, ".json": _json, ".csv": _csv}
+    readers = {".yaml": parse_yaml, ".yml": parse_yaml, ".json": parse_json, ".csv": _csv}
     if path.suffix.lower() not in readers:
         raise DataError(f"{path.suffix or 'no'} suffix", f"name it {', '.join(readers)}", file=path)
-    found = readers[path.suffix.lower()](text, path)
+    text = read_file(path, missing="name a file of numbers in UTF-8", most=_MOST)
+    found = readers[path.suffix.lower()](text, file=path)
     try:
         return AttentionNumbers.model_validate(found)
     except ValidationError as error:
@@ -137,33 +153,15 @@ def read_numbers(path: str | Path) -> AttentionNumbers:
         raise DataError(f"{where}: {message}" if where else message, mend, file=path) from error
 
 
-def _yaml(text: str, path: Path) -> Any:
-    try:
-        import yaml
-    except ModuleNotFoundError as error:
-        raise ClearheadError("YAML needs PyYAML", 'pip install "clearhead[worksheet]"') from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = None if error.problem_mark is None else error.problem_mark.line + 1
-        raise DataError(f"not valid YAML: {error.problem}", "mend it there", file=path, line=line) from error
-
-
-def _json(text: str, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"not valid JSON: {error.msg}", "mend it there", file=path, line=error.lineno) from error
-
-
-def _csv(text: str, path: Path) -> Any:
+def _csv(text: str, *, file: Path) -> Any:
     tokens, encodings = [], []
-    for line, row in enumerate(csv.reader(text.splitlines()), 1):
-        if not row:
-            continue
+    mend = "write a token, then its numbers, with commas between them"
+    for line, row in csv_rows(iter(enumerate(text.split("\n"), 1)), file):
+        if len(row) == 1:
+            raise DataError(f"there are no numbers behind {row[0][:40]!r}", mend, file=file, line=line)
         try:
             encodings.append([float(x) for x in row[1:]])
         except ValueError as error:
-            raise DataError(f"{error}", "write a token, then its numbers", file=path, line=line) from error
+            raise DataError(f"{error}", mend, file=file, line=line) from None
         tokens.append(row[0])
-    return {"title": path.stem, "tokens": tokens, "encodings": encodings}
+    return {"title": file.stem, "tokens": tokens, "encodings": encodings}

@@ -17,7 +17,7 @@ import numpy as np
 from clearhead.errors import ClearheadError, DataError
 from clearhead.views.canvas import FAINT, INK, LIGHT, LINE, STRONG, new_figure, style
 from clearhead.views.labels import name_curves
-from clearhead.views.terminal import WRITING, percent, visible, weight_rows
+from clearhead.views.terminal import WRITING, percents, visible, weight_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,12 +83,12 @@ class _Scale:
 
     palette: str
     signed: bool
-    number: Callable[[float], str]
+    numbers: Callable[[Sequence[float]], list[str]]
     end: Callable[[float], str]
 
 
-_SHARES = _Scale("Blues", False, percent, lambda share: f"{100 * share:.0f} %")
-_SIGNED = _Scale("PuOr", True, lambda x: "" if math.isnan(x) else f"{x:.2g}", lambda x: f"{x:.3g}")
+_SHARES = _Scale("Blues", False, percents, lambda share: f"{100 * share:.0f} %")
+_SIGNED = _Scale("PuOr", True, lambda row: ["" if math.isnan(x) else f"{x:.2g}" for x in row], lambda x: f"{x:.3g}")
 
 
 def _map(
@@ -211,8 +211,8 @@ def _write_numbers(axes: Axes, cells: QuadMesh, table: list[list[float]], size: 
     dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.3
     style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": size - 1}
     for y, row in enumerate(table):
-        for x, weight in enumerate(row):
-            axes.text(x, y, scale.number(weight), color="white" if dark[y, x] else INK, **style)
+        for x, number in enumerate(scale.numbers(row)):
+            axes.text(x, y, number, color="white" if dark[y, x] else INK, **style)
 
 
 def _colour_bar(figure: Figure, cells: QuadMesh, scale: _Scale) -> Axes:

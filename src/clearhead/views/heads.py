@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearhead.insight.roles import HeadRole
 from clearhead.views.canvas import FAINT, INK, LINE, new_figure, style
-from clearhead.views.terminal import percent, visible
+from clearhead.views.terminal import percents, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,8 +80,8 @@ def joins_figure(joins: Joins, *, title: str = "") -> Figure:
         _heat(axes, rows, names, [visible(word) for word in joins.words], top=top)
         axes.tick_params(axis="x", labelrotation=35)
         for y, row in enumerate(rows):
-            for x, weight in enumerate(row):
-                _write(axes, x, y, percent(weight), size=7, dark=weight > _DARK * top)
+            for x, (weight, written) in enumerate(zip(row, percents(row), strict=True)):
+                _write(axes, x, y, written, size=7, dark=weight > _DARK * top)
         axes.set_xlabel("weight on each word, in per cent", fontsize=8, color=FAINT)
         heading = title or f'where "{joins.words[joins.word]}" looks'
         axes.set_title(visible(heading), loc="left", fontsize=10, fontweight="bold", parse_math=False)

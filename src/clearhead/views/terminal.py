@@ -23,8 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from clearhead.errors import ClearheadError
+from clearhead.views.shares import whole_percents
 
-__all__ = ["attention_table", "percent", "print_trimmed", "visible", "weight_rows", "writable"]
+__all__ = ["attention_table", "percent", "percents", "print_trimmed", "visible", "weight_rows", "writable"]
 
 WRITING = ("written word, attends", "source word, attended")  # what rows and columns are
 READING = ("token, looks at", "token, looked at")  # of a text that looks at itself
@@ -116,6 +117,11 @@ def percent(weight: float) -> str:
     return "·" if abs(weight) < 0.01 else f"{100 * weight:.0f}"
 
 
+def percents(weights: Sequence[float]) -> list[str]:
+    """A row of weights in whole percent, which sum to 100 where these sum to 1."""
+    return [percent(math.nan if whole is None else whole / 100) for whole in whole_percents(weights)]
+
+
 def visible(label: str) -> str:
     """The label with control characters, line ends and blanks that nobody would see replaced by visible symbols."""
     if not label.strip(" "):
@@ -159,7 +165,7 @@ class _Heat:
     def _lines(self, width: int) -> list[Text]:
         margin = max(map(cell_len, (*self.rows, *self._asks)))
         room = max(1, width - margin - 1)
-        digits = max((len(percent(w)) for row in self.weights for w in row), default=1)
+        digits = max((len(written) for row in self.weights for written in percents(row)), default=1)
         widths = [max(4, digits + 2, cell_len(column) + 2) for column in self.columns]
         if sum(widths) <= room:
             return list(self._block(range(len(self.columns)), margin, widths, self.columns))
@@ -186,7 +192,8 @@ class _Heat:
         yield _line(_right(does, margin), " ", "─" * sum(widths[i] for i in columns))
         for label, row in zip(self.rows, self.weights, strict=True):
             largest = max((w for w in row if not math.isnan(w)), default=0.0)
-            cells = [_cell(row[i], widths[i], largest=row[i] == largest and largest > 0) for i in columns]
+            written = percents(row)
+            cells = [_cell(row[i], written[i], widths[i], largest=row[i] == largest and largest > 0) for i in columns]
             yield _line(Text(_right(label, margin)), " ", *cells)
 
 
@@ -197,7 +204,7 @@ def _line(*parts: str | Text) -> Text:
     return line
 
 
-def _cell(weight: float, width: int, *, largest: bool) -> Text:
+def _cell(weight: float, written: str, width: int, *, largest: bool) -> Text:
     strength = 0.0 if math.isnan(weight) else min(1.0, max(0.0, weight))
     style = "bold " if largest else ""
     if strength >= _SHADE_FROM:
@@ -205,7 +212,7 @@ def _cell(weight: float, width: int, *, largest: bool) -> Text:
         style += f"#ffffff on #{red:02x}{green:02x}{blue:02x}"
     elif not largest:
         style += "dim"
-    return Text(_centred(f"{percent(weight):>2}", width), style=style)
+    return Text(_centred(f"{written:>2}", width), style=style)
 
 
 def _legend(columns: tuple[str, ...], width: int) -> Iterator[Text]:

@@ -15,7 +15,7 @@ from clearhead.views.worksheet.text import proof
 __all__ = ["spreadsheet"]
 
 _PLAIN = '[<-1E+299]"-inf";0.0000'
-_PERCENT = "0 %"
+_PERCENT = "0.0 %"  # of live numbers: whole ones would not sum to 100
 
 
 def spreadsheet(paper: Paper) -> bytes:

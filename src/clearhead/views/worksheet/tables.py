@@ -10,9 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+
+from clearhead.errors import ConfigError
+from clearhead.views.shares import whole_percents
 
 __all__ = [
     "Additive",
@@ -96,9 +100,28 @@ class Table:
     values: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        values = self.op.values()
+        with np.errstate(all="ignore"):
+            values = self.op.values()
         assert values.shape == (len(self.rows), len(self.columns)), (self.name, values.shape)
         object.__setattr__(self, "values", values)
+        self._check_size()
+
+    def _check_size(self) -> None:
+        """-inf is a closed place where it was put in; what only overflows is no number."""
+        inputs = [value for value in vars(self.op).values() if isinstance(value, Table)]
+        closed = isinstance(self.op, Given) or any(np.isneginf(table.values).any() for table in inputs)
+        wrong = ~np.isfinite(self.values) & ~(np.isneginf(self.values) & closed)
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise ConfigError(
+                f"{self.name}[{self.rows[row]}, {self.columns[column]}] is too large a number to be computed with",
+                "give smaller numbers",
+            )
+
+    @cached_property
+    def percents(self) -> list[list[int | None]]:
+        """Each row of shares as whole percentages, which sum to 100 where the shares sum to 1."""
+        return [whole_percents(row) for row in self.values.tolist()]
 
     @property
     def given(self) -> bool:
@@ -279,7 +302,7 @@ class Softmax(Op):
 
 @dataclass(frozen=True, eq=False)
 class Unit(Op):
-    """Each row over its length."""
+    """Each row over its length; a row of zeros stays one."""
 
     x: Table
 
@@ -292,15 +315,20 @@ class Unit(Op):
         return f"{symbol(self.x)} / \\lVert {symbol(self.x)} \\rVert"
 
     def values(self) -> np.ndarray:
-        return self.x.values / np.linalg.norm(self.x.values, axis=1, keepdims=True)
+        lengths = np.linalg.norm(self.x.values, axis=1, keepdims=True)
+        lengths[np.isinf(lengths)] = np.nan  # else what overflows would seem to be no number at all
+        return np.divide(self.x.values, lengths, out=np.zeros_like(self.x.values), where=lengths != 0)
 
     def written(self, row: int, column: int) -> str:
+        if not self.x.values[row].any():
+            return "0, a row of zeros has no direction"
         squares = " + ".join(f"{number(x)}²" for x in self.x.values[row])
         return f"{number(self.x.values[row, column])} / √({squares})"
 
     def live(self, row: int, column: int, at: Places) -> str:
         whole = at.row(self.x, row)
-        return f"{at.cell(self.x, row, column)}/SQRT(SUMPRODUCT({whole},{whole}))"
+        length = f"SQRT(SUMPRODUCT({whole},{whole}))"
+        return f"IF({length}=0,0,{at.cell(self.x, row, column)}/{length})"
 
 
 @dataclass(frozen=True, eq=False)

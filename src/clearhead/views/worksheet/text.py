@@ -18,7 +18,7 @@ def cell(table: Table, row: int, column: int, *, digits: int | None = None) -> s
     """One number as people read it: a share as a percentage, else with so many digits (default: as many as it has)."""
     x = float(table.values[row, column])
     if table.percent:
-        return f"{100 * x:.0f} %"
+        return f"{table.percents[row][column]} %"
     return number(x) if digits is None or math.isinf(x) else f"{x:.{digits}f}"
 
 
