@@ -100,9 +100,10 @@ def _normaliser(logits: Tensor, p: Tensor, place: tuple[Tensor, Tensor]) -> Tens
     at_label = p[place].float()
     least = max(torch.finfo(p.dtype).tiny, torch.finfo(torch.float32).tiny)
     found = logits[place].float() - at_label.clamp(min=least).log()
-    lost = (at_label < least).nonzero()[:, 0]
-    found[lost] = logits[lost].amax(-1).float() - p[lost].amax(-1).float().log()
-    return found
+    lost = at_label < least
+    if logits.device.type == "cpu" and not lost.any():  # another device would have to be waited for
+        return found
+    return torch.where(lost, logits.amax(-1).float() - p.amax(-1).float().log(), found)
 
 
 def _columns_times(p: Tensor, x: Tensor) -> Tensor:
