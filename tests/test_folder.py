@@ -17,6 +17,7 @@ from torch import nn
 import clearhead
 from clearhead.errors import ClearheadError, ConfigError, FolderError
 from clearhead.folder import FORMAT, Folder, replacing, unshared, write_text
+from clearhead.tasks.heads import examine
 
 SRC = Path(__file__).parent.parent / "src"
 ARCH = {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "max_len": 64}
@@ -365,6 +366,9 @@ def test_weights_that_are_no_numbers_are_said_once(mine: Path, value: float) -> 
     for beam in (1, 4):
         with pytest.raises(ConfigError, match="no text can be written: the model's probabilities are not numbers"):
             model.translate(["A house."], beam=beam)
+    for act in (lambda: model.translate(["A house."], precision="int8"), lambda: examine(model, [])):
+        with pytest.raises(ConfigError, match="not every weight is a finite number"):
+            act()
 
 
 def test_where_json_is_cut_is_named_with_its_line(mine: Path) -> None:

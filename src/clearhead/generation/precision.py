@@ -35,7 +35,8 @@ def prepared(module: M, precision: Precision) -> M:
     """A copy of `module`, which is in float32, that writes in `precision`; what is not packed is shared with it.
 
     Raises:
-        ConfigError: int8 is asked for on a device that is no CPU, or of a PyTorch without its int8 products.
+        ConfigError: int8 is asked for on a device that is no CPU, or of a PyTorch without its int8 products, or of
+            weights that are not finite.
     """
     shared = {id(x): x for x in [*module.parameters(), *module.buffers()]}
     if precision == "bfloat16":
@@ -43,6 +44,9 @@ def prepared(module: M, precision: Precision) -> M:
             shared[id(weight)] = nn.Parameter(weight.detach().bfloat16(), requires_grad=False)
     ready = copy.deepcopy(module, shared)
     if precision == "int8":
+        if not all(weight.isfinite().all() for weight in module.parameters()):
+            problem = "not every weight is a finite number: there are no bytes for it"
+            raise ConfigError(problem, "take an intact copy of the model, or train again")
         _replace_linear(ready, _Int8Linear)
     elif _packs(ready):
         _replace_linear(ready, _PackedLinear)

@@ -44,8 +44,11 @@ def examine(
         done: is told whenever so many more texts have been read.
 
     Raises:
-        ConfigError: the model has no heads.
+        ConfigError: the model has no heads, or not every weight is a finite number.
     """
+    if not all(weight.isfinite().all() for weight in model.module.parameters()):
+        mend = "take an intact copy of the model, or train again"
+        raise ConfigError("nothing can be measured: not every weight is a finite number", mend)
     traces = []
     for example in examples:
         # All that a pass shows would be gigabytes for a few hundred texts: what is read here is kept.
