@@ -19,8 +19,8 @@ SRC = Path(__file__).parent.parent / "src"
 PACKAGE = SRC / "clearhead"
 
 FLOORS = (
-    ("look", "edits", "regions", "errors", "processor"),
-    ("attention", "disk", "interrupting", "parsing", "progress", "ranges"),
+    ("look", "edits", "regions", "errors", "processor", "ranges"),
+    ("attention", "disk", "fields", "interrupting", "parsing", "progress"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
     ("tasks",),
@@ -35,6 +35,7 @@ NEIGHBOURS: dict[tuple[str, str], str] = {
     ("look", "errors"): "the errors people read are the ground that everything stands on",
     ("edits", "errors"): "the same",
     ("regions", "errors"): "the same",
+    ("ranges", "errors"): "the same",
     ("look", "edits"): "a watch hands edits to the values it is shown",
     ("look", "regions"): "the labels of a trace may be parts of a picture or spans of time",
 }

@@ -18,13 +18,14 @@ from io import FileIO
 from pathlib import Path
 
 from clearhead.errors import FolderError
+from clearhead.ranges import given
 
 try:
     import fcntl
 except ImportError:  # Windows has no such lock: two trainings into one folder are not noticed there
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append", "failing", "identity", "is_at", "lock", "replacing", "taken", "unlock", "write_text"]
+__all__ = ["append", "failing", "identity", "is_at", "lock", "named", "replacing", "taken", "unlock", "write_text"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _GONE = (errno.ENOENT, errno.ESTALE)
@@ -102,6 +103,28 @@ def append(file: FileIO, path: Path, content: bytes, *, lasting: bool = True) ->
             with suppress(OSError):
                 file.truncate(end)
             raise
+
+
+def named(path: str | os.PathLike[str]) -> Path:
+    """The path of a file or folder, as a person names it; nothing need be there.
+
+    Raises:
+        FolderError: no file could have this name: it is empty, too long, not UTF-8, or has a NUL in it.
+    """
+    text = os.fspath(path)
+    if not text:
+        raise FolderError("the name of a file or folder is empty", "name one; a variable of the shell may be unset")
+    try:
+        text.encode("utf-8")
+        Path(text).lstat()
+    except UnicodeEncodeError:
+        raise FolderError(f"the name {text!a} is not valid UTF-8", "rename it") from None
+    except ValueError:
+        raise FolderError(f"the name {text!a} has a NUL in it", "name another") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise FolderError(f"{given(text)} cannot be a name: {error.strerror}", "name another") from None
+    return Path(text)
 
 
 def identity(place: Path | int) -> tuple[int, int]:

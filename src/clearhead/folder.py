@@ -24,16 +24,61 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clearhead.disk import append, failing, identity, lock, replacing, unlock, write_text
+from pydantic import BaseModel, ConfigDict
+
+from clearhead.disk import append, failing, identity, lock, named, replacing, unlock, write_text
 from clearhead.errors import FolderError, nearest
+from clearhead.fields import INTACT, checked
+from clearhead.parsing import parse_json, read_file
+from clearhead.ranges import Entries, Steps, given
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FORMAT", "Folder", "replacing", "write_text"]
+__all__ = ["FORMAT", "Folder", "checkpoint_file", "replacing", "unshared", "write_text"]
 
 FORMAT = 1
 _LOCK = ".lock"
+
+
+class _Object(BaseModel):
+    """What anybody may rely on in a JSON object of the folder; there may be more in it."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _Data(_Object):
+    """What a model was trained on."""
+
+    files: list[str] = []
+    valid: list[str] = []
+    digest: str = ""
+
+
+class _Config(_Object):
+    """config.json; which of these it must have is for the task to say."""
+
+    task: str = ""
+    arch: dict[str, Any] = {}
+    run: dict[str, Any] = {}
+    data: _Data = _Data()
+    results: dict[str, Any] = {}
+    alignment: dict[str, Any] = {}
+    vocab_size: Entries = 1
+    source_vocab_size: Entries = 1
+
+
+class _Moment(_Object):
+    """A moment of the checkpoint history."""
+
+    step: Steps
+    file: str
+
+
+class _History(_Object):
+    """checkpoints/index.json."""
+
+    checkpoints: list[_Moment]
 
 
 class Folder:
@@ -44,7 +89,7 @@ class Folder:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = named(path)
         self._identity: tuple[int, int] | None = None  # known from the first thing written
         self._guarded, self._new, self._lock = False, False, -1
 
@@ -71,34 +116,32 @@ class Folder:
                 "train with clearhead, or install the version that wrote it",
                 file=self.path / "config.json",
             )
+        checked(_Config, config, file=self.path / "config.json")
         return config
+
+    def part(self, name: str, kind: Any, of: str) -> Any:
+        """A field of config.json that has to be there, as the type `kind` has it; `of` is what the folder holds.
+
+        Raises:
+            FolderError: it is missing, or something else.
+        """
+        config, file, about = self.config(), self.path / "config.json", f"this is no configuration of {of}: "
+        if name not in config:
+            raise FolderError(f"{about}{name!r} is missing", INTACT, file=file)
+        return checked(kind, config[name], where=name, about=about, file=file)
 
     def json(self, name: str, missing: str) -> dict[str, Any]:
         """A JSON object in the folder; `missing` is the mend if it is not there."""
         path = self.path / name
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise FolderError("the file is missing", missing, file=path) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise FolderError(f"cannot be read: {error}", "take it from an intact copy", file=path) from error
-        except json.JSONDecodeError as error:
-            raise FolderError(
-                f"not valid JSON: {error.msg}", "take it from an intact copy", file=path, line=error.lineno
-            ) from error
+        text = read_file(path, error=FolderError, missing=missing, mend=INTACT)
+        data = parse_json(text, file=path, error=FolderError, mend=INTACT)
         if not isinstance(data, dict):
-            raise FolderError("not a JSON object", "take it from an intact copy", file=path)
+            raise FolderError("not a JSON object", INTACT, file=path)
         return data
 
     def text(self, name: str) -> str:
         """A text file of the folder."""
-        path = self.path / name
-        try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise FolderError("the file is missing", "copy the model folder whole", file=path) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise FolderError(f"cannot be read: {error}", "take it from an intact copy", file=path) from error
+        return read_file(self.path / name, error=FolderError, missing="copy the model folder whole", mend=INTACT)
 
     def tensors(self, name: str = "model.safetensors") -> tuple[dict[str, Tensor], dict[str, str]]:
         """(tensors, metadata) of a safetensors file in the folder.
@@ -106,6 +149,12 @@ class Folder:
         Raises:
             FolderError: it is missing, cut short or something else.
         """
+        with self._opened(name) as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Any]:
+        """A safetensors file, mapped into memory."""
         from safetensors import SafetensorError, safe_open
 
         path = self.path / name
@@ -113,7 +162,7 @@ class Folder:
             raise FolderError("the file is missing", "copy the model folder whole, or train again", file=path)
         try:
             with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+                yield file
         except (SafetensorError, OSError, ValueError) as error:
             raise FolderError(
                 f"not a whole safetensors file ({path.stat().st_size:,} bytes): {error}",
@@ -121,23 +170,19 @@ class Folder:
                 file=path,
             ) from error
 
+    def shapes(self, name: str = "model.safetensors") -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor of a file, of which no more than the head is read."""
+        with self._opened(name) as file:
+            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+
     def load_into(self, module: Any, name: str = "model.safetensors") -> None:
         """Put the weights of a file into a torch module, strictly.
 
         Raises:
             FolderError: names or shapes differ.
         """
+        self.compare(module, name)
         tensors, _ = self.tensors(name)
-        wanted = {key: tuple(value.shape) for key, value in unshared(module).items()}
-        given = {key: tuple(value.shape) for key, value in tensors.items()}
-        if wanted != given:
-            key = sorted(set(wanted.items()) ^ set(given.items()))[0][0]
-            raise FolderError(
-                f"the weights do not fit the model: {key} is {given.get(key, 'missing')} in the file, "
-                f"{wanted.get(key, 'unknown')} in config.json",
-                "the files are of two models; copy one model folder whole",
-                file=self.path / name,
-            )
         module.load_state_dict(tensors, strict=False)
         wrong = [key for key, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
         if wrong:
@@ -146,6 +191,23 @@ class Folder:
                 f"{self.path / name}: not every weight is a finite number ({count}): what this model says means nothing"
             )
             warnings.warn(said, stacklevel=2)
+
+    def compare(self, module: Any, name: str = "model.safetensors") -> None:
+        """Hold the shapes of a module against those of a file.
+
+        Raises:
+            FolderError: names or shapes differ.
+        """
+        wanted = {key: tuple(value.shape) for key, value in unshared(module).items()}
+        given = self.shapes(name)
+        if wanted != given:
+            key = min(set(wanted.items()) ^ set(given.items()))[0]
+            raise FolderError(
+                f"the weights do not fit the model: {key} is {given.get(key, 'missing')} in the file, "
+                f"{wanted.get(key, 'unknown')} in config.json",
+                "the files are of two models; copy one model folder whole",
+                file=self.path / name,
+            )
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
@@ -269,13 +331,20 @@ class Folder:
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """The history, oldest first: [{"step": 100, "file": "checkpoints/step-000100.safetensors", "loss": 2.3}]."""
-        if not (self.path / "checkpoints/index.json").exists():
+        path = self.path / "checkpoints/index.json"
+        if not path.exists():
             return []
-        return list(self.json("checkpoints/index.json", "")["checkpoints"])
+        index = self.json("checkpoints/index.json", INTACT)
+        checked(_History, index, file=path)
+        moments: list[dict[str, Any]] = index["checkpoints"]
+        for moment in moments:
+            if moment["file"] != checkpoint_file(moment["step"]):
+                raise FolderError(f"step {moment['step']} lies in {given(moment['file'])}", INTACT, file=path)
+        return moments
 
     def add_checkpoint(self, step: int, tensors: Mapping[str, Tensor], **about: float) -> None:
         """Add a moment to the history; `about` is what is known of it (its loss)."""
-        name = _checkpoint(step)
+        name = checkpoint_file(step)
         self.write_tensors(name, tensors, {"step": str(step)})
         others = [c for c in self.checkpoints() if c["step"] != step]
         self._write_index([*others, {"step": step, "file": name, **about}])
@@ -285,7 +354,7 @@ class Folder:
         others = [c for c in self.checkpoints() if c["step"] != step]
         if len(others) < len(self.checkpoints()):
             self._write_index(others)
-        self.remove(_checkpoint(step))
+        self.remove(checkpoint_file(step))
 
     def _write_index(self, checkpoints: list[dict[str, Any]]) -> None:
         self.write_json("checkpoints/index.json", {"checkpoints": sorted(checkpoints, key=lambda c: c["step"])})
@@ -304,7 +373,8 @@ def _system_error(error: Exception) -> OSError:
     return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error))
 
 
-def _checkpoint(step: int) -> str:
+def checkpoint_file(step: int) -> str:
+    """Where a moment of the history lies in the folder."""
     return f"checkpoints/step-{step:06d}.safetensors"
 
 

@@ -1,7 +1,7 @@
 """The numbers that may be given, a range for each kind: of options, of fields in files and of arguments alike.
 
 A range holds what anybody could mean. What lies outside is a slip, or a file that is not what it says, and is refused
-before anything is made of it. No number is nan or infinite, and true and false are no numbers.
+before anything is made of it. No number is nan or infinite; true, false and texts are no numbers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field
 from clearhead.errors import ConfigError
 
 __all__ = [
+    "Amount",
     "Base",
     "Blocks",
     "Count",
@@ -44,8 +45,8 @@ _SHOWN = 200  # characters of a value, or bits of a number
 
 
 def _number(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")
+    if isinstance(value, bool | str):
+        raise ValueError("a number is wanted")
     return value
 
 
@@ -74,6 +75,7 @@ Seed: TypeAlias = Annotated[int, _Number, Field(ge=0, lt=2**63)]
 Count: TypeAlias = Annotated[int, _Number, Field(ge=1, le=10**9)]
 Counted: TypeAlias = Annotated[int, _Number, Field(ge=0, le=10**9)]  # nothing as well
 Texts: TypeAlias = Annotated[int, _Number, Field(ge=1, le=100_000)]  # that are looked into
+Amount: TypeAlias = Annotated[int, _Number, Field(ge=0, le=2**62)]  # of bytes or tokens on a disk
 Share: TypeAlias = Annotated[float, _Number, Field(ge=0, lt=1, allow_inf_nan=False)]
 Part: TypeAlias = Annotated[float, _Number, Field(ge=0, le=1, allow_inf_nan=False)]  # the whole as well
 Factor: TypeAlias = Annotated[float, _Number, Field(ge=0, le=1e6, allow_inf_nan=False)]

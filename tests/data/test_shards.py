@@ -175,3 +175,74 @@ def test_documents_are_told_apart(tokens: Tokens) -> None:
         for token, document, where in zip(ids, documents, at, strict=True):
             number, place = (number + 1, 0) if token == EOS else (number, place + 1)
             assert (document, where) == (number, place)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dtype", "O"),
+        ("dtype", "evil"),
+        ("dtype", "<i8"),
+        ("dtype", ">u2"),
+        ("dtype", 7),
+        ("pieces", "x"),
+        ("pieces", -1),
+        ("done", "perhaps"),
+        ("digest", None),
+        ("parts", {}),
+        ("parts", []),
+        ("parts", {"train": {}, "valid": {}, "test": {}}),
+        ("parts.train.shards", [["../../../../../etc/passwd", 3]]),
+        ("parts.train.shards", [["/etc/passwd", 3]]),
+        ("parts.train.shards", [["train-00001.bin", 3]]),
+        ("parts.train.shards", [["train-00000.bin", -3]]),
+        ("parts.train.shards", [["train-00000.bin", 2**70]]),
+        ("parts.train.shards", [["train-00000.bin"]]),
+        ("parts.train.shards", [7]),
+        ("parts.train.tokens", 1),
+        ("parts.train.bytes", None),
+        ("parts.valid", None),
+        ("more", 1),
+    ],
+)
+def test_a_field_of_the_index_that_cannot_be_is_named(
+    tmp_path: Path, tokenizer: Tokenizer, name: str, value: object
+) -> None:
+    folder = tmp_path / "tokens"
+    write(folder, tokenizer)
+    index = json.loads((folder / "index.json").read_text())
+    digest, inner = index["digest"], index
+    *outer, last = name.split(".")
+    for part in outer:
+        inner = inner[part]
+    inner[last] = value
+    (folder / "index.json").write_text(json.dumps(index))
+    with pytest.raises(FolderError, match=r"index\.json: .*\n  mend: delete .* it is made anew"):
+        open_tokens(folder, digest)
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, '{"pieces": ' + "9" * 5000 + "}"], ids=["deep", "digits"])
+def test_an_index_beyond_bounds_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "index.json").write_text(text)
+    with pytest.raises(FolderError, match="not valid JSON"):
+        open_tokens(tmp_path, "")
+
+
+def test_ids_beyond_the_vocabulary_are_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    folder = tmp_path / "tokens"
+    write(folder, tokenizer)
+    digest = json.loads((folder / "index.json").read_text())["digest"]
+    assert open_tokens(folder, digest, tokenizer.vocab_size) is not None
+    shard = folder / "train-00000.bin"
+    shard.write_bytes(b"\xff\xff" + shard.read_bytes()[2:])
+    with pytest.raises(FolderError, match=r"train-00000\.bin: a token has the id 65,535, and the vocabulary"):
+        open_tokens(folder, digest, tokenizer.vocab_size)
+
+
+def test_an_index_that_says_more_than_the_text_has_is_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    folder = tmp_path / "tokens"
+    write(folder, tokenizer)
+    index = json.loads((folder / "index.json").read_text())
+    (folder / "index.json").write_text(json.dumps({**index, "pieces": 10**9, "done": False}))
+    with pytest.raises(FolderError, match="this is of another text or vocabulary"):
+        write(folder, tokenizer)

@@ -28,10 +28,17 @@ __all__ = ["Learned", "Rotary", "Rotation", "Sinusoidal", "sinusoids"]
 
 def sinusoids(length: int, d_model: int, *, start: int = 0) -> Float[Tensor, "tokens d_model"]:
     """The sinusoidal encodings of positions `start` .. `start + length - 1`, sine and cosine in turns."""
+    if _outlined():
+        return torch.empty(length, d_model)
     position = torch.arange(start, start + length, dtype=torch.float64)[:, None]
     frequency = 10000.0 ** (-torch.arange(0, d_model, 2, dtype=torch.float64) / d_model)
     angle = position * frequency
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :d_model].float()
+
+
+def _outlined() -> bool:
+    """Whether only the shapes of a model are made, without numbers."""
+    return torch.get_default_device().type == "meta"
 
 
 class Sinusoidal(nn.Module):
@@ -101,7 +108,8 @@ class Rotary(nn.Module):
         super().__init__()
         if head_dim % 2:
             raise ConfigError(f"rotary positions turn pairs; head_dim is {head_dim}", "choose an even head_dim")
-        frequency = base ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
+        steps = torch.empty(head_dim // 2) if _outlined() else torch.arange(0, head_dim, 2, dtype=torch.float64)
+        frequency = steps if _outlined() else base ** (-steps / head_dim)
         self.register_buffer("frequency", frequency.float(), persistent=False)
 
     def forward(self, length: int, *, start: int = 0, at: Places | None = None) -> Rotation:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from clearhead.data.text import Piece
 from clearhead.data.tokenizers import EOS, Tokenizer
 from clearhead.disk import replacing, write_text
 from clearhead.errors import FolderError
+from clearhead.fields import checked
+from clearhead.parsing import parse_json, read_file
+from clearhead.ranges import Amount, given
 
 __all__ = ["Part", "Survey", "Tokens", "held_out", "open_tokens", "survey", "write_tokens"]
 
@@ -30,6 +34,8 @@ PARTS = ("train", "valid")
 _SHARD = 2**24  # tokens of a shard, about
 _BATCH = 2**22  # characters that are tokenised at once
 _SAMPLE = 2**24  # characters that a tokenizer is trained on, at most
+_STRETCH = 2**22  # ids that are looked at together
+_ANEW = "delete {} and give the same command again: it is made anew"
 _MANY = 100  # documents; of fewer, the end of the text is held out
 
 
@@ -80,17 +86,17 @@ def held_out(pieces: Iterable[Piece], about: Survey, share: float) -> Iterator[t
 class Part:
     """What is known of one part; `shards` are (file, tokens)."""
 
-    shards: list[tuple[str, int]] = field(default_factory=list)
-    tokens: int = 0
-    documents: int = 0
-    bytes: int = 0  # of the text in UTF-8
+    shards: list[tuple[str, Amount]] = field(default_factory=list)
+    tokens: Amount = 0
+    documents: Amount = 0
+    bytes: Amount = 0  # of the text in UTF-8
 
 
 @dataclass
 class _Index:
     digest: str
-    dtype: str
-    pieces: int = 0
+    dtype: Literal["<u2", "<u4"]
+    pieces: Amount = 0
     done: bool = False
     parts: dict[str, Part] = field(default_factory=lambda: {name: Part() for name in PARTS})
 
@@ -102,12 +108,13 @@ class Tokens:
         folder: where the shards lie.
         part: what is known of it.
         dtype: of the ids.
+        entries: of the vocabulary that they are of; None: nobody knows.
 
     Raises:
-        FolderError: a shard is missing or cut short.
+        FolderError: a shard is missing or cut short, or holds other ids.
     """
 
-    def __init__(self, folder: Path, part: Part, dtype: str):
+    def __init__(self, folder: Path, part: Part, dtype: str, entries: int | None = None):
         self.about, self._shards = part, []
         for name, count in part.shards:
             path = folder / name
@@ -115,10 +122,15 @@ class Tokens:
             if size != count * np.dtype(dtype).itemsize:
                 raise FolderError(
                     "the shard is missing" if size < 0 else f"it has {size:,} bytes and not those of {count:,} tokens",
-                    f"delete {folder} and give the same command again: it is made anew",
+                    _ANEW.format(folder),
                     file=path,
                 )
-            self._shards.append(np.memmap(path, dtype=dtype, mode="r") if count else np.zeros(0, dtype=dtype))
+            ids = np.memmap(path, dtype=dtype, mode="r") if count else np.zeros(0, dtype=dtype)
+            most = max((int(ids[at : at + _STRETCH].max()) for at in range(0, count, _STRETCH)), default=0)
+            if entries is not None and most >= entries:
+                problem = f"a token has the id {most:,}, and the vocabulary {entries:,} entries"
+                raise FolderError(problem, _ANEW.format(folder), file=path)
+            self._shards.append(ids)
         self._starts = np.concatenate([[0], np.cumsum([count for _, count in part.shards])]).astype(np.int64)
 
     def __len__(self) -> int:
@@ -136,16 +148,16 @@ class Tokens:
         return np.concatenate(found).astype(np.int64) if found else np.zeros(0, dtype=np.int64)
 
 
-def open_tokens(folder: Path, digest: str) -> dict[str, Tokens] | None:
-    """The parts of a corpus, or None if it is not (all) there, or of another text.
+def open_tokens(folder: Path, digest: str, entries: int | None = None) -> dict[str, Tokens] | None:
+    """The parts of a corpus, or None if it is not (all) there, or of another text; `entries`: see `Tokens`.
 
     Raises:
-        FolderError: a shard is missing or damaged.
+        FolderError: a shard or the index is missing or damaged.
     """
     index = _read_index(folder)
     if index is None or index.digest != digest or not index.done:
         return None
-    return {name: Tokens(folder, part, index.dtype) for name, part in index.parts.items()}
+    return {name: Tokens(folder, part, index.dtype, entries) for name, part in index.parts.items()}
 
 
 def write_tokens(
@@ -167,12 +179,16 @@ def write_tokens(
     Raises:
         FolderError: the folder cannot be written.
     """
-    dtype = "<u2" if tokenizer.vocab_size <= 2**16 else "<u4"
+    dtype: Literal["<u2", "<u4"] = "<u2" if tokenizer.vocab_size <= 2**16 else "<u4"
     index = _read_index(folder)
     if index is None or index.digest != digest:
         index = _Index(digest, dtype)
     following = iter(pieces)
-    told(sum(len(piece.text) for _, piece in islice(following, index.pieces)))
+    done = [len(piece.text) for _, piece in islice(following, index.pieces)]
+    if len(done) < index.pieces or index.dtype != dtype:
+        problem = f"pieces = {index.pieces}, dtype = {index.dtype!r}: this is of another text or vocabulary"
+        raise FolderError(problem, _ANEW.format(folder), file=folder / "index.json")
+    told(sum(done))
     held: dict[str, list[np.ndarray]] = {name: [] for name in PARTS}
     count = 0
     while batch := _batch(following):
@@ -190,6 +206,11 @@ def write_tokens(
             count = 0
     index.done = True
     _flush(folder, index, held)
+
+
+def shard_file(part: str, number: int) -> str:
+    """The name of a shard of a part, counted from 0."""
+    return f"{part}-{number:05d}.bin"
 
 
 def _batch(pieces: Iterator[tuple[str, Piece]]) -> list[tuple[str, Piece]]:
@@ -210,7 +231,7 @@ def _flush(folder: Path, index: _Index, held: dict[str, list[np.ndarray]]) -> No
         if not len(ids):
             continue
         part = index.parts[name]
-        file = f"{name}-{len(part.shards):05d}.bin"
+        file = shard_file(name, len(part.shards))
         with replacing(folder / file, wanted=ids.nbytes) as aside:
             ids.tofile(aside)
         part.shards.append((file, len(ids)))
@@ -220,19 +241,24 @@ def _flush(folder: Path, index: _Index, held: dict[str, list[np.ndarray]]) -> No
 
 
 def _read_index(folder: Path) -> _Index | None:
+    """What index.json says, every field of the type that it must have.
+
+    Raises:
+        FolderError: it is no index of token shards.
+    """
     path = folder / "index.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        parts = {
-            name: Part(**{**part, "shards": [(str(file), int(count)) for file, count in part["shards"]]})
-            for name, part in data.pop("parts").items()
-        }
-        return _Index(**data, parts=parts)
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise FolderError(
-            f"this is no index of token shards ({error})",
-            f"delete {folder} and give the same command again: it is made anew",
-            file=path,
-        ) from error
+    mend = _ANEW.format(folder)
+    text = read_file(path, error=FolderError, mend=mend)
+    data, about = parse_json(text, file=path, error=FolderError, mend=mend), "this is no index of token shards: "
+    index: _Index = checked(_Index, data, file=path, about=about, mend=mend)
+    if set(index.parts) != set(PARTS):
+        raise FolderError(f"its parts are {given(sorted(index.parts))}, not {' and '.join(PARTS)}", mend, file=path)
+    for name, part in index.parts.items():
+        for number, (file, _) in enumerate(part.shards):
+            if file != shard_file(name, number):
+                raise FolderError(f"parts.{name}.shards.{number}: {given(file)} is no name of a shard", mend, file=path)
+        if part.tokens != sum(count for _, count in part.shards):
+            raise FolderError(f"parts.{name}.tokens = {part.tokens:,} are not those of its shards", mend, file=path)
+    return index

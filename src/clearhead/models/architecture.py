@@ -150,7 +150,9 @@ class DecoderConfig(TransformerConfig):
     @model_validator(mode="before")
     @classmethod
     def _chooses(cls, values: Any) -> Any:
-        return {**PRESETS.get(values.get("preset", "modern"), {}), **values} if isinstance(values, dict) else values
+        return (
+            {**PRESETS.get(str(values.get("preset", "modern")), {}), **values} if isinstance(values, dict) else values
+        )
 
     @model_validator(mode="after")
     def _has_a_window(self) -> DecoderConfig:
@@ -231,8 +233,7 @@ SEQ2SEQ: dict[str, type[EncoderDecoderConfig | RecurrentConfig]] = {
 
 def seq2seq_family(arch: Any) -> str:
     """The family that a configuration, or the values of one, is of: the transformer where nothing is said."""
-    family: str = arch.get("family", "encoder-decoder") if isinstance(arch, Mapping) else getattr(arch, "family", "")
-    return family
+    return str(arch.get("family", "encoder-decoder") if isinstance(arch, Mapping) else getattr(arch, "family", ""))
 
 
 def still_holds(section: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:

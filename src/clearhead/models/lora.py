@@ -100,6 +100,12 @@ def add_adapter(module: nn.Module, config: LoRAConfig, tensors: Mapping[str, Ten
     Raises:
         ConfigError: it is of a model of another shape.
     """
+    ranks = {value.size(0) for name, value in tensors.items() if name.endswith("lora_a") and value.ndim}
+    if ranks != {config.rank}:
+        raise ConfigError(
+            f"the adapter does not fit the model: of rank {', '.join(map(str, ranks)) or 'none'}, not {config.rank}",
+            "put it beside the config.json that it came with",
+        )
     add_lora(module, config, rows)
     wanted = {name: tuple(value.shape) for name, value in adapter(module).items()}
     given = {name: tuple(value.shape) for name, value in tensors.items()}

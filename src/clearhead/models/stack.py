@@ -119,7 +119,7 @@ class Stack(nn.Module):
         self.blocks = nn.ModuleList(
             Block(config, cross=cross, value_residual=value_residual and i > 0) for i in range(layers)
         )
-        self.mix = nn.Parameter(torch.tensor([[1.0, 0.0]]).repeat(layers, 1)) if x0_shortcut else None
+        self.mix = nn.Parameter(torch.tensor([[1.0, 0.0]] * layers)) if x0_shortcut else None
         self.value_residual = value_residual
         self.checkpointing = False  # compute activations again in the backward pass instead of keeping them
         # A post-norm block ends with a norm of its own.

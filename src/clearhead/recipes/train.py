@@ -154,7 +154,7 @@ def _begun(folder: Folder, task: str) -> dict[str, Any]:
 def _saved(path: Path) -> dict[str, Any]:
     """The values of a TOML file, or of the run that a model folder holds."""
     if path.is_dir():
-        run: dict[str, Any] = Folder(path).config()["run"]
+        run: dict[str, Any] = Folder(path).part("run", dict[str, Any], "a model")
         return run
     text = read_file(path, error=ConfigError, missing="name an existing TOML file")
     return parse_toml(text, file=path, error=ConfigError, mend="see https://toml.io for its form")

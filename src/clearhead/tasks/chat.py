@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from clearhead.data.chat_rows import ChatRows
 from clearhead.data.chats import Message, chat_digest, messages_of, read_chats
 from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
-from clearhead.errors import ConfigError
+from clearhead.disk import identity, named
+from clearhead.errors import ClearheadError, ConfigError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Continuer, Sampling, check_writing
 from clearhead.generation.precision import Precision
@@ -23,22 +24,26 @@ from clearhead.generation.reader import Reader
 from clearhead.generation.template import DEFAULT, ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.models.lora import adapter, add_adapter, add_lora, merge
+from clearhead.parsing import read_file
 from clearhead.progress import doing
 from clearhead.tasks.chat_preview import ChatPreview, describe_chats
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.conversations import ChatJob, ending, read_parts, rows_of, tokens_of
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say, say_dropped
 from clearhead.tasks.texts import begin, judged_rows, plan_of
 from clearhead.training.cross_entropy import perplexity
-from clearhead.training.loop import read_metrics, run
+from clearhead.training.loop import reports, run
 
 __all__ = ["Chat"]
 
 _TEMPLATE = "chat_template.jinja"  # the field's name for it
 _ADAPTER = "adapter.safetensors"
+_LONGEST = 2**20  # bytes of a template
+_MOST_BASES = 16  # models that were trained beside one another
 _LEAST = 4  # a share of this of the length is kept free for an answer
 
 
@@ -106,7 +111,7 @@ class Chat(LanguageModel):
             session.say(f"{beside:,} numbers beside the model's {size:,} are trained")
         job = ChatJob(module, learned, judged)
         outcome = run(job, plan_of(config), folder, resume=session.resume, quiet=session.quiet)
-        before = next(m["untrained"] for m in read_metrics(folder) if m["kind"] == "floors")
+        before = float(reports(folder, "floors")[0]["untrained"])
         results = {
             **outcome.to_json(),
             "before": {"loss": round(before, 4), "perplexity": round(perplexity(before), 4)},
@@ -144,18 +149,25 @@ class Chat(LanguageModel):
         Raises:
             FolderError: a file of the folder is missing, damaged or of another model.
         """
-        module, tokenizer = cls._opened(folder)
-        config = ChatConfig.model_validate(folder.config()["run"])
-        alone = not (folder.path / "model.safetensors").exists() and (folder.path / _ADAPTER).exists()
-        if alone:
+        arch, make, tokenizer = cls._described(folder)
+        config: ChatConfig = folder.part("run", ChatConfig, "a chat model")
+
+        def beside() -> Decoder:
+            module = make()
+            if config.lora.rank:
+                add_lora(module, config.lora, _marks(tokenizer))
+            return module
+
+        if _is_alone(folder):
+            _check_bases(folder)
             module = begin(config, tokenizer, _base(config))
             add_adapter(module, config.lora, folder.tensors(_ADAPTER)[0], _marks(tokenizer))
-        elif config.lora.rank:
-            add_lora(module, config.lora, _marks(tokenizer))
-        if not alone:
-            folder.load_into(module)
+        else:
+            module = fitted(folder, arch, beside)
         merge(module)
-        return cls(module, tokenizer, folder, _template(folder.text(_TEMPLATE), tokenizer, folder.path / _TEMPLATE))
+        path = folder.path / _TEMPLATE
+        source = _text_of(path, FolderError, "copy the model folder whole")
+        return cls(module, tokenizer, folder, _template(source, tokenizer, path))
 
     # Answering -------------------------------------------------------------------------------------------------------
 
@@ -266,16 +278,39 @@ def _base(config: ChatConfig) -> LanguageModel:
     return base
 
 
+def _is_alone(folder: Folder) -> bool:
+    """Whether a folder has only what was trained beside another model."""
+    return not (folder.path / "model.safetensors").exists() and (folder.path / _ADAPTER).exists()
+
+
+def _check_bases(folder: Folder) -> None:
+    """Follow the models that each was trained beside, to the one that has weights of its own.
+
+    Raises:
+        FolderError: there is none: they lead back to where they began.
+    """
+    seen: set[tuple[int, int]] = set()
+    while folder.path.is_dir() and _is_alone(folder):
+        if identity(folder.path) in seen:
+            problem = "the model it was trained beside leads back to it"
+            raise FolderError(problem, "name one with model.safetensors as run.base there", file=folder.path)
+        if len(seen) > _MOST_BASES:
+            problem = f"more than {_MOST_BASES} models, each trained beside the next, and none with weights of its own"
+            raise FolderError(problem, "bring the model.safetensors of one of them", file=folder.path)
+        seen.add(identity(folder.path))
+        folder = Folder(folder.part("run", ChatConfig, "a chat model").base or folder.path)
+
+
 def _chosen(config: ChatConfig, base: LanguageModel) -> ChatTemplate:
     """The template that was asked for, or the base's own, or ours."""
     if config.data.template is None:
         return base.template if isinstance(base, Chat) else _template(DEFAULT, base.tokenizer)
-    path = Path(config.data.template)
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the template cannot be read: {error}", "name a file of text in UTF-8", file=path) from error
-    return _template(source, base.tokenizer, path)
+    path = named(config.data.template)
+    return _template(_text_of(path, ConfigError, "name a file of text in UTF-8"), base.tokenizer, path)
+
+
+def _text_of(path: Path, error: type[ClearheadError], mend: str) -> str:
+    return read_file(path, error=error, missing=mend, mend=mend, most=_LONGEST)
 
 
 def _template(source: str, tokenizer: Tokenizer, file: Path | None = None) -> ChatTemplate:

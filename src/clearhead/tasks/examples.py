@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from clearhead.data.config import DataConfig
 from clearhead.data.conllu import read_conllu
 from clearhead.data.files import form_of, open_file, read_lines
 from clearhead.data.pairs import Pair, read_pairs
@@ -27,6 +26,7 @@ from clearhead.errors import ConfigError
 from clearhead.insight.alignment import Gold
 from clearhead.insight.facts import Arc, Facts
 from clearhead.look import Trace
+from clearhead.tasks.run_folder import pair_data
 
 __all__ = ["Example", "built_in", "of_file", "trace_example"]
 
@@ -67,7 +67,7 @@ def built_in(model: Any, count: int, *, seed: int = 0) -> list[Example]:
     _check(model)
     made = sentences("valid", count, seed=seed)
     if _is_pair_model(model):
-        forward = _data(model).source in _ENGLISH
+        forward = pair_data(model.folder).source in _ENGLISH
         return [_pair_example(sentence, forward) for sentence in made]
     return [_one_side(sentence) for sentence in made] + _repeated(model, count // 4, seed)
 
@@ -90,7 +90,7 @@ def of_file(model: Any, file: str, count: int) -> list[Example]:
             for parsed in islice(read_conllu(file), count)
         ]
     if side == "source" and not _is_plain(file):
-        return [_linked(pair) for pair in read_pairs([file], _data(model))[0][:count]]
+        return [_linked(pair) for pair in read_pairs([file], pair_data(model.folder))[0][:count]]
     return [Example(text) for text in islice(_lines(file), count)]
 
 
@@ -101,11 +101,6 @@ def _check(model: Any) -> None:
 
 def _is_pair_model(model: Any) -> bool:
     return hasattr(model, "tokenizers")
-
-
-def _data(model: Any) -> DataConfig:
-    """How the model's own files were read."""
-    return DataConfig.model_validate(model.folder.config()["run"]["data"] if model.folder else {})
 
 
 def _lines(file: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from clearhead.data.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.text_preview import TextPreview, describe_text
 from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
-from clearhead.errors import ConfigError, DataError, FolderError
+from clearhead.errors import ConfigError, DataError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, check_writing, continued
 from clearhead.generation.precision import Precision, Ready
@@ -31,10 +31,12 @@ from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.reading import TextWarning, cut, full, unknown_share
+from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
 from clearhead.tasks.text_inside import TextInside
 from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
+from clearhead.tasks.tokenizer_pair import open_tokenizer
 from clearhead.training.cross_entropy import perplexity
 from clearhead.training.loop import run
 
@@ -95,7 +97,7 @@ class LanguageModel(TextInside):
         base = LanguageModel.base_of(config)
         if started:
             same_run(folder, config, about.digest, "text")
-            tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
+            tokenizer = open_tokenizer(folder, "a language model")
         else:
             session.say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
             _say_empty(corpus.empty, session.say)
@@ -154,23 +156,16 @@ class LanguageModel(TextInside):
         Raises:
             FolderError: a file of the folder is missing, damaged or of another model.
         """
-        module, tokenizer = cls._opened(folder)
-        folder.load_into(module)
-        return cls(module, tokenizer, folder)
+        arch, make, tokenizer = cls._described(folder)
+        return cls(fitted(folder, arch, make), tokenizer, folder)
 
     @staticmethod
-    def _opened(folder: Folder) -> tuple[Decoder, Tokenizer]:
-        """(the model as config.json describes it, its weights not yet read, its tokenizer)."""
-        config = folder.config()
-        try:
-            module = Decoder(DecoderConfig.model_validate(config["arch"]), int(config["vocab_size"]))
-        except (KeyError, ValueError, TypeError, ConfigError) as error:
-            raise FolderError(
-                f"this is no configuration of a language model: {error}",
-                "take it from an intact copy",
-                file=folder.path / "config.json",
-            ) from error
-        return module, Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
+    def _described(folder: Folder) -> tuple[DecoderConfig, Callable[[], Decoder], Tokenizer]:
+        """(the architecture that config.json names, what makes its model, its tokenizer)."""
+        of = "a language model"
+        arch: DecoderConfig = folder.part("arch", DecoderConfig, of)
+        tokenizer = open_tokenizer(folder, of)
+        return arch, lambda: Decoder(arch, tokenizer.vocab_size), tokenizer
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
@@ -338,9 +333,9 @@ class LanguageModel(TextInside):
         return files
 
     def _judge(self, files: Sequence[str], precision: Precision) -> dict[str, Score]:
-        config = LanguageConfig.model_validate(self.folder.config()["run"]) if self.folder else LanguageConfig()
+        run = self.folder.part("run", LanguageConfig, "a language model") if self.folder else LanguageConfig()
         empty = Dropped()
-        pieces = read_pieces(files, column=config.data.text, separator=config.data.separator, empty=empty)
+        pieces = read_pieces(files, column=run.data.text, separator=run.data.separator, empty=empty)
         total, tokens, size, read = 0.0, 0, 0, list[np.ndarray]()
         module, length = self._ready(self.module, precision), self.module.config.max_len
         with torch.inference_mode():

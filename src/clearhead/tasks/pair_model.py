@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
@@ -20,6 +20,7 @@ from clearhead.data.pairs import Pair, clean, read_pairs
 from clearhead.data.preview import Preview
 from clearhead.data.tokenizers import BOS, EOS
 from clearhead.errors import ConfigError, FolderError, MissingError
+from clearhead.fields import INTACT
 from clearhead.folder import Folder
 from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.search import check_beam, search
@@ -29,13 +30,15 @@ from clearhead.insight.alignment import (
     choose_head,
     error_rate,
 )
-from clearhead.models.architecture import Seq2SeqConfig
+from clearhead.models.architecture import RecurrentConfig, Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pair_inside import FORBIDDEN, PairInside
 from clearhead.tasks.pairs import preview_pairs, train_pairs
 from clearhead.tasks.reading import TextWarning, cut, stopped, unknown_share
+from clearhead.tasks.room import fitted
+from clearhead.tasks.run_folder import pair_data
 from clearhead.tasks.session import Session, say, say_dropped
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
@@ -163,21 +166,16 @@ class PairModel(PairInside, ABC):
         Raises:
             FolderError: a file of the folder is missing, damaged or of another model.
         """
-        config = folder.config()
-        try:
-            arch: Seq2SeqConfig = TypeAdapter(Seq2SeqConfig).validate_python(config["arch"])
-            size = config["vocab_size"]
-            module = make_seq2seq(arch, config.get("source_vocab_size", size), size)
-            head = AlignmentHead(**config["alignment"]) if "alignment" in config else None
-        except (KeyError, ValueError, TypeError, ConfigError) as error:
+        of = f"a model that can {cls.name}"
+        arch: Seq2SeqConfig = folder.part("arch", Seq2SeqConfig, of)
+        tokenizers = TokenizerPair.load(folder, of)
+        if arch.tied == "all" and not tokenizers.joint:
             raise FolderError(
-                f"this is no configuration of a model that can {cls.name}: {error}",
-                "take it from an intact copy",
-                file=folder.path / "config.json",
-            ) from error
-        tokenizers = TokenizerPair.load(folder)
-        folder.load_into(module)
-        return cls(module, tokenizers, head, folder)
+                "arch.tied all is of one vocabulary, and there are two", INTACT, file=folder.path / "config.json"
+            )
+        sizes = tokenizers.source.vocab_size, tokenizers.target.vocab_size
+        head = _saved_head(folder, arch, of)
+        return cls(fitted(folder, arch, lambda: make_seq2seq(arch, *sizes)), tokenizers, head, folder)
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
@@ -300,7 +298,7 @@ class PairModel(PairInside, ABC):
         return scores
 
     def _data_config(self, columns: Mapping[str, int | str]) -> DataConfig:
-        data = self.folder.config()["run"]["data"] if self.folder else {}
+        data = pair_data(self.folder).model_dump()
         try:
             return DataConfig.model_validate({**data, **columns})
         except ValidationError as error:
@@ -358,6 +356,18 @@ class PairModel(PairInside, ABC):
         forced = list(self._forced([p.source for p in pairs], [p.target for p in pairs]))
         weights, sources, targets = zip(*forced, strict=True)
         return choose_head(weights, sources, targets, [_gold(p) for p in pairs])
+
+
+def _saved_head(folder: Folder, arch: Seq2SeqConfig, of: str) -> AlignmentHead | None:
+    """Where config.json says that alignments are read, if it does."""
+    if "alignment" not in folder.config():
+        return None
+    head: AlignmentHead = folder.part("alignment", AlignmentHead, of)
+    layers = 1 if isinstance(arch, RecurrentConfig) else arch.decoder_layers or arch.layers
+    if not (0 <= head.layer < layers and (head.head is None or 0 <= head.head < arch.heads)):
+        problem = f"alignments are read from {head.place}, and there are {layers} layers of {arch.heads} heads"
+        raise FolderError(problem, INTACT, file=folder.path / "config.json")
+    return head
 
 
 def _by_length(ids: Sequence[Sequence[int]], beam: int) -> Iterator[list[int]]:

@@ -1,16 +1,41 @@
-"""Whether a model fits into this machine, known before its weights are made."""
+"""Whether a model fits: into this machine, and its weights into it; known before it is made."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
-from clearhead.errors import ConfigError
+from clearhead.errors import ConfigError, FolderError
+from clearhead.fields import INTACT
+from clearhead.folder import Folder
 
-__all__ = ["check_room"]
+__all__ = ["check_room", "fitted", "outline"]
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class _Shapes(TorchFunctionMode):
+    """Numbers of a module are neither drawn nor worked out: on "meta" that needs a second of imports, for nothing."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = func.__name__
+        fills = name.endswith("_") and not name.startswith("__") and name != "requires_grad_"
+        if fills or name in ("mul", "__rmul__"):
+            return next(value for value in (*args, *(kwargs or {}).values()) if isinstance(value, torch.Tensor))
+        return (torch.empty if func is torch.randn else func)(*args, **(kwargs or {}))
+
+
+def outline(make: Callable[[], M]) -> M:
+    """The module that `make` makes, with all shapes and no numbers: it takes no memory."""
+    with torch.device("meta"), _Shapes():
+        return make()
 
 
 def check_room(make: Callable[[], nn.Module]) -> None:
@@ -19,15 +44,47 @@ def check_room(make: Callable[[], nn.Module]) -> None:
     Raises:
         ConfigError: this machine has no memory for so many.
     """
-    with torch.device("meta"):
-        count = sum(p.numel() for p in make().parameters())
-    needed, there = 4 * count, _memory()
-    if needed > there:
-        raise ConfigError(
-            f"the model does not fit into memory: its {count:,} parameters take about {needed / 1e9:,.0f} GB before "
-            f"anything is learned, and this machine has {there / 1e9:,.0f} GB",
-            "make it smaller, above all --arch.d-model",
-        )
+    if problem := _too_large(outline(make)):
+        raise ConfigError(problem, "make it smaller, above all --arch.d-model")
+
+
+def fitted(folder: Folder, arch: Any, make: Callable[[], M], name: str = "model.safetensors") -> M:
+    """The model of an architecture, which `make` makes, with the weights of a file in its folder.
+
+    It is made once it is known that the file holds its weights and the machine has room for them: a configuration
+    alone, whatever it says, costs nothing.
+
+    Raises:
+        FolderError: the configuration is impossible, or the weights are missing, damaged or of another model.
+    """
+    blocks = max(getattr(arch, "layers", 1), getattr(arch, "decoder_layers", None) or 1)
+    tensors = len(folder.shapes(name))
+    if blocks > tensors:  # an outline of very many takes its time
+        problem = f"the weights do not fit the model: arch.layers is {blocks}, and the file has {tensors} tensors"
+        raise FolderError(problem, "the files are of two models; copy one model folder whole", file=folder.path / name)
+    try:
+        shapes = outline(make)
+    except ConfigError as error:
+        raise FolderError(error.problem, INTACT, file=folder.path / "config.json") from error
+    folder.compare(shapes, name)
+    if problem := _too_large(shapes):
+        raise FolderError(problem, "take a machine with more", file=folder.path / name)
+    module = make()
+    folder.load_into(module, name)
+    return module
+
+
+def _too_large(module: nn.Module) -> str:
+    """Why the numbers of a module have no place in this machine's memory, or ""."""
+    count = sum(p.numel() for p in module.parameters())
+    kept = sum(b.numel() for b in module.buffers())  # waves of positions
+    needed, there = 4 * (count + kept), _memory()
+    if needed <= there:
+        return ""
+    return (
+        f"the model does not fit into memory: its {count:,} parameters take about {needed / 1e9:,.0f} GB before "
+        f"anything is learned, and this machine has {there / 1e9:,.0f} GB"
+    )
 
 
 def _memory() -> float:

@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from clearhead.data.config import DataConfig
 from clearhead.errors import ConfigError, FolderError
+from clearhead.fields import checked
 from clearhead.folder import FORMAT, Folder
 
-__all__ = ["begun", "described", "differing", "is_begun", "same_run"]
+__all__ = ["begun", "described", "differing", "is_begun", "pair_data", "same_run"]
 
 
 def is_begun(folder: Folder) -> bool:
@@ -67,6 +69,19 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             said[prefix + name] = "none" if value is None else str(value)
     return said
+
+
+def pair_data(folder: Folder | None) -> DataConfig:
+    """How a model on pairs read its files when it was trained; the usual way where it has no folder.
+
+    Raises:
+        FolderError: config.json does not say it.
+    """
+    if folder is None:
+        return DataConfig()
+    run = folder.part("run", dict[str, Any], "a model on pairs")
+    data: DataConfig = checked(DataConfig, run.get("data", {}), where="run.data", file=folder.path / "config.json")
+    return data
 
 
 def same_run(folder: Folder, config: BaseModel, digest: str, data: str) -> None:

@@ -86,10 +86,10 @@ class Corpus:
     def tokens(self, folder: Folder, tokenizer: Tokenizer, about: Survey, *, quiet: bool) -> dict[str, Tokens]:
         """The parts, tokenised if they are not yet."""
         place = folder.path / "tokens"
-        if (found := open_tokens(place, about.digest)) is None:
+        if (found := open_tokens(place, about.digest, tokenizer.vocab_size)) is None:
             with Bar("tokenising", about.characters, "characters", quiet=quiet) as bar:
                 write_tokens(place, self._parted(about), tokenizer, about.digest, told=bar.advance)
-            found = open_tokens(place, about.digest)
+            found = open_tokens(place, about.digest, tokenizer.vocab_size)
         assert found is not None, "the index was just written"
         return found
 

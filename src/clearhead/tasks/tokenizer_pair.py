@@ -9,8 +9,9 @@ from clearhead.data.pairs import Pair
 from clearhead.data.tokenizers import Tokenizer, TokenizerConfig, train_tokenizers
 from clearhead.errors import FolderError
 from clearhead.folder import Folder
+from clearhead.ranges import Entries
 
-__all__ = ["TokenizerPair"]
+__all__ = ["TokenizerPair", "open_tokenizer"]
 
 _TARGET, _SOURCE = "tokenizer.json", "source_tokenizer.json"  # the second only where vocabularies are separate
 
@@ -28,16 +29,15 @@ class TokenizerPair:
         return cls(*train_tokenizers([p.source for p in pairs], [p.target for p in pairs], config))
 
     @classmethod
-    def load(cls, folder: Folder) -> TokenizerPair:
-        """Those of a model folder.
+    def load(cls, folder: Folder, of: str = "a model on pairs") -> TokenizerPair:
+        """Those of a model folder; `of` says what it holds.
 
         Raises:
             FolderError: a file is missing or damaged, or belongs to another model.
         """
-        config = folder.config()
-        target = _open(folder, _TARGET, config["vocab_size"])
-        joint = "source_vocab_size" not in config
-        return cls(target if joint else _open(folder, _SOURCE, config["source_vocab_size"]), target)
+        target = open_tokenizer(folder, of)
+        joint = "source_vocab_size" not in folder.config()
+        return cls(target if joint else open_tokenizer(folder, of, _SOURCE, "source_vocab_size"), target)
 
     def save(self, folder: Folder) -> None:
         """Write them into a model folder."""
@@ -57,11 +57,17 @@ class TokenizerPair:
         return target if self.joint else {**target, "source_vocab_size": self.source.vocab_size}
 
 
-def _open(folder: Folder, name: str, size: int) -> Tokenizer:
+def open_tokenizer(folder: Folder, of: str, name: str = _TARGET, size: str = "vocab_size") -> Tokenizer:
+    """A tokenizer of a model folder, as large as config.json says under the name `size`; `of` is what the folder holds.
+
+    Raises:
+        FolderError: a file is missing or damaged, or belongs to another model.
+    """
+    entries: int = folder.part(size, Entries, of)
     tokenizer = Tokenizer.from_json(folder.text(name), file=str(folder.path / name))
-    if tokenizer.vocab_size != size:
+    if tokenizer.vocab_size != entries:
         raise FolderError(
-            f"the tokenizer has {tokenizer.vocab_size} entries, the model {size}",
+            f"the tokenizer has {tokenizer.vocab_size} entries, the model {entries}",
             "the files are of two models; copy one model folder whole",
             file=folder.path / name,
         )

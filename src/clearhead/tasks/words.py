@@ -23,9 +23,9 @@ from torch import Tensor
 from clearhead.data.files import open_file, read_lines
 from clearhead.data.tokenizers import UNK, Tokenizer, listed_words, word_tokenizer
 from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
-from clearhead.errors import ConfigError, DataError, FolderError, nearest
+from clearhead.errors import ConfigError, DataError, nearest
 from clearhead.exchange.word2vec import read_vectors
-from clearhead.folder import Folder
+from clearhead.folder import Folder, checkpoint_file
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
 from clearhead.progress import doing
@@ -33,9 +33,10 @@ from clearhead.ranges import Count, check
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.reading import unknown_share
-from clearhead.tasks.room import check_room
+from clearhead.tasks.room import check_room, fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
+from clearhead.tasks.tokenizer_pair import open_tokenizer
 from clearhead.training.config import OptimizerConfig
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan, run
@@ -180,7 +181,7 @@ class Words:
         digest = hashlib.sha256("\n".join([*train, "", *held]).encode()).hexdigest()
         if started:
             same_run(folder, config, digest, "text")
-            tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"))
+            tokenizer = open_tokenizer(folder, "word vectors")
         else:
             vocabulary = config.vocabulary.model_dump(include={"vocab_size", "min_count", "lowercase"})
             doing("counting the words")
@@ -219,18 +220,9 @@ class Words:
         Raises:
             FolderError: a file of the folder is missing, damaged or of another model.
         """
-        config = folder.config()
-        try:
-            module = WordVectors(WordVectorsConfig.model_validate(config["arch"]), int(config["vocab_size"]))
-        except (KeyError, ValueError, TypeError) as error:
-            raise FolderError(
-                f"this is no configuration of word vectors: {error}",
-                "take it from an intact copy",
-                file=folder.path / "config.json",
-            ) from error
-        tokenizer = Tokenizer.from_json(folder.text("tokenizer.json"), file=str(folder.path / "tokenizer.json"))
-        folder.load_into(module)
-        return cls(module, tokenizer, folder)
+        arch: WordVectorsConfig = folder.part("arch", WordVectorsConfig, "word vectors")
+        tokenizer = open_tokenizer(folder, "word vectors")
+        return cls(fitted(folder, arch, lambda: WordVectors(arch, tokenizer.vocab_size)), tokenizer, folder)
 
     @classmethod
     def of_file(cls, file: str | os.PathLike[str]) -> Self:
@@ -254,7 +246,7 @@ class Words:
         if self.folder is None:
             raise ConfigError("these vectors have no folder, and so no history", "load them from a model folder")
         module = copy.deepcopy(self.module)
-        self.folder.load_into(module, f"checkpoints/step-{step:06d}.safetensors")
+        self.folder.load_into(module, checkpoint_file(step))
         return type(self)(module, self.tokenizer, self.folder, self._listed)
 
     # Asking ----------------------------------------------------------------------------------------------------------

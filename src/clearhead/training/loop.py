@@ -18,12 +18,16 @@ from functools import cache
 from typing import Any, Protocol
 
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from clearhead.errors import ClearheadError, ConfigError
-from clearhead.folder import Folder, unshared, write_text
+from clearhead.errors import ClearheadError, ConfigError, FolderError
+from clearhead.fields import checked
+from clearhead.folder import Folder, checkpoint_file, unshared, write_text
+from clearhead.parsing import parse_json
 from clearhead.processor import bfloat16_cost, free_threads, quick_threads
 from clearhead.progress import doing
+from clearhead.ranges import Steps
 from clearhead.training.board import Board
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.health import expectations, passed
@@ -34,10 +38,11 @@ from clearhead.training.precision import WORTH, Weights, choose_compiling, choos
 from clearhead.training.progress import Reporter
 from clearhead.training.state import FILE, Position, load_state, save_state
 
-__all__ = ["Job", "Outcome", "Plan", "StoppedError", "find_device", "read_metrics", "run"]
+__all__ = ["Job", "Outcome", "Plan", "StoppedError", "find_device", "read_metrics", "reports", "run"]
 
 Batch = Any
 _REPORT_STEPS = 10
+_REPORTS = "take the line out; what it reported is lost"
 
 
 class Job(Protocol):
@@ -151,6 +156,7 @@ class _Run:
         self.folder.sweep()
         if resume and (self.folder.path / FILE).exists():
             self.position = load_state(self.folder, self.master, self.optimizers)
+            self._check_place()
             torch.set_num_threads(self.position.threads)
             if not self.position.finished:
                 _cut_metrics(self.folder, self.position.step)
@@ -162,6 +168,18 @@ class _Run:
             group["precision"] = self.position.muon
         self.reporter = Reporter(self.total, self.position.step, quiet=self.reporter.console.quiet)
         return not self.position.finished
+
+    def _check_place(self) -> None:
+        """Raises:
+        FolderError: the saved position lies outside the run.
+        """
+        at = self.position
+        if at.step > self.total or at.index > len(self.job.epoch(at.epoch)):
+            raise FolderError(
+                f"it stands at step {at.step} of {self.total}, batch {at.index} of epoch {at.epoch}: there is no such",
+                "resume with the folder's own files, or train into another folder",
+                file=self.folder.path / FILE,
+            )
 
     def _set_out(self) -> None:
         """Choose the precision, say what to expect, and save a first state."""
@@ -267,16 +285,16 @@ class _Run:
         if at.finished:
             self._drop_window()
             self.folder.load_into(self.master)
-            final = next(m for m in reversed(read_metrics(self.folder)) if m["kind"] == "final")
+            final = reports(self.folder, "final")[-1]
             known = {"kind", "weights", "step", "seconds", "best_step"}
-            numbers = {k: v for k, v in final.items() if k not in known}
-            return Outcome(at.step, at.seconds, final["weights"], at.best_step, numbers, at.precision)
+            numbers = {k: float(v) for k, v in final.items() if k not in known and isinstance(v, int | float)}
+            return Outcome(at.step, at.seconds, str(final.get("weights")), at.best_step, numbers, at.precision)
         kind, numbers = "best", {"loss": float("inf")}
         if average > 1 and len(at.window) > 1:
-            numbers = self._judge(_mean([self._checkpoint(step) for step in at.window]))
+            numbers = self._judge(_mean([self._weights(checkpoint_file(step)) for step in at.window]))
             kind = f"average of {len(at.window)}"
         if not numbers["loss"] < at.best_loss:
-            kind, numbers = "best", self._judge(self.folder.tensors()[0])
+            kind, numbers = "best", self._judge(self._weights("model.safetensors"))
         self.folder.write_tensors("model.safetensors", unshared(self.master))
         self._log(kind="final", weights=kind, best_step=at.best_step, **numbers)
         at.finished = True
@@ -379,8 +397,9 @@ class _Run:
         self.weights.eval()
         return self.job.validate(self.weights.working)
 
-    def _checkpoint(self, step: int) -> dict[str, Tensor]:
-        return self.folder.tensors(f"checkpoints/step-{step:06d}.safetensors")[0]
+    def _weights(self, name: str) -> dict[str, Tensor]:
+        self.folder.compare(self.master, name)
+        return self.folder.tensors(name)[0]
 
     def _remark(self, about: dict[str, Any]) -> None:
         """Say and keep a remark on the run's health, if there is one."""
@@ -454,20 +473,51 @@ def _numbers(weight: Tensor) -> Tensor:
     return weight.grad.values()
 
 
+class _Report(BaseModel):
+    """What a line of metrics.jsonl must be; it may say more."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, float | str]
+
+    step: Steps
+    kind: str = ""
+    loss: float = 0.0
+    lr: float = 0.0
+    untrained: float = 0.0
+
+
 def read_metrics(folder: Folder) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl; a last line that was cut short by a kill is left out."""
-    lines = []
-    for line in folder.text("metrics.jsonl").split("\n"):
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return lines
+    """The lines of metrics.jsonl; a last line that was cut short by a kill is left out.
+
+    Raises:
+        FolderError: a line is no report.
+    """
+    path, lines = folder.path / "metrics.jsonl", folder.text("metrics.jsonl").split("\n")
+    found = []
+    for number, line in enumerate(lines[:-1], 1):
+        if line.strip("\0"):  # which a power cut may leave in place of text
+            report = parse_json(line, file=path, line=number, error=FolderError, mend=_REPORTS)
+            checked(_Report, report, file=path, line=number, mend=_REPORTS)
+            found.append(report)
+    return found
+
+
+def reports(folder: Folder, kind: str) -> list[dict[str, Any]]:
+    """The reports of one kind, at least one.
+
+    Raises:
+        FolderError: there is none.
+    """
+    found = [report for report in read_metrics(folder) if report.get("kind") == kind]
+    if not found:
+        path = folder.path / "metrics.jsonl"
+        raise FolderError(f"it has no line of kind {kind!r}", "take the folder from an intact copy", file=path)
+    return found
 
 
 def _cut_metrics(folder: Folder, step: int) -> None:
     """Forget what was reported after the state was saved: it will be reported again."""
-    kept = [m for m in read_metrics(folder) if m["step"] <= step and m["kind"] != "final"]
+    kept = [m for m in read_metrics(folder) if m["step"] <= step and m.get("kind") != "final"]
     folder.write_text("metrics.jsonl", "".join(json.dumps(m) + "\n" for m in kept))
 
 

@@ -90,11 +90,27 @@ def state_tensors(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
 
 
 def load_state_tensors(optimizers: list[torch.optim.Optimizer], tensors: dict[str, Tensor]) -> None:
-    """The inverse of `state_tensors`."""
+    """The inverse of `state_tensors`.
+
+    Raises:
+        ValueError: they are of other weights.
+    """
     for i, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             kind, *where = name.split(".", 3)
             if kind == "optimizer" and int(where[0]) == i:
                 state.setdefault(int(where[1]), {})[where[2]] = value
+        _check_state(optimizer, state)
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _check_state(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]) -> None:
+    """What is remembered of each weight has its shape, or is a single number; of all weights it is the same."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for number, values in state.items():
+        if not 0 <= number < len(weights) or values.keys() != next(iter(state.values())).keys():
+            raise ValueError(f"optimizer state {number}")
+        for key, value in values.items():
+            if value.ndim and value.shape != weights[number].shape:
+                raise ValueError(f"optimizer state {number}.{key} is {tuple(value.shape)}")

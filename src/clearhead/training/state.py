@@ -8,20 +8,27 @@ any instant leaves a state that belongs together.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from clearhead.errors import FolderError
+from clearhead.fields import checked
 from clearhead.folder import Folder, unshared
+from clearhead.parsing import parse_json
+from clearhead.ranges import Count, Counted, Steps, given
 from clearhead.training.health import Health
 from clearhead.training.optim import load_state_tensors, state_tensors
 
 __all__ = ["FILE", "Position", "load_state", "save_state"]
 
 FILE = "training/state.safetensors"
+_MEND = "resume with the folder's own files, or train into another folder"
+_Precision: TypeAlias = Annotated[str, Field(pattern="^(float32|bfloat16)$")]
 
 
 @dataclass
@@ -33,22 +40,22 @@ class Position:
     since its last report.
     """
 
-    precision: str
-    threads: int
-    most_threads: int = 0  # among which the number is chosen as the machine gets busy or quiet; 0: never
+    precision: _Precision
+    threads: Count
+    most_threads: Counted = 0  # among which the number is chosen as the machine gets busy or quiet; 0: never
     compiled: bool = False
-    muon: str = "bfloat16"  # the precision of its products; states that do not say were made in this one
-    step: int = 0
-    epoch: int = 0
-    index: int = 0
-    seconds: float = 0.0
-    best_step: int = -1
+    muon: _Precision = "bfloat16"  # the precision of its products; states that do not say were made in this one
+    step: Steps = 0
+    epoch: Steps = 0
+    index: Counted = 0
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    best_step: Annotated[int, Field(ge=-1)] = -1
     best_loss: float = float("inf")
-    worse: int = 0
-    window: list[int] = field(default_factory=list)
+    worse: Counted = 0
+    window: Annotated[list[Steps], Field(max_length=10_000)] = field(default_factory=list)
     finished: bool = False
     loss: float = 0.0
-    count: int = 0
+    count: Annotated[int, Field(ge=0, lt=2**63)] = 0
     health: Health = field(default_factory=Health)
 
 
@@ -70,26 +77,54 @@ def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.O
     """
     tensors, metadata = folder.tensors(FILE)
     try:
-        position = _position(json.loads(metadata["position"]))
+        position = _position(metadata["position"], folder)
         model = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
         missing, unexpected = master.load_state_dict(model, strict=False)
         if unexpected or (set(missing) & set(unshared(master))):
             raise KeyError(next(iter([*unexpected, *missing])))
+        if not all(bool(value.isfinite().all()) for value in model.values()):
+            raise ValueError("a weight is no finite number")
         load_state_tensors(optimizers, tensors)
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random.cuda"])
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+    except (LookupError, RuntimeError, ValueError, TypeError) as error:
         raise FolderError(
             f"this state does not belong to the model in config.json ({error})",
-            "resume with the folder's own files, or train into another folder",
+            _MEND,
             file=folder.path / FILE,
         ) from error
     return position
 
 
-def _position(data: dict[str, Any]) -> Position:
-    """A saved position; fields that its version did not know begin with their defaults."""
-    health = Health(**{f.name: data["health"][f.name] for f in fields(Health)}) if "health" in data else Health()
+def _position(text: str, folder: Folder) -> Position:
+    """A saved position; fields that its version did not know begin with their defaults.
+
+    Raises:
+        FolderError: a field is not what it must be.
+    """
+    file = folder.path / FILE
+    data = checked(dict[str, Any], parse_json(text, file=file, error=FolderError, mend=_MEND), file=file, mend=_MEND)
     known = {f.name: data[f.name] for f in fields(Position) if f.name in data}
-    return Position(**{**known, "health": health})
+    if isinstance(health := known.get("health"), dict):
+        known["health"] = {f.name: health[f.name] for f in fields(Health) if f.name in health}
+    position: Position = checked(Position, known, file=file, mend=_MEND)
+    for wrong, problem in (
+        (
+            position.threads > _most_threads(),
+            f"threads = {position.threads}: at most {_most_threads()} are possible here",
+        ),
+        (position.best_step > position.step, f"best_step = {position.best_step}, and step = {position.step}"),
+        (
+            position.window != sorted(s for s in set(position.window) if 0 < s <= position.step),
+            f"window = {given(position.window)}: steps up to {position.step} in their order are wanted",
+        ),
+    ):
+        if wrong:
+            raise FolderError(problem, _MEND, file=file)
+    return position
+
+
+def _most_threads() -> int:
+    """Threads beyond these are more than a system gives, whatever was saved on another machine."""
+    return max(256, 4 * (os.cpu_count() or 1))

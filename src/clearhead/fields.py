@@ -1,0 +1,62 @@
+"""Values read from a file, each against the type that it must have: kind, range, and what is in it.
+
+Files of ours may have been changed, cut, or written by somebody else: what they hold is checked here, once, and used
+as it is behind that.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from os import PathLike
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from clearhead.errors import ClearheadError, FolderError
+from clearhead.ranges import given
+
+__all__ = ["INTACT", "checked"]
+
+INTACT = "take it from an intact copy"
+
+
+def checked(
+    kind: Any,
+    value: Any,
+    *,
+    file: str | PathLike[str] | None = None,
+    where: str = "",
+    about: str = "",
+    mend: str = INTACT,
+    error: type[ClearheadError] = FolderError,
+    line: int | None = None,
+) -> Any:
+    """A value as the type `kind` has it: a range, a configuration, a dataclass, lists and dicts of such.
+
+    Args:
+        file, line: where it was read.
+        where: its name there; the names of what is in it follow behind a dot.
+        about: what a message begins with.
+        mend, error: what is raised.
+
+    Raises:
+        error: it is not of that type; the first thing that is wrong is named.
+    """
+    if is_dataclass(kind) and isinstance(value, dict):
+        for name in sorted(value.keys() - {field.name for field in fields(kind)}):
+            raise error(f"{about}{where or 'it'} has no {given(name)}", mend, file=file, line=line)
+    try:
+        return _adapter(kind).validate_python(value)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        name = ".".join(map(str, filter(lambda part: part != "", (where, *first["loc"]))))
+        shown = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f" = {given(first['input'])}"
+        said = re.sub(r"a (valid )?dictionary.*", "an object", first["msg"].removeprefix("Value error, "))
+        raise error(f"{about}{name or 'it'}{shown}: {said}", mend, file=file, line=line) from None
+
+
+@lru_cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
