@@ -16,7 +16,7 @@ from clearhead.data.chat_rows import ChatRows
 from clearhead.data.chats import Message, chat_digest, messages_of, read_chats
 from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
 from clearhead.disk import identity, named
-from clearhead.errors import ClearheadError, ConfigError, FolderError
+from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Continuer, Sampling, check_writing
 from clearhead.generation.precision import Precision
@@ -42,6 +42,7 @@ __all__ = ["Chat"]
 
 _TEMPLATE = "chat_template.jinja"  # the field's name for it
 _ADAPTER = "adapter.safetensors"
+_WHOLE = "copy the model folder whole"
 _LONGEST = 2**20  # bytes of a template
 _MOST_BASES = 16  # models that were trained beside one another
 _LEAST = 4  # a share of this of the length is kept free for an answer
@@ -166,7 +167,7 @@ class Chat(LanguageModel):
             module = fitted(folder, arch, beside)
         merge(module)
         path = folder.path / _TEMPLATE
-        source = _text_of(path, FolderError, "copy the model folder whole")
+        source = read_file(path, error=FolderError, missing=_WHOLE, mend=_WHOLE, most=_LONGEST)
         return cls(module, tokenizer, folder, _template(source, tokenizer, path))
 
     # Answering -------------------------------------------------------------------------------------------------------
@@ -306,11 +307,12 @@ def _chosen(config: ChatConfig, base: LanguageModel) -> ChatTemplate:
     if config.data.template is None:
         return base.template if isinstance(base, Chat) else _template(DEFAULT, base.tokenizer)
     path = named(config.data.template)
-    return _template(_text_of(path, ConfigError, "name a file of text in UTF-8"), base.tokenizer, path)
-
-
-def _text_of(path: Path, error: type[ClearheadError], mend: str) -> str:
-    return read_file(path, error=error, missing=mend, mend=mend, most=_LONGEST)
+    try:
+        source = read_file(path, error=ConfigError, most=_LONGEST)
+    except ConfigError as error:
+        problem = f"the template cannot be read: {error.problem.removeprefix('cannot be read: ')}"
+        raise ConfigError(problem, "name a file of text in UTF-8", file=path) from None
+    return _template(source, base.tokenizer, path)
 
 
 def _template(source: str, tokenizer: Tokenizer, file: Path | None = None) -> ChatTemplate:
