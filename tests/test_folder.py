@@ -511,3 +511,22 @@ def test_nothing_is_unpickled_or_evaluated() -> None:
 )
 def test_the_guard_knows_what_it_sees(source: str, is_safe: bool) -> None:
     assert (unsafe(source) == []) == is_safe
+
+
+@pytest.mark.parametrize("change", [put(decoder={"type": "Fuse"}), put(normalizer={"type": "Lowercase"}), "swapped"])
+def test_a_tokenizer_that_was_changed(mine: Path, change: Callable[[Path], None] | str) -> None:
+    if isinstance(change, str):
+        data = json.loads((mine / "tokenizer.json").read_text(encoding="utf-8"))
+        vocabulary = data["model"]["vocab"]
+        vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
+        (mine / "tokenizer.json").write_text(json.dumps(data), encoding="utf-8")
+    else:
+        change(mine / "tokenizer.json")
+    with pytest.raises(FolderError, match=r"tokenizer\.json: this is not the tokenizer that the model"):
+        clearhead.load(mine)
+
+
+def test_a_tokenizer_may_be_laid_out_otherwise(mine: Path) -> None:
+    data = json.loads((mine / "tokenizer.json").read_text(encoding="utf-8"))
+    (mine / "tokenizer.json").write_text(json.dumps(data, indent=4, sort_keys=False), encoding="utf-8")
+    clearhead.load(mine)

@@ -64,6 +64,7 @@ class _Config(_Object):
     data: _Data = _Data()
     results: dict[str, Any] = {}
     alignment: dict[str, Any] = {}
+    tokenizers: dict[str, str] = {}
     vocab_size: Entries = 1
     source_vocab_size: Entries = 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -439,3 +440,37 @@ def test_ordinary_text_is_learned_as_it_is() -> None:
     cut = ["a " + "b" * 2500 + " c", "d"]
     with pytest.warns(UserWarning, match="2,500 characters"):
         assert list(_learnable(cut)) == ["a ", "b" * 1000, "b" * 1000, "b" * 500, " c", "d"]
+
+
+# What was changed in a file
+
+
+def _changed(change: Callable[[dict[str, Any]], Any]) -> str:
+    made = train_tokenizer(["the white cats see the red house"] * 3, TokenizerConfig(vocab_size=300))
+    data = json.loads(made.to_json())
+    change(data)
+    return json.dumps(data)
+
+
+_CATS = {"content": "cats", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+_CUT = {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0}
+_LONG = {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["model"]["vocab"].update(a=d["model"]["vocab"]["b"]), "gives an id to two entries"),
+        (lambda d: d["model"]["vocab"].update(a=10**6), "gives an id to two entries, or leaves one out"),
+        (lambda d: d["model"]["vocab"].update(new=len(d["model"]["vocab"]) + 1), ".* leaves one out"),
+        (lambda d: d["added_tokens"].append({**_CATS, "id": 270, "special": False}), "adds the tokens .* cats"),
+        (lambda d: d["added_tokens"].append({**_CATS, "id": 9999, "special": True}), "two entries|adds the tokens"),
+        (lambda d: d["added_tokens"][3].update(lstrip=True), "takes marks for words"),
+        (lambda d: d.update(truncation=_CUT), "cuts texts"),
+        (lambda d: d.update(padding={**_LONG, "pad_token": "<pad>"}), "lengthens texts"),
+        (lambda d: d["model"].update(dropout=0.5), "cuts words otherwise each time"),
+    ],
+)
+def test_what_would_change_texts_in_silence_is_refused(change: Callable[[dict[str, Any]], Any], message: str) -> None:
+    with pytest.raises(FolderError, match=rf"here\.json: this tokenizer {message}"):
+        Tokenizer.from_json(_changed(change), file="here.json")

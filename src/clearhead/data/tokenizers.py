@@ -52,6 +52,7 @@ _SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
 ROLES = ["<system>", "<user>", "<assistant>", "<end>"]  # the marks of a chat, in tokenizers of running text
 _LONGEST_RUN = 1000  # characters: the time of learning grows with the square of what stands without a break
 _FROM_RUNS = 2**17  # characters of such runs that are learned from
+_OWN = "train with clearhead, or put back the model's own tokenizer.json"
 _LONGEST_WORD = 100  # bytes: the time of longest-piece-first grows with the cube of a word's length
 _APOSTROPHES = "'\u2019\uff07\u055a\u05f3\u05f4"
 _BLANKS = re.compile(rf"\s{{{_LONGEST_RUN}}}")
@@ -190,11 +191,29 @@ class Tokenizer:
         if [backend.id_to_token(i) for i in range(4)] != _SPECIALS:
             raise FolderError(
                 "this tokenizer was not made by clearhead: its first entries are not " + " ".join(_SPECIALS),
-                "train with clearhead, or put back the model's own tokenizer.json",
+                _OWN,
                 file=file,
             )
+        for wrong, problem in _faults(backend):
+            if wrong:
+                raise FolderError(f"this tokenizer {problem}", _OWN, file=file)
         backend.encode_special_tokens = True
         return cls(backend)
+
+
+def _faults(backend: Backend) -> Iterator[tuple[bool, str]]:
+    """(whether it has a fault, the fault) that would change, cut or lengthen what is read without a word."""
+    ids, added = backend.get_vocab(), backend.get_added_tokens_decoder()
+    marks = [token.content for _, token in sorted(added.items())]
+    yield sorted(ids.values()) != list(range(len(ids))), "gives an id to two entries, or leaves one out"
+    yield (
+        marks not in (_SPECIALS, [*_SPECIALS, *ROLES]) or list(added) != list(range(len(added))),
+        (f"adds the tokens {' '.join(marks)[:200]}, and not {' '.join(_SPECIALS)} (and the marks of a chat) alone"),
+    )
+    yield any(not t.special or t.lstrip or t.rstrip or t.single_word for t in added.values()), "takes marks for words"
+    yield backend.truncation is not None, "cuts texts (truncation)"
+    yield backend.padding is not None, "lengthens texts (padding)"
+    yield bool(getattr(backend.model, "dropout", None)), "cuts words otherwise each time (dropout)"
 
 
 def train_tokenizer(texts: Sequence[str], config: TokenizerConfig) -> Tokenizer:

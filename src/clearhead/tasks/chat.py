@@ -35,6 +35,7 @@ from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say, say_dropped
 from clearhead.tasks.texts import begin, judged_rows, plan_of
+from clearhead.tasks.tokenizer_pair import tokenizer_fields
 from clearhead.training.cross_entropy import perplexity
 from clearhead.training.loop import reports, run
 
@@ -96,8 +97,8 @@ class Chat(LanguageModel):
         else:
             folder.write_text("tokenizer.json", tokenizer.to_json())
             folder.write_text(_TEMPLATE, template.source)
-            sizes = {"vocab_size": tokenizer.vocab_size}
-            folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
+            fields = tokenizer_fields(tokenizer)
+            folder.write_json("config.json", described(cls.name, config, fields, files, valid, digest))
         length = config.arch.max_len
         doing("tokenising")
         chats = [tokens_of([chat.messages for chat in part], template, tokenizer) for part in (train, held_out)]

@@ -36,7 +36,7 @@ from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
 from clearhead.tasks.text_inside import TextInside
 from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
-from clearhead.tasks.tokenizer_pair import open_tokenizer
+from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.training.cross_entropy import perplexity
 from clearhead.training.loop import run
 
@@ -104,8 +104,8 @@ class LanguageModel(TextInside):
             doing("training the tokenizer")
             tokenizer = base.tokenizer if base else text_tokenizer(about.sample, config.tokenizer)
             folder.write_text("tokenizer.json", tokenizer.to_json())
-            sizes = {"vocab_size": tokenizer.vocab_size}
-            folder.write_json("config.json", described(cls.name, config, sizes, files, valid, about.digest))
+            fields = tokenizer_fields(tokenizer)
+            folder.write_json("config.json", described(cls.name, config, fields, files, valid, about.digest))
         doing("tokenising")
         parts = corpus.tokens(folder, tokenizer, about, quiet=session.quiet)
         for name, tokens in parts.items():

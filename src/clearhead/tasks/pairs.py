@@ -143,7 +143,7 @@ def train_pairs(
         tokenizers = TokenizerPair.train(train, config.tokenizer)
         tokenizers.save(folder)
     if not started:
-        folder.write_json("config.json", described(task, config, tokenizers.sizes, files, valid, digest))
+        folder.write_json("config.json", described(task, config, tokenizers.fields, files, valid, digest))
     sizes = tokenizers.source.vocab_size, tokenizers.target.vocab_size
     check_room(lambda: make_seq2seq(config.arch, *sizes))
     torch.manual_seed(config.seed)

@@ -39,7 +39,7 @@ def begun(folder: Folder, *, resume: bool) -> bool:
 
 
 def described(
-    task: str, config: Any, sizes: Mapping[str, int], files: Sequence[str], valid: Sequence[str], digest: str
+    task: str, config: Any, tokenizers: Mapping[str, Any], files: Sequence[str], valid: Sequence[str], digest: str
 ) -> dict[str, Any]:
     """What config.json says before the first step, so that a killed run can be resumed."""
     return {
@@ -47,7 +47,7 @@ def described(
         "clearhead": version("clearhead"),
         "task": task,
         "arch": config.arch.model_dump(mode="json"),
-        **sizes,
+        **tokenizers,
         "run": config.model_dump(mode="json"),
         "data": {"files": list(files), "valid": list(valid), "digest": digest},
     }

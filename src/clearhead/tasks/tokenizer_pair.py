@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clearhead.data.pairs import Pair
 from clearhead.data.tokenizers import Tokenizer, TokenizerConfig, train_tokenizers
@@ -11,7 +14,7 @@ from clearhead.errors import FolderError
 from clearhead.folder import Folder
 from clearhead.ranges import Entries
 
-__all__ = ["TokenizerPair", "open_tokenizer"]
+__all__ = ["TokenizerPair", "open_tokenizer", "tokenizer_fields"]
 
 _TARGET, _SOURCE = "tokenizer.json", "source_tokenizer.json"  # the second only where vocabularies are separate
 
@@ -51,8 +54,13 @@ class TokenizerPair:
         return self.source is self.target
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """What config.json says of them."""
+        return tokenizer_fields(self.target, None if self.joint else self.source)
+
+    @property
     def sizes(self) -> dict[str, int]:
-        """The sizes of the vocabularies, as config.json has them."""
+        """The sizes of the vocabularies, by their names in config.json."""
         target = {"vocab_size": self.target.vocab_size}
         return target if self.joint else {**target, "source_vocab_size": self.source.vocab_size}
 
@@ -64,11 +72,31 @@ def open_tokenizer(folder: Folder, of: str, name: str = _TARGET, size: str = "vo
         FolderError: a file is missing or damaged, or belongs to another model.
     """
     entries: int = folder.part(size, Entries, of)
-    tokenizer = Tokenizer.from_json(folder.text(name), file=str(folder.path / name))
+    text = folder.text(name)
+    tokenizer = Tokenizer.from_json(text, file=str(folder.path / name))
     if tokenizer.vocab_size != entries:
         raise FolderError(
             f"the tokenizer has {tokenizer.vocab_size} entries, the model {entries}",
             "the files are of two models; copy one model folder whole",
             file=folder.path / name,
         )
+    if digest_of(text) != folder.config().get("tokenizers", {}).get(name, digest_of(text)):
+        raise FolderError(
+            "this is not the tokenizer that the model was trained with: something in it was changed",
+            "put back the model's own; copy the model folder whole",
+            file=folder.path / name,
+        )
     return tokenizer
+
+
+def tokenizer_fields(target: Tokenizer, source: Tokenizer | None = None) -> dict[str, Any]:
+    """What config.json says of tokenizers: how large they are, and what each file hashes to."""
+    sizes, files = {"vocab_size": target.vocab_size}, {_TARGET: digest_of(target.to_json())}
+    if source is not None:
+        sizes["source_vocab_size"], files[_SOURCE] = source.vocab_size, digest_of(source.to_json())
+    return {**sizes, "tokenizers": files}
+
+
+def digest_of(text: str) -> str:
+    """What a tokenizer's file hashes to, however it is laid out."""
+    return hashlib.sha256(json.dumps(json.loads(text), sort_keys=True).encode()).hexdigest()

@@ -36,7 +36,7 @@ from clearhead.tasks.reading import unknown_share
 from clearhead.tasks.room import check_room, fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
-from clearhead.tasks.tokenizer_pair import open_tokenizer
+from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.training.config import OptimizerConfig
 from clearhead.training.cross_entropy import cross_entropy
 from clearhead.training.loop import Plan, run
@@ -187,8 +187,8 @@ class Words:
             doing("counting the words")
             tokenizer = word_tokenizer(train, **vocabulary)
             folder.write_text("tokenizer.json", tokenizer.to_json())
-            sizes = {"vocab_size": tokenizer.vocab_size}
-            folder.write_json("config.json", described(cls.name, config, sizes, files, valid, digest))
+            fields = tokenizer_fields(tokenizer)
+            folder.write_json("config.json", described(cls.name, config, fields, files, valid, digest))
         check_room(lambda: WordVectors(config.arch, tokenizer.vocab_size))
         torch.manual_seed(config.seed)
         module = WordVectors(config.arch, tokenizer.vocab_size)
