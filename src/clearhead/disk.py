@@ -17,8 +17,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from clearhead.errors import FolderError
-from clearhead.ranges import given
+from clearhead.errors import FolderError, given
 
 try:
     import fcntl
@@ -55,6 +54,9 @@ def replacing(path: Path, *, wanted: int | None = None, parents: bool = True) ->
     Raises:
         FolderError: the place cannot be written; what stood there stays as it was, and the space is given back.
     """
+    path = named(path)
+    if path.is_dir():
+        raise FolderError("cannot be written: it is a folder", "name a file", file=path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
     with failing(path, wanted):
         try:
@@ -105,25 +107,25 @@ def append(file: FileIO, path: Path, content: bytes, *, lasting: bool = True) ->
             raise
 
 
-def named(path: str | os.PathLike[str]) -> Path:
-    """The path of a file or folder, as a person names it; nothing need be there.
+def named(path: str | os.PathLike[str], what: str = "the name of a file or folder") -> Path:
+    """The path of a file or folder, as a person names it; nothing need be there. `what` is what messages call it.
 
     Raises:
         FolderError: no file could have this name: it is empty, too long, not UTF-8, or has a NUL in it.
     """
     text = os.fspath(path)
     if not text:
-        raise FolderError("the name of a file or folder is empty", "name one; a variable of the shell may be unset")
+        raise FolderError(f"{what} is empty", "name one; a variable of the shell may be unset")
     try:
         text.encode("utf-8")
         Path(text).lstat()
     except UnicodeEncodeError:
-        raise FolderError(f"the name {text!a} is not valid UTF-8", "rename it") from None
+        raise FolderError(f"{what} {text!a} is not valid UTF-8", "rename it") from None
     except ValueError:
-        raise FolderError(f"the name {text!a} has a NUL in it", "name another") from None
+        raise FolderError(f"{what} {text!a} has a NUL in it", "name another") from None
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-            raise FolderError(f"{given(text)} cannot be a name: {error.strerror}", "name another") from None
+            raise FolderError(f"{what} {given(text)} is not possible: {error.strerror}", "name another") from None
     return Path(text)
 
 

@@ -7,6 +7,7 @@ Anything else that escapes is a bug of ours and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from os import PathLike
 
@@ -18,11 +19,14 @@ __all__ = [
     "FolderError",
     "MissingError",
     "NotSeenError",
+    "given",
     "nearest",
 ]
 
 
 _LONGEST = 200  # characters of a word that are compared: what is longer is like none that is known
+
+_SHOWN = 200  # characters of a value, or bits of a number
 
 
 class ClearheadError(Exception):
@@ -80,3 +84,11 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     """The known words nearest to `word`, for an error's mend: "did you mean 'a' or 'b'?" ("" if none is near)."""
     close = difflib.get_close_matches(word[:_LONGEST], list(known), n=count, cutoff=0.5)
     return f"did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+
+
+def given(value: object) -> str:
+    """A value as a message shows it: no more of it than can be read."""
+    if isinstance(value, int) and value.bit_length() > _SHOWN:
+        return f"with about {int(value.bit_length() * math.log10(2)):,} digits"
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

@@ -14,8 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from clearhead.errors import ClearheadError, FolderError
-from clearhead.ranges import given
+from clearhead.errors import ClearheadError, FolderError, given
 
 __all__ = ["INTACT", "checked"]
 

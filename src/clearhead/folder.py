@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from clearhead.disk import append, failing, identity, lock, named, replacing, unlock, write_text
-from clearhead.errors import FolderError, nearest
+from clearhead.errors import FolderError, given, nearest
 from clearhead.fields import INTACT, checked
 from clearhead.parsing import parse_json, read_file
-from clearhead.ranges import Entries, Steps, given
+from clearhead.ranges import Entries, Steps
 
 if TYPE_CHECKING:
     from torch import Tensor

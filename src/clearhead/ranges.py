@@ -6,7 +6,6 @@ before anything is made of it. No number is nan or infinite; true, false and tex
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Iterator
 from numbers import Real
@@ -14,7 +13,7 @@ from typing import Annotated, Any, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field
 
-from clearhead.errors import ConfigError
+from clearhead.errors import ConfigError, given
 
 __all__ = [
     "Amount",
@@ -37,11 +36,7 @@ __all__ = [
     "Texts",
     "Width",
     "check",
-    "given",
 ]
-
-
-_SHOWN = 200  # characters of a value, or bits of a number
 
 
 def _number(value: object) -> object:
@@ -60,7 +55,7 @@ _ENDS = {
 }
 
 # Of models
-Width: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**20)]  # of a vector
+Width: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**30)]  # of a vector
 Heads: TypeAlias = Annotated[int, _Number, Field(ge=1, le=4096)]
 Blocks: TypeAlias = Annotated[int, _Number, Field(ge=1, le=1024)]
 Length: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**20)]  # of a text, in tokens
@@ -98,14 +93,6 @@ def check(kind: Any, name: str, value: Any) -> None:
     if not (number and all(holds(value, end) for _, holds, end in limits) and (not whole or value == int(value))):
         words = ", ".join(said.format(end) for said, _, end in limits)
         raise ConfigError(f"{name} {given(value)} is not possible", f"give a{' whole' * whole} number, {words}")
-
-
-def given(value: object) -> str:
-    """A value as a message shows it: no more of it than can be read."""
-    if isinstance(value, int) and value.bit_length() > _SHOWN:
-        return f"with about {int(value.bit_length() * math.log10(2)):,} digits"
-    shown = repr(value)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def _limits(kind: Any) -> Iterator[tuple[str, Callable[[Any, Any], bool], float]]:

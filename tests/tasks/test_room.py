@@ -34,6 +34,7 @@ from clearhead.models.seq2seq import make_seq2seq
 from clearhead.models.word_vectors import WordVectors
 from clearhead.recipes.train import configure
 from clearhead.tasks.room import check_room, outline
+from command import call
 
 TEXT = ["the white cats do not see the small red house", "el gato blanco no ve la casa roja"] * 3
 SMALL = {"d_model": 16, "layers": 2, "max_len": 32}
@@ -125,9 +126,9 @@ SIZES = {
 
 @pytest.mark.parametrize(("kind", "size"), [(kind, size) for kind, sizes in SIZES.items() for size in sizes])
 def test_a_size_that_no_model_has_is_refused_at_once(changed: Callable[..., Path], kind: str, size: str) -> None:
-    folder = changed(kind, f"arch.{size}", 10**9)
+    folder = changed(kind, f"arch.{size}", 10**10)
     began = time.process_time()
-    with pytest.raises(FolderError, match=rf"config\.json: .*arch.*\.{size} = 1000000000: .*less than"):
+    with pytest.raises(FolderError, match=rf"config\.json: .*arch.*\.{size} = 10000000000: .*less than"):
         clearhead.load(folder)
     assert time.process_time() - began < 2
 
@@ -136,18 +137,18 @@ def test_a_size_that_no_model_has_is_refused_at_once(changed: Callable[..., Path
     ("kind", "name", "value"),
     [
         ("translate", "arch.layers", 1024),
-        ("translate", "arch.d_model", 2**20),
+        ("translate", "arch.d_model", 10**9),
         ("translate", "arch.positions", "learned"),
         ("summarize", "arch.max_len", 2**20),
         ("summarize", "arch.d_ff", 2**20),
         ("lstm", "arch.layers", 1000),
-        ("lstm", "arch.d_model", 2**20),
+        ("lstm", "arch.d_model", 2**28),
         ("language", "arch.layers", 1000),
         ("language", "arch.d_ff", 2**20),
         ("language", "arch.head_dim", 2**18),
         ("chat", "arch.max_len", 2**20),
         ("chat", "run.lora.rank", 10_000),
-        ("words", "arch.d_model", 2**20),
+        ("words", "arch.d_model", 10**9),
     ],
 )
 def test_what_a_model_could_have_and_the_file_has_not_is_refused_before_it_is_made(
@@ -219,6 +220,11 @@ def test_a_template_of_a_size_that_none_has_is_not_read(changed: Callable[..., P
         clearhead.load(folder)
 
 
+def test_a_conversation_is_not_kept_in_a_device(folders: dict[str, Path]) -> None:
+    done = call("chat", folders["chat"], "hello", "--save", "/dev/full")
+    assert done.returncode == 1 and "/dev/full: cannot be read: a file was wanted" in done.stderr
+
+
 def test_models_that_were_trained_beside_one_another_in_a_circle(changed: Callable[..., Path]) -> None:
     folder = changed("chat", "run.base", "elsewhere")
     (folder / "model.safetensors").unlink()
@@ -254,6 +260,13 @@ def test_an_outline_has_the_shapes_of_the_model(kind: str) -> None:
     assert [(name, value.shape) for name, value in shapes.state_dict().items()] == [
         (name, value.shape) for name, value in make().state_dict().items()
     ]
+
+
+@pytest.mark.parametrize("arch", [{"d_model": 2**30, "d_ff": 2**30, "layers": 1}, {"family": "lstm", "d_model": 2**30}])
+def test_sizes_whose_product_cannot_be_counted(arch: dict[str, Any]) -> None:
+    config: Any = configure("translate", options={"arch": arch})
+    with pytest.raises(ConfigError, match="does not fit into memory"):
+        check_room(lambda: make_seq2seq(config.arch, 2**22, 2**22))
 
 
 def test_waves_of_positions_need_room_too() -> None:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from clearhead import __version__
+from clearhead.cli.names import check_names
 from clearhead.cli.pages import HELP, Pages
 from clearhead.errors import ClearheadError
 
@@ -97,6 +98,7 @@ def main() -> None:
             signal.signal(number, _interrupt)
     try:
         try:
+            check_names(sys.argv[1:])
             app()
         finally:
             sys.stdout.flush()  # a full disk is met here and not when Python has ended

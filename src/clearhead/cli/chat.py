@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from clearhead.cli.drawing import DrawingAnswers
 from clearhead.cli.inputs import Line, Text, lines, some, sources
 from clearhead.cli.remarks import Remarks
+from clearhead.disk import named
 from clearhead.errors import ClearheadError, ConfigError
 
 if TYPE_CHECKING:
@@ -188,12 +189,9 @@ class _Talk:
 
 
 def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", "name another file", file=file) from error
+    from clearhead.parsing import read_file
+
+    return read_file(file, error=ConfigError, mend="name another file") if named(file).exists() else ""
 
 
 def _converse(talk: _Talk) -> None:

@@ -23,10 +23,10 @@ from clearhead.data.parts import spacing
 from clearhead.data.text import Piece
 from clearhead.data.tokenizers import EOS, Tokenizer
 from clearhead.disk import replacing, write_text
-from clearhead.errors import FolderError
+from clearhead.errors import FolderError, given
 from clearhead.fields import checked
 from clearhead.parsing import parse_json, read_file
-from clearhead.ranges import Amount, given
+from clearhead.ranges import Amount
 
 __all__ = ["Part", "Survey", "Tokens", "held_out", "open_tokens", "survey", "write_tokens"]
 

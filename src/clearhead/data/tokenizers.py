@@ -207,7 +207,7 @@ def _faults(backend: Backend) -> Iterator[tuple[bool, str]]:
     marks = [token.content for _, token in sorted(added.items())]
     yield sorted(ids.values()) != list(range(len(ids))), "gives an id to two entries, or leaves one out"
     yield (
-        marks not in (_SPECIALS, [*_SPECIALS, *ROLES]) or list(added) != list(range(len(added))),
+        marks not in ([], _SPECIALS, [*_SPECIALS, *ROLES]) or sorted(added) != list(range(len(added))),
         (f"adds the tokens {' '.join(marks)[:200]}, and not {' '.join(_SPECIALS)} (and the marks of a chat) alone"),
     )
     yield any(not t.special or t.lstrip or t.rstrip or t.single_word for t in added.values()), "takes marks for words"

@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from clearhead.errors import ConfigError, nearest
+from clearhead.disk import named as check_name
+from clearhead.errors import ConfigError, given, nearest
 from clearhead.folder import Folder
 from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.parsing import parse_toml, read_file
 from clearhead.progress import Pulse, doing
-from clearhead.ranges import given
 from clearhead.recipes import recipe as find_recipe
 from clearhead.tasks import config_class, task_class
 from clearhead.tasks.config import no_device
@@ -197,4 +197,7 @@ def _fields(kind: type[BaseModel], family: str | None, prefix: str = "") -> list
 
 
 def _names(files: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[str]:
-    return [os.fspath(files)] if isinstance(files, str | os.PathLike) else [os.fspath(f) for f in files]
+    every = [files] if isinstance(files, str | os.PathLike) else files
+    for file in every:
+        check_name(file, "the name of a file")
+    return [os.fspath(file) for file in every]

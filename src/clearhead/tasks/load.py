@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
+from clearhead.disk import named
 from clearhead.errors import ConfigError
 from clearhead.folder import Folder
 from clearhead.tasks import task_class
@@ -21,7 +21,7 @@ def load(model: str | os.PathLike[str]) -> Any:
     Raises:
         FolderError: there is no model, or it is damaged or of another library.
     """
-    if Path(model).is_file():
+    if named(model).is_file():
         from clearhead.tasks.words import Words
 
         return Words.of_file(model)

@@ -16,6 +16,7 @@ from clearhead.folder import Folder
 
 __all__ = ["check_room", "fitted", "outline"]
 
+_SMALLER = "make it smaller, above all --arch.d-model"
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -33,9 +34,16 @@ class _Shapes(TorchFunctionMode):
 
 
 def outline(make: Callable[[], M]) -> M:
-    """The module that `make` makes, with all shapes and no numbers: it takes no memory."""
-    with torch.device("meta"), _Shapes():
-        return make()
+    """The module that `make` makes, with all shapes and no numbers: it takes no memory.
+
+    Raises:
+        ConfigError: a matrix of it would have more numbers than can be counted.
+    """
+    try:
+        with torch.device("meta"), _Shapes():
+            return make()
+    except RuntimeError as error:  # the product of its sizes
+        raise ConfigError(f"the model does not fit into memory: {str(error).partition('.')[0]}", _SMALLER) from error
 
 
 def check_room(make: Callable[[], nn.Module]) -> None:
@@ -45,7 +53,7 @@ def check_room(make: Callable[[], nn.Module]) -> None:
         ConfigError: this machine has no memory for so many.
     """
     if problem := _too_large(outline(make)):
-        raise ConfigError(problem, "make it smaller, above all --arch.d-model")
+        raise ConfigError(problem, _SMALLER)
 
 
 def fitted(folder: Folder, arch: Any, make: Callable[[], M], name: str = "model.safetensors") -> M:

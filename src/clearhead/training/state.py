@@ -16,11 +16,11 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from clearhead.errors import FolderError
+from clearhead.errors import FolderError, given
 from clearhead.fields import checked
 from clearhead.folder import Folder, unshared
 from clearhead.parsing import parse_json
-from clearhead.ranges import Count, Counted, Steps, given
+from clearhead.ranges import Count, Counted, Steps
 from clearhead.training.health import Health
 from clearhead.training.optim import load_state_tensors, state_tensors
 
