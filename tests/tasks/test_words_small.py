@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import clearhead
+from clearhead.data.words import read_text
 from clearhead.errors import ConfigError, DataError
 
 SMALL = {"arch": {"d_model": 4}, "quiet": True}
@@ -68,3 +69,11 @@ def test_a_training_that_diverges_says_so(tmp_path: Path, capsys: pytest.Capture
         clearhead.train("words", files[0], out=files[1], max_steps=40, optimizer=SGD, **SMALL)
     clearhead.train("words", files[0], out=tmp_path / "n", max_steps=2, optimizer=SGD, **SMALL)
     assert "the training has diverged" in (tmp_path / "n" / "metrics.jsonl").read_text()
+
+
+def test_a_line_without_end_is_read_in_parts_between_words(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("house tree " * 20_000 + "\n\nend\n")
+    lines = read_text([str(tmp_path / "a.txt")])
+    assert max(map(len, lines)) <= 2**16 and lines[-1] == "end"
+    assert {word for line in lines for word in line.split()} == {"house", "tree", "end"}
+    assert "".join(lines[:-1]) == ("house tree " * 20_000)

@@ -28,6 +28,7 @@ from clearhead.errors import ConfigError, DataError
 __all__ = ["Stretch", "WordSet", "encode_words", "read_text", "split_lines"]
 
 _MARKED = (".json", ".tmx", ".po", ".conllu", ".xml", ".html", ".htm")
+_LONGEST = 2**16  # characters of a line that is not cut
 _NEVER = 1e-3  # words kept, in the mean: none, ever
 _AT_ONCE = 2**22  # characters that are cut into words at once
 BLOCK = 32  # words that are compared with what stands around them in one product
@@ -55,7 +56,18 @@ def read_text(files: Sequence[str], column: Column | None = None) -> list[str]:
             mend = "write its text alone into a file, or a column of JSON lines, CSV or Parquet"
             raise DataError(f"a {form} file holds names and marks that are no words of its text", mend, file=file)
     pieces = read_pieces(files, column=column)
-    return [line for piece in pieces for line in piece.text.split("\n") if line and not line.isspace()]
+    return [part for piece in pieces for line in piece.text.split("\n") for part in _parts(line)]
+
+
+def _parts(line: str) -> Iterator[str]:
+    """A line that is not empty; one without end in parts, cut between words, which tokenizers hold much of."""
+    while len(line) > _LONGEST:
+        cut = line.rfind(" ", _LONGEST // 2, _LONGEST)
+        cut = _LONGEST if cut < 0 else cut
+        yield line[:cut]
+        line = line[cut:]
+    if line and not line.isspace():
+        yield line
 
 
 def split_lines(lines: Sequence[str], share: float) -> tuple[list[str], list[str]]:
@@ -105,16 +117,14 @@ class WordSet:
     @property
     def has_pairs(self) -> bool:
         """Whether two words stand in one line anywhere."""
-        return bool(self._together(np.arange(len(self.ids))).any())
+        return bool((np.diff(self.lines) == 0).any())
 
     def epoch(self, epoch: int, size: int) -> list[Key]:
         """The stretches of an epoch, of about `size` kept words each, in training order; where no two words stand
         together there is nothing to learn, and no stretch."""
         kept = self._kept(epoch)
         order = np.random.default_rng([self.seed, epoch, 1]).permutation(_count(kept, size))
-        before = np.concatenate([[0], np.cumsum(self._together(kept))])  # pairs of neighbours before each word
-        bounds = {int(i): _bounds(kept, int(i), size) for i in order}
-        return [(epoch, i) for i, (a, b) in bounds.items() if b - a > 1 and before[b - 1] > before[a]]
+        return [(epoch, int(i)) for i in order if self._together(kept[slice(*_bounds(kept, int(i), size))]).any()]
 
     def in_order(self, size: int) -> list[Key]:
         """All stretches as they stand, for validation."""
