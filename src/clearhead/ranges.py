@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from numbers import Real
+from numbers import Integral, Real
 from typing import Annotated, Any, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field
@@ -35,6 +35,7 @@ __all__ = [
     "Steps",
     "Texts",
     "Width",
+    "among",
     "check",
 ]
 
@@ -93,6 +94,11 @@ def check(kind: Any, name: str, value: Any) -> None:
     if not (number and all(holds(value, end) for _, holds, end in limits) and (not whole or value == int(value))):
         words = ", ".join(said.format(end) for said, _, end in limits)
         raise ConfigError(f"{name} {given(value)} is not possible", f"give a{' whole' * whole} number, {words}")
+
+
+def among(value: Any, count: int) -> bool:
+    """Whether a value names one of so many things, counted from 0."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < count  # type: ignore[operator]
 
 
 def _limits(kind: Any) -> Iterator[tuple[str, Callable[[Any, Any], bool], float]]:

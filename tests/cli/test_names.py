@@ -52,6 +52,7 @@ def test_python_names_files_too(tmp_path: Path, name: str) -> None:
         lambda: clearhead.load(name),
         lambda: clearhead.train("words", ["t.txt"], out=name, quiet=True),
         lambda: clearhead.train("translate", [name], out=tmp_path / "m", quiet=True),
+        lambda: clearhead.train("words", "t.txt", out=tmp_path / "m", config=name, quiet=True),
         lambda: clearhead.train("translate", "p.tsv", valid=[name], out=tmp_path / "m", quiet=True),
     ):
         with pytest.raises(ClearheadError, match=WRONG):

@@ -273,3 +273,24 @@ def test_waves_of_positions_need_room_too() -> None:
     config: Any = configure("translate", options={"arch": {"max_len": 2**20, "d_model": 2**20, "d_ff": 1}})
     with pytest.raises(ConfigError, match="does not fit into memory"):
         check_room(lambda: make_seq2seq(config.arch, 50, 50))
+
+
+def test_an_argument_that_is_no_such_number_is_named(folders: dict[str, Path]) -> None:
+    pairs, text, words = (clearhead.load(folders[kind]) for kind in ("translate", "language", "words"))
+    for value in (1.5, "x", True, -1, 2**70):
+        for act in (
+            lambda value: pairs.look("the cat", "el gato", layer=value),
+            lambda value: pairs.look("the cat", "el gato", layer=0, head=value),
+            lambda value: pairs.arithmetic("the cat", "el gato", part="cross", layer=value),
+            lambda value: pairs.n_best(["the"], n=value),
+            lambda value: pairs.translate(["the"], beam=value),
+            lambda value: text.look("the cat", layer=value),
+            lambda value: text.generate(["the"], beam=value),
+            lambda value: text.generate(["the"], max_tokens=value),
+            lambda value: text.generate(["the"], seed=value),
+            lambda value: words.nearest(["the"], n=value),
+        ):
+            with pytest.raises(ConfigError, match=str(value)):
+                act(value)
+    with pytest.raises(ConfigError, match="length_penalty x"):
+        pairs.translate(["the"], length_penalty="x")

@@ -115,7 +115,7 @@ def _all_heads(loaded: Any, name: str, file: str | None, texts: int, *, norms: b
     from clearhead.tasks.heads import examine
     from clearhead.views.heads import heads_figure
 
-    examples = of_file(loaded, file, texts) if file else built_in(loaded, texts)
+    examples = built_in(loaded, texts) if file is None else of_file(loaded, file, texts)
     with Bar("reading", len(examples), "texts") as bar:
         found = examine(loaded, examples, name=name, norms=norms, done=bar.advance, **asked)
     setting = f"{len(examples)} texts ({file or 'built-in sentences'})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from clearhead.disk import named
 from clearhead.errors import ConfigError, DataError
 
 __all__ = ["worksheet"]
@@ -71,7 +72,7 @@ def worksheet(
         paper = translator_paper(TRANSLATOR, ["let's", "go"])
     elif source in WORKSHEETS:
         paper = attention_paper(WORKSHEETS[source]())
-    elif Path(source).is_dir():
+    elif named(source).is_dir():
         raise ConfigError("a model needs something to read", f'write clearhead worksheet {source} "A sentence."')
     elif not Path(source).exists():
         known = ", ".join([*WORKSHEETS, "translator"])

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from clearhead.attention import Tree
 from clearhead.errors import ConfigError
+from clearhead.ranges import among
 
 __all__ = ["Hypothesis", "Writer", "check_beam", "not_numbers", "search"]
 
@@ -76,11 +77,11 @@ def check_beam(beam: int, vocab: int, length_penalty: float = 1.0) -> None:
         ConfigError: they cannot.
     """
     most = min(_WIDEST, vocab)
-    if not 1 <= beam <= most:
+    if not among(beam, most + 1) or not beam:
         raise ConfigError(
             f"beam {beam} is not possible", f"give 1 (none) to {most}: so many texts can be followed at once"
         )
-    if not -_STEEPEST <= length_penalty <= _STEEPEST:  # not a number is refused too
+    if not (isinstance(length_penalty, int | float) and -_STEEPEST <= length_penalty <= _STEEPEST):
         raise ConfigError(
             f"length_penalty {length_penalty} is not possible",
             f"give a number from {-_STEEPEST} to {_STEEPEST}; 0 prefers short texts, 1 compares the mean of a token",

@@ -105,9 +105,9 @@ def configure(
         ConfigError: an option is unknown or impossible; the message names it, its value and the mend.
     """
     kind = config_class(task)
-    from_file = {} if config is None else _saved(Path(config))
+    from_file = {} if config is None else _saved(check_name(config))
     before = {} if begun is None else _begun(begun, task)
-    name = recipe or from_file.get("recipe") or before.get("recipe")
+    name = from_file.get("recipe") or before.get("recipe") if recipe is None else recipe
     asked = {"recipe": name, **from_file} if before else from_file  # that it is another recipe has to be seen
     layers = [find_recipe(task, name).model_dump(), before, asked, dict(options or {})]
     if base := next((layer["base"] for layer in reversed(layers) if layer.get("base")), None):

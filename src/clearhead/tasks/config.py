@@ -139,7 +139,10 @@ class DecoderRunConfig(RunConfig):
     """Everything that makes a decoder-only model what it is, its text apart."""
 
     base: str | None = Field(
-        None, title="from", description="a trained model to begin with: its weights, tokenizer and architecture"
+        None,
+        min_length=1,
+        title="from",
+        description="a trained model to begin with: its weights, tokenizer and architecture",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where it is trained; auto: on an NVIDIA GPU if there is one"

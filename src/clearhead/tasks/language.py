@@ -27,6 +27,7 @@ from clearhead.look import watch
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.progress import doing
+from clearhead.ranges import Count, check
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
@@ -286,6 +287,7 @@ class LanguageModel(TextInside):
         self, prompt: str, *, max_tokens: int = 20, sampling: Sampling | None = None, seed: int = 0, n: int = 5
     ) -> list[Shown]:
         """What `generate` writes, token by token: the `n` best candidates, and whom it looked at in one forced pass."""
+        check(Count, "n", n)
         choices: list[Choice] = []
 
         def note(_: int, choice: Choice) -> None:

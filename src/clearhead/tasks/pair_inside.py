@@ -25,6 +25,7 @@ from clearhead.insight.arithmetic import head_numbers, inputs_of
 from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.seq2seq import Seq2Seq
+from clearhead.ranges import among
 from clearhead.tasks.reading import Reading, not_known
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
@@ -168,7 +169,7 @@ class PairInside(ABC):
         """
         stack, kind = _ATTENTIONS[part]
         attentions = [name for name, _ in self.module.named_modules() if re.fullmatch(rf"{stack}\.(.+\.)?{kind}", name)]
-        if not (0 <= layer < len(attentions) and 0 <= head < self.module.config.heads):
+        if not (among(layer, len(attentions)) and among(head, self.module.config.heads)):
             there = (
                 f"{len(attentions)} layers of {self.module.config.heads} heads" if attentions else "no such attention"
             )
@@ -221,7 +222,7 @@ class PairInside(ABC):
             return self.head
         layers, heads = len(self.module.cross_attentions), self.module.config.heads
         where = replace(self.head, layer=self.head.layer if layer is None else layer, head=head, error_rate=None)
-        if not 0 <= where.layer < layers or not (head is None or 0 <= head < heads):
+        if not among(where.layer, layers) or not (head is None or among(head, heads)):
             raise ConfigError(
                 f"there is no layer {layer}, head {head}: the decoder has {layers} layers of {heads} heads",
                 "both count from 0",

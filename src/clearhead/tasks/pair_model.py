@@ -32,6 +32,7 @@ from clearhead.insight.alignment import (
 )
 from clearhead.models.architecture import RecurrentConfig, Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
+from clearhead.ranges import among
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pair_inside import FORBIDDEN, PairInside
@@ -209,7 +210,7 @@ class PairModel(PairInside, ABC):
         if isinstance(texts, str):
             raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
         check_beam(beam, self.tokenizers.target.vocab_size, length_penalty)
-        if not 1 <= n <= beam:
+        if not among(n, beam + 1) or not n:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
         return self._found(self._source_ids(texts), n, beam, length_penalty, precision)
 
@@ -364,7 +365,7 @@ def _saved_head(folder: Folder, arch: Seq2SeqConfig, of: str) -> AlignmentHead |
         return None
     head: AlignmentHead = folder.part("alignment", AlignmentHead, of)
     layers = 1 if isinstance(arch, RecurrentConfig) else arch.decoder_layers or arch.layers
-    if not (0 <= head.layer < layers and (head.head is None or 0 <= head.head < arch.heads)):
+    if not (among(head.layer, layers) and (head.head is None or among(head.head, arch.heads))):
         problem = f"alignments are read from {head.place}, and there are {layers} layers of {arch.heads} heads"
         raise FolderError(problem, INTACT, file=folder.path / "config.json")
     return head

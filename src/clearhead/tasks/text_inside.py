@@ -14,6 +14,7 @@ from clearhead.insight.alignment import Alignment, AlignmentHead
 from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.decoder import Decoder
+from clearhead.ranges import among
 from clearhead.tasks.reading import Reading, cut, not_known
 from clearhead.tasks.texts import forbidden
 
@@ -46,7 +47,7 @@ class TextInside:
         """
         config = self.module.config
         layer = max(0, config.layers - 2) if layer is None else layer
-        if not (0 <= layer < config.layers and (head is None or 0 <= head < config.heads)):
+        if not (among(layer, config.layers) and (head is None or among(head, config.heads))):
             raise ConfigError(
                 f"there is no layer {layer}, head {head}",
                 f"there are {config.layers} layers of {config.heads} heads, counted from 0",

@@ -29,7 +29,7 @@ from clearhead.folder import Folder, checkpoint_file
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
 from clearhead.progress import doing
-from clearhead.ranges import Count, check
+from clearhead.ranges import Count, Steps, check
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.reading import unknown_share
@@ -245,6 +245,7 @@ class Words:
         """
         if self.folder is None:
             raise ConfigError("these vectors have no folder, and so no history", "load them from a model folder")
+        check(Steps, "step", step)
         module = copy.deepcopy(self.module)
         self.folder.load_into(module, checkpoint_file(step))
         return type(self)(module, self.tokenizer, self.folder, self._listed)
