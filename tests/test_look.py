@@ -435,3 +435,27 @@ def test_a_kept_act_is_linear_in_its_tokens(score: Additive | None) -> None:
     with watch(model) as trace:
         model(torch.ones(1, 1, 100, 4))
     assert 400 <= numbers_reachable(trace["act"]) < 1000  # q, k and v are one here; a square would be 10,000
+
+
+def test_a_trace_shows_itself_in_five_lines() -> None:
+    trace = Trace(labels={"source": ["the", "cat"], "target": ["<bos>", *["word"] * 100]})
+    trace.note("encoder.attention", X)
+    trace.note("logits", X)
+    lines = repr(trace).splitlines()
+    assert lines[:2] == ["Trace of 2 values", "  source: the cat"]
+    assert lines[2].startswith("  target: <bos> word") and lines[2].endswith("…") and len(lines[2]) < 80
+    assert lines[3] == "  open one: trace['encoder.attention']; list(trace) names all"
+    assert lines[4:] == ["  see all: clearhead.show(trace)"]
+    assert eval(lines[3].partition("open one: ")[2].partition(";")[0], {"trace": trace}) is not None
+    assert "  tokens: a cat it" in repr(Trace(labels={"tokens": ["a", " cat", "\n", "it"]}))
+    assert repr(Trace(edits=(Edit("x"),))) == "Trace of 0 values, 1 edit"
+
+
+def test_acts_and_edits_show_no_walls_of_numbers() -> None:
+    act = Attention(torch.randn(1, 4, 50, 8), torch.randn(1, 2, 60, 8), torch.randn(1, 2, 60, 8), mask=Causal())
+    said = repr(act)
+    assert said.startswith("Attention(batch=1, heads=4, queries=50, keys=60, ScaledDot, Causal): .similarities(), ")
+    assert len(said) < 200 and "tensor" not in said
+    edit = Edit("a.attention", (0, 1), "set", [[0.0] * 200] * 200, step="masked")
+    assert repr(edit).startswith("Edit('a.attention', (0, 1), 'set', [[") and len(repr(edit)) < 300
+    assert repr(edit).endswith(", step='masked')")

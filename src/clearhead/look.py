@@ -31,6 +31,8 @@ __all__ = ["Seen", "Trace", "Watch", "atlas", "begun", "goes_on", "see", "watch"
 
 T = TypeVar("T")
 
+_WIDE = 60  # characters of a text that a trace shows of itself
+
 _here = threading.local()  # a ContextVar would break torch.compile(fullgraph=True)
 
 
@@ -126,6 +128,16 @@ class Trace(Mapping[str, Any]):
     def __post_init__(self) -> None:
         for number, edit in enumerate(self.edits):
             self._edits_at.setdefault(edit.path, []).append((number, edit))
+
+    def __repr__(self) -> str:
+        """Its texts, how many values it holds, and how they are reached: what a notebook shows."""
+        edits = f", {len(self.edits)} edit{'s' * (len(self.edits) > 1)}" if self.edits else ""
+        lines = [f"{name}: {_shortened(row)}" for name, row in self.labels.items()]
+        if self._values:
+            last = next((path for path in reversed(self._values) if path.endswith("attention")), next(iter(self)))
+            reached = f"trace[{last!r}]" if len(self._values[last]) == 1 else f"trace.calls({last!r})"
+            lines += [f"open one: {reached}; list(trace) names all", "see all: clearhead.show(trace)"]
+        return "\n  ".join([f"Trace of {len(self)} values{edits}", *lines])
 
     def note(self, name: str, x: T) -> T:
         """Record `x` at the present place of the model; returns what the model shall go on with."""
@@ -232,6 +244,13 @@ class Trace(Mapping[str, Any]):
         ]
         edits = [e.to_json() for e in self.edits]
         return {"format": 1, "labels": self.labels_json(), "edits": edits, "remarks": self.remarks, "values": values}
+
+
+def _shortened(labels: Sequence[str]) -> str:
+    """Tokens as a text of one line; those that hold their blanks are put together as they are."""
+    between = "" if any(" " in label for label in labels) else " "
+    text = " ".join(between.join(map(str, labels)).split())
+    return text if len(text) <= _WIDE else f"{text[: _WIDE - 1]}…"
 
 
 def _keep(x: Any, grad: bool) -> Any:

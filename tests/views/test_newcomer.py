@@ -13,6 +13,7 @@ import torch
 from test_explorer import click, ready, served, settled
 
 from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig, text_tokenizer, train_tokenizer
+from clearhead.insight.findings import Findings
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.seq2seq import make_seq2seq
@@ -67,6 +68,14 @@ def in_file(task: Any, question: Question, page: Any, tmp_path: Path) -> Any:
     Glass(task, "a model").page(question).save(tmp_path / "page.html")
     page.goto((tmp_path / "page.html").as_uri())
     return ready(page)
+
+
+def test_a_model_says_what_it_is(translator: Translator, language: LanguageModel) -> None:
+    count = sum(one.numel() for one in translator.module.parameters())
+    assert repr(translator).startswith(f"<Translator of {count:,} numbers: .translate(), .trace(), ")
+    assert ".generate()" in repr(language)
+    findings = Findings("order", "Does order matter?", "a setting", answers=["It does."])
+    assert repr(findings).startswith("Findings of order: Does order matter?\n  It does.\n")
 
 
 @pytest.mark.parametrize("host", ["app", "file"])

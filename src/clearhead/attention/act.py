@@ -71,6 +71,14 @@ class Attention:
     first: int = 0
     edits: tuple[Edit, ...] = ()
 
+    def __repr__(self) -> str:
+        """Its sizes and what it is made of; the numbers are in its steps."""
+        sizes = zip(("batch", "heads", "queries", "keys"), self.shape, strict=True)
+        parts = [self.score, *(part for part in (self.mask, self.bias) if part is not None)]
+        told = [f"{name}={size}" for name, size in sizes] + [type(part).__name__ for part in parts]
+        edits = f", {len(self.edits)} edits" if self.edits else ""
+        return f"Attention({', '.join(told)}{edits}): .{'(), .'.join(STEPS[3:])}(); .q, .k, .v"
+
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(batch, heads, queries, keys): the shape of the weights."""

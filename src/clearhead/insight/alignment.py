@@ -94,6 +94,10 @@ class Alignment:
     trace: Trace
     kind: str = "cross-attention"
 
+    def __repr__(self) -> str:
+        sides = f"{len(self.target)} words that look at {len(self.source)}"
+        return f"Alignment of {sides}, {self.head}: .weights, .links, .trace; clearhead.show(alignment)"
+
     @property
     def links(self) -> Links:
         """{(source word, written word)}: for each written word the source word it attends to most."""

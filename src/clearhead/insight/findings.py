@@ -55,6 +55,10 @@ class Findings:
     charts: Sequence[Chart] = ()
     answers: Sequence[str] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        held = f"{len(self.tables)} tables, {len(self.charts)} charts: .tables, .charts, .to_json()"
+        return "\n  ".join([f"Findings of {self.name}: {self.question}", *self.answers, held])
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return asdict(self)

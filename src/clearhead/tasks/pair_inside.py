@@ -26,6 +26,7 @@ from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.seq2seq import Seq2Seq
 from clearhead.ranges import among
+from clearhead.tasks.named import named
 from clearhead.tasks.reading import Reading, not_known
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
@@ -48,6 +49,7 @@ class PairInside(ABC):
     module: Seq2Seq
     tokenizers: TokenizerPair
     head: AlignmentHead
+    __repr__ = named
 
     @abstractmethod
     def _own(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:

@@ -15,6 +15,7 @@ from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.decoder import Decoder
 from clearhead.ranges import among
+from clearhead.tasks.named import named
 from clearhead.tasks.reading import Reading, cut, not_known
 from clearhead.tasks.texts import forbidden
 
@@ -28,6 +29,7 @@ class TextInside:
     module: Decoder
     tokenizer: Tokenizer
     _end: int = EOS  # what ends a text
+    __repr__ = named
 
     def trace(self, text: str | Sequence[int], *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
         """One pass over a text (or over tokens), watched.

@@ -32,6 +32,7 @@ from clearhead.progress import doing
 from clearhead.ranges import Count, Steps, check
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.named import named
 from clearhead.tasks.reading import unknown_share
 from clearhead.tasks.room import check_room, fitted
 from clearhead.tasks.run_folder import begun, described, same_run
@@ -146,6 +147,7 @@ class Words:
     name: ClassVar[str] = "words"
     config: ClassVar[type[WordsConfig]] = WordsConfig
     verbs: ClassVar[tuple[str, ...]] = ("nearest",)
+    __repr__ = named
 
     def __init__(
         self,
