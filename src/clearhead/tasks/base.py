@@ -103,6 +103,10 @@ class Inside(Protocol):
         """The tokens of a part of a text."""
         ...
 
+    def entries(self, label: str) -> list[str]:
+        """The text of each entry of a label's vocabulary."""
+        ...
+
     def unknown(self, label: str, text: str) -> list[str]:
         """The words or characters of a text that the model does not know."""
         ...

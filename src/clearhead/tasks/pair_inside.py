@@ -95,6 +95,11 @@ class PairInside(ABC):
         """The tokens of a part of the "source" or the "target"."""
         return self._tokenizer(label).encode([clean(text)])[0]
 
+    def entries(self, label: str) -> list[str]:
+        """The text of each entry of the vocabulary of the "source" or the "target"."""
+        tokenizer = self._tokenizer(label)
+        return tokenizer.pieces(range(tokenizer.vocab_size))
+
     def unknown(self, label: str, text: str) -> list[str]:
         """The words of a "source" or a "target" that the model does not know: it reads <unk> instead."""
         return self._tokenizer(label).unknown(clean(text))

@@ -78,6 +78,10 @@ class TextInside:
         """The tokens of a part of the text."""
         return self.tokenizer.encode([text])[0]
 
+    def entries(self, label: str) -> list[str]:
+        """The text of each entry of the vocabulary."""
+        return self.tokenizer.pieces(range(self.tokenizer.vocab_size))
+
     def unknown(self, label: str, text: str) -> list[str]:
         """The characters of the text that the model does not know: it reads <unk> instead."""
         return self.tokenizer.unknown(text)

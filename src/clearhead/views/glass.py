@@ -40,6 +40,7 @@ from clearhead.views.document import (
 )
 from clearhead.views.page import Page, page
 from clearhead.views.placing import Placing
+from clearhead.views.wordlist import matching, whole_words
 
 __all__ = ["Asked", "Glass", "Question", "Want"]
 
@@ -52,7 +53,7 @@ _MOST_NUMBERS = 2**24  # of an answer
 
 
 Kind: TypeAlias = Literal[
-    "value", "weight", "proof", "candidates", "contributions", "names", "tokens", "lens", "roles", "written"
+    "value", "weight", "proof", "candidates", "contributions", "names", "tokens", "words", "lens", "roles", "written"
 ]
 
 
@@ -111,9 +112,10 @@ class Want(Wanted):
     `kind`: `value`, `weight`; `proof`: max |weights . v - context used| of a head; `candidates`: the 50 best behind the
     token `rows[0]`, with `cuts` the best that these leave; `contributions`: what each part adds to the logit of
     `columns[0]` there; `names`: the vocabulary's entries `columns`; `tokens`: the tokens of the text `step` as the
-    label `path` would have them; `lens`: what the stream would write behind the token `rows[0]` if the model ended
-    there, for each block; `roles`: what each head does, measured on built-in texts; `written`: the tokens, when the
-    model writes anew, greedily, with the edits. The last and `tokens` come with remarks.
+    label `path` would have them; `words`: the words of its vocabulary that hold the text `step`; `lens`: what the
+    stream would write behind the token `rows[0]` if the model ended there, for each block; `roles`: what each head
+    does, measured on built-in texts; `written`: the tokens, when the model writes anew, greedily, with the edits. The
+    last and `tokens` come with remarks.
     """
 
     kind: Kind = "value"
@@ -143,6 +145,7 @@ class Glass:
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self._moments: dict[tuple[bool, int], Inside] = {}
         self._roles: dict[tuple[bool, int | None], dict[str, list[str]]] = {}
+        self._words: dict[str, list[str]] = {}
 
     def open(self, question: Question) -> dict[str, Any]:
         """The document of a question.
@@ -207,8 +210,11 @@ class Glass:
             return {"contributions": [one.to_json() for one in contributions(trace, row, column)]}
         if want.kind == "names":
             return {"names": names(trace, *(want.columns or (0, 1)))}
-        if want.kind == "tokens":
+        if want.kind in ("tokens", "words"):
             _known_label(want.path, self.task)
+        if want.kind == "words":
+            return self.words(want.path, want.step)
+        if want.kind == "tokens":
             remarks = not_known(self.task.unknown(want.path, want.step))
             return {"token_ids": self.task.tokens_of(want.path, want.step), "remarks": remarks}
         if want.kind == "lens":
@@ -218,6 +224,13 @@ class Glass:
         if want.kind == "written":
             return self._written(trace, question)
         return numbers(weight(trace, want) if want.kind == "weight" else values(trace, want))
+
+    def words(self, label: str, typed: str) -> dict[str, Any]:
+        """The words of a label's vocabulary that hold what was typed, and how many do."""
+        if label not in self._words:
+            self._words[label] = whole_words(self.task.entries(label))
+        words, count = matching(self._words[label], typed)
+        return {"words": words, "count": count}
 
     def roles(self, question: Question) -> dict[str, list[str]]:
         """The label of each head of each act, "" for none, on built-in texts: some seconds, once."""

@@ -35,6 +35,7 @@ __all__ = ["Page", "page"]
 _MOST_WEIGHTS = 3_500_000  # bytes of float32: what a page carries, packed, in less than 4 MB
 _MOST_VALUES = 8_000_000  # bytes of float32 that a page of a larger model carries
 _MOST_ROWS = 64  # tokens of which a page tells what spoke for the next one
+_SANDBOX = "allow-scripts allow-downloads allow-modals allow-forms"  # a dialog's answer is a form's
 _HEIGHT = 900  # pixels of a notebook's cell
 
 
@@ -51,7 +52,7 @@ class Page:
 
     def _repr_html_(self) -> str:
         return (
-            f'<iframe srcdoc="{escape(self.html, quote=True)}" sandbox="allow-scripts allow-downloads allow-modals" '
+            f'<iframe srcdoc="{escape(self.html, quote=True)}" sandbox="{_SANDBOX}" '
             f'style="width:100%;height:{_HEIGHT}px;border:0" title="clearhead"></iframe>'
         )
 
@@ -67,10 +68,8 @@ def page(trace: Trace, *, title: str = "clearhead", **about: Any) -> Page:
     """
     given = {
         "document": document(trace, title=title, **{"task": "", "texts": {}, "moments": [], "head": None, **about}),
-        "names": _names(trace),
+        **_vocabularies(trace),
         "proofs": _proofs(trace),
-        "contributions": _contributions(trace),
-        "lens": _lens(trace),
         **(_whole(trace) if trace.token_ids and _small(trace.module) else _acts(trace)),
     }
     return Page(_html(title, given))
@@ -117,7 +116,8 @@ def _acts(trace: Trace) -> dict[str, Any]:
             arrays[path] = calls[0].float()
             room -= 4 * calls[0].numel()
     described, data = packed(arrays)
-    return {"acts": acts, "values": described, "blob": _text(data)}
+    told = {"contributions": _contributions(trace), "lens": _lens(trace)}
+    return {"acts": acts, "values": described, "blob": _text(data), **told}
 
 
 def _held(act: Attention, number: int) -> dict[str, Tensor]:
@@ -136,6 +136,13 @@ def _score(act: Attention) -> dict[str, Any]:
     if isinstance(act.score, nn.Module):
         own = {name: x.tolist() for name, x in act.score.named_parameters()}
     return {"name": type(act.score).__name__.lower(), "scale": act.score.scale(act.q.size(-1)), **own}
+
+
+def _vocabularies(trace: Trace) -> dict[str, Any]:
+    """The names of the output vocabulary, and the entries of each other one."""
+    names = _names(trace)
+    known = {} if trace.task is None else {label: trace.task.entries(label) for label in trace.token_ids}
+    return {"names": names, "entries": {label: own for label, own in known.items() if own != names}}
 
 
 def _names(trace: Trace) -> list[str]:
@@ -166,7 +173,8 @@ def _lens(trace: Trace) -> list[list[dict[str, Any]]]:
 def _html(title: str, given: dict[str, Any]) -> str:
     script, style = bundle("file.js"), static("style.css")
     data = json.dumps(given, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    allowed = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data: blob:"
+    code = f"script-src {_hash(script)}; style-src {_hash(style)}"
+    allowed = f"default-src 'none'; {code}; img-src data: blob:; form-action 'none'"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="content-security-policy" content="{allowed}">\n'

@@ -6,6 +6,9 @@ let outer = document.documentElement; // what bears the theme
 /** Whether light stands on dark. */
 export const dark = () => outer.dataset.theme === "dark" || (outer.dataset.theme !== "light" && night.matches);
 
+/** Tell when the system changes from one to the other. */
+export const whenDark = (call) => night.addEventListener("change", call);
+
 /** Choose "light" or "dark" for the page of this root: its document, or its part of somebody else's. */
 export function lighten(theme, root) {
   outer = root.getRootNode().host ?? document.documentElement;

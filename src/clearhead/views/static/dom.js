@@ -64,9 +64,12 @@ export function wear(element, name, value) {
   else element.setAttribute(name, value === true ? "" : value);
 }
 
+/** What a person does and what cannot be done: each failure is told to the page, at once or when it comes. */
 function hear(event) {
-  const heard = worn.get(event.currentTarget).attributes[`on${event.type}`];
-  if (heard) heard(event);
+  const element = event.currentTarget;
+  const page = element.closest(".clearhead") ?? element; // which is still there when the element is not
+  const heard = worn.get(element).attributes[`on${event.type}`];
+  if (heard) new Promise((done) => { done(heard(event)); }).catch((error) => page.dispatchEvent(new CustomEvent("failed", { detail: error })));
 }
 
 /** A number with `digits` significant digits, infinities and zeros as the textbook has them. */

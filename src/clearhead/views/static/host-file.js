@@ -9,12 +9,15 @@ import { NDArray } from "./arrays.js";
 import { matmul } from "./matmul.js";
 import { Program } from "./program.js";
 import { cut, drawn, shares } from "./sampling.js";
+import { Stream } from "./taken-apart.js";
 import { unpack } from "./unpack.js";
 
 const PICTURE = 256;
 const THUMB = 32;
 const CANDIDATES = 8;
 const BEST = 50;
+const LENS = 3;
+const WORDS = 2000;
 
 export class FileHost {
   /** @param {object} given - what views/page.py embeds: document, names, proofs, contributions, and program or values */
@@ -42,7 +45,8 @@ export class FileHost {
     }
     const ids = question.token_ids ?? doc.token_ids;
     for (const [name, row] of Object.entries(ids)) {
-      row.forEach((id, i) => { if (id !== doc.token_ids[name][i]) doc.labels[name][i] = this.given.names[id]?.trim() || this.given.names[id]; });
+      const entries = this.entries(name);
+      row.forEach((id, i) => { if (id !== doc.token_ids[name][i]) doc.labels[name][i] = entries[id]?.trim() || entries[id]; });
     }
     doc.token_ids = ids;
     if (doc.edits.length || question.token_ids) {
@@ -75,22 +79,58 @@ export class FileHost {
       case "weight": return windowed(this.source.weight(want.path), want);
       case "proof": return { proof: run.changed ? run.proof(want.path, want.head ?? 0) : given.proofs[want.path][want.head ?? 0] };
       case "candidates": return sampled(run.tensor("logits"), row, question.temperature, want.cuts ?? {}, given);
-      case "contributions": return { contributions: run.changed ? [] : given.contributions[row]?.[want.columns[0]] ?? [] };
-      case "lens": return { lens: run.changed ? [] : given.lens[row] ?? [] };
+      case "contributions": return this.contributions(run, row, want.columns[0]);
+      case "lens": return this.lens(run, row);
       case "roles": return { roles: given.roles ?? {} };
       case "names": return { names: given.names.slice(...want.columns) };
-      case "tokens": return { token_ids: [this.token(want.step)], remarks: [] };
+      case "tokens": return { token_ids: [this.token(want.path, want.step)], remarks: [] };
+      case "words": return this.words(want.path, want.step);
       default: return windowed(run.matrix(want), want);
     }
   }
 
+  /** What each part adds: computed where the model is here, else what was kept of the pass without changes. */
+  contributions(run, row, token) {
+    if (this.can.whole) return { contributions: this.stream(run).contributions(row, token) };
+    const kept = run.changed ? undefined : this.given.contributions[row]?.[token];
+    return { contributions: kept ?? [], missing: kept === undefined };
+  }
+
+  lens(run, row) {
+    if (!this.can.whole) {
+      const kept = run.changed ? undefined : this.given.lens[row];
+      return { lens: kept ?? [], missing: kept === undefined };
+    }
+    return { lens: this.stream(run).lens(row).map(({ path, logits }) => ({ path, candidates: ranked(logits, 1, LENS, this.given.names) })) };
+  }
+
+  stream(run) {
+    return new Stream(run.stations, (path) => run.tensor(path), (name) => this.source.weight(name));
+  }
+
   /** The entry of the vocabulary that a person means: with a blank before it or without. */
-  token(text) {
+  token(label, text) {
     for (const wanted of [` ${text}`, text]) {
-      const id = this.given.names.indexOf(wanted);
+      const id = this.entries(label).indexOf(wanted);
       if (id >= 0) return id;
     }
-    throw new Error(`“${text}” is no single entry of the vocabulary, and this file cannot cut words: take another word, or \`clearhead explore\``);
+    throw new Error(`“${text}” is no single entry of the vocabulary, and this file cannot cut words: take a word of the list, or open the model with \`clearhead explore\``);
+  }
+
+  /** The texts of a label's vocabulary. */
+  entries(label) {
+    return this.given.entries[label] ?? this.given.names;
+  }
+
+  /** The words that hold what was typed, those first that begin with it, and how many there are: views/wordlist.py. */
+  words(label, typed) {
+    const whole = this.entries(label).filter((entry) => /[\p{L}\p{N}]/u.test(entry) && !entry.startsWith("<"));
+    const begin = whole.filter((entry) => entry.startsWith(" "));
+    const words = [...new Set((begin.length ? begin : whole).map((entry) => entry.trim()))].sort((a, b) => a.localeCompare(b));
+    const wanted = typed.trim().toLowerCase();
+    const held = words.filter((word) => word.toLowerCase().includes(wanted));
+    const first = held.filter((word) => word.toLowerCase().startsWith(wanted));
+    return { words: [...new Set([...first, ...held])].slice(0, WORDS), count: held.length };
   }
 }
 
@@ -251,10 +291,16 @@ function small(about, run, station) {
 
 function output(logits, ids, temperature, names) {
   return ids.map((_, row) => {
-    const p = shares(rowOf(logits, row), temperature);
-    const one = (id) => ({ id, text: names[id], logit: logits.at(row, id), probability: p[id] });
-    return { row, candidates: best(p, CANDIDATES).map(one), next: row + 1 < ids.length ? one(ids[row + 1]) : null };
+    const also = ids.slice(row + 1, row + 2);
+    const found = ranked(rowOf(logits, row), temperature, CANDIDATES, names, also);
+    return { row, next: also.length ? found.pop() : null, candidates: found };
   });
+}
+
+/** The n best entries of a row of logits, and behind them these. */
+function ranked(logits, temperature, n, names, also = []) {
+  const p = shares(logits, temperature);
+  return [...best(p, n), ...also].map((id) => ({ id, text: names[id], logit: logits[id], probability: p[id] }));
 }
 
 /** What may be drawn behind a token: the best, how many are left by the cuts, and the one that chance draws. */

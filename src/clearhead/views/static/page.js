@@ -1,17 +1,22 @@
 /** The page: a question, the document that answers it, and what a person does with it. One page for every host. */
-import { dark, lighten, remember, remembered } from "./colour.js";
+import { dark, lighten, remember, remembered, whenDark } from "./colour.js";
 import { fadeAll, h, replace, stay, visible } from "./dom.js";
 import { revise } from "./revise.js";
-import { Store } from "./store.js";
+import { Store, edited } from "./store.js";
 import * as figure from "./figure.js";
 import { apart } from "./regions.js";
 import { chosen, edits } from "./panel.js";
-import { sentences, why } from "./why.js";
-import { opened, switchedOff, way } from "./way.js";
+import { question, sentences, telling, why } from "./why.js";
+import { STEPS, opened, shapeOf, switchedOff, way } from "./way.js";
 import { glossary, told } from "./words.js";
 
 const KEPT = 8; // documents
+const NARROW = "(max-width: 60rem)"; // where the number lies over the page, as style.css has it
+const MARGIN = 8; // pixels
 const SEEN = 200; // pixels of what was opened that are on the screen at least
+
+/** A moment of the training in words. */
+const momentWord = (step) => (step === null ? "as it is" : `step ${step}`);
 
 const shortened = (text) => (text.length > 40 ? `${text.slice(0, 39)}…` : text);
 
@@ -25,18 +30,22 @@ export async function start(root, host) {
 export class Page {
   constructor(root, host) {
     Object.assign(this, { root, host, store: new Store(host.keeper), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, remarks: [] });
-    this.parts = Object.fromEntries(["head", "message", "sentences", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
-    const { head, message, sentences: words, why: reason, compare, way: path, side } = this.parts;
+    this.parts = Object.fromEntries(["head", "message", "sentences", "question", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
+    const { head, message, sentences: words, question: asked, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
     root.classList.add("clearhead");
-    root.replaceChildren(head, message, h("div.main", {}, h("main", {}, words, reason, compare, path), h("aside", { "aria-label": "numbers and changes" }, side)));
-    this.store.addEventListener("change", () => this.refresh());
+    root.replaceChildren(head, message, h("div.main", {}, h("main", {}, words, asked, reason, compare, path), h("aside", { "aria-label": "numbers and changes" }, side)));
+    asked.hidden = true; // as long as its answer can be seen
+    new IntersectionObserver(([{ isIntersecting }]) => { asked.hidden = isIntersecting; }).observe(reason);
+    this.store.addEventListener("change", () => { this.drawn = this.refresh(); });
     // A page of its own hears every key; in a notebook only those that are pressed in it.
     (host.keeper ? root : document).addEventListener("keydown", (event) => this.key(event));
     for (const kind of ["click", "keydown"]) {
       root.addEventListener(kind, (event) => { this.pressed = event.target.closest("[data-key]")?.dataset.key; }, true);
     }
+    root.addEventListener("failed", ({ detail }) => this.fail(detail));
     addEventListener("resize", () => fadeAll(root));
+    whenDark(() => this.draw());
     if (!host.keeper && remembered()) lighten(remembered(), root);
   }
 
@@ -62,6 +71,14 @@ export class Page {
     return { ...this.store.question({ edits: [] }), ...(known ? { token_ids: null } : {}) };
   }
 
+  /** What it is compared with has in the same place; null where it has no such place. */
+  async elsewhere(want) {
+    const station = this.before?.stations.find((one) => one.path === want.path);
+    const shape = station && shapeOf(this.before, station, want.step);
+    if (!shape || want.rows[0] >= shape[0] || want.columns[0] >= shape[1]) return null;
+    return this.host.values(this.other(), [want]).then(([found]) => found, () => null);
+  }
+
   /** Where and when those numbers are, in words. */
   than() {
     const { other } = this.state;
@@ -74,32 +91,61 @@ export class Page {
   /** Ask what the state asks, and draw. */
   async refresh() {
     const asked = JSON.stringify([this.question, this.state.other]);
+    const odd = this.store.odd.splice(0);
+    if (odd.length) this.remarks.push(`The link is damaged: ${odd.join(", ")} could not be read, and was left out.`);
     if (asked !== this.asked && this.ready()) {
       this.asked = asked;
-      this.parts.message.replaceChildren("…");
+      this.root.setAttribute("aria-busy", "true");
       try {
         const doc = await this.document(this.question);
         const other = this.other(doc);
         const before = other && await this.document(other).catch((error) => { this.remarks.push(`Nothing to compare with: ${error.message}`); return null; });
         if (asked !== this.asked) return; // something newer was asked meanwhile
         Object.assign(this, { doc, before });
-        this.parts.message.replaceChildren(...[...doc.remarks, ...this.remarks.splice(0)].map((remark) => h("p", {}, remark)));
+        this.settle();
+        this.say(...doc.remarks);
       } catch (error) {
-        this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
+        if (asked !== this.asked) return;
+        this.fail(error);
         this.drawHead();
         replace(this.parts.side, edits(this), this.keys()); // what was asked can be taken back
         return;
+      } finally {
+        if (asked === this.asked) this.root.removeAttribute("aria-busy");
       }
     }
     if (!this.ready()) this.clear();
+    else if (this.remarks.length) this.say(...this.doc.remarks);
     await this.draw();
+  }
+
+  /** What is open, or chosen, and not in this answer is not shown: another text is shorter, a link is of another model. */
+  settle() {
+    const { open, cell } = this.state;
+    const station = open && this.doc.stations.find((one) => one.path === open.path);
+    if (!station) return open && this.store.settle({ open: null, cell: null });
+    const step = station.kind === "act" && ![...STEPS, "q", "k", "v"].includes(open.step) ? "" : open.step ?? "";
+    const head = Math.min(open.head ?? 0, this.heads(open.path) - 1);
+    const shape = shapeOf(this.doc, station, step);
+    return this.store.settle({ open: { ...open, step, head }, cell: cell?.every((x, axis) => x < shape[axis]) ? cell : null });
+  }
+
+  /** Show remarks, and those that have waited for an answer. */
+  say(...remarks) {
+    this.parts.message.replaceChildren(...[...remarks, ...this.remarks.splice(0)].map((remark) => h("p", {}, remark)));
+  }
+
+  /** Say what could not be done; what is a fault of the page is told to its developers too. */
+  fail(error) {
+    this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
+    if ([TypeError, RangeError, ReferenceError].some((kind) => error instanceof kind)) reportError(error);
   }
 
   /** Nothing is asked: nothing is shown. */
   clear() {
-    this.parts.message.replaceChildren(h("p", {}, "Write a text above, and the model reads it."));
+    this.say("Write a text above, and the model reads it.");
     this.doc = this.before = this.asked = null;
-    for (const name of ["sentences", "why", "compare", "way", "side"]) this.parts[name].replaceChildren();
+    for (const name of ["sentences", "question", "why", "compare", "way", "side"]) this.parts[name].replaceChildren();
   }
 
   /** The document of a question; those of the last questions are kept. */
@@ -129,17 +175,28 @@ export class Page {
     held();
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
     // What is open asks first: it is what a person waits for.
-    const [step, reason, number] = await Promise.all([told(opened(this)), told(why(this)), told(chosen(this))]);
+    const [step, reason, number] = await Promise.all([told(opened(this)).then((found) => this.pictured(version, found)), told(why(this)), told(chosen(this))]);
     if (version !== this.version) return;
     if (step) replace(this.root.querySelector("#opened"), step);
+    replace(this.parts.question, question(this));
     replace(this.parts.why, reason);
     replace(this.parts.side, number, edits(this), this.keys());
     this.parts.way.style.minHeight = "";
     const stays = held();
     if (this.reveal) this.uncover(this.root.querySelector("#opened"), stays);
-    this.reveal = false;
+    if (this.picked) this.uncoverCell();
+    this.reveal = this.picked = false;
     fadeAll(this.root);
     this.root.dataset.drawn = String(version);
+  }
+
+  /** The label of the film follows its pictures. */
+  pictured(version, found) {
+    if (version === this.version) {
+      this.moment = momentWord(this.doc.moment);
+      this.parts.head.querySelector("[data-role='moment']")?.replaceChildren(this.moment);
+    }
+    return found;
   }
 
   /** What was pressed, to be put again where it stands on the screen: tells whether it is still there. */
@@ -162,32 +219,50 @@ export class Page {
     else if (hidden > 0) stay(box, top - hidden, this.root);
   }
 
+  /** A number that was chosen is seen above what lies over the page. */
+  uncoverCell() {
+    const cell = matchMedia(NARROW).matches && this.root.querySelector("td.chosen");
+    const covered = cell && cell.getBoundingClientRect().bottom + MARGIN - this.root.querySelector("aside").getBoundingClientRect().top;
+    if (covered > 0) stay(cell, cell.getBoundingClientRect().top - covered, this.root);
+  }
+
   drawHead() {
+    revise(this.parts.head, () => this.header());
+  }
+
+  /** The name of the model, what it reads, the moments of its training. */
+  header() {
     const { doc, state } = this;
     const inputs = this.host.inputs ?? [];
     const field = (name, i) => h("label", {}, h("span", {}, name === "source" ? "read" : name === "target" ? "written" : name),
       h("input", { type: "text", name, value: (state.token_ids ? doc?.texts?.[name] : state.texts[name]) ?? doc?.texts?.[name] ?? "", placeholder: i ? "the model's own" : "write a sentence", "data-key": `input ${name}`, autocomplete: "off", spellcheck: "false" }));
-    const form = h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
-    const moments = doc?.moments?.length ? this.film(doc) : null;
-    replace(this.parts.head, h("header", {}, h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"), this.host.can.ask ? form : null, moments,
-      h("p.tools", {}, h("button", { "data-key": "glossary", onclick: () => glossary(this.root) }, "what the words mean"), this.host.keeper ? null : h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"))));
+    const form = () => h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
+    return h("header", {}, h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"), this.host.can.ask ? form() : null, doc?.moments?.length ? this.film(doc) : null,
+      h("p.tools", {}, h("button", { "data-key": "glossary", onclick: () => glossary(this.root) }, "what the words mean"), this.host.keeper ? null : h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light")));
   }
 
   /** The moments of the training that were kept, as a slider. */
   film(doc) {
     const steps = [...doc.moments.map((moment) => moment.step), null];
     const at = steps.indexOf(this.state.moment);
-    const go = (i) => this.store.set({ moment: steps[i] });
-    const play = () => {
-      if (this.playing) return this.pause();
-      let i = at === steps.length - 1 ? 0 : at;
-      go(i);
-      this.playing = setInterval(() => (++i < steps.length ? go(i) : this.pause()), matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900);
-      return this.drawHead();
-    };
-    const told = this.state.moment === null ? "as it is" : `step ${this.state.moment}`;
-    return h("p.film.tools", {}, h("button", { "data-key": "play", onclick: play }, this.playing ? "pause" : "play the training"),
-      h("input", { type: "range", min: "0", max: String(steps.length - 1), value: String(at), "aria-label": "moment of the training", "aria-valuetext": told, "data-key": "moment", oninput: (event) => go(Number(event.target.value)) }), told);
+    const wide = Math.max(...steps.map((step) => momentWord(step).length));
+    return h("p.film.tools", {}, h("button", { "data-key": "play", onclick: () => (this.playing ? this.pause() : this.play(steps)) }, this.playing ? "pause" : "play the training"),
+      h("input", { type: "range", min: "0", max: String(steps.length - 1), value: String(at), "aria-label": "moment of the training", "aria-valuetext": momentWord(this.state.moment), "data-key": "moment", oninput: (event) => this.store.set({ moment: steps[Number(event.target.value)] }) }),
+      h("output", { "data-role": "moment", style: { "min-width": `${wide}ch` } }, this.moment ?? ""));
+  }
+
+  /** Show the moments one after the other: each stands for a while once it is drawn. */
+  async play(steps) {
+    const playing = (this.playing = {});
+    const at = steps.indexOf(this.state.moment);
+    const rest = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
+    for (const moment of steps.slice(at === steps.length - 1 ? 0 : at)) {
+      this.store.set({ moment });
+      await this.drawn;
+      await new Promise((done) => { setTimeout(done, rest); });
+      if (this.playing !== playing) return;
+    }
+    this.pause();
   }
 
   /** What the numbers are compared with, cell by cell, and the names of the heads. */
@@ -212,17 +287,12 @@ export class Page {
   /** Ask once what each head does: measured on built-in texts. */
   async nameHeads() {
     this.parts.message.replaceChildren("reading some texts …");
-    try {
-      [{ roles: this.roles }] = await this.host.values(this.question, [{ path: "", kind: "roles" }]);
-      this.parts.message.replaceChildren();
-    } catch (error) {
-      this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
-    }
+    [{ roles: this.roles }] = await this.host.values(this.question, [{ path: "", kind: "roles" }]);
+    this.parts.message.replaceChildren();
     await this.draw();
   }
 
   pause() {
-    clearInterval(this.playing);
     this.playing = null;
     this.drawHead();
   }
@@ -239,7 +309,7 @@ export class Page {
       const own = i > 0 && typed[name] === this.doc?.texts?.[name] && !(name in this.state.texts);
       if ((typed[name] || i === 0) && !own) texts[name] = typed[name];
     });
-    return this.store.ask({ texts, token_ids: null, edits: [], token: null });
+    return this.store.ask({ texts, token_ids: null, edits: [], token: undefined });
   }
 
   // What a person does -------------------------------------------------------------------------------------------------
@@ -251,7 +321,7 @@ export class Page {
 
   /** Choose a cell; if it is outside the window, the window follows. */
   pick(cell, size, total, first) {
-    this.walked = true;
+    this.walked = this.picked = true;
     const open = { ...this.state.open };
     if (size) {
       open.first = first.map((start, axis) => {
@@ -273,8 +343,28 @@ export class Page {
     this.store.set({ open: { path, step, head: inHead ? Math.floor(column / width) : head ?? 0, first: at.map((x) => Math.max(0, x - 6)) }, cell: at });
   }
 
-  why(token) {
+  why(token, there = false) {
     this.store.set({ token });
+    if (there) this.parts.why.scrollIntoView();
+  }
+
+  /** Close the number that was chosen; the keys are again where it stands. */
+  closeNumber() {
+    const [row, column] = this.state.cell;
+    this.store.set({ cell: null });
+    this.drawn.then(() => this.root.querySelector(`[data-row="${row}"][data-column="${column}"]`)?.focus());
+  }
+
+  /** On a narrow screen the number lies over the page: show less of it, or all. */
+  lower(low) {
+    this.low = low;
+    this.root.querySelector("aside").classList.toggle("low", low);
+    this.draw();
+  }
+
+  /** The row whose word is explained: until one is chosen, or closed, the first that says much. */
+  get token() {
+    return this.state.token === undefined ? telling(this.doc) : this.state.token;
   }
 
   /** Change one number. */
@@ -332,7 +422,8 @@ export class Page {
 
   /** Put another word in the place of a token that was read. */
   async replaceToken(name, index) {
-    const text = await this.prompt(`instead of “${visible(this.doc.labels[name][index])}”`);
+    const known = async (typed) => (await this.host.values(this.question, [{ path: name, step: typed, kind: "words" }]))[0];
+    const text = await this.prompt(`instead of “${visible(this.doc.labels[name][index])}”`, "put it there", known);
     if (!text) return;
     const [{ token_ids: found, remarks }] = await this.host.values(this.question, [{ path: name, step: text, kind: "tokens" }]);
     this.remarks = remarks;
@@ -344,26 +435,32 @@ export class Page {
   /** Write the text anew, as the model writes with these changes. */
   async rewrite() {
     this.parts.message.replaceChildren("writing …");
-    try {
-      const [{ token_ids, edits, remarks }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
-      this.remarks = remarks;
-      this.parts.message.replaceChildren();
-      this.written = JSON.stringify(token_ids);
-      const same = this.written === JSON.stringify(this.doc.token_ids);
-      this.store.ask({ token_ids, edits, ...(same ? {} : { token: null, cell: null }) });
-    } catch (error) {
-      this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
-    }
+    const [{ token_ids, edits, remarks }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
+    this.remarks = remarks;
+    this.parts.message.replaceChildren();
+    this.written = JSON.stringify(token_ids);
+    const same = this.written === JSON.stringify(this.doc.token_ids);
+    this.store.ask({ token_ids, edits, ...(same ? {} : { token: undefined, cell: null }) });
   }
 
-  /** A question in the page itself. */
-  prompt(title, button = "put it there") {
+  /** A question in the page itself; `known(typed)` gives words that may be the answer, and how many there are. */
+  prompt(title, button, known = null) {
     return new Promise((resolve) => {
-      const input = h("input", { type: "text", "aria-label": title });
+      const list = h("datalist", { id: "known-words" });
+      const count = h("p.hint", { role: "status" });
+      const suggest = async () => {
+        const typed = input.value;
+        const found = await known(typed);
+        if (typed !== input.value) return;
+        list.replaceChildren(...found.words.map((word) => h("option", { value: word })));
+        count.replaceChildren(typed ? `${found.count} words of the model hold “${typed}”` : `the model knows ${found.count} words: type to search`);
+      };
+      const input = h("input", { type: "text", "aria-label": title, autocomplete: "off", ...(known && { list: list.id, oninput: suggest }) });
       const dialog = h("dialog", { onclose: () => { resolve(dialog.returnValue ? input.value : null); dialog.remove(); } },
-        h("form", { method: "dialog" }, h("label", {}, title, " ", input), h("button", { value: "yes" }, button), h("button", { value: "", formnovalidate: true }, "cancel")));
+        h("form", { method: "dialog" }, h("label", {}, title, " ", input), h("button", { value: "yes" }, button), h("button", { value: "", formnovalidate: true }, "cancel")), known && [list, count]);
       this.root.append(dialog);
       dialog.showModal();
+      if (known) suggest().catch((error) => this.fail(error));
     });
   }
 
@@ -406,11 +503,9 @@ export class Page {
   load() {
     const input = h("input", { type: "file", accept: ".json,application/json", onchange: async () => {
       try {
-        const read = JSON.parse(await input.files[0].text());
-        if (!Array.isArray(read) || read.some((edit) => typeof edit?.path !== "string")) throw new Error("this file holds no list of edits");
-        this.store.ask({ edits: read });
-      } catch (error) {
-        this.parts.message.replaceChildren(h("p.error", { role: "alert" }, `${input.files[0].name}: ${error.message}`));
+        this.store.ask({ edits: edited(JSON.parse(await input.files[0].text())) });
+      } catch {
+        this.fail(new Error(`${input.files[0].name}: this file holds no list of changes; “save” writes one`));
       }
     } });
     input.click();
@@ -449,11 +544,19 @@ export class Page {
       w: () => go(".sentence .written, .sentence .next"), a: () => go(".way button.thumb"), n: () => go("table.matrix [tabindex='0']"), e: () => go(".chosen input"),
       "?": () => glossary(this.root),
       "[": () => open && this.show({ ...open, head: Math.max(0, open.head - 1) }), "]": () => open && this.show({ ...open, head: Math.min(this.heads(open.path) - 1, open.head + 1) }),
-      Escape: () => (open ? this.show(null) : this.why(null)),
+      Escape: () => this.close(event.target),
     };
     if (!keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
+  }
+
+  /** Close what lies uppermost: the number, where it lies over the page or the keys are in it; the open step; the answer. */
+  close(target) {
+    const above = this.parts.side.contains(target) || matchMedia(NARROW).matches;
+    if (this.state.cell && above) this.closeNumber();
+    else if (this.state.open) this.show(null);
+    else this.why(null);
   }
 
   /** How many heads a value has. */

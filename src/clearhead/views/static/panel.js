@@ -1,5 +1,6 @@
 /** Beside the way: the number that was chosen explains itself and can be changed; the edits as a list. */
-import { h, labelled, number, percent, visible } from "./dom.js";
+import { h, labelled, number, visible } from "./dom.js";
+import { effect } from "./effect.js";
 import { explain } from "./explain.js";
 import { spoken } from "./words.js";
 
@@ -14,15 +15,15 @@ export async function chosen(page) {
   if (!station) return null;
   const act = station.kind === "act";
   const want = { path: open.path, step: act ? open.step || "weights" : "", head: station.shape.length > 2 ? open.head ?? 0 : null, rows: [cell[0], cell[0] + 1], columns: [cell[1], cell[1] + 1] };
-  const other = page.other();
   const [[{ data: [value] }], told, before, entry] = await Promise.all([
-    page.host.values(page.question, [want]), explain(page, { ...open, step: want.step }, cell), other ? page.host.values(other, [want]).catch(() => null) : null,
+    page.host.values(page.question, [want]), explain(page, { ...open, step: want.step }, cell), page.elsewhere(want),
     station.columns === "vocabulary" ? entryOf(page, cell[1]) : ""]);
   const place = where(page, station, want, cell) + entry;
   return h("section.chosen", { "aria-live": "polite" },
-    h("h2", {}, "A number"),
+    h("div.drawer", {}, h("button.handle", { "data-key": "handle", "aria-expanded": page.low ? "false" : "true", "aria-label": page.low ? "show all about this number" : "show less of this number", onclick: () => page.lower(!page.low) }, h("span", { "aria-hidden": "true" })),
+      h("h2", {}, "A number"), h("button", { "data-key": "close number", title: "Esc", onclick: () => page.closeNumber() }, "close")),
     h("p.place", {}, place),
-    h("p.value", {}, h("output", { "data-role": "value" }, number(value, 6)), before?.[0].data.length && before[0].data[0] !== value ? h("span.old", {}, ` ${page.than()}: ${number(before[0].data[0], 6)}`) : null),
+    h("p.value", {}, h("output", { "data-role": "value" }, number(value, 6)), before && before.data[0] !== value ? h("span.old", {}, ` ${page.than()}: ${number(before.data[0], 6)}`) : null),
     field(page, station, want, cell, value),
     h("p.formula", {}, h("code", {}, told.formula)),
     terms(page, told),
@@ -94,17 +95,6 @@ export function edits(page) {
     all.length ? h("ol", {}, all.map((edit, i) => h("li", {}, describe(page.doc, edit), " ",
       h("button.link", { "data-key": `take out ${i}`, "aria-label": `take out change ${i + 1}`, onclick: () => page.store.ask({ edits: all.filter((_, other) => other !== i) }) }, "take out"))))
       : page.state.token_ids ? null : h("p.hint", {}, "None yet."));
-}
-
-/** What the changes do to the output, in a line. */
-function effect({ doc, before, state }) {
-  if (!before || state.other || !doc.output.length) return null;
-  const old = new Map(before.output.map((entry) => [entry.row, entry.candidates]));
-  const rows = doc.output.filter(({ row }) => old.has(row));
-  const changed = rows.filter(({ row, candidates: [best] }) => old.get(row)[0].id !== best.id);
-  const moves = rows.map(({ row, candidates: [best] }) => Math.abs(best.probability - (old.get(row).find((one) => one.id === best.id)?.probability ?? 0)));
-  const words = changed.length ? `${changed.length} of ${rows.length} places would get another word` : "no place would get another word";
-  return h("p", { "data-role": "effect" }, `Effect: ${words}; the largest change of a best candidate is ${percent(Math.max(...moves)).replace("%", "points")}.`);
 }
 
 /** A change in words: what, where, and the new number. */

@@ -12,23 +12,70 @@ const FIRST = {
   moment: null,
   open: null, // {path, step, head, rows: [start], columns: [start]}
   cell: null, // [row, column] of what is open
-  token: null, // the row of the output that is explained
+  token: undefined, // the row of the output that is explained; null: none
   level: "pieces",
   other: null, // what it is compared with: {texts | token_ids, moment}
   threshold: 0,
   specials: true,
 };
 
+const isObject = (x) => typeof x === "object" && x !== null && !Array.isArray(x);
+const isCount = (x) => Number.isInteger(x) && x >= 0;
+const isPair = (x) => Array.isArray(x) && x.length === 2 && x.every(isCount);
+const isPlace = (x) => x === null || isCount(x) || isPair(x);
+const isValue = (x, axes = 8) => Number.isFinite(x) || x === "inf" || x === "-inf" || (Array.isArray(x) && axes > 0 && x.every((one) => isValue(one, axes - 1)));
+const isEdit = ({ path, where = [], op = "set", value = 0, step = "", call = null, ...rest }) => [path, step].every((x) => typeof x === "string")
+  && Array.isArray(where) && where.every(isPlace) && ["set", "add", "multiply"].includes(op) && isValue(value) && (call === null || isCount(call)) && !Object.keys(rest).length;
+const eachIs = (is) => (x) => isObject(x) && Object.values(x).every(is);
+const isTexts = eachIs((text) => typeof text === "string");
+const isTokens = eachIs((row) => Array.isArray(row) && row.every(isCount));
+const isNumber = (least, most) => (x) => Number.isFinite(x) && x >= least && x <= most;
+const orNull = (is) => (x) => x === null || is(x);
+
+/** Which values each part of a state may have: a link may have been written by hand, or cut. */
+const FORMS = {
+  texts: isTexts,
+  token_ids: orNull(isTokens),
+  edits: (x) => Array.isArray(x) && x.every((edit) => isObject(edit) && isEdit(edit)),
+  temperature: isNumber(0, 100),
+  top_k: isCount,
+  top_p: isNumber(0, 1),
+  min_p: isNumber(0, 1),
+  moment: orNull(isCount),
+  open: orNull((x) => isObject(x) && typeof x.path === "string" && typeof (x.step ?? "") === "string" && isCount(x.head ?? 0) && isPair(x.first ?? [0, 0])),
+  cell: orNull((x) => isPair(x)),
+  token: orNull(isCount),
+  level: (x) => ["pieces", "words"].includes(x),
+  other: orNull((x) => isObject(x) && isTexts(x.texts ?? {}) && orNull(isTokens)(x.token_ids ?? null) && orNull(isCount)(x.moment ?? null)),
+  threshold: isNumber(0, 1),
+  specials: (x) => typeof x === "boolean",
+};
+
+/** Edits as a page reads them: each says its place, be it the whole of its value. */
+export function edited(read) {
+  if (!FORMS.edits(read)) throw new Error("these are no edits");
+  return read.map((edit) => ({ where: [], ...edit }));
+}
+
+/** What of a state that was read has the form it must have, and the names of what has not. */
+function known(read) {
+  if (!isObject(read)) return { state: {}, odd: read === null ? [] : ["all of it"] };
+  const names = Object.keys(read);
+  const odd = names.filter((name) => !FORMS[name]?.(read[name]));
+  const state = Object.fromEntries(names.filter((name) => !odd.includes(name)).map((name) => [name, read[name]]));
+  return { state: { ...state, ...(state.edits ? { edits: edited(state.edits) } : {}) }, odd };
+}
+
 /** A page of its own keeps it in its address: a link shows the same to others. */
 const address = {
   read() {
     const hash = new URLSearchParams(location.hash.slice(1));
+    if (location.hash.length < 2) return null;
     try {
-      if (hash.has("s")) return JSON.parse(hash.get("s"));
+      return JSON.parse(hash.get("s") ?? "0");
     } catch {
-      return null; // a link that was cut: the page begins anew
+      return 0; // a link that was cut
     }
-    return null;
   },
 
   write(told) {
@@ -46,27 +93,27 @@ const address = {
   },
 };
 
-/** What of a state that was kept has the form it must have: a link may have been written by hand. */
-function known(read) {
-  const alike = (one, other) => Array.isArray(one) === Array.isArray(other) && typeof one === typeof other;
-  return read && Object.fromEntries(Object.entries(read).filter(([name, value]) =>
-    name in FIRST && (FIRST[name] === null ? value === null || typeof value !== "string" : value !== null && alike(value, FIRST[name]))));
-}
-
 export class Store extends EventTarget {
   constructor(keeper = address) {
     super();
     this.keeper = keeper;
     this.past = []; // what was asked before each change, the last one last
     this.future = []; // what was undone
-    this.state = { ...FIRST, ...known(keeper.read()) };
+    this.state = this.read();
     keeper.heard(() => {
-      const read = known(keeper.read());
-      if (read && JSON.stringify({ ...FIRST, ...read }) !== JSON.stringify(this.state)) {
-        this.state = { ...FIRST, ...read };
+      const read = this.read();
+      if (this.odd.length || JSON.stringify(read) !== JSON.stringify(this.state)) {
+        this.state = read;
         this.tell();
       }
     });
+  }
+
+  /** The state that is kept; `odd` names what of it could not be read. */
+  read() {
+    const { state, odd } = known(this.keeper.read());
+    this.odd = odd;
+    return { ...FIRST, ...state };
   }
 
   /** Change some of the state; whoever listens is told. */
@@ -74,6 +121,12 @@ export class Store extends EventTarget {
     this.state = { ...this.state, ...change };
     this.write();
     this.tell();
+  }
+
+  /** Set what the answer does not have to what it has: nobody is told, it is about to be drawn. */
+  settle(change) {
+    this.state = { ...this.state, ...change };
+    this.write();
   }
 
   /** Ask something else: other edits, words or texts. It can be undone. */

@@ -7,7 +7,7 @@ import { spoken, told, toldRole } from "./words.js";
 
 /** What an act holds in the place of what was projected. */
 const HELD = { q: "q, turned by position", k: "k, turned by position", v: "v, mixed with the first block's" };
-const STEPS = ["similarities", "scaled", "biased", "masked", "weights", "context"];
+export const STEPS = ["similarities", "scaled", "biased", "masked", "weights", "context"];
 const PARTS = { "": "", self_attention: "self-attention", cross_attention: "cross-attention", feed_forward: "feed-forward", forwards: "from the first token", backwards: "from the last token" };
 const SHORT = {
   token_embeddings: "token embeddings", embedded: "embedded", resid_in: "x", resid_mid: "x + attention",
@@ -128,16 +128,15 @@ async function read(page, station) {
   const heads = act ? station.shape[0] : station.shape.length > 2 ? station.shape[0] : 0;
   const head = heads ? Math.min(open.head ?? 0, heads - 1) : null;
   const step = act ? open.step || "weights" : "";
-  const total = shapeOf(page, station, step);
+  const total = shapeOf(page.doc, station, step);
   const size = total.every((n) => n <= WHOLE) ? total : total.map((n, axis) => Math.min(n, WINDOW[axis]));
   const first = (open.first ?? [0, 0]).map((x, axis) => Math.max(0, Math.min(total[axis] - size[axis], x)));
   const want = { path: open.path, step, head, rows: [first[0], first[0] + size[0]], columns: [first[1], first[1] + size[1]] };
   const pooled = { path: open.path, step, head, pooled: true };
   const large = size.some((n, axis) => n < total[axis]);
-  const other = page.other();
-  const [[window, whole, mask], [before]] = await Promise.all([
+  const [[window, whole, mask], before] = await Promise.all([
     page.host.values(page.question, [want, large ? pooled : want, ...(step === "weights" ? [{ ...want, step: "masked" }] : [])]),
-    other ? page.host.values(other, [want]).catch(() => [null]) : [null],
+    page.elsewhere(want),
   ]);
   const kind = step === "weights" || station.path.endsWith("_gate") ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
@@ -162,10 +161,11 @@ function fitted(before, [rows, columns]) {
   });
 }
 
-function shapeOf(page, station, step) {
+/** The rows and columns of a station, or of a step of its act. */
+export function shapeOf(doc, station, step) {
   if (station.kind !== "act") return station.shape.slice(-2);
   const [, queries, keys] = station.shape;
-  const sibling = (name) => page.doc.stations.find((one) => one.path === station.path.replace(/attention$/, name)).shape;
+  const sibling = (name) => doc.stations.find((one) => one.path === station.path.replace(/attention$/, name)).shape;
   if (step === "q") return sibling("q").slice(-2);
   if (step === "k" || step === "v") return [keys, sibling(step).at(-1)];
   if (step === "context") return sibling("context").slice(-2);

@@ -1,5 +1,6 @@
 /** What was written, and why: the candidates of a place, where it looked, and what would have happened without. */
 import { faded, h, number, percent, visible } from "./dom.js";
+import { mark, moves } from "./effect.js";
 import { groups, lines } from "./heads.js";
 import { range } from "./matrix.js";
 import { region } from "./regions.js";
@@ -8,16 +9,18 @@ import { told } from "./words.js";
 const MANY = 40; // tokens that are counted
 
 const SHOWN = 8; // candidates that are named
+const MISSING = "This file holds no weights, so it cannot compute this here: take your changes back, or open the model with `clearhead explore`.";
 
 /** The tokens of the texts as buttons; what is written can be asked why. */
 export function sentences(page) {
   const names = Object.keys(page.doc.labels);
   if (!names.length) return null;
+  const moved = new Map(moves(page).map((move) => [move.row, move]));
   return h("div.sentences", {}, names.map((name) => {
     const written = name === names.at(-1);
     const labels = page.doc.labels[name];
     return h("div.sentence", {}, h("span.name", {}, side(page.doc.labels, name), labels.length > MANY ? h("span.count", {}, `${labels.length} tokens`) : null),
-      h("span.tokens.fades", { role: "group", "aria-label": name, onscroll: faded }, labels.map((label, i) => (written ? outputToken(page, label, i) : inputToken(page, name, label, i))),
+      h("span.tokens.fades", { role: "group", "aria-label": name, onscroll: faded }, labels.map((label, i) => (written ? outputToken(page, label, i, moved.get(i - 1)) : inputToken(page, name, label, i))),
         written ? nextToken(page, labels.length) : null));
   }), compared(page), h("p.hint", {}, hint(page, names)));
 }
@@ -25,7 +28,7 @@ export function sentences(page) {
 function hint({ doc }, names) {
   if (!doc.output.length) return "Open a step below to see its numbers.";
   if (names.length === 1) return "Choose a word to see what the model expected there, and why.";
-  return "Choose a written word to see why it was written. Choose a word that was read to put another in its place.";
+  return "Choose a written word to see why it was written. Choose a word that was read to put another in its place. Open any step below to see its numbers, and change them.";
 }
 
 /** The texts of what the numbers are compared with: there a word may have been read, or written, that is not here. */
@@ -52,32 +55,47 @@ function inputToken(page, name, label, index) {
 }
 
 /** A token of the written text: row - 1 predicted it. */
-function outputToken(page, label, index) {
+function outputToken(page, label, index, move) {
   const row = index - 1;
   const now = page.doc.output.find((entry) => entry.row === row);
-  const best = now?.candidates[0];
-  const was = page.before?.output.find((entry) => entry.row === row);
-  const other = page.doc.edits.length && was && best && best.id !== was.candidates[0].id;
+  const [open, marked] = [page.token === row, mark(move)];
   if (!now) return h("span.token.special", {}, region(page.doc.regions[Object.keys(page.doc.labels).at(-1)], index), visible(label));
-  return h(`button.token.written${page.state.token === row ? ".open" : ""}${other ? ".changed" : ""}`, {
-    "data-key": `why ${row}`, "aria-pressed": page.state.token === row ? "true" : "false",
-    "aria-label": `${visible(label)}: why was it written?${other ? ` Now ${visible(best.text)} would be.` : ""}`,
+  return h(`button.token.written${open ? ".open" : ""}${marked ? ".changed" : ""}`, {
+    "data-key": `why ${row}`, "aria-pressed": open ? "true" : "false",
+    "aria-label": `${visible(label)}: why was it written?${marked ? ` With your changes:${marked}.` : ""}`,
     style: { "--share": String(now.next?.probability ?? 1) }, onclick: () => page.why(page.state.token === row ? null : row),
-  }, visible(label), other ? h("span.now", {}, ` → ${visible(best.text)}`) : null);
+  }, visible(label), marked ? h("span.now", {}, marked) : null);
 }
 
 /** What comes behind the last token. */
 function nextToken(page, count) {
   const entry = page.doc.output.find((one) => one.row === count - 1);
   if (!entry) return null;
-  return h(`button.token.next${page.state.token === count - 1 ? ".open" : ""}`, {
+  return h(`button.token.next${page.token === count - 1 ? ".open" : ""}`, {
     "data-key": `why ${count - 1}`, "aria-label": "what comes next?", onclick: () => page.why(page.state.token === count - 1 ? null : count - 1),
   }, `${visible(entry.candidates[0].text)} ?`);
 }
 
+/** The row before the first written word that says much: one of four letters or more; else any word, or what comes next. */
+export function telling({ labels, words, output }) {
+  const name = Object.keys(labels).at(-1);
+  const known = new Set(output.map(({ row }) => row));
+  const written = groups(words[name] ?? []).filter(([first]) => known.has(first - 1)).map((group) => ({ row: group[0] - 1, text: group.map((i) => labels[name][i]).join("") }));
+  const found = [/^[^<]*\p{L}{4}/u, /^[^<]*\p{L}/u].map((form) => written.find(({ text }) => form.test(text))).find(Boolean);
+  return found?.row ?? output.at(-1)?.row ?? null;
+}
+
+/** The question that is answered above what is on the screen, and the way back to it. */
+export function question(page) {
+  const entry = page.doc.output.find((one) => one.row === page.token);
+  if (!entry) return null;
+  const asked = entry.next ?? entry.candidates[0];
+  return h("button.link", { "data-key": "question", onclick: () => page.parts.why.scrollIntoView() }, `Why “${visible(asked.text).trim()}”? ${percent(asked.probability)} ↑`);
+}
+
 /** The answer to: why was this written? */
 export async function why(page) {
-  const { token: row } = page.state;
+  const { token: row } = page;
   if (row === null) return null;
   const entry = page.doc.output.find((one) => one.row === row);
   if (!entry) return null;
@@ -85,11 +103,11 @@ export async function why(page) {
   const asked = entry.next ?? entry.candidates[0];
   const names = Object.keys(page.doc.labels);
   const asks = page.doc.labels[names.at(-1)][row];
-  const [{ contributions }] = await page.host.values(page.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] }]);
+  const [{ contributions, missing }] = await page.host.values(page.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] }]);
   return h("section.why", { "aria-label": "why" },
     h("h2", {}, `Why “${visible(asked.text).trim()}”?`),
     h("p", {}, `Behind “${visible(asks).trim()}” the model gave it `, h("b", {}, percent(asked.probability)), was ? ` (${page.than()} ${before(was, asked.id)})` : "", ".", entry.next && entry.candidates[0].id !== entry.next.id ? h("span.now", {}, ` More probable here was “${visible(entry.candidates[0].text).trim()}” (${percent(entry.candidates[0].probability)}).`) : null),
-    h("div.columns", {}, await candidates(page, entry, was), await looked(page, row), pushed(page, row, asked, contributions), await grown(page, row)),
+    h("div.columns", {}, await candidates(page, entry, was), await looked(page, row), pushed(page, row, asked, contributions, missing), await grown(page, row)),
     whatIf(page, row, contributions));
 }
 
@@ -159,8 +177,8 @@ async function looked(page, row) {
 }
 
 /** Which parts of the model pushed for the word, where the model allows to say it exactly. */
-function pushed(page, row, asked, contributions) {
-  if (!contributions.length) return h("div.pushed", {}, h("h3", { title: told("contributions") }, "What spoke for it, and against"), h("p.hint", {}, untold(page) ?? "Not told here: this logit is no plain sum of what the parts of the model add."));
+function pushed(page, row, asked, contributions, missing) {
+  if (!contributions.length) return h("div.pushed", {}, h("h3", { title: told("contributions") }, "What spoke for it, and against"), h("p.hint", {}, missing ? MISSING : "Not told here: this logit is no plain sum of what the parts of the model add."));
   const most = Math.max(...contributions.map((one) => Math.abs(one.value)));
   const ordered = [...contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const best = ordered.slice(0, 8);
@@ -173,13 +191,10 @@ function pushed(page, row, asked, contributions) {
       h("tr", {}, h("th", { scope: "row" }, "everything else"), h("td", {}, number(rest, 3))))));
 }
 
-/** Why something is not told of a changed pass, where that is the reason. */
-const untold = (page) => (page.state.edits.length && !page.host.can.ask ? "In this file it is told without changes only." : null);
-
 /** How the word came up: what the model would write if it ended behind each block. */
 async function grown(page, row) {
-  const [{ lens }] = await page.host.values(page.question, [{ path: "", kind: "lens", rows: [row, row + 1] }]);
-  if (!lens.length) return untold(page) && h("div.grown", {}, h("h3", { title: told("logit lens") }, "How it came up"), h("p.hint", {}, untold(page)));
+  const [{ lens, missing }] = await page.host.values(page.question, [{ path: "", kind: "lens", rows: [row, row + 1] }]);
+  if (!lens.length) return missing && h("div.grown", {}, h("h3", { title: told("logit lens") }, "How it came up"), h("p.hint", {}, MISSING));
   const name = ({ path }) => (path.endsWith("embedded") ? "the embeddings" : `block ${path.split(".")[2]}`);
   return h("div.grown", {}, h("h3", { title: told("logit lens") }, "How it came up"), h("p", {}, "If the model ended there, it would write (its logit lens):"),
     h("table", {}, h("tbody", {}, lens.map((one) => h("tr", {}, h("th", { scope: "row" }, name(one)),
