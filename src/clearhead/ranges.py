@@ -1,7 +1,7 @@
 """The numbers that may be given, a range for each kind: of options, of fields in files and of arguments alike.
 
 A range holds what anybody could mean. What lies outside is a slip, or a file that is not what it says, and is refused
-before anything is made of it. No number is nan or infinite; true, false and texts are no numbers.
+before anything is made of it. No number is nan or infinite, and true and false are no numbers.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ __all__ = [
 
 
 def _number(value: object) -> object:
-    if isinstance(value, bool | str):
-        raise ValueError("a number is wanted")
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")
     return value
 
 

@@ -89,7 +89,7 @@ def test_a_state_as_it_was_written_goes_on(left: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "values"),
     {
-        "threads": [1_000_000, 5000, 0, -3, "2", None, 1.5, True],
+        "threads": [1_000_000, 5000, 0, -3, "two", None, 1.5, True],
         "step": ["x", None, -5, 1.5, 10**12, [1]],
         "epoch": [-1, "a", None, 10**30],
         "index": [-1, 4, "a", None],

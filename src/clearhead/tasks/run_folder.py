@@ -79,8 +79,8 @@ def pair_data(folder: Folder | None) -> DataConfig:
     """
     if folder is None:
         return DataConfig()
-    run = folder.part("run", dict[str, Any], "a model on pairs")
-    data: DataConfig = checked(DataConfig, run.get("data", {}), where="run.data", file=folder.path / "config.json")
+    saved = folder.config().get("run", {}).get("data", {})
+    data: DataConfig = checked(DataConfig, saved, where="run.data", file=f"{folder}/config.json")
     return data
 
 
