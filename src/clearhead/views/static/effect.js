@@ -47,6 +47,6 @@ export function effect(page) {
 /** What is marked beside a written word: the word that would stand there now, or how its probability has moved. */
 export function mark(move) {
   if (!move) return null;
-  if (move.other !== null) return ` → ${visible(move.other)}`;
+  if (move.other !== null) return ` → ${visible(move.other).trim()}`;
   return size(move) >= SEEN ? ` ${between(move)}` : null;
 }
