@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
+from clearhead import attention
 from clearhead.errors import ConfigError
+from clearhead.generation.continuation import Sampling
 from clearhead.models.architecture import models_in
 from clearhead.ranges import Count, Port, Rate, Seed, Share, check
 from clearhead.recipes.train import configure
@@ -77,6 +80,7 @@ def test_the_choices_of_recurrent_models_have_ranges_too() -> None:
         (Count, 2.5, "n 2.5 is not possible"),
         (Count, "7", "n '7' is not possible"),
         (Count, True, "n True is not possible"),
+        (Count, 3.0, "n 3.0 is not possible\n  mend: give a whole number"),
         (Seed, 2**63, "n 9223372036854775808 is not possible"),
         pytest.param(Seed, 10**5000, "n with about 5,000 digits is not possible", id="digits"),
         (Port, 65536, "at most 65,535"),
@@ -111,3 +115,38 @@ def test_a_command_refuses_a_number_before_it_reads_anything(words: list[Any], t
     done = call(*words)
     assert done.returncode == 1 and told in done.stderr
     assert "no such" not in done.stderr and "Traceback" not in done.stderr
+
+
+HUGE = [-1, -1.0, 2**63, 10**400, math.nan, math.inf, 1e30, True]
+SIZES: dict[Callable[..., object], dict[str, Any]] = {
+    attention.sinusoids: {"length": 4, "d_model": 8, "start": 0},
+    attention.Sinusoidal: {"d_model": 8, "max_len": 4},
+    attention.Learned: {"d_model": 8, "max_len": 4},
+    attention.Rotary: {"head_dim": 8, "base": 1e4},
+    attention.ALiBi: {"n_heads": 2},
+    attention.Relative: {"n_heads": 2, "buckets": 8, "max_distance": 16},
+    attention.Window: {"size": 2},
+    attention.Cosine: {"temperature": 1.0},
+    attention.Bilinear: {"q_dim": 4, "k_dim": 4},
+    attention.Additive: {"q_dim": 4, "k_dim": 4, "hidden": 4},
+    attention.MultiHead: {
+        **{"d_model": 8, "n_heads": 2, "n_kv_heads": 2, "head_dim": 4, "v_head_dim": 4, "memory_dim": 8},
+        **{"values_dim": 8, "norm_eps": 1e-6, "dropout": 0.0},
+    },
+    Sampling: {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0},
+}
+
+
+@pytest.mark.parametrize("made", SIZES, ids=lambda made: made.__name__)
+def test_no_number_of_a_part_is_without_a_range(made: Callable[..., object]) -> None:
+    good = SIZES[made]
+    made(**good)
+    for name in good:
+        for value in (v for v in HUGE if isinstance(v, type(good[name]))):
+            with pytest.raises(ConfigError, match=f"{name} .* is not possible"):
+                made(**{**good, name: value})
+
+
+def test_a_score_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigError, match="there is no score 'sine'\n  mend: take one of scaled-dot, dot, cosine"):
+        attention.make_score("sine", 4, 4)

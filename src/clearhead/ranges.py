@@ -27,6 +27,7 @@ __all__ = [
     "Heads",
     "Length",
     "Moments",
+    "Nucleus",
     "Part",
     "Port",
     "Rate",
@@ -74,6 +75,7 @@ Texts: TypeAlias = Annotated[int, _Number, Field(ge=1, le=100_000)]  # that are 
 Amount: TypeAlias = Annotated[int, _Number, Field(ge=0, le=2**62)]  # of bytes or tokens on a disk
 Share: TypeAlias = Annotated[float, _Number, Field(ge=0, lt=1, allow_inf_nan=False)]
 Part: TypeAlias = Annotated[float, _Number, Field(ge=0, le=1, allow_inf_nan=False)]  # the whole as well
+Nucleus: TypeAlias = Annotated[float, _Number, Field(gt=0, le=1, allow_inf_nan=False)]  # of what is probable
 Factor: TypeAlias = Annotated[float, _Number, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Divisor: TypeAlias = Annotated[float, _Number, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]  # float32 stands it
 Port: TypeAlias = Annotated[int, _Number, Field(ge=0, le=65535)]
@@ -90,8 +92,8 @@ def check(kind: Any, name: str, value: Any) -> None:
         ConfigError: it is not.
     """
     whole, limits = get_args(kind)[0] is int, list(_limits(kind))
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not (number and all(holds(value, end) for _, holds, end in limits) and (not whole or value == int(value))):
+    number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if not (number and all(holds(value, end) for _, holds, end in limits)):
         words = ", ".join(said.format(end) for said, _, end in limits)
         raise ConfigError(f"{name} {given(value)} is not possible", f"give a{' whole' * whole} number, {words}")
 

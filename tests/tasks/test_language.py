@@ -239,11 +239,16 @@ def test_stops_beams_and_streams(trained: LanguageModel) -> None:
     for beam in (0, -2, 257):
         with pytest.raises(ConfigError, match=f"beam {beam} is not possible\n  mend: give 1 .* to 256"):
             trained.generate(["a"], beam=beam)
-    for number in ({"max_tokens": 0}, {"seed": -1}):
+    for number in ({"max_tokens": 0}, {"seed": -1}, {"first": -1}, {"max_tokens": 3.0}):
         with pytest.raises(ConfigError, match=f"{next(iter(number))} .* is not possible"):
             trained.stream(["a"], **number)  # by the call itself: nobody has shown the prompt yet
-    with pytest.raises(ConfigError, match="a list of texts"):
-        trained.generate("a")
+    for given in ({"prompts": "a"}, {"prompts": ["a"], "stop": "sea is"}):  # letters are no texts
+        for writing in (trained.generate, trained.stream):
+            with pytest.raises(ConfigError, match=rf"takes a list of {list(given)[-1]}, not one string"):
+                writing(**given)
+    for place in (0.5, True):
+        with pytest.raises(ConfigError, match="there is no layer"):
+            trained.look("the sea", layer=place)
 
 
 def test_a_trace_says_what_was_left_out(trained: LanguageModel) -> None:

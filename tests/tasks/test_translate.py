@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -171,11 +172,21 @@ def test_impossible_requests(loaded: Translator) -> None:
     for penalty in (math.nan, math.inf, -math.inf, 1e30, -1e308):
         with pytest.raises(ConfigError, match=f"length_penalty {re.escape(str(penalty))} is not possible"):
             loaded.n_best(TEXTS, length_penalty=penalty)
-    with pytest.raises(ConfigError, match="a list of texts, not one string"):
+    with pytest.raises(ConfigError, match="takes a list of texts, not one string"):
         loaded.translate("a house")
-    for layer, head in ((2, 0), (0, 2), (-1, 0)):
+    odd: Any = 0.5
+    for layer, head in ((2, 0), (0, 2), (-1, 0), (odd, 0), (0, odd), (True, 0), (2**70, 0)):
         with pytest.raises(ConfigError, match="there is no layer"):
             loaded.look(SOURCE, layer=layer, head=head)
+        with pytest.raises(ConfigError, match="there is no layer"):
+            loaded.arithmetic(SOURCE, layer=layer, head=head)
+    part: Any = "middle"
+    with pytest.raises(ConfigError, match="the parts are encoder, decoder and cross"):
+        loaded.arithmetic(SOURCE, part=part)
+    with pytest.raises(ConfigError, match="2 sources are aligned with 1 targets\n  mend: give a target for each"):
+        loaded.align(TEXTS[:2], TEXTS[:1])
+    with pytest.raises(ConfigError, match="align takes a list of targets, not one string"):
+        loaded.align(TEXTS[:1], "a")
 
 
 # Looking inside

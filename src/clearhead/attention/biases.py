@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.attention.masks import Grid, Tree
+from clearhead.ranges import Count, Entries, Heads, check
 
 __all__ = ["ALiBi", "Added", "Bias", "OfHead", "OfPass", "Relative"]
 
@@ -74,6 +75,9 @@ class ALiBi(Bias):
 
     n_heads: int
 
+    def __post_init__(self) -> None:
+        check(Heads, "n_heads", self.n_heads)
+
     def between(self, queries: Tensor, keys: Tensor) -> Tensor:
         distance = (queries[:, None, :, None] - keys[:, None, None, :]).abs()
         heads = torch.arange(1, self.n_heads + 1, device=queries.device)
@@ -92,6 +96,9 @@ class Relative(Bias, nn.Module):
 
     def __init__(self, n_heads: int, *, buckets: int = 32, max_distance: int = 128, ahead: bool = True):
         nn.Module.__init__(self)
+        check(Heads, "n_heads", n_heads)
+        check(Entries, "buckets", buckets)
+        check(Count, "max_distance", max_distance)
         self.buckets, self.max_distance, self.ahead = buckets, max_distance, ahead
         self.weight = nn.Parameter(0.02 * torch.randn(buckets, n_heads))
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from clearhead.errors import ConfigError
+from clearhead.ranges import Counted, check
 
 __all__ = [
     "And",
@@ -171,6 +172,9 @@ class Window(Mask):
 
     size: int
     positions: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check(Counted, "size", self.size)
 
     def allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
         if self.positions is None:

@@ -21,6 +21,7 @@ from clearhead.attention.positions import Rotation
 from clearhead.attention.scores import ScaledDot, Score
 from clearhead.errors import ConfigError
 from clearhead.look import begun, see
+from clearhead.ranges import Factor, Heads, Part, Width, check
 
 __all__ = ["FirstValues", "MultiHead"]
 
@@ -46,7 +47,7 @@ class MultiHead(nn.Module):
         dropout: share of the weights dropped in training.
 
     Raises:
-        ConfigError: the sizes do not divide.
+        ConfigError: the sizes do not divide, or a number is impossible.
     """
 
     sees = {
@@ -77,6 +78,19 @@ class MultiHead(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
+        check(Width, "d_model", d_model)
+        check(Heads, "n_heads", n_heads)
+        check(Part, "dropout", dropout)
+        check(Factor, "norm_eps", norm_eps)
+        for name, size in {
+            "n_kv_heads": n_kv_heads,
+            "head_dim": head_dim,
+            "v_head_dim": v_head_dim,
+            "memory_dim": memory_dim,
+            "values_dim": values_dim,
+        }.items():
+            if size is not None:
+                check(Width, name, size)
         if head_dim is None and d_model % n_heads:
             raise ConfigError(
                 f"d_model {d_model} does not divide into {n_heads} heads",

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clearhead.errors import ConfigError
+from clearhead.ranges import Base, Counted, Length, Width, check
 
 Places: TypeAlias = Int[Tensor, "batch tokens"]
 
@@ -27,7 +28,19 @@ __all__ = ["Learned", "Rotary", "Rotation", "Sinusoidal", "sinusoids"]
 
 
 def sinusoids(length: int, d_model: int, *, start: int = 0) -> Float[Tensor, "tokens d_model"]:
-    """The sinusoidal encodings of positions `start` .. `start + length - 1`, sine and cosine in turns."""
+    """The sinusoidal encodings of positions `start` .. `start + length - 1`, sine and cosine in turns.
+
+    Raises:
+        ConfigError: a number is impossible.
+    """
+    check(Counted, "length", length)
+    check(Width, "d_model", d_model)
+    check(Counted, "start", start)
+    return _waves(start, length, d_model)
+
+
+def _waves(start: int, length: int, d_model: int) -> Tensor:
+    """The same unasked: a compiler that traces a pass has no plain numbers."""
     if _outlined():
         return torch.empty(length, d_model)
     position = torch.arange(start, start + length, dtype=torch.float64)[:, None]
@@ -48,6 +61,7 @@ class Sinusoidal(nn.Module):
 
     def __init__(self, d_model: int, max_len: int):
         super().__init__()
+        check(Length, "max_len", max_len)
         self.register_buffer("table", sinusoids(max_len, d_model), persistent=False)
 
     def forward(
@@ -55,7 +69,7 @@ class Sinusoidal(nn.Module):
     ) -> Float[Tensor, "batch tokens d_model"]:
         stop = _stop(x, start, at)
         if stop > self.table.size(0):  # waves need no training: a longer text simply has more of them
-            self.table = sinusoids(2 * stop, x.size(2)).to(self.table)
+            self.table = _waves(0, 2 * stop, x.size(2)).to(self.table)
         return x + (self.table[start:stop] if at is None else self.table[at]).to(x.dtype)
 
 
@@ -64,6 +78,8 @@ class Learned(nn.Module):
 
     def __init__(self, d_model: int, max_len: int):
         super().__init__()
+        check(Width, "d_model", d_model)
+        check(Length, "max_len", max_len)
         self.weight = nn.Parameter(torch.randn(max_len, d_model) * d_model**-0.5)
 
     def forward(
@@ -106,6 +122,8 @@ class Rotary(nn.Module):
 
     def __init__(self, head_dim: int, base: float = 10000.0):
         super().__init__()
+        check(Width, "head_dim", head_dim)
+        check(Base, "base", base)
         if head_dim % 2:
             raise ConfigError(f"rotary positions turn pairs; head_dim is {head_dim}", "choose an even head_dim")
         steps = torch.empty(head_dim // 2) if _outlined() else torch.arange(0, head_dim, 2, dtype=torch.float64)

@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clearhead.errors import ConfigError
+from clearhead.errors import ConfigError, given
+from clearhead.ranges import Divisor, Width, check
 
 __all__ = ["Additive", "Bilinear", "Cosine", "Dot", "ScaledDot", "Score", "by_group", "make_score"]
 
@@ -79,6 +80,9 @@ class Cosine(Score):
 
     temperature: float = 1.0
 
+    def __post_init__(self) -> None:
+        check(Divisor, "temperature", self.temperature)
+
     def fold(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor, float]:
         q, k = _same_width(q, k, "cosine")
         return F.normalize(q, dim=-1), F.normalize(k, dim=-1), 1.0 / self.temperature
@@ -92,6 +96,8 @@ class Bilinear(Score, nn.Module):
 
     def __init__(self, q_dim: int, k_dim: int):
         nn.Module.__init__(self)
+        check(Width, "q_dim", q_dim)
+        check(Width, "k_dim", k_dim)
         self.weight = nn.Parameter(torch.empty(q_dim, k_dim))
         nn.init.xavier_uniform_(self.weight)
 
@@ -108,6 +114,8 @@ class Additive(Score, nn.Module):
 
     def __init__(self, q_dim: int, k_dim: int, hidden: int | None = None):
         nn.Module.__init__(self)
+        for name, width in {"q_dim": q_dim, "k_dim": k_dim, "hidden": q_dim if hidden is None else hidden}.items():
+            check(Width, name, width)
         self.q_weight = None if hidden is None else nn.Parameter(torch.empty(q_dim, hidden))
         self.k_weight = None if hidden is None else nn.Parameter(torch.empty(k_dim, hidden))
         self.v_weight = nn.Parameter(torch.empty(hidden or q_dim, 1))
@@ -133,7 +141,12 @@ def make_score(name: str, q_dim: int, k_dim: int) -> Score:
         return Bilinear(q_dim, k_dim)
     if name == "additive":
         return Additive(q_dim, k_dim, q_dim)
-    return {"scaled-dot": ScaledDot, "dot": Dot, "cosine": Cosine}[name]()
+    plain: dict[str, type[Score]] = {"scaled-dot": ScaledDot, "dot": Dot, "cosine": Cosine}
+    if name not in plain:
+        raise ConfigError(
+            f"there is no score {given(name)}", f"take one of {', '.join([*plain, 'bilinear', 'additive'])}"
+        )
+    return plain[name]()
 
 
 def by_group(x: Tensor, y: Tensor) -> Tensor:

@@ -23,15 +23,17 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import Padding, Tree
-from clearhead.errors import ConfigError
 from clearhead.generation.search import Hypothesis, not_numbers, search
-from clearhead.ranges import Count, Seed, check
+from clearhead.ranges import Count, Counted, Divisor, Factor, Nucleus, Part, Seed, check
 
 __all__ = ["Choice", "Continuer", "Sampling", "beams", "check_writing", "continued", "drawn", "shares"]
 
 _ENDED = 0.2  # share of the rows that may be of ended texts before the caches are copied without them
 _ROUNDING = 8  # times the smallest step of a number near 1: so much a sum of probabilities may be wrong
 _LIKELY = 256  # tokens that hold the probability of top_p nearly always: sorting all takes longer than a small model
+
+
+_RANGES = {"temperature": Factor, "top_k": Counted, "top_p": Nucleus, "min_p": Part, "repetition_penalty": Divisor}
 
 
 @dataclass(frozen=True)
@@ -56,19 +58,8 @@ class Sampling:
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        ranges = {
-            "temperature": (0 <= self.temperature < math.inf, "0 (greedy) or more, and a finite number"),
-            "top_k": (self.top_k >= 0, "0 (all) or more"),
-            "top_p": (0 < self.top_p <= 1, "more than 0 and at most 1"),
-            "min_p": (0 <= self.min_p <= 1, "from 0 to 1"),
-            "repetition_penalty": (
-                0 < self.repetition_penalty < math.inf,
-                "more than 0, and a finite number; 1 is none",
-            ),
-        }
-        for name, (good, mend) in ranges.items():
-            if not good:
-                raise ConfigError(f"{name} {getattr(self, name)} is not possible", f"give {mend}")
+        for name, kind in _RANGES.items():
+            check(kind, name, getattr(self, name))
 
     def probabilities(self, logits: Tensor, seen: Tensor | None = None) -> Tensor:
         """The probability of each token [rows, vocab] of being chosen.
@@ -130,7 +121,7 @@ def _left(p: Tensor, kept: Tensor) -> Tensor:
     return p / p.sum(1, keepdim=True)
 
 
-def check_writing(max_tokens: int, seed: int) -> None:
+def check_writing(max_tokens: int, seed: int, first: int = 0) -> None:
     """Whether so many tokens can be written, drawn with such a seed.
 
     Raises:
@@ -138,6 +129,7 @@ def check_writing(max_tokens: int, seed: int) -> None:
     """
     check(Count, "max_tokens", max_tokens)
     check(Seed, "seed", seed)
+    check(Counted, "first", first)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,7 @@ from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.conversations import ChatJob, ending, read_parts, rows_of, tokens_of
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.metrics import Score
+from clearhead.tasks.reading import refuse_string
 from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say, say_dropped
@@ -191,6 +192,7 @@ class Chat(LanguageModel):
             ConfigError: a number is impossible, or the last message alone is too long.
             DataError: a message is none.
         """
+        refuse_string("chat", stop=stop)
         check_writing(max_tokens, seed)
         texts = [""] * len(chats)
         ids, limits = self._asked([messages_of(chat) for chat in chats], max_tokens)
@@ -214,6 +216,7 @@ class Chat(LanguageModel):
 
         With the same `reader` in each turn, what it has read of the conversation is not read again.
         """
+        refuse_string("chat", stop=stop)
         check_writing(max_tokens, seed)
         ids, limits = self._asked([messages_of(messages)], max_tokens)
         model = self._ready(self.module, precision)

@@ -17,7 +17,7 @@ from clearhead.data.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.text_preview import TextPreview, describe_text
 from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
-from clearhead.errors import ConfigError, DataError
+from clearhead.errors import DataError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, check_writing, continued
 from clearhead.generation.precision import Precision, Ready
@@ -31,7 +31,7 @@ from clearhead.ranges import Count, check
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
-from clearhead.tasks.reading import TextWarning, cut, full, unknown_share
+from clearhead.tasks.reading import TextWarning, cut, full, refuse_string, unknown_share
 from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
@@ -199,9 +199,8 @@ class LanguageModel(TextInside):
         Raises:
             ConfigError: a number is impossible.
         """
-        if isinstance(prompts, str):
-            raise ConfigError("generate takes a list of texts, not one string", 'write .generate(["..."])')
-        check_writing(max_tokens, seed)
+        refuse_string("generate", prompts=prompts, stop=stop)
+        check_writing(max_tokens, seed, first)
         check_beam(beam, self.tokenizer.vocab_size)
         if beam > 1:
             return self._searched(prompts, max_tokens, beam, stop, precision)
@@ -228,7 +227,8 @@ class LanguageModel(TextInside):
 
         What cannot be is said by the call itself, before the first text comes.
         """
-        check_writing(max_tokens, seed)
+        refuse_string("stream", prompts=prompts, stop=stop)
+        check_writing(max_tokens, seed, first)
         ids, limits = self._asked_on(prompts, max_tokens)
         model = self._ready(self.module, precision)
         return self._written(model, ids, limits, max_tokens, EOS, sampling, seed, stop, first, told)

@@ -27,7 +27,7 @@ from clearhead.look import Trace, watch
 from clearhead.models.seq2seq import Seq2Seq
 from clearhead.ranges import among
 from clearhead.tasks.named import named
-from clearhead.tasks.reading import Reading, not_known
+from clearhead.tasks.reading import Reading, not_known, refuse_string
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
 __all__ = ["FORBIDDEN", "PairInside", "Part"]
@@ -174,7 +174,7 @@ class PairInside(ABC):
         Raises:
             ConfigError: there is no such attention, layer or head.
         """
-        stack, kind = _ATTENTIONS[part]
+        stack, kind = _ATTENTIONS.get(part, ("", "none"))
         attentions = [name for name, _ in self.module.named_modules() if re.fullmatch(rf"{stack}\.(.+\.)?{kind}", name)]
         if not (among(layer, len(attentions)) and among(head, self.module.config.heads)):
             there = (
@@ -202,8 +202,13 @@ class PairInside(ABC):
         """Word links {(source word, target word)} of each pair, from one forced pass; words are split at spaces.
 
         Raises:
-            ConfigError: the model has no attention.
+            ConfigError: the model has no attention, or there are not as many targets as sources.
         """
+        refuse_string("align", sources=sources, targets=targets)
+        if len(sources) != len(targets):
+            raise ConfigError(
+                f"{len(sources):,} sources are aligned with {len(targets):,} targets", "give a target for each source"
+            )
         where = self._where(None, None)
         return [
             find_links(word_weights(weights, source, target, where))

@@ -37,7 +37,7 @@ from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pair_inside import FORBIDDEN, PairInside
 from clearhead.tasks.pairs import preview_pairs, train_pairs
-from clearhead.tasks.reading import TextWarning, cut, stopped, unknown_share
+from clearhead.tasks.reading import TextWarning, cut, refuse_string, stopped, unknown_share
 from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import pair_data
 from clearhead.tasks.session import Session, say, say_dropped
@@ -207,8 +207,7 @@ class PairModel(PairInside, ABC):
         Raises:
             ConfigError: `n`, `beam` or `length_penalty` is impossible.
         """
-        if isinstance(texts, str):
-            raise ConfigError(f"{self.name} takes a list of texts, not one string", f'write .{self.name}(["..."])')
+        refuse_string(self.name, texts=texts)
         check_beam(beam, self.tokenizers.target.vocab_size, length_penalty)
         if not among(n, beam + 1) or not n:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from clearhead.data.tokenizers import UNK
+from clearhead.errors import ConfigError
 
-__all__ = ["Reading", "TextWarning", "cut", "full", "not_known", "stopped", "unknown_share"]
+__all__ = ["Reading", "TextWarning", "cut", "full", "not_known", "refuse_string", "stopped", "unknown_share"]
 
 _NAMED = 8  # words
 
@@ -29,6 +30,17 @@ class TextWarning(UserWarning):
     def __init__(self, number: int, said: str):
         self.number, self.said = number, said
         super().__init__(f"text {number} {said}")
+
+
+def refuse_string(verb: str, **given: object) -> None:
+    """One string is no list of texts, though Python would take its letters for one.
+
+    Raises:
+        ConfigError: an argument is one.
+    """
+    for name, value in given.items():
+        if isinstance(value, str):
+            raise ConfigError(f"{verb} takes a list of {name}, not one string", f'write {name}=["..."]')
 
 
 def not_known(words: Sequence[str]) -> list[str]:

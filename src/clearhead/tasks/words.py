@@ -33,7 +33,7 @@ from clearhead.ranges import Count, Steps, check
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.named import named
-from clearhead.tasks.reading import unknown_share
+from clearhead.tasks.reading import refuse_string, unknown_share
 from clearhead.tasks.room import check_room, fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
@@ -283,8 +283,7 @@ class Words:
         Raises:
             ConfigError: a word has no vector, there is none, or what is asked for points nowhere.
         """
-        if isinstance(queries, str):
-            raise ConfigError("nearest takes a list of words, not one string", 'write .nearest(["..."])')
+        refuse_string("nearest", queries=queries)
         check(Count, "n", n)
         names, unit = self.words, _unit(self.vectors)
         found = []
