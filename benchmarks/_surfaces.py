@@ -77,6 +77,7 @@ BASES: dict[str, list[str]] = {
     "demo": [],
 }
 _LASTING = ("explore", "demo")  # without an end, or minutes long: only tried where they must refuse
+_RIGHT = {("--temperature", "1e30"), ("--repetition-penalty", "1e30")}  # so large is possible
 _SHARE = {"options": 9, "folders": 5, "data": 3, "calls": 3}
 _PROCESS = 17  # one try in so many, of those that are commands, is a process of the real program
 
@@ -133,7 +134,8 @@ def _options() -> Iterator[tuple[list[str], bool]]:
     """(words, must be refused) of every value of every option of every command."""
     for command, base in BASES.items():
         for argument in _arguments(command):
-            for value, refuse in _values(argument.hint).items():
+            for value, must in _values(argument.hint).items():
+                refuse = must and (argument.names[0], value) not in _RIGHT
                 if refuse or command not in _LASTING:
                     yield _with(command, base, argument.names[0], value), refuse
     for command, base in BASES.items():

@@ -117,7 +117,7 @@ def test_a_command_refuses_a_number_before_it_reads_anything(words: list[Any], t
     assert "no such" not in done.stderr and "Traceback" not in done.stderr
 
 
-HUGE = [-1, -1.0, 2**63, 10**400, math.nan, math.inf, 1e30, True]
+HUGE = [-1, -1.0, 2**63, 10**400, math.nan, math.inf, 1e301, True]
 SIZES: dict[Callable[..., object], dict[str, Any]] = {
     attention.sinusoids: {"length": 4, "d_model": 8, "start": 0},
     attention.Sinusoidal: {"d_model": 8, "max_len": 4},

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from clearhead.attention import Padding, Tree
 from clearhead.generation.search import Hypothesis, not_numbers, search
-from clearhead.ranges import Count, Counted, Divisor, Factor, Nucleus, Part, Seed, check
+from clearhead.ranges import Count, Counted, Nucleus, Part, Penalty, Seed, Temperature, check
 
 __all__ = ["Choice", "Continuer", "Sampling", "beams", "check_writing", "continued", "drawn", "shares"]
 
@@ -33,7 +33,7 @@ _ROUNDING = 8  # times the smallest step of a number near 1: so much a sum of pr
 _LIKELY = 256  # tokens that hold the probability of top_p nearly always: sorting all takes longer than a small model
 
 
-_RANGES = {"temperature": Factor, "top_k": Counted, "top_p": Nucleus, "min_p": Part, "repetition_penalty": Divisor}
+_RANGES = {"temperature": Temperature, "top_k": Counted, "top_p": Nucleus, "min_p": Part, "repetition_penalty": Penalty}
 
 
 @dataclass(frozen=True)
