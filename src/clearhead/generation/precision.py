@@ -44,7 +44,7 @@ def prepared(module: M, precision: Precision) -> M:
             shared[id(weight)] = nn.Parameter(weight.detach().bfloat16(), requires_grad=False)
     ready = copy.deepcopy(module, shared)
     if precision == "int8":
-        if not all(weight.isfinite().all() for weight in module.parameters()):
+        if not all(weight.is_meta or weight.isfinite().all() for weight in module.parameters()):
             problem = "not every weight is a finite number: there are no bytes for it"
             raise ConfigError(problem, "take an intact copy of the model, or train again")
         _replace_linear(ready, _Int8Linear)
