@@ -15,7 +15,7 @@ from clearhead.cli.look import show
 from clearhead.cli.study import study
 from clearhead.cli.words import nearest
 from clearhead.data.samples.english_spanish import sentences
-from clearhead.errors import MissingError
+from clearhead.errors import ConfigError, MissingError
 from clearhead.folder import Folder
 
 
@@ -34,6 +34,13 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_work(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingError, match=r"figures need matplotlib.*\n  mend: pip install \"clearhead\[plot\]\""):
         command()
+
+
+@pytest.mark.parametrize(("name", "better"), [(".", "name"), ("..", r"\.\./name"), ("a.b", "a"), ("/", "/name")])
+@pytest.mark.parametrize("form", ["html", "pdf", "svg"])
+def test_a_file_of_another_form_is_refused_with_a_better_name(name: str, better: str, form: str) -> None:
+    with pytest.raises(ConfigError, match=rf"does not end in \.{form}\n  mend: write --{form} {better}\.{form}$"):
+        show("no-model", "the house", **{form: Path(name)})
 
 
 def test_a_study_without_matplotlib_leaves_its_numbers(

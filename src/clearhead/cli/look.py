@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from clearhead.cli.pictures import pictures
+from clearhead.cli.pictures import check_form, pictures
 from clearhead.errors import ConfigError
 
 __all__ = ["info", "show"]
@@ -54,8 +54,7 @@ def show(
         save here, as one page that opens anywhere without a network, every number from the tokens to the probabilities
         (of any model that reads text; the text of a language model is not continued)
     """
-    if html is not None and html.suffix.lower() != ".html":
-        raise ConfigError(f"{html} does not end in .html", f"write --html {html.with_suffix('.html')}")
+    check_form(html, "html")
     wanted = pictures(svg=svg, png=png, pdf=pdf)
 
     from clearhead.tasks.load import load

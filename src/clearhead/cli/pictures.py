@@ -6,7 +6,18 @@ from pathlib import Path
 
 from clearhead.errors import ConfigError
 
-__all__ = ["pictures"]
+__all__ = ["check_form", "pictures"]
+
+
+def check_form(path: Path | None, form: str) -> None:
+    """Refuse a name for a file of a form that does not end so.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if path is not None and path.suffix.lower() != f".{form}":
+        better = path.with_suffix(f".{form}") if path.name.strip(".") else path / f"name.{form}"
+        raise ConfigError(f"{path} does not end in .{form}", f"write --{form} {better}")
 
 
 def pictures(*places: Path | None, **named: Path | None) -> list[Path]:
@@ -17,8 +28,7 @@ def pictures(*places: Path | None, **named: Path | None) -> list[Path]:
         MissingError: there is no matplotlib to draw with.
     """
     for form, path in named.items():
-        if path is not None and path.suffix.lower() != f".{form}":
-            raise ConfigError(f"{path} does not end in .{form}", f"write --{form} {path.with_suffix(f'.{form}')}")
+        check_form(path, form)
     wanted = [path for path in (*places, *named.values()) if path is not None]
     if wanted:
         from clearhead.views.canvas import check_figures, form_of
