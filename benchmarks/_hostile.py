@@ -16,7 +16,7 @@ __all__ = ["NAMES", "NUMBERS", "TEXTS", "Spoiled", "spoil_data", "spoil_file"]
 NUMBERS = {
     "nan": True, "inf": True, "-inf": True, "9223372036854775808": True, "18446744073709551616": True, "1e30": True,
     "-1e30": True, "-1": True, "": True, "x": True, "1e400": True, "9" * 5000: True, "\udcff": True, "1\0": True,
-    "0": False, "1e-320": False, "1": False, "0x10": False, "1_000": False, "2147483648": False,
+    "0": False, "1e-320": False, "1": False, "0x10": False, "1_0": False, "2147483648": False,
 }  # fmt: skip
 TEXTS = {
     "": False, " ": False, "\0": False, "a\0b": False, "\udcff": False, "a" * 100_000: False,
