@@ -66,13 +66,19 @@ def reading() -> tuple[Callable[[], object], float]:
 
 
 class Contender:
-    """The near end of a process in which `make(*given)` makes a way that works; `make` is a function of a module."""
+    """The near end of a process in which `make(*given)` makes a way that works; `make` is a function of a module.
 
-    def __init__(self, name: str, make: Callable[..., Callable[..., Any]], *given: Any):
+    Its seconds are those of `clock`, a function of the module `time`.
+    """
+
+    def __init__(
+        self, name: str, make: Callable[..., Callable[..., Any]], *given: Any, clock: str = "perf_counter"
+    ) -> None:
         self.name = name
         context = multiprocessing.get_context("spawn")
         self._pipe, far = context.Pipe()
-        self._process = context.Process(target=_work, args=(make, given, torch.get_num_threads(), far), daemon=True)
+        args = (make, given, torch.get_num_threads(), clock, far)
+        self._process = context.Process(target=_work, args=args, daemon=True)
         self._process.start()
         far.close()  # so that the process's own end is the last one, and its death is noticed here
 
@@ -94,15 +100,16 @@ class Contender:
         self._process.join()
 
 
-def _work(make: Callable[..., Callable[..., Any]], given: Sequence[Any], threads: int, pipe: Any) -> None:
+def _work(make: Callable[..., Callable[..., Any]], given: Sequence[Any], threads: int, clock: str, pipe: Any) -> None:
     torch.set_num_threads(threads)
+    now = getattr(time, clock)
     way = make(*given)
     with suppress(EOFError):  # the other end has gone
         while True:
             task = pipe.recv()
-            start = time.perf_counter()
+            start = now()
             done = way(*task)
-            pipe.send((time.perf_counter() - start, done))
+            pipe.send((now() - start, done))
 
 
 # Rounds and tables

@@ -233,9 +233,9 @@ def try_all(ways: dict[str, Decode], setting: Setting) -> tuple[dict[str, Writte
 
 
 def uncached(module: EncoderDecoder, setting: Setting) -> list[str]:
-    """Lines about clearhead without its cache: agreement in each floating-point precision, speed."""
+    """Lines about clearhead without its cache: agreement in each precision, speed."""
     lines = []
-    for name in _PRECISIONS[:2]:  # in int8 a whole tensor shares one scale, which more tokens at once change
+    for name in _PRECISIONS:
         ready = prepared(module, name)
         start = time.perf_counter()
         slow = by_clearhead(ready, setting, cached=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -16,6 +19,12 @@ from clearhead.models.encoder_decoder import EncoderDecoder
 
 GENERATOR = torch.Generator().manual_seed(0)
 SRC, TGT = torch.randint(3, 40, (4, 9), generator=GENERATOR), torch.randint(3, 40, (4, 7), generator=GENERATOR)
+
+
+@pytest.fixture(params=["as this processor does", "without VNNI"])
+def either_processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "without VNNI":
+        monkeypatch.setattr("clearhead.generation.precision.has_vnni", lambda: False)
 
 
 def make(**config: Any) -> EncoderDecoder:
@@ -83,6 +92,7 @@ def test_a_copy_is_made_once_until_the_weights_change() -> None:
     assert trace["logits"].shape == (4, 7, 40), "what is looked at is the model itself"
 
 
+@pytest.mark.usefixtures("either_processor")
 @torch.inference_mode()
 def test_int8_by_hand() -> None:
     """Rows of W are rounded to 127 steps of their largest, x to 255 steps of its range: here both are exact."""
@@ -91,6 +101,58 @@ def test_int8_by_hand() -> None:
     linear.bias.copy_(torch.tensor([1.0, -1.0]))
     found = prepared(nn.Sequential(linear), "int8")(torch.tensor([[0.0, 255.0], [1.0, 2.0]]))
     torch.testing.assert_close(found, torch.tensor([[-64 * 255.0 + 1, 1.27 * 255 - 1], [0.0, 2.04]]), atol=2e-3, rtol=0)
+
+
+@pytest.mark.usefixtures("either_processor")
+@torch.inference_mode()
+def test_int8_keeps_eight_bits() -> None:
+    """Of 256 normal numbers the largest is 3 sigma, two neighbours of one sign add to 4: steps of 3/127 and 4/127.
+
+    A row reaches from -2.8 to 2.8 in 255 steps. A step's error is a uniform number, its deviation 12 ** -0.5 of it.
+    """
+    torch.manual_seed(0)
+    linear, x = nn.Linear(256, 96), torch.randn(24, 256)
+    nn.init.normal_(linear.weight)
+    wanted = linear(x)
+    error = prepared(nn.Sequential(linear), "int8")(x) - wanted
+    assert error.pow(2).mean().sqrt() < (((4 / 127) ** 2 + (5.6 / 255) ** 2) / 12) ** 0.5 * 1.1 * wanted.std()
+
+
+@pytest.mark.usefixtures("either_processor")
+@pytest.mark.parametrize("columns", [7, 64, 96, 97])
+@torch.inference_mode()
+def test_int8_rows_know_nothing_of_each_other(columns: int) -> None:
+    """A row is the same alone, beside one a thousand times as large, one of a single number, and one that is broken."""
+    torch.manual_seed(0)
+    linear = nn.Linear(columns, 33)
+    x = torch.randn(4, columns)
+    x[1] *= 1000
+    x[2] = 0.25
+    x[3, 0] = float("nan")
+    ready = prepared(nn.Sequential(linear), "int8")
+    found = ready(x)
+    for i in range(3):
+        torch.testing.assert_close(found[i], ready(x[i : i + 1])[0], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found[2], linear(x[2]), rtol=0, atol=0.25 * columns**0.5 * 2 / 254)
+    assert found[3].isnan().all() and ready(x[3:]).isnan().all()
+
+
+def test_int8_never_overflows() -> None:
+    """Products of AVX2: the largest weights beside each other meet the largest inputs, of both signs."""
+    script = """if True:
+        import torch
+        from torch import nn
+        from clearhead.generation.precision import has_vnni, prepared
+
+        linear = nn.Linear(96, 2, bias=False).requires_grad_(False)
+        linear.weight[:] = torch.tensor([[1.0], [-1.0]])
+        x = torch.cat([torch.ones(48), torch.zeros(48)])[None]
+        print(has_vnni(), *prepared(nn.Sequential(linear), "int8")(x)[0].tolist())
+    """
+    environment = {**os.environ, "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    _, *found = done.stdout.split()
+    torch.testing.assert_close([float(x) for x in found], [48.0, -48.0], rtol=0.01, atol=0)
 
 
 def test_int8_is_for_cpus() -> None:

@@ -290,6 +290,12 @@ def test_less_precision_writes_nearly_the_same(trained: LanguageModel, precision
     assert found[0][:8] == wanted[0][:8]
 
 
+def test_int8_texts_know_nothing_of_each_other(trained: LanguageModel) -> None:
+    prompts = ["the red ship of king 3", "and the sea", "king"]
+    together = trained.generate(prompts, max_tokens=8, sampling=GREEDY, precision="int8")
+    assert together == [trained.generate([p], max_tokens=8, sampling=GREEDY, precision="int8")[0] for p in prompts]
+
+
 def test_what_is_shown_of_a_text(trained: LanguageModel) -> None:
     shown = trained.shown("the red ship", max_tokens=6, sampling=Sampling(0.5, top_k=3), n=4)
     assert (

@@ -431,6 +431,12 @@ def test_less_precision_is_measured_beside_the_full(loaded: Translator, precisio
     assert abs(scores["chrF"].value - full["chrF"].value) < 5
 
 
+@pytest.mark.parametrize("beam", [1, 4])
+def test_int8_texts_know_nothing_of_each_other(loaded: Translator, beam: int) -> None:
+    together = loaded.translate(TEXTS[:6], beam=beam, precision="int8")
+    assert together == [loaded.translate([text], beam=beam, precision="int8")[0] for text in TEXTS[:6]]
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_writing_heeds_changed_weights_and_whoever_watches(trained: Translator, precision: Precision) -> None:
     assert trained.folder is not None
