@@ -16,6 +16,8 @@ import clearhead
 from clearhead.data.samples.english_spanish import sentences
 from command import call
 
+pytestmark = pytest.mark.timeout(900)  # some fifty commands, trainings of the default sizes among them
+
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in re.findall(r"^    (clearhead .*)$", README, re.MULTILINE)]
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
