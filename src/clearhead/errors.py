@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import reprlib
 from collections.abc import Iterable
 from os import PathLike
 
@@ -23,9 +24,7 @@ __all__ = [
     "nearest",
 ]
 
-
 _LONGEST = 200  # characters of a word that are compared: what is longer is like none that is known
-
 _SHOWN = 200  # characters of a value, or bits of a number
 
 
@@ -90,5 +89,8 @@ def given(value: object) -> str:
     """A value as a message shows it: no more of it than can be read."""
     if isinstance(value, int) and value.bit_length() > _SHOWN:
         return f"with about {int(value.bit_length() * math.log10(2)):,} digits"
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:  # a list in a list in a list
+        shown = reprlib.repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
