@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -12,6 +13,8 @@ from jaxtyping import install_import_hook
 install_import_hook(["clearhead.attention", "clearhead.models"], "beartype.beartype")
 
 pytest_plugins = ["browser"]
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of commands, whose bits are compared, too
 
 settings.register_profile("clearhead", deadline=None, derandomize=True)
 settings.load_profile("clearhead")
