@@ -230,7 +230,7 @@ def test_nearest(trained: Words) -> None:
     assert len(trained.nearest(["cat"], n=1000)[0]) == len(trained.words) - 1
     with pytest.raises(ConfigError, match=r"no vector of 'catt'.*\n.*'cat'"):
         trained.nearest(["catt"])
-    with pytest.raises(ConfigError, match="list of words"):
+    with pytest.raises(ConfigError, match="list of queries"):
         trained.nearest("cat")
 
 

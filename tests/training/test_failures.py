@@ -141,10 +141,12 @@ def test_a_signal_during_an_evaluation(
 
 
 def test_a_signal_while_the_average_is_judged(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     with monkeypatch.context() as patch:
         at_validation(patch, 4, lambda: os.kill(os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "m")
+    signal.signal(signal.SIGINT, before)
     train(tmp_path / "m", resume=True)
     assert content(tmp_path / "m") == content(whole)
 
