@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import settings
@@ -15,6 +17,10 @@ install_import_hook(["clearhead.attention", "clearhead.models"], "beartype.beart
 pytest_plugins = ["browser"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of commands, whose bits are compared, too
+
+# A processor that only imitates another must not meet what was compiled for the one that it is.
+_KERNELS = f"clearhead-compiled-{os.environ.get('ATEN_CPU_CAPABILITY', 'own')}"
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(gettempdir()) / _KERNELS))
 
 settings.register_profile("clearhead", deadline=None, derandomize=True)
 settings.load_profile("clearhead")

@@ -205,8 +205,15 @@ def test_blocks_reach_the_parameters_of_a_score() -> None:
     ],
 )
 def test_which_way_is_taken(
-    dtype: torch.dtype, queries: int, keys: int, score: str, edits: tuple[Edit, ...], way: str
+    monkeypatch: pytest.MonkeyPatch,
+    dtype: torch.dtype,
+    queries: int,
+    keys: int,
+    score: str,
+    edits: tuple[Edit, ...],
+    way: str,
 ) -> None:
+    monkeypatch.setattr(module, "bfloat16_cost", lambda: 0.3)  # on a processor that is quick at it
     q, kv = (torch.ones(1, 1, n, 2, dtype=dtype) for n in (queries, keys))
     act = Attention(q, kv, kv, score=every_score(2)[score]).edited(edits)
     with patch.object(Attention, way, side_effect=NotImplementedError), pytest.raises(NotImplementedError):
