@@ -15,11 +15,11 @@ def measured_anew() -> None:
 
 def test_it_measures_once_and_leaves_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
-    cost = processor.bfloat16_cost()
+    cost = processor.bfloat16_cost("cpu")
     assert cost > 0
     assert torch.get_num_threads() == before
     monkeypatch.setattr(processor, "_seconds", lambda *_: pytest.fail("measured again"))
-    assert processor.bfloat16_cost() == cost
+    assert processor.bfloat16_cost("cpu") == cost
 
 
 @pytest.mark.parametrize(("half", "tries", "cost"), [(0.25, 14, 0.25), (40.0, 8, 40.0)])
@@ -34,7 +34,7 @@ def test_it_gives_up_where_bfloat16_cannot_win(
         return 1.0 if dtype == torch.float32 else half
 
     monkeypatch.setattr(processor, "_seconds", seconds)
-    assert processor.bfloat16_cost() == cost
+    assert processor.bfloat16_cost("cpu") == cost
     assert len(asked) == tries
 
 

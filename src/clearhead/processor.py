@@ -23,7 +23,7 @@ _HOPELESS = 12.0  # times as long, twice: more than a first product's warm-up ex
 
 
 @cache
-def bfloat16_cost(device: str = "cpu") -> float:
+def bfloat16_cost(device: str) -> float:
     """How long a matrix product takes in bfloat16 as a share of the time in float32: 0.3 is quick, 20 is hopeless.
 
     The measurement ends at once where bfloat16 cannot win. A process measures once: it never contradicts itself.

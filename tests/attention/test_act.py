@@ -213,7 +213,7 @@ def test_which_way_is_taken(
     edits: tuple[Edit, ...],
     way: str,
 ) -> None:
-    monkeypatch.setattr(module, "bfloat16_cost", lambda: 0.3)  # on a processor that is quick at it
+    monkeypatch.setattr(module, "bfloat16_cost", lambda device: 0.3)  # on a processor that is quick at it
     q, kv = (torch.ones(1, 1, n, 2, dtype=dtype) for n in (queries, keys))
     act = Attention(q, kv, kv, score=every_score(2)[score]).edited(edits)
     with patch.object(Attention, way, side_effect=NotImplementedError), pytest.raises(NotImplementedError):
@@ -488,7 +488,7 @@ def test_a_processor_without_bfloat16_takes_the_kernel(
         used.append(True)
         return fused(*given, **named)
 
-    monkeypatch.setattr(module, "bfloat16_cost", lambda: cost)
+    monkeypatch.setattr(module, "bfloat16_cost", lambda device: cost)
     monkeypatch.setattr(module.F, "scaled_dot_product_attention", counted)
     q, k, v = torch.randn(3, 2, 4, 16, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
     act = Attention(q, k, v, mask=Causal())

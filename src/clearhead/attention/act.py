@@ -291,7 +291,7 @@ class Attention:
 
 def _slow_in_half() -> bool:
     """Whether this processor has no instructions for bfloat16: the kernel then computes in float32 inside."""
-    return not torch.compiler.is_compiling() and bfloat16_cost() > 1
+    return not torch.compiler.is_compiling() and bfloat16_cost("cpu") > 1
 
 
 def _at_least_float32(x: Tensor) -> torch.dtype:

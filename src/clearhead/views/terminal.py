@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clearhead.errors import ClearheadError
-from clearhead.views.shares import whole_percents
+from clearhead.views.percents import whole_percents
 
 __all__ = ["attention_table", "percent", "percents", "print_trimmed", "visible", "weight_rows", "writable"]
 

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from clearhead.errors import ConfigError
-from clearhead.views.shares import whole_percents
+from clearhead.views.percents import whole_percents
 
 __all__ = [
     "Additive",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from clearhead.data.numbers import AttentionNumbers
-from clearhead.views.shares import whole_percents
+from clearhead.views.percents import whole_percents
 from clearhead.views.terminal import attention_table
 from clearhead.views.worksheet import attention_paper, save
 
