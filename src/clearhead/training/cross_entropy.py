@@ -4,8 +4,9 @@
                                                                             (Szegedy et al., 2016, smooth the labels)
     d loss / d logits = p - t;   capped: softmax(c tanh(x W' / c)), and (p - t) (1 - tanh^2)
 
-Logits of all tokens are most of a translator's numbers. Here they are turned into their own gradient where they stand,
-and both products with it are done at once: nothing as large is ever kept (benchmarks/parts.py).
+Logits of all tokens are most of a translator's numbers. Here they are made for some tokens at a time, turned into their
+own gradient where they stand, and both products with it are done at once. The same two buffers serve all blocks:
+nothing as large is ever kept, and a processor's cache holds what is worked on (benchmarks/parts.py).
 
 Axes: tokens, d_model, vocab.
 """
@@ -22,7 +23,8 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["cross_entropy", "perplexity"]
 
-_BLOCK = 2**25  # logits that are held at once (64 MB in bfloat16)
+_BLOCK = 2**22  # logits that are held at once by a processor: its cache has room for them (16 MB in float32)
+_LARGE = 2**25  # and by a GPU, which wants few and large products
 _COLUMNS = 2**13  # of these, whose gradient's product is done at once: a turned piece of them stays in the cache
 
 
@@ -56,30 +58,30 @@ class _CrossEntropy(torch.autograd.Function):
         total = weight.sum(0, dtype=torch.float32) if smoothing else None  # x total' = a token's logits summed
         loss = torch.zeros((), device=x.device)
         x_grads: list[Tensor] = []
-        weight_grad = torch.zeros((), device=x.device)
-        block = max(1, _BLOCK // vocab)
+        weight_grad = torch.zeros_like(weight, dtype=torch.float32) if wanted else weight
+        block = _tokens(x, weight)
+        buffers = x.new_empty(2, min(block, len(x)), vocab)
         for part, label in zip(x.split(block), labels.split(block), strict=True):
-            logits, bent = part @ weight.mT, None
+            logits, p = buffers[:, : len(label)]
+            torch.mm(part, weight.mT, out=logits)
             if cap is not None:
-                bent = (logits / cap).tanh_()
-                logits = bent * cap
+                logits.div_(cap).tanh_().mul_(cap)
             place = torch.arange(len(label), device=x.device), label
             at_label = logits[place].float()
-            p = logits.softmax(-1)
+            torch.softmax(logits, -1, out=p)
             normaliser = _normaliser(logits, p, place)
             loss += normaliser.sum() - (1 - smoothing) * at_label.sum()
             if total is not None:
-                summed = (part.float() @ total).sum() if bent is None else logits.sum(dtype=torch.float32)
+                summed = (part.float() @ total).sum() if cap is None else logits.sum(dtype=torch.float32)
                 loss -= summed * (smoothing / vocab)
             if wanted:
                 if smoothing:
                     p -= smoothing / vocab
                 p[place] -= 1 - smoothing
-                if bent is not None:
-                    p -= p * bent.square_()
+                if cap is not None:
+                    p.addcmul_(p, logits.square_(), value=-(cap**-2))
                 x_grads.append(p @ weight)
-                grad = _columns_times(p, part)
-                weight_grad = weight_grad.float() + grad if len(x_grads) > 1 else grad
+                weight_grad = _add_product(weight_grad, p, part)
         if wanted:
             ctx.save_for_backward(torch.cat(x_grads), weight_grad.to(weight.dtype))
         return loss
@@ -106,9 +108,17 @@ def _normaliser(logits: Tensor, p: Tensor, place: tuple[Tensor, Tensor]) -> Tens
     return torch.where(lost, logits.amax(-1).float() - p.amax(-1).float().log(), found)
 
 
-def _columns_times(p: Tensor, x: Tensor) -> Tensor:
-    """p' x, [vocab, d_model]."""
-    product = x.new_empty(p.size(1), x.size(1))
-    for columns, out in zip(p.split(_COLUMNS, dim=1), product.split(_COLUMNS), strict=True):
-        torch.mm(columns.mT, x, out=out)
-    return product
+def _tokens(x: Tensor, weight: Tensor) -> int:
+    """How many tokens are worked on at once: where few logits fit, enough for the weights' gradient to be added to."""
+    block = _BLOCK if x.device.type == "cpu" else _LARGE
+    return max(1, block // weight.size(0), min(x.size(1), _LARGE // weight.size(0)))
+
+
+def _add_product(total: Tensor, p: Tensor, x: Tensor) -> Tensor:
+    """total + p' x in float32, [vocab, d_model]; done in place."""
+    for columns, out in zip(p.split(_COLUMNS, dim=1), total.split(_COLUMNS), strict=True):
+        if x.dtype == total.dtype:
+            out.addmm_(columns.mT, x)
+        else:
+            out += columns.mT @ x
+    return total
