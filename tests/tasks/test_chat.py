@@ -280,7 +280,7 @@ def test_a_template_of_ones_own(place: Path) -> None:
         "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + '<|end|>\n' }}{% endfor %}"
         "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
     )
-    own = trained(place, "own", max_steps=60, data={"template": str(file)}, arch={"max_len": 48})
+    own = trained(place, "own", max_steps=90, data={"template": str(file)}, arch={"max_len": 48})
     assert (place / "own/chat_template.jinja").read_text() == file.read_text()
     assert own.chat([asked("snow")], sampling=GREEDY)[0].startswith("It is")
     assert "<|" not in own.chat([asked("snow")], sampling=GREEDY, max_tokens=30)[0]
