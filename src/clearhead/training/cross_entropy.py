@@ -6,7 +6,7 @@
 
 Logits of all tokens are most of a translator's numbers. Here they are made for some tokens at a time, turned into their
 own gradient where they stand, and both products with it are done at once. The same two buffers serve all blocks:
-nothing as large is ever kept, and a processor's cache holds what is worked on (benchmarks/parts.py).
+nothing as large is ever kept, and no pages of memory are asked of the system anew (benchmarks/parts.py).
 
 Axes: tokens, d_model, vocab.
 """
@@ -23,8 +23,8 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["cross_entropy", "perplexity"]
 
-_BLOCK = 2**22  # logits that are held at once by a processor: its cache has room for them (16 MB in float32)
-_LARGE = 2**25  # and by a GPU, which wants few and large products
+_BLOCK = 2**24  # bytes of logits a processor makes at once: the fastest of 2**20 to 2**27, with 32 MB of cache
+_LARGE = 2**25  # logits a GPU makes at once, and the most that a processor does
 _COLUMNS = 2**13  # of these, whose gradient's product is done at once: a turned piece of them stays in the cache
 
 
@@ -58,8 +58,9 @@ class _CrossEntropy(torch.autograd.Function):
         total = weight.sum(0, dtype=torch.float32) if smoothing else None  # x total' = a token's logits summed
         loss = torch.zeros((), device=x.device)
         x_grads: list[Tensor] = []
-        weight_grad = torch.zeros_like(weight, dtype=torch.float32) if wanted else weight
         block = _tokens(x, weight)
+        wide = torch.promote_types(weight.dtype, torch.float32) if len(x) > block else weight.dtype  # sums of blocks
+        weight_grad = weight.new_zeros(weight.shape if wanted else (), dtype=wide)
         buffers = x.new_empty(2, min(block, len(x)), vocab)
         for part, label in zip(x.split(block), labels.split(block), strict=True):
             logits, p = buffers[:, : len(label)]
@@ -81,7 +82,7 @@ class _CrossEntropy(torch.autograd.Function):
                 if cap is not None:
                     p.addcmul_(p, logits.square_(), value=-(cap**-2))
                 x_grads.append(p @ weight)
-                weight_grad = _add_product(weight_grad, p, part)
+                _add_product(weight_grad, p, part)
         if wanted:
             ctx.save_for_backward(torch.cat(x_grads), weight_grad.to(weight.dtype))
         return loss
@@ -109,16 +110,18 @@ def _normaliser(logits: Tensor, p: Tensor, place: tuple[Tensor, Tensor]) -> Tens
 
 
 def _tokens(x: Tensor, weight: Tensor) -> int:
-    """How many tokens are worked on at once: where few logits fit, enough for the weights' gradient to be added to."""
-    block = _BLOCK if x.device.type == "cpu" else _LARGE
-    return max(1, block // weight.size(0), min(x.size(1), _LARGE // weight.size(0)))
+    """How many tokens are worked on at once.
+
+    On a processor at least d_model, as far as _LARGE allows: each time the whole gradient of the weights is added to.
+    """
+    vocab, block = weight.size(0), _BLOCK // x.element_size() if x.device.type == "cpu" else _LARGE
+    return max(1, block // vocab, min(x.size(1), _LARGE // vocab))
 
 
-def _add_product(total: Tensor, p: Tensor, x: Tensor) -> Tensor:
-    """total + p' x in float32, [vocab, d_model]; done in place."""
+def _add_product(total: Tensor, p: Tensor, x: Tensor) -> None:
+    """Add p' x, [vocab, d_model], to the total, which may be more precise."""
     for columns, out in zip(p.split(_COLUMNS, dim=1), total.split(_COLUMNS), strict=True):
         if x.dtype == total.dtype:
             out.addmm_(columns.mT, x)
         else:
             out += columns.mT @ x
-    return total
