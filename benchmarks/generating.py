@@ -15,8 +15,9 @@ in one, the waiting threads of one library slow the others down.
 Every seed makes other weights and prompts; over several, their medians and the mean of "equal" are printed last. With
 `--avx2` every contender works as on a processor that has AVX2 and no VNNI, as far as its libraries let themselves be
 told so (`_AVX2`). CTranslate2 multiplies with oneDNN on AMD's processors, with MKL on Intel's; CT2_USE_MKL=1 in the
-environment has it take MKL everywhere. Where others use the machine too, `--processor-time` counts the seconds that the
-processors worked for a contender; with OMP_NUM_THREADS=1, as threads that wait for each other work too.
+environment has it take MKL everywhere. Its "workers" are one for each thread, and share the texts of a batch. Where
+others use the machine too, `--processor-time` counts the seconds that the processors worked for a contender; with
+OMP_NUM_THREADS=1, as threads that wait for each other work too.
 
 "reading" is the share of what the memory gives: each step reads every weight of the layers once, measured against a
 matrix-vector product that reads a large matrix, in the same rounds.
@@ -55,6 +56,7 @@ _CONTENDERS = (
     "plain bfloat16 loop",
     "ctranslate2 float32",
     "ctranslate2 int8",
+    "ctranslate2 int8 workers",
     "clearhead float32",
     "clearhead bfloat16",
     "clearhead int8",
@@ -137,8 +139,11 @@ def plain_way(model: Any) -> Way:
     return write
 
 
-def ctranslate2_way(model: Any, quantization: str, folder: Path) -> Way:
-    """The same model as CTranslate2's, by its own converter's tables, without the tokenizer that it asks for."""
+def ctranslate2_way(model: Any, quantization: str, folder: Path, *, workers: int = 1) -> Way:
+    """The same model as CTranslate2's, by its own converter's tables, without the tokenizer that it asks for.
+
+    Several workers share the threads, and the texts of a batch.
+    """
     import ctranslate2
     from ctranslate2.converters.transformers import GPT2Loader
 
@@ -149,14 +154,21 @@ def ctranslate2_way(model: Any, quantization: str, folder: Path) -> Way:
     spec.optimize(quantization=quantization)
     folder.mkdir()
     spec.save(str(folder))
+    threads = torch.get_num_threads() // workers
     generator = ctranslate2.Generator(
-        str(folder), "cpu", compute_type=quantization, inter_threads=1, intra_threads=torch.get_num_threads()
+        str(folder), "cpu", compute_type=quantization, inter_threads=workers, intra_threads=threads
     )
 
     def write(ids: Tensor, count: int) -> Written:
         prompts = [[f"t{i}" for i in row] for row in ids.tolist()]
         found = generator.generate_batch(
-            prompts, max_length=count, min_length=count, include_prompt_in_result=False, beam_size=1, end_token=[]
+            prompts,
+            max_batch_size=-(-len(prompts) // workers),
+            max_length=count,
+            min_length=count,
+            include_prompt_in_result=False,
+            beam_size=1,
+            end_token=[],
         )
         return [result.sequences_ids[0] for result in found]
 
@@ -172,7 +184,9 @@ def make(name: str, place: Path) -> Way:
     if who == "clearhead":
         return clearhead_way(from_huggingface(theirs.config.to_dict(), theirs.state_dict()), precision)
     if who == "ctranslate2":
-        return ctranslate2_way(theirs, precision, place / name)
+        return ctranslate2_way(
+            theirs, precision, place / name, workers=torch.get_num_threads() if "workers" in more else 1
+        )
     theirs = theirs.bfloat16() if precision == "bfloat16" else theirs
     return plain_way(theirs) if who == "plain" else transformers_way(theirs, static="compiled" in more)
 

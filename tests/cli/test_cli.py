@@ -138,7 +138,10 @@ def test_the_first_help_and_the_version() -> None:
     said = works("--help").stdout
     assert all(command in said for command in COMMANDS)
     assert "clearhead demo" in said
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", works("--version").stdout)
+    version = works("--version").stdout
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", version)
+    as_module = subprocess.run([sys.executable, "-m", "clearhead", "--version"], capture_output=True, text=True)
+    assert (as_module.returncode, as_module.stdout) == (0, version)
 
 
 @pytest.mark.parametrize("task", list(TASKS))
