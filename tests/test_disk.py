@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearhead import disk
-from clearhead.disk import append, failing, lock, replacing, unlock
+from clearhead.disk import append, failing, lock, replacing, unlock, write_text
 from clearhead.errors import FolderError
 
 fcntl = pytest.importorskip("fcntl")
@@ -163,3 +163,13 @@ def test_where_there_are_no_locks_it_goes_on_with_a_remark(tmp_path: Path, monke
     monkeypatch.setattr(fcntl, "flock", none)
     with pytest.warns(UserWarning, match=r"no lock is to be had here \(No locks available\)"):
         unlock(tmp_path / ".lock", lock(tmp_path / ".lock"))
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("old")
+    (tmp_path / "link").symlink_to("there")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "there").read_text() == "new"
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(FolderError, match="a link that leads to itself"):
+        write_text(tmp_path / "loop", "new")

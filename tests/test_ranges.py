@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
+import torch
 from pydantic import BaseModel
 
 from clearhead import attention
@@ -117,7 +118,7 @@ def test_a_command_refuses_a_number_before_it_reads_anything(words: list[Any], t
     assert "no such" not in done.stderr and "Traceback" not in done.stderr
 
 
-HUGE = [-1, -1.0, 2**63, 10**400, math.nan, math.inf, 1e301, True]
+HUGE = [-1, -1.0, 2**63, 10**400, math.nan, math.inf, 1e13, 1e301, True]
 SIZES: dict[Callable[..., object], dict[str, Any]] = {
     attention.sinusoids: {"length": 4, "d_model": 8, "start": 0},
     attention.Sinusoidal: {"d_model": 8, "max_len": 4},
@@ -150,3 +151,18 @@ def test_no_number_of_a_part_is_without_a_range(made: Callable[..., object]) -> 
 def test_a_score_that_is_none_is_named() -> None:
     with pytest.raises(ConfigError, match="there is no score 'sine'\n  mend: take one of scaled-dot, dot, cosine"):
         attention.make_score("sine", 4, 4)
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -1])
+def test_a_pass_at_a_position_that_cannot_be_is_refused(value: Any) -> None:
+    for given in ({"length": value}, {"length": 4, "start": value}):
+        with pytest.raises(ConfigError, match="is not possible"):
+            attention.Rotary(8)(**given)
+
+
+def test_an_act_whose_start_is_no_whole_number_is_refused() -> None:
+    q = torch.randn(1, 1, 2, 4)
+    act = attention.Attention(q, q, q, bias=attention.ALiBi(1))
+    object.__setattr__(act, "start", math.inf)  # the tests' own check of types would see it first
+    with pytest.raises(ConfigError, match="start inf is not possible"):
+        act.context()

@@ -55,6 +55,10 @@ def replacing(path: Path, *, wanted: int | None = None, parents: bool = True) ->
         FolderError: the place cannot be written; what stood there stays as it was, and the space is given back.
     """
     path = named(path)
+    if path.is_symlink():  # what it leads to is written, and the link stays
+        path = Path(os.path.realpath(path))
+        if path.is_symlink():
+            raise FolderError("cannot be written: it is a link that leads to itself", "name a file", file=path)
     if path.is_dir():
         raise FolderError("cannot be written: it is a folder", "name a file", file=path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.aside")

@@ -59,7 +59,7 @@ _ENDS = {
 }
 
 # Of models
-Width: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**30)]  # of a vector
+Width: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**20)]  # of a vector
 Heads: TypeAlias = Annotated[int, _Number, Field(ge=1, le=4096)]
 Blocks: TypeAlias = Annotated[int, _Number, Field(ge=1, le=1024)]
 Length: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**20)]  # of a text, in tokens
@@ -78,8 +78,8 @@ Amount: TypeAlias = Annotated[int, _Number, Field(ge=0, le=2**62)]  # of bytes o
 Share: TypeAlias = Annotated[float, _Number, Field(ge=0, lt=1, allow_inf_nan=False)]
 Part: TypeAlias = Annotated[float, _Number, Field(ge=0, le=1, allow_inf_nan=False)]  # the whole as well
 Nucleus: TypeAlias = Annotated[float, _Number, Field(gt=0, le=1, allow_inf_nan=False)]  # of what is probable
-Temperature: TypeAlias = Annotated[float, _Number, Field(ge=0, le=1e300, allow_inf_nan=False)]
-Penalty: TypeAlias = Annotated[float, _Number, Field(gt=0, le=1e300, allow_inf_nan=False)]  # of what was said
+Temperature: TypeAlias = Annotated[float, _Number, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Penalty: TypeAlias = Annotated[float, _Number, Field(gt=0, le=1e6, allow_inf_nan=False)]  # of what was said
 Factor: TypeAlias = Annotated[float, _Number, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Divisor: TypeAlias = Annotated[float, _Number, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]  # float32 stands it
 Port: TypeAlias = Annotated[int, _Number, Field(ge=0, le=65535)]

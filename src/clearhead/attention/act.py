@@ -29,6 +29,7 @@ from clearhead.edits import Edit
 from clearhead.errors import EditError, nearest
 from clearhead.look import begun
 from clearhead.processor import bfloat16_cost
+from clearhead.ranges import Counted, check
 
 __all__ = ["STEPS", "Attention"]
 
@@ -286,6 +287,9 @@ class Attention:
 
     def _grid(self, rows: slice = slice(None)) -> Grid:
         start, stop, _ = rows.indices(self.q.size(2))
+        if not (isinstance(self.start, int) and isinstance(self.first, int)):
+            check(Counted, "start", self.start)
+            check(Counted, "first", self.first)
         return Grid(self.start + start, self.start + stop, self.k.size(2), self.q.device, self.first)
 
 

@@ -131,6 +131,9 @@ class Rotary(nn.Module):
         self.register_buffer("frequency", frequency.float(), persistent=False)
 
     def forward(self, length: int, *, start: int = 0, at: Places | None = None) -> Rotation:
+        if not torch.compiler.is_compiling():
+            check(Counted, "length", length)
+            check(Counted, "start", start)
         position = torch.arange(start, start + length, device=self.frequency.device) if at is None else at[:, None]
         angle = position[..., None].float() * self.frequency
         return Rotation(angle.cos(), angle.sin())

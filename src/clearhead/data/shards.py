@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -84,9 +85,10 @@ def held_out(pieces: Iterable[Piece], about: Survey, share: float) -> Iterator[t
 
 @dataclass
 class Part:
-    """What is known of one part; `shards` are (file, tokens)."""
+    """What is known of one part; `shards` are (file, tokens), `sums` the CRC-32 of each, in folders that have them."""
 
     shards: list[tuple[str, Amount]] = field(default_factory=list)
+    sums: list[Amount] = field(default_factory=list)
     tokens: Amount = 0
     documents: Amount = 0
     bytes: Amount = 0  # of the text in UTF-8
@@ -116,7 +118,7 @@ class Tokens:
 
     def __init__(self, folder: Path, part: Part, dtype: str, entries: int | None = None):
         self.about, self._shards = part, []
-        for name, count in part.shards:
+        for number, (name, count) in enumerate(part.shards):
             path = folder / name
             size = path.stat().st_size if path.is_file() else -1
             if size != count * np.dtype(dtype).itemsize:
@@ -130,6 +132,8 @@ class Tokens:
             if entries is not None and most >= entries:
                 problem = f"a token has the id {most:,}, and the vocabulary {entries:,} entries"
                 raise FolderError(problem, _ANEW.format(folder), file=path)
+            if part.sums and _sum(ids) != part.sums[number]:
+                raise FolderError("the shard is damaged: its checksum differs", _ANEW.format(folder), file=path)
             self._shards.append(ids)
         self._starts = np.concatenate([[0], np.cumsum([count for _, count in part.shards])]).astype(np.int64)
 
@@ -208,6 +212,14 @@ def write_tokens(
     _flush(folder, index, held)
 
 
+def _sum(ids: np.ndarray) -> int:
+    """The CRC-32 of a shard's bytes, walked through in stretches."""
+    total = 0
+    for at in range(0, len(ids), _STRETCH):
+        total = zlib.crc32(np.ascontiguousarray(ids[at : at + _STRETCH]), total)
+    return total
+
+
 def shard_file(part: str, number: int) -> str:
     """The name of a shard of a part, counted from 0."""
     return f"{part}-{number:05d}.bin"
@@ -235,6 +247,7 @@ def _flush(folder: Path, index: _Index, held: dict[str, list[np.ndarray]]) -> No
         with replacing(folder / file, wanted=ids.nbytes) as aside:
             ids.tofile(aside)
         part.shards.append((file, len(ids)))
+        part.sums.append(_sum(ids))
         part.tokens += len(ids)
         stretches.clear()
     write_text(folder / "index.json", json.dumps(asdict(index), indent=1) + "\n")
@@ -259,6 +272,8 @@ def _read_index(folder: Path) -> _Index | None:
         for number, (file, _) in enumerate(part.shards):
             if file != shard_file(name, number):
                 raise FolderError(f"parts.{name}.shards.{number}: {given(file)} is no name of a shard", mend, file=path)
+        if len(part.sums) not in (0, len(part.shards)):
+            raise FolderError(f"parts.{name}.sums: there are not as many as shards", mend, file=path)
         if part.tokens != sum(count for _, count in part.shards):
             raise FolderError(f"parts.{name}.tokens = {part.tokens:,} are not those of its shards", mend, file=path)
     return index
