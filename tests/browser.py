@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-STATIC = Path(__file__).parent.parent / "src" / "clearhead" / "views" / "static"
+HOUSE = Path(__file__).parent.parent / "src" / "clearhead"
+STATIC = (HOUSE / "explorer" / "static", HOUSE / "program" / "static")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # A function of JavaScript: a node as plain data, in whatever order it got its classes, attributes and styles.
 PLAIN = """function plain(node) {
@@ -87,7 +87,7 @@ def page(new_page: Callable[..., Any]) -> Any:
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     """`http://127.0.0.1:port`: an empty page there, and our modules beside it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Modules, directory=str(STATIC)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Modules)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -107,6 +107,11 @@ class _Modules(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(BLANK)))
         self.end_headers()
         self.wfile.write(BLANK)
+
+    def translate_path(self, path: str) -> str:
+        """The file of a module, wherever it lies."""
+        found = [place / Path(path).name for place in STATIC]
+        return str(next((file for file in found if file.exists()), found[0]))
 
     def log_message(self, *_: Any) -> None:
         """Says nothing: what a test prints is about the test."""

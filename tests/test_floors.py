@@ -24,9 +24,11 @@ FLOORS = (
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
     ("tasks",),
-    ("recipes", "studies", "views"),
-    ("check", "serve"),
-    ("cli", "__main__"),
+    ("figures", "program"),
+    ("recipes", "studies", "worksheet", "explorer"),
+    ("check",),
+    ("cli",),
+    ("__main__",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -132,7 +134,7 @@ def test_the_walk_sees_what_it_must_see(tmp_path: Path) -> None:
     (house / "models" / "a.py").write_text("from clearhead import data\nfrom clearhead.models import b\n")
     (house / "models" / "b.py").write_text("from . import a\nimport clearhead\nfrom .. import errors, __version__\n")
     assert wrong(house) == [
-        "clearhead.attention.act, line 2: attention (floor 1) imports cli (floor 7)",
+        "clearhead.attention.act, line 2: attention (floor 1) imports cli (floor 8)",
         "clearhead.errors, line 2: errors (floor 0) imports models (floor 2)",
         "clearhead.models.a, line 1: models (floor 2) imports data (floor 2)",
         "clearhead.models.b, line 2: imports the package root; import the room itself",

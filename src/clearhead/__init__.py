@@ -21,7 +21,7 @@ _WHERE = {
     "Trace": "clearhead.look",
     "load": "clearhead.tasks.load",
     "see": "clearhead.look",
-    "show": "clearhead.views.show",
+    "show": "clearhead.explorer.show",
     "train": "clearhead.recipes.train",
     "watch": "clearhead.look",
 }
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from clearhead import check
     from clearhead.edits import Edit
     from clearhead.errors import ClearheadError
+    from clearhead.explorer.show import show
     from clearhead.look import Trace, see, watch
     from clearhead.recipes.train import train
     from clearhead.tasks.load import load
-    from clearhead.views.show import show
 
 
 def __getattr__(name: str) -> Any:

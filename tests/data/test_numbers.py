@@ -8,7 +8,7 @@ import pytest
 
 from clearhead.data.numbers import read_numbers
 from clearhead.errors import ClearheadError, ConfigError, DataError
-from clearhead.views.worksheet import attention_paper, save
+from clearhead.worksheet import attention_paper, save
 
 GOOD = "tokens: [a, b]\nencodings: [[1, 2], [3, 4]]\n"
 

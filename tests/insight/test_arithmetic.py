@@ -14,7 +14,7 @@ from clearhead.insight.arithmetic import head_numbers, inputs_of
 from clearhead.look import watch
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
-from clearhead.views.worksheet import Paper, attention_paper
+from clearhead.worksheet import Paper, attention_paper
 
 SRC, TGT = torch.tensor([[3, 4, 5, 6]]), torch.tensor([[1, 7, 8]])
 CONFIGS: list[dict[str, Any]] = [

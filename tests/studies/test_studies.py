@@ -13,11 +13,11 @@ from rich.console import Console
 
 from clearhead.cli.study import study as study_command
 from clearhead.errors import ConfigError
+from clearhead.figures.canvas import save_figure
+from clearhead.figures.chart import charts_figure
+from clearhead.figures.findings import findings_markdown, print_findings, save_findings, shown
 from clearhead.insight.findings import Chart, Curve, Findings, Table
 from clearhead.studies import STUDIES, study
-from clearhead.views.canvas import save_figure
-from clearhead.views.chart import charts_figure
-from clearhead.views.findings import findings_markdown, print_findings, save_findings, shown
 
 QUICK = ("scaling", "order", "positions", "residual")
 

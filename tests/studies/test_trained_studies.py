@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from clearhead.figures.chart import charts_figure
 from clearhead.insight.findings import Findings
 from clearhead.studies import context, heads, lstm, scores, size, small, study
 from clearhead.studies.small import exact, made, sample
-from clearhead.views.chart import charts_figure
 
 
 def few(monkeypatch: pytest.MonkeyPatch, module: Any, **values: Any) -> None:

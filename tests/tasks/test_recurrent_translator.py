@@ -14,7 +14,7 @@ from clearhead.data.tokenizers import BOS, EOS
 from clearhead.errors import ConfigError
 from clearhead.generation.search import search
 from clearhead.tasks.translate import Translator
-from clearhead.views.worksheet import attention_paper
+from clearhead.worksheet import attention_paper
 
 TEXTS = [s.english for s in sentences("train", 6)]
 OPTIONS: dict[str, Any] = {

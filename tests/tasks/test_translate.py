@@ -21,7 +21,7 @@ from clearhead.generation.precision import Precision
 from clearhead.look import Edit
 from clearhead.tasks.pair_model import Written
 from clearhead.tasks.translate import Translator
-from clearhead.views.worksheet import attention_paper
+from clearhead.worksheet import attention_paper
 
 ARCH = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 48}
 TEXTS = [s.english for s in sentences("train", 12)]

@@ -16,9 +16,9 @@ from clearhead.attention import MultiHead
 from clearhead.check.cases import rows, table
 from clearhead.data.numbers import AttentionNumbers, Memory, Weights
 from clearhead.models.layers import FeedForward, make_norm
-from clearhead.views.worksheet import attention_paper
-from clearhead.views.worksheet.paper import linear
-from clearhead.views.worksheet.tables import Normed, Op, Places, Table, symbol
+from clearhead.worksheet import attention_paper
+from clearhead.worksheet.paper import linear
+from clearhead.worksheet.tables import Normed, Op, Places, Table, symbol
 
 __all__ = [
     "attention_tables",

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from clearhead.data.samples.worksheets import TRANSLATOR, WORKSHEETS
-from clearhead.views.worksheet import attention_paper
-from clearhead.views.worksheet.paper import given_table
-from clearhead.views.worksheet.tables import Table
+from clearhead.worksheet import attention_paper
+from clearhead.worksheet.paper import given_table
+from clearhead.worksheet.tables import Table
 
 __all__ = [
     "CAUSAL",

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearhead.views.worksheet.tables import number
+from clearhead.worksheet.tables import number
 
 __all__ = ["BLANK", "NotNumbers", "close", "first_wrong", "fresh", "numbers", "same", "shown", "stopped"]
 

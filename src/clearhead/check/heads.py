@@ -14,7 +14,7 @@ from clearhead.attention import Attention, Matrix
 from clearhead.check.bricks import attention_tables, heads_of
 from clearhead.check.cases import CAUSAL, POEM, WIDE, W_k, W_q, W_v, X, matrix, table
 from clearhead.check.exercise import Case, exercise
-from clearhead.views.worksheet.tables import Columns, Joined, Table
+from clearhead.worksheet.tables import Columns, Joined, Table
 
 __all__ = ["join_heads", "multi_head", "split_heads"]
 

@@ -14,8 +14,8 @@ from clearhead.attention import Additive, Bilinear, Cosine, Dot, ScaledDot, Scor
 from clearhead.check.cases import GO, LETS_GO, POEM, WIDE, K, Q, X, matrix, rows, table
 from clearhead.check.exercise import Case, exercise
 from clearhead.data.numbers import AttentionNumbers, Memory, Weights
-from clearhead.views.worksheet import attention_paper
-from clearhead.views.worksheet.tables import Like, Table, Times
+from clearhead.worksheet import attention_paper
+from clearhead.worksheet.tables import Like, Table, Times
 
 __all__ = ["additive", "bilinear", "cosine", "dot_product", "scaled", "similarities"]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from clearhead.attention import Added, Attention, Causal, Dot, Grid, Matrix
 from clearhead.check.cases import ACROSS, CAUSAL, GO, LETS_GO, POEM, K, Q, X, table
 from clearhead.check.exercise import Case, exercise
-from clearhead.views.worksheet.tables import Op, Places, Plus, Softmax, Table
+from clearhead.worksheet.tables import Op, Places, Plus, Softmax, Table
 
 __all__ = ["causal_mask", "masked", "softmax"]
 

@@ -39,9 +39,9 @@ def explore(
 
     import uvicorn
 
-    from clearhead.serve.app import explorer, new_secret
+    from clearhead.explorer.app import explorer, new_secret
+    from clearhead.explorer.glass import Glass
     from clearhead.tasks.load import load
-    from clearhead.views.glass import Glass
 
     task = load(model)
     if not getattr(task, "inputs", ()):

@@ -115,7 +115,7 @@ def _explain(steps: Sequence[Shown]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from clearhead.views.terminal import visible
+    from clearhead.figures.terminal import visible
 
     table = Table(box=None)
     for name in ("token", "candidate", "probability", "after the cut", "attended to", "share"):

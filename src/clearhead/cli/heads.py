@@ -100,9 +100,9 @@ class Told(NamedTuple):
 
 
 def _one_word(loaded: Any, sentence: str, word: str) -> Told:
+    from clearhead.figures.heads import joins_figure
     from clearhead.insight.joins import joins
     from clearhead.tasks.examples import Example, trace_example
-    from clearhead.views.heads import joins_figure
 
     found = joins(trace_example(loaded, Example(sentence)), word)
     findings = found.findings()
@@ -110,10 +110,10 @@ def _one_word(loaded: Any, sentence: str, word: str) -> Told:
 
 
 def _all_heads(loaded: Any, name: str, file: str | None, texts: int, *, norms: bool, **asked: bool) -> Told:
+    from clearhead.figures.heads import heads_figure
     from clearhead.progress import Bar
     from clearhead.tasks.examples import built_in, of_file
     from clearhead.tasks.heads import examine
-    from clearhead.views.heads import heads_figure
 
     examples = built_in(loaded, texts) if file is None else of_file(loaded, file, texts)
     with Bar("reading", len(examples), "texts") as bar:
@@ -129,7 +129,7 @@ def _tell(found: Told, *, json: bool) -> None:
 
     from rich.console import Console
 
-    from clearhead.views.findings import print_findings
+    from clearhead.figures.findings import print_findings
 
     if json:
         print(dumps(found.data, indent=1, ensure_ascii=False, allow_nan=False))
@@ -138,7 +138,7 @@ def _tell(found: Told, *, json: bool) -> None:
 
 
 def _save(found: Told, path: Path) -> None:
-    from clearhead.views.canvas import save_figure
+    from clearhead.figures.canvas import save_figure
 
     save_figure(found.figure(), path)
     print(f"saved {path}", file=sys.stderr)

@@ -57,15 +57,15 @@ def show(
     check_form(html, "html")
     wanted = pictures(svg=svg, png=png, pdf=pdf)
 
+    from clearhead.explorer.show import save
+    from clearhead.explorer.show import show as show_alignment
     from clearhead.tasks.load import load
-    from clearhead.views.show import save
-    from clearhead.views.show import show as show_alignment
 
     loaded = load(model)
     if not getattr(loaded, "inputs", ()):
         raise ConfigError(f"{model} has no attention to show: its task is {loaded.name}", "name another model")
     if html is not None:
-        from clearhead.views.glass import Glass, Question
+        from clearhead.explorer.glass import Glass, Question
 
         glass = Glass(loaded, model)
         given = {loaded.inputs[0]: text} if target is None else dict(zip(loaded.inputs, (text, target), strict=True))

@@ -31,7 +31,7 @@ def pictures(*places: Path | None, **named: Path | None) -> list[Path]:
         check_form(path, form)
     wanted = [path for path in (*places, *named.values()) if path is not None]
     if wanted:
-        from clearhead.views.canvas import check_figures, form_of
+        from clearhead.figures.canvas import check_figures, form_of
 
         check_figures()
         for path in wanted:

@@ -49,8 +49,8 @@ def finished(folder: Path) -> None:
 
 def loss_picture(folder: Path) -> Path | None:
     """Draw metrics.jsonl as loss.png in the folder; None (and a remark) where figures cannot be drawn."""
-    from clearhead.views.canvas import save_figure
-    from clearhead.views.figure import loss_figure
+    from clearhead.figures.canvas import save_figure
+    from clearhead.figures.figure import loss_figure
 
     picture = folder / "loss.png"
     try:
@@ -70,9 +70,9 @@ def _only_in_training(run: dict[str, Any]) -> list[str]:
 
 def words_picture(folder: Path) -> Path | None:
     """Draw frequent words in a plane, before the training too where that moment was kept."""
+    from clearhead.figures.canvas import save_figure
+    from clearhead.figures.words import words_figure
     from clearhead.tasks.load import load
-    from clearhead.views.canvas import save_figure
-    from clearhead.views.words import words_figure
 
     model, picture = load(folder), folder / "words.png"
     first = _COMMON if len(model.words) > _COMMON + _SHOWN else 0

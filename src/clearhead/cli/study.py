@@ -24,9 +24,9 @@ def study(name: str, *, out: Path = Path("studies")) -> None:
     from rich.console import Console
 
     from clearhead.errors import MissingError
+    from clearhead.figures.canvas import check_figures
+    from clearhead.figures.findings import print_findings, save_findings
     from clearhead.studies import study as run_study
-    from clearhead.views.canvas import check_figures
-    from clearhead.views.findings import print_findings, save_findings
 
     start = time.monotonic()
     progress = Console(stderr=True)

@@ -158,8 +158,8 @@ def _run(
     if dry_run:
         from rich.console import Console
 
+        from clearhead.figures.preview import print_preview
         from clearhead.recipes.train import preview
-        from clearhead.views.preview import print_preview
 
         print_preview(preview(task, files, valid=valid, recipe=recipe, config=config, **options), Console())
         return

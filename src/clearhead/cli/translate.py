@@ -275,6 +275,6 @@ def _links(translator: PairModel, source: str, target: str) -> str:
 def _show(translator: PairModel, source: str, target: str) -> None:
     from rich.console import Console
 
-    from clearhead.views.show import show
+    from clearhead.explorer.show import show
 
     show(translator.look(source, target), console=Console(stderr=True))

@@ -62,8 +62,8 @@ def nearest(
         for query, row in zip(queries, found, strict=True):
             print(f"{query}\t{'  '.join(f'{f.word} {f.cosine:.2f}' for f in row)}")
     if picture is not None:
-        from clearhead.views.canvas import save_figure
-        from clearhead.views.words import words_figure
+        from clearhead.figures.canvas import save_figure
+        from clearhead.figures.words import words_figure
 
         asked = [query for query in queries if " " not in query]
         shown = list(dict.fromkeys([*asked, *(near.word for row in found for near in row)]))

@@ -53,8 +53,8 @@ def worksheet(
     """
     from clearhead.data.numbers import read_numbers
     from clearhead.data.samples.worksheets import TRANSLATOR, WORKSHEETS
-    from clearhead.views.worksheet import attention_paper, save, show, translator_paper
-    from clearhead.views.worksheet.text import in_full, place
+    from clearhead.worksheet import attention_paper, save, show, translator_paper
+    from clearhead.worksheet.text import in_full, place
 
     about_model = {"--target": target, "--part": part, "--layer": layer, "--head": head}
     given = [option for option, value in about_model.items() if value is not None]

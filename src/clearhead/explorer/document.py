@@ -1,0 +1,347 @@
+"""A trace as a plain document: what the explorer draws first, and every number of it on demand.
+
+    document(trace)              tokens, stations with their formulas, small pictures of all heads, what comes next
+    values(trace, Wanted(...))   a window of one matrix, or the whole of it pooled to a picture's size
+
+The first is small whatever the length of the text; of long texts it holds summaries, and rows are read when they are
+looked at. Numbers travel as base64 of little-endian float32 (a page reads them without loss), pictures as bytes.
+
+Axes: heads, rows, columns; the batch holds one text and is left out.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from clearhead.attention import Attention
+from clearhead.attention.act import STEPS
+from clearhead.errors import NotSeenError, nearest
+from clearhead.explorer.recurrence import backwards
+from clearhead.explorer.stations import stations, tensors
+from clearhead.generation.continuation import Sampling, drawn, shares
+from clearhead.look import Trace
+
+__all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "sampled", "values", "weight"]
+
+_THUMB = 32  # rows and columns of a head's small picture
+_WHOLE = 256  # queries up to which an act is opened whole for its small pictures
+_PICTURE = 256  # most rows and columns of a pooled matrix
+_STRIP = 16  # rows of a picture that are made at once
+_CANDIDATES = 8
+_TOLD = 256  # most positions whose candidates the first view holds
+
+Index: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
+Window: TypeAlias = tuple[Index, Index] | None
+_Path: TypeAlias = Annotated[str, Field(max_length=1_000)]
+_Step: TypeAlias = Annotated[str, Field(max_length=10_000)]  # also a text that is to be read
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Wanted:
+    """Which numbers are wanted.
+
+    Args:
+        path: a value of the trace, or the name of one of the model's tensors (`weight`).
+        step: of an act: q, k, v, similarities, scaled, biased, masked, weights or context.
+        head: of values that have heads.
+        rows, columns: [start, stop); None: all. They begin in the matrix, and may end behind it.
+        pooled: the largest number of each patch instead, at most 256 x 256 patches.
+    """
+
+    path: _Path
+    step: _Step = ""
+    head: Index | None = None
+    rows: Window = None
+    columns: Window = None
+    pooled: bool = False
+
+
+def document(trace: Trace, *, temperature: float = 1.0, **about: Any) -> dict[str, Any]:
+    """What the explorer draws first, as plain JSON; `about` stands at its head (a title, the task).
+
+    Args:
+        temperature: the logits are divided by it before they become probabilities.
+    """
+    acts = [path for path in trace if isinstance(trace.calls(path)[0], Attention)]
+    return {
+        "format": 1,
+        **about,
+        "labels": trace.labels_json(),
+        "words": trace.words,
+        "token_ids": trace.token_ids,
+        "temperature": temperature,
+        "edits": [edit.to_json() for edit in trace.edits],
+        "remarks": trace.remarks,
+        "stations": [station.to_json() for station in stations(trace)],
+        "heads": {path: _small(trace, path) for path in acts},
+        "output": _output(trace, temperature),
+        "forbidden": list(trace.forbidden),
+    }
+
+
+@torch.no_grad()
+def values(trace: Trace, wanted: Wanted) -> Tensor:
+    """[rows, columns] of one matrix: a head's, where the value has heads.
+
+    Raises:
+        NotSeenError: there is no such value, step, head or place in it.
+    """
+    value = trace.calls(wanted.path)[0]
+    if isinstance(value, Attention):
+        return _of_act(trace, wanted)
+    x = _joined(trace, wanted.path)[0]
+    return _window(x[_head(wanted, x.size(0))] if x.ndim > 2 else x, wanted)
+
+
+@torch.no_grad()
+def weight(trace: Trace, wanted: Wanted) -> Tensor:
+    """The same of one of the model's own tensors.
+
+    Raises:
+        NotSeenError: the model has none of this name, or the trace does not know its model.
+    """
+    known = {} if trace.module is None else dict(tensors(trace.module))
+    if wanted.path not in known:
+        mend = nearest(wanted.path, known) or "take one of its formulas"
+        raise NotSeenError(f"the model has no tensor {wanted.path!r}", mend)
+    x = known[wanted.path].detach()
+    return _window(x if x.ndim > 1 else x.reshape(1, -1), wanted)
+
+
+@torch.no_grad()
+def proof(trace: Trace, path: str, head: int) -> float:
+    """max |weights . v - context used| of one head of an act.
+
+    Raises:
+        NotSeenError: there is no such act or head.
+    """
+    acts = trace.calls(path)
+    if not isinstance(acts[0], Attention):
+        raise NotSeenError(f"{path!r} is no act of attention", "choose a path that ends in 'attention'")
+    _inside(f"{path} has no head", head, acts[0].shape[1])
+    contexts = trace.calls(path.removesuffix("attention") + "context")
+    return max(act.of_head(head).gap(context[:, head, None]) for act, context in zip(acts, contexts, strict=True))
+
+
+@torch.no_grad()
+def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: float = 1.0) -> list[dict[str, Any]]:
+    """The most probable entries of the vocabulary behind one token: id, text, logit, probability."""
+    return _ranked(trace, _behind(trace, row), n, temperature)
+
+
+@torch.no_grad()
+def sampled(
+    trace: Trace, row: int, sampling: Sampling, *, n: int = _CANDIDATES, chance: float | None = None
+) -> dict[str, Any]:
+    """What may be drawn behind one token: the n best, how many are left by the cuts, and the one that chance draws.
+
+    Each has its `share`, its probability after the cuts: that of generation, which never writes what is forbidden.
+    """
+    logits = _behind(trace, row).float()
+    allowed = logits.index_fill(0, torch.tensor(trace.forbidden, dtype=torch.long), float("-inf"))
+    before = shares(logits, sampling.temperature)
+    after = sampling.probabilities(allowed[None])[0]
+
+    def one(token: int) -> dict[str, Any]:
+        told = _candidate(trace, token, float(logits[token]), float(before[token]))
+        return {**told, "share": float(after[token])}
+
+    left = int((after > 0).sum())
+    best = after.sort(descending=True, stable=True).indices[: min(n, left)].tolist()
+    chosen = None if chance is None else one(drawn(after[None], [chance])[0])
+    return {"candidates": [one(token) for token in best], "left": left, "drawn": chosen}
+
+
+@torch.no_grad()
+def lens(trace: Trace, row: int, *, n: int = 3) -> list[dict[str, Any]]:
+    """What the model would write behind a token if it ended behind each block: the logit lens (nostalgebraist, 2020).
+
+    Empty where the model has no residual stream that leads to its logits.
+    """
+    _behind(trace, row)
+    streams = [path for path in trace.find("resid_out") if path.startswith("decoder.")]
+    if trace.read_out is None or not streams:
+        return []
+    told = []
+    for path in ["decoder.embedded", *streams]:
+        logits = trace.read_out(_joined(trace, path)[0, row])
+        told.append({"path": path, "candidates": _ranked(trace, logits, n)})
+    return told
+
+
+def names(trace: Trace, first: int, last: int) -> list[str]:
+    """The texts of entries of the output vocabulary, at most 1,024."""
+    size = trace.calls("logits")[0].size(-1)
+    _inside("the vocabulary has no entry", first, size)
+    last = min(last, size, first + 1024)
+    return [] if trace.name_of is None else [trace.name_of(token) for token in range(first, last)]
+
+
+def numbers(x: Tensor) -> dict[str, Any]:
+    """A tensor as JSON: its shape and its float32 bytes in base64."""
+    data = x.detach().to(torch.float32).contiguous().cpu().numpy().astype("<f4").tobytes()
+    return {"shape": list(x.shape), "data": base64.b64encode(data).decode()}
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def _joined(trace: Trace, path: str) -> Tensor:
+    """A tensor's calls as one: a recurrent network's steps one behind the other."""
+    calls: list[Tensor] = trace.calls(path)
+    if len(calls) == 1:
+        return calls[0]
+    calls = calls[::-1] if backwards(path) else calls
+    axis = next(i for i, name in enumerate(trace.axes(path)) if name in ("tokens", "queries", "tgt_tokens"))
+    return torch.cat(calls, dim=axis)
+
+
+def _inside(problem: str, index: int, size: int) -> None:
+    """The one who asks for what is not there is told what is."""
+    if not 0 <= index < size:
+        raise NotSeenError(f"{problem} {index}", f"choose one from 0 to {size - 1}")
+
+
+def _behind(trace: Trace, row: int) -> Tensor:
+    """The logits behind one token."""
+    logits = _joined(trace, "logits")[0]
+    _inside("the text has no token", row, len(logits))
+    return logits[row]
+
+
+def _head(wanted: Wanted, heads: int) -> int:
+    head = wanted.head or 0
+    _inside(f"{wanted.path} has no head", head, heads)
+    return head
+
+
+def _of_act(trace: Trace, wanted: Wanted) -> Tensor:
+    """A step of one head: k and v are those of all calls, the others follow one another."""
+    acts: list[Attention] = trace.calls(wanted.path)
+    step = wanted.step or "weights"
+    if step not in STEPS:
+        raise NotSeenError(f"an act has no step {step!r}", f"its steps are {', '.join(STEPS)}")
+    head = _head(wanted, acts[0].q.size(1))
+    alone = [act.of_head(head) for act in acts]
+    if step in ("k", "v"):
+        return _window(getattr(alone[0], step)[0, 0], wanted)
+    if step == "q":
+        return _window(torch.cat([act.q[0, 0] for act in alone]), wanted)
+    if step == "context":
+        contexts = _joined(trace, wanted.path.removesuffix("attention") + "context")
+        return _window(contexts[0, head], wanted)
+    if wanted.pooled and len(acts) == 1:
+        return _picture(lambda rows: getattr(alone[0], step)(rows)[0, 0], acts[0].shape[2])
+    if wanted.rows is None or len(acts) > 1:
+        return _window(torch.cat([getattr(act, step)()[0, 0] for act in alone]), wanted)
+    low, high = _place(wanted, "rows", acts[0].shape[2])
+    rows = getattr(alone[0], step)(slice(low, high))[0, 0]
+    return _window(rows, Wanted(wanted.path, columns=wanted.columns, pooled=wanted.pooled))
+
+
+def _window(x: Tensor, wanted: Wanted) -> Tensor:
+    for axis, name in enumerate(("rows", "columns")):
+        low, high = _place(wanted, name, x.size(axis))
+        x = x.narrow(axis, low, high - low)
+    return _pooled(x, _PICTURE, _PICTURE) if wanted.pooled and x.numel() else x
+
+
+def _place(wanted: Wanted, name: str, size: int) -> tuple[int, int]:
+    """Where a window begins and ends on an axis."""
+    low, high = getattr(wanted, name) or (0, size)
+    if not low < high:
+        raise NotSeenError(f"{name} from {low} to {high} are none", "a window is [start, stop)")
+    if size:
+        _inside(f"{wanted.path} has no {name}", low, size)
+    return low, min(high, size)
+
+
+def _picture(rows_of: Callable[[slice], Tensor], rows: int) -> Tensor:
+    """The pooled picture of a matrix that is derived some rows at a time: they stay in the processor's cache."""
+    size = min(_PICTURE, rows)
+    edges = [i * rows // size for i in range(size + 1)]
+    strips = [
+        _pooled(rows_of(slice(edges[i], edges[min(i + _STRIP, size)])), min(_STRIP, size - i), _PICTURE)
+        for i in range(0, size, _STRIP)
+    ]
+    return torch.cat(strips)
+
+
+def _pooled(x: Tensor, rows: int, columns: int) -> Tensor:
+    """The number furthest from 0 of each patch, at most so many of them; as it is where it is small enough."""
+    size = [min(rows, x.size(0)), min(columns, x.size(1))]
+    if list(x.shape) == size:
+        return x
+    x = x.float().masked_fill(x == float("-inf"), 0.0)
+    high, low = F.adaptive_max_pool2d(x[None], size)[0], -F.adaptive_max_pool2d(-x[None], size)[0]
+    return torch.where(high >= -low, high, low)
+
+
+@torch.no_grad()
+def _small(trace: Trace, path: str) -> dict[str, Any]:
+    """Small pictures of an act's weights, a byte a number; of long texts some rows stand for all."""
+    acts: list[Attention] = trace.calls(path)
+    queries = sum(act.shape[2] for act in acts)
+    rows = [i * queries // _THUMB for i in range(_THUMB)] if queries > _THUMB else list(range(queries))
+    if len(acts) > 1:
+        weights = torch.cat([acts[row].weights() for row in rows], dim=2)[0]
+    elif queries <= _WHOLE:
+        weights = acts[0].weights()[0, :, rows]
+    else:
+        weights = torch.cat([acts[0].weights(slice(row, row + 1)) for row in rows], dim=2)[0]
+    if weights.size(2) > _THUMB:
+        weights = F.adaptive_max_pool2d(weights.float(), (len(rows), _THUMB))
+    data = (weights.float().clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy().tobytes()
+    score = acts[0].score
+    return {
+        "shape": list(weights.shape),
+        "rows": rows,
+        "data": base64.b64encode(data).decode(),
+        "score": type(score).__name__.lower(),
+        "scale": score.scale(acts[0].q.size(-1)),
+        "biased": acts[0].bias is not None,
+        "placed": [name for name in ("q", "k", "v") if not _as_seen(trace, path, acts[0], name)],
+    }
+
+
+def _as_seen(trace: Trace, path: str, act: Attention, name: str) -> bool:
+    """Whether an act holds its q, k or v as it was projected, no positions or other values in it."""
+    return torch.equal(trace.calls(path.removesuffix("attention") + name)[0], getattr(act, name))
+
+
+@torch.no_grad()
+def _output(trace: Trace, temperature: float) -> list[dict[str, Any]]:
+    """What comes behind each token: the candidates, and the token that stands there, if one does."""
+    if "logits" not in trace or trace.name_of is None or not trace.token_ids:
+        return []
+    ids = trace.token_ids[list(trace.token_ids)[-1]]
+    logits, told = _joined(trace, "logits")[0], []
+    for row in range(max(0, len(ids) - _TOLD), len(ids)):
+        after = ids[row + 1 : row + 2]
+        ranked = _ranked(trace, logits[row], _CANDIDATES, temperature, after)
+        following = ranked.pop() if after else None
+        told.append({"row": row, "candidates": ranked, "next": following})
+    return told
+
+
+def _ranked(
+    trace: Trace, logits: Tensor, n: int, temperature: float = 1.0, also: Sequence[int] = ()
+) -> list[dict[str, Any]]:
+    """The n best entries of one row of logits, and behind them these."""
+    logits = logits.float()
+    p = shares(logits, temperature)
+    tokens = [*logits.topk(min(n, len(logits))).indices.tolist(), *also]
+    return [_candidate(trace, token, float(logits[token]), float(p[token])) for token in tokens]
+
+
+def _candidate(trace: Trace, token: int, logit: float, probability: float) -> dict[str, Any]:
+    text = "" if trace.name_of is None else trace.name_of(token)
+    return {"id": token, "text": text, "logit": logit, "probability": probability}

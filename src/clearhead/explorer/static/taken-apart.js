@@ -1,0 +1,107 @@
+/**
+ * The residual stream taken apart, for pages that hold the model: what each part adds to a logit, and what would be
+ * written if the model ended behind a block. The same as `clearhead.insight.contributions` and `explorer/document.py` say.
+ *
+ *     logit = W_t . (g * (x - mean(x)) / size + b),    x = embeddings + what every head and feed-forward network adds
+ *
+ * The way through the stream stands in the document's formulas: a sum is followed to both of its sides.
+ */
+import { NDArray } from "./arrays.js";
+import { matmul } from "./matmul.js";
+
+const ROUNDING = 1e-6; // of the largest term: an edit of the stream breaks the sum by more
+
+/** Reads one run: a row of what was seen, and rows of the model's tensors. */
+export class Stream {
+  /**
+   * @param {Map<string, object>} stations @param {(path: string) => NDArray} tensor without its batch
+   * @param {(name: string) => NDArray} weight
+   */
+  constructor(stations, tensor, weight) {
+    Object.assign(this, { stations, tensor, weight });
+  }
+
+  row(path, row) {
+    return Float64Array.from(this.tensor(path).slice(0, row, row + 1).flat());
+  }
+
+  vector(name) {
+    return name ? Float64Array.from(this.weight(name).flat()) : null;
+  }
+
+  formula(path) {
+    return this.stations.get(path)?.formula;
+  }
+
+  /** What each part adds to the logit of `token` behind the token at `row`; empty where it is no such sum. */
+  contributions(row, token) {
+    const [norm, head] = [this.formula("decoder.out"), this.formula("logits")];
+    const parts = norm?.kind === "norm" && norm.of.length === 1 && !head.options.cap ? this.parts(norm.of[0]) : null;
+    if (!parts) return [];
+    const w = this.weight(head.weights.W).slice(0, token, token + 1).flat();
+    const { size, centre } = measured(this.row(norm.of[0], row), norm.options);
+    const g = this.vector(norm.options.weight);
+    const found = parts.flatMap((part) => this.terms(part, row)).map(({ x, ...one }) =>
+      ({ ...one, value: dot(centre(x).map((a, i) => a * g[i]), w) / size }));
+    if (norm.options.bias) found.push({ name: "the last norm's bias", path: "decoder.out", head: null, value: dot(this.vector(norm.options.bias), w) });
+    const sum = found.reduce((all, one) => all + one.value, 0);
+    const most = found.reduce((all, one) => Math.max(all, Math.abs(one.value)), 1);
+    return Math.abs(sum - this.row("logits", row)[token]) <= ROUNDING * most ? found : [];
+  }
+
+  /** The paths whose values were added up to this one, in the order of the pass; null where it is no plain sum. */
+  parts(path) {
+    if (path.endsWith(".embedded")) return [path];
+    const { kind, of } = this.formula(path) ?? {};
+    if (kind === "copy") return this.parts(of[0]);
+    const before = kind === "sum" ? this.parts(of[0]) : null;
+    return before && [...before, of[1]];
+  }
+
+  /** The vectors that one part adds: of an attention, one a head. */
+  terms(path, row) {
+    const [, block, part] = /^decoder\.blocks\.(\d+)\.(\w+)\.out$/.exec(path) ?? [];
+    if (block === undefined) return [{ name: "the embeddings", path, head: null, x: this.row(path, row) }];
+    const name = `block ${block}, ${part.replace("_", "-")}`;
+    const { of, weights } = this.formula(path);
+    if (!of[0].endsWith(".context") || !weights.W) return [{ name, path, head: null, x: this.row(path, row) }];
+    const [context, matrix] = [this.tensor(of[0]), this.weight(weights.W)];
+    const [heads, , width] = context.shape;
+    const found = Array.from({ length: heads }, (_, head) => {
+      const own = context.slice(0, head, head + 1).slice(1, row, row + 1).reshape([1, width]);
+      const x = matmul(own, matrix.slice(1, head * width, (head + 1) * width).T).flat();
+      return { name: `${name}, head ${head}`, path: path.replace(/out$/, "attention"), head, x };
+    });
+    return weights.b ? [...found, { name: `${name}, bias`, path, head: null, x: this.vector(weights.b) }] : found;
+  }
+
+  /** For the embeddings and each block: its path, and the logits if the model ended there. */
+  lens(row) {
+    const [norm, head] = [this.formula("decoder.out"), this.formula("logits")];
+    const streams = [...this.stations.keys()].filter((path) => /^decoder\.blocks\.\d+\.resid_out$/.test(path));
+    if (!norm || !streams.length) return [];
+    const w = this.weight(head.weights.W);
+    return ["decoder.embedded", ...streams].map((path) => {
+      const x = this.normed(this.row(path, row), norm);
+      const logits = matmul(new NDArray(x, [1, x.length]), w.T).flat();
+      const { cap } = head.options;
+      return { path, logits: cap ? logits.map((z) => cap * Math.tanh(z / cap)) : logits };
+    });
+  }
+
+  normed(x, { kind, options }) {
+    if (kind !== "norm") return x;
+    const { size, centre } = measured(x, options);
+    const [g, b] = [this.vector(options.weight), this.vector(options.bias)];
+    return centre(x).map((a, i) => (a / size) * g[i] + (b ? b[i] : 0));
+  }
+}
+
+/** The size that a norm divides x by, and what it takes off. */
+function measured(x, { norm, eps }) {
+  const mean = (y) => y.reduce((sum, a) => sum + a, 0) / y.length;
+  const centre = norm === "layer" ? (y) => { const middle = mean(y); return y.map((a) => a - middle); } : (y) => y;
+  return { centre, size: Math.sqrt(mean(centre(x).map((a) => a * a)) + (eps ?? 0)) };
+}
+
+const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);

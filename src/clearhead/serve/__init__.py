@@ -1,1 +1,0 @@
-"""Serve: the explorer over HTTP, for this machine alone."""

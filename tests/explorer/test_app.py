@@ -1,0 +1,306 @@
+"""The explorer's application: who may ask, what is answered, and that its numbers are the model's own."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import clearhead
+from clearhead.edits import Edit
+from clearhead.explorer.bundle import page_files
+from clearhead.explorer.document import Wanted, values
+from clearhead.explorer.glass import Glass
+
+HOST = {"host": "127.0.0.1:8000"}
+ACT = "decoder.blocks.1.cross_attention.attention"
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("model")
+    pairs = "The red house is big.\tLa casa roja es grande.\nA dog is here.\tUn perro está aquí.\n" * 20
+    (folder / "pairs.tsv").write_text(pairs)
+    arch = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
+    more: dict[str, Any] = {"arch": arch, "training": {"evaluations": 2}, "keep_checkpoints": 2, "quiet": True}
+    return clearhead.train("translate", [str(folder / "pairs.tsv")], out=folder / "m", max_steps=4, **more)
+
+
+@pytest.fixture(scope="module")
+def ask(task: Any) -> Iterator[Any]:
+    from fastapi.testclient import TestClient
+
+    from clearhead.explorer.app import explorer
+
+    with TestClient(explorer(Glass(task, "m"), "secret", 8000), base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+def floats(answer: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(answer["data"]), "<f4").reshape(answer["shape"])
+
+
+QUESTION = {"texts": {"source": "The red house is big.", "target": "La casa roja es grande."}}
+
+
+def test_the_document_and_the_numbers_are_the_model_s(ask: Any, task: Any) -> None:
+    document = ask.post("/secret/open", json=QUESTION).json()
+    trace = task.trace(QUESTION["texts"]["source"], QUESTION["texts"]["target"])
+    assert document["labels"] == trace.labels
+    assert [station["path"] for station in document["stations"]] == list(trace)
+    wants = [
+        {"path": ACT, "step": "masked", "head": 2},
+        {"path": "encoder.out", "rows": [1, 3], "columns": [2, 7]},
+        {"path": "head.weight", "kind": "weight", "rows": [5, 6]},
+        {"path": ACT, "head": 1, "kind": "proof"},
+    ]
+    found = ask.post("/secret/values", json={"question": QUESTION, "wants": wants}).json()
+    np.testing.assert_allclose(floats(found[0]), trace[ACT].masked()[0, 2].numpy(), rtol=1e-5, atol=1e-6)
+    assert np.array_equal(floats(found[1]), trace["encoder.out"][0, 1:3, 2:7].numpy())
+    assert np.array_equal(floats(found[2])[0], task.module.head.weight[5].detach().numpy())
+    assert 0 < found[3]["proof"] < 1e-5
+
+
+def test_an_edit_in_the_page_is_the_edit_in_python(ask: Any, task: Any) -> None:
+    edit = Edit(ACT, (0, 1, 2, 3), "set", 5.0, step="scaled")
+    question = {**QUESTION, "edits": [edit.to_json()]}
+    found = ask.post("/secret/values", json={"question": question, "wants": [{"path": "logits"}]}).json()
+    trace = task.trace(*QUESTION["texts"].values(), edits=[edit])
+    assert np.array_equal(floats(found[0]), trace["logits"][0].numpy())
+    plain = task.trace(*QUESTION["texts"].values())
+    assert not torch.equal(trace["logits"], plain["logits"])
+    first = ask.post("/secret/open", json=question).json()["output"][2]["candidates"][0]
+    shares = trace["logits"][0, 2].softmax(-1)
+    assert first["id"] == int(shares.argmax()) and first["probability"] == pytest.approx(float(shares.max()))
+
+
+def test_a_moment_of_the_training(ask: Any, task: Any) -> None:
+    document = ask.post("/secret/open", json=QUESTION).json()
+    steps = [moment["step"] for moment in document["moments"]]
+    assert steps == [0, 4]
+    wants = [{"path": "logits"}]
+    early, late, now = (
+        floats(ask.post("/secret/values", json={"question": {**QUESTION, "moment": step}, "wants": wants}).json()[0])
+        for step in (0, 4, None)
+    )
+    assert not np.array_equal(early, now) and np.array_equal(late, now)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "code"),
+    [
+        ("/", {}, 404),
+        ("/other/", {}, 404),
+        ("/secret/", {"host": "evil.example"}, 404),
+        ("/secret/", {"host": "127.0.0.1:9"}, 404),
+        ("/secret/", {"origin": "http://evil.example"}, 403),
+        ("/secret/../app.py", {}, 404),
+        ("/secret/%2e%2e%2fglass.py", {}, 404),
+        ("/secret/", {}, 200),
+        ("/secret/page.js", {}, 200),
+    ],
+)
+def test_who_may_read(ask: Any, path: str, headers: dict[str, str], code: int) -> None:
+    response = ask.get(path, headers={**HOST, **headers})
+    assert response.status_code == code
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+
+
+def test_what_is_refused(ask: Any) -> None:
+    post = lambda body, **headers: ask.post("/secret/open", content=body, headers=headers)  # noqa: E731
+    plain = json.dumps(QUESTION)
+    assert post(plain, **{"content-type": "text/plain"}).status_code == 415
+    assert post(plain, **{"content-type": "application/json", "origin": "http://evil.example"}).status_code == 403
+    assert post(b" " * (5 * 2**20), **{"content-type": "application/json"}).status_code == 413
+
+
+def test_half_a_character_is_no_text(ask: Any) -> None:
+    name = next(iter(QUESTION["texts"]))
+    response = ask.post(
+        "/secret/open", content=f'{{"texts": {{"{name}": "\\ud800"}}}}', headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 422 and "surrogates not allowed" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ({"texts": {"source": " "}}, "the source is empty"),
+        ({"texts": {"nonsense": "x"}}, "reads no 'nonsense'"),
+        ({"token_ids": {"source": [99999], "target": [1]}}, "outside the vocabulary"),
+        ({"token_ids": {"source": [5]}}, "this model reads"),
+        ({**QUESTION, "moment": 3}, "no checkpoint of step 3"),
+        ({**QUESTION, "edits": [{"path": "nowhere"}]}, "nowhere"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "where": [0, 9]}]}, "axis 1"),
+        ({**QUESTION, "edits": [{"path": ACT, "what": 1}]}, "no field"),
+        ({**QUESTION, "edits": [{"where": []}]}, "path"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "value": "x"}]}, "no number"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "value": None}]}, "no number"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "where": "abc"}]}, "no place"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "where": [None, 1.5]}]}, "no place"),
+        ({**QUESTION, "edits": [{"path": ACT, "step": "weights", "value": "inf"}]}, "infinite"),
+        ({"anything": 1}, "anything"),
+    ],
+)
+def test_bad_questions_are_told_what_to_mend(ask: Any, question: dict[str, Any], said: str) -> None:
+    response = ask.post("/secret/open", json=question)
+    assert response.status_code == 422
+    assert said in response.json()["error"]
+
+
+NESTED = "[" * 900 + "1" + "]" * 900
+DECODER = "decoder.blocks.1.self_attention"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ('"step": 3', "step is a text"),
+        ('"value": 1' + "0" * 400, "no number"),
+        ('"value": -1' + "0" * 400, "no number"),
+        (f'"value": {NESTED}', "no number"),
+        ('"value": [[1], [2, 3]]', "no number"),
+        (f'"where": {NESTED}', "no place"),
+        ('"where": [0, 1180591620717411303424]', "axis 1"),
+        (f'"op": {NESTED}', "op is set, add or multiply"),
+        ('"call": "x"', "call is a whole number"),
+        ('"call": -1', "call is a whole number"),
+    ],
+)
+def test_an_edit_of_any_form_is_told_what_to_mend(ask: Any, edit: str, said: str) -> None:
+    step = "" if '"step"' in edit else ', "step": "weights"'
+    body = f'{json.dumps(QUESTION)[:-1]}, "edits": [{{"path": "{ACT}"{step}, {edit}}}]}}'
+    response = ask.post("/secret/open", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 422
+    assert said in response.json()["error"] and len(response.text) < 1000
+
+
+@pytest.mark.parametrize("body", [NESTED, f'{{"texts": {NESTED}}}', "[" * 100_000, '{"moment": 1' + "0" * 5000, "\xff"])
+@pytest.mark.parametrize("name", ["open", "values"])
+def test_a_body_of_any_form_is_refused_in_words(ask: Any, name: str, body: str) -> None:
+    content = body.encode("latin1")
+    response = ask.post(f"/secret/{name}", content=content, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
+    assert response.json()["error"] and len(response.text) < 1000
+
+
+@pytest.mark.parametrize(
+    ("want", "said"),
+    [
+        ({"kind": "proof", "path": ACT, "head": 99}, "no head 99\n  mend: choose one from 0 to 3"),
+        ({"kind": "proof", "path": "logits"}, "no act of attention"),
+        ({"kind": "proof", "path": f"{DECODER}.q"}, "no act of attention"),
+        ({"kind": "candidates", "path": "", "rows": [99, 100]}, "no token 99"),
+        ({"kind": "candidates", "path": "", "rows": [2**70, 2**70 + 1]}, "wants.0.rows.0"),
+        ({"kind": "candidates", "path": "", "rows": [99, 100], "cuts": {"top_k": 3}}, "no token 99"),
+        ({"kind": "candidates", "path": "", "cuts": {"top_k": 2**70}}, "wants.0.cuts.top_k"),
+        ({"kind": "contributions", "path": "", "rows": [2, 3], "columns": [10**9, 10**9 + 1]}, "no token 1000000000"),
+        ({"kind": "contributions", "path": "", "columns": [-(10**9), 1]}, "wants.0.columns.0"),
+        ({"kind": "contributions", "path": "", "rows": [99, 100]}, "no row 99"),
+        ({"kind": "lens", "path": "", "rows": [10**9, 10**9 + 1]}, "no token 1000000000"),
+        ({"kind": "names", "path": "", "columns": [10**6, 10**6 + 1]}, "no entry 1000000"),
+        ({"kind": "tokens", "path": "nobody", "step": "red"}, "reads no 'nobody'"),
+        ({"path": ACT, "head": 2**70}, "wants.0.head"),
+        ({"path": ACT, "head": 4}, "no head 4"),
+        ({"path": ACT, "rows": [99, 100]}, "no rows 99"),
+        ({"path": ACT, "step": "k", "rows": [99, 100]}, "no rows 99"),
+        ({"path": ACT, "columns": [3, 1]}, "columns from 3 to 1"),
+        ({"path": "logits", "columns": [-1, 4]}, "wants.0.columns.0"),
+        ({"path": "head.weight", "kind": "weight", "rows": [10**6, 10**6 + 1]}, "no rows 1000000"),
+        ({"path": "decoder.blocks.99.self_attention.attention"}, "no value"),
+        ({"path": "x" * 100_000}, "wants.0.path"),
+        ({"path": ACT, "step": "nope"}, "no step 'nope'"),
+    ],
+)
+def test_places_that_are_not_there_are_refused(ask: Any, want: dict[str, Any], said: str) -> None:
+    response = ask.post("/secret/values", json={"question": QUESTION, "wants": [want]})
+    assert response.status_code == 422
+    assert said in response.json()["error"] and len(response.text) < 1000
+
+
+@pytest.mark.parametrize("count", [65, 16_384])
+def test_more_tokens_than_the_model_reads_are_refused(ask: Any, count: int) -> None:
+    for ids in ({"source": [5] * count, "target": [1]}, {"source": [5], "target": [1] * count}):
+        response = ask.post("/secret/open", json={"token_ids": ids})
+        assert response.status_code == 422 and "give 1 to 64: the model's max_len" in response.json()["error"]
+
+
+def test_an_answer_of_too_many_numbers_is_refused(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearhead.explorer.glass._MOST_NUMBERS", 1000)
+    response = ask.post("/secret/values", json={"question": QUESTION, "wants": [{"path": "logits"}] * 200})
+    assert response.status_code == 422 and "ask for windows" in response.json()["error"]
+
+
+@pytest.mark.parametrize("host", ["[", "127.0.0.1:8000[", "a b"])
+def test_a_host_that_is_no_address_is_not_known(ask: Any, host: str) -> None:
+    assert ask.get("/secret/", headers={"host": host}).status_code == 404
+
+
+def test_remarks_are_told(ask: Any, task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was cut or stopped; of texts written anew too."""
+    assert ask.post("/secret/open", json=QUESTION).json()["remarks"] == []
+    source = {"texts": {"source": "The red house is big. " * 30}}
+    print(ask.post("/secret/open", json=source).text[:300])
+    (cut, *_) = ask.post("/secret/open", json=source).json()["remarks"]
+    assert "was cut to 63: the model's max_len" in cut
+    monkeypatch.setattr("clearhead.explorer.glass._MOST_WRITTEN", 3)
+    wants = [{"path": "", "kind": "written"}, {"path": "source", "step": "red", "kind": "tokens"}]
+    written, tokens = ask.post("/secret/values", json={"question": QUESTION, "wants": wants}).json()
+    assert len(written["token_ids"]["target"]) == 3 and "after 2 tokens" in written["remarks"][0]
+    assert tokens == {"token_ids": task.tokens_of("source", "red"), "remarks": []}
+
+
+def test_text_is_only_text(ask: Any) -> None:
+    """What a person writes comes back as JSON, and pages load no code but their own."""
+    document = ask.post("/secret/open", json={"texts": {"source": "<script>alert(1)</script>"}})
+    assert document.headers["content-type"] == "application/json"
+    assert document.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_hundred_open_pages(ask: Any) -> None:
+    """All are answered, each what it asked."""
+
+    def one(number: int) -> tuple[int, float]:
+        question = {**QUESTION, "temperature": 1 + number % 5}
+        answer = ask.post("/secret/open", json=question)
+        return answer.status_code, answer.json()["temperature"]
+
+    with ThreadPoolExecutor(100) as pages:
+        assert list(pages.map(one, range(100))) == [(200, 1 + number % 5) for number in range(100)]
+
+
+def test_too_many_questions_are_told_to_wait(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clearhead.explorer import app
+
+    monkeypatch.setattr(app, "_WAITING", 0)
+    assert ask.post("/secret/open", json=QUESTION).status_code == 503
+
+
+def test_windows_and_pictures_of_large_matrices() -> None:
+    """A pooled picture holds the number furthest from 0 of each patch."""
+    from clearhead.explorer.document import _pooled
+
+    x = torch.zeros(600, 512)
+    x[599, 0], x[3, 511] = -7.0, 2.0
+    small = _pooled(x, 256, 256)
+    assert small.shape == (256, 256)
+    assert small[255, 0] == -7 and small[1, 255] == 2 and small.abs().sum() >= 9
+
+
+def test_rows_of_an_act_alone_are_the_rows_of_all(task: Any) -> None:
+    trace = task.trace(*QUESTION["texts"].values())
+    for step in ("similarities", "scaled", "biased", "masked", "weights"):
+        whole = values(trace, Wanted(ACT, step, 3))
+        some = values(trace, Wanted(ACT, step, 3, rows=(2, 4), columns=(1, 3)))
+        torch.testing.assert_close(some, whole[2:4, 1:3])  # products of other shapes differ in the last bit
+        torch.testing.assert_close(whole, getattr(trace[ACT], step)()[0, 3])
+
+
+def test_the_files_of_the_page_are_in_the_package() -> None:
+    assert {"index.html", "page.js", "program.js", "style.css"} <= set(page_files())
