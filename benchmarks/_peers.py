@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 from clearhead.attention.positions import sinusoids
 from clearhead.data.batches import PairBatch
-from clearhead.data.tokenizers import PAD
+from clearhead.data.vocabulary import IGNORED
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
+
+PAD = 0
 
 SMOOTHING, DROPOUT = 0.1, 0.1
 EOS, UNK = 0, 1  # of the model that decodes, as Marian numbers them
@@ -156,9 +158,9 @@ def peer_loss(peer: Peer, batch: PairBatch, only_real: bool) -> Tensor:
     x = peer.decoded(*tensors(batch)).flatten(0, 1)
     labels = batch.labels.flatten()
     if only_real:
-        rows = labels.nonzero()[:, 0]
+        rows = (labels != IGNORED).nonzero()[:, 0]
         x, labels = x[rows], labels[rows]
-    return F.cross_entropy(peer.logits(x), labels, ignore_index=PAD, label_smoothing=SMOOTHING)
+    return F.cross_entropy(peer.logits(x), labels, ignore_index=IGNORED, label_smoothing=SMOOTHING)
 
 
 # The same weights as clearhead's

@@ -28,7 +28,8 @@ import clearhead
 from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, read_pairs
-from clearhead.data.tokenizers import BOS, EOS, PAD
+
+PAD, BOS, EOS = 0, 1, 2
 
 Row = dict[str, list[int]]
 IGNORED = -100
@@ -173,8 +174,8 @@ def trainer(
 
 def collate(rows: list[Row]) -> dict[str, Tensor]:
     """Padded tensors of some rows."""
-    src, _ = pad([np.array(r["input_ids"]) for r in rows])
-    labels, _ = pad([np.array(r["labels"]) for r in rows])
+    src, _ = pad([np.array(r["input_ids"]) for r in rows], PAD)
+    labels, _ = pad([np.array(r["labels"]) for r in rows], PAD)
     tgt = torch.cat([torch.full((len(rows), 1), BOS), labels[:, :-1]], dim=1)
     return {
         "input_ids": src,
@@ -196,7 +197,7 @@ def score(model: MarianMTModel, ours: Any, options: argparse.Namespace) -> None:
     outputs = [""] * len(ids)
     for i in range(0, len(order), 64):
         chosen = order[i : i + 64]
-        src, _ = pad([np.array(ids[k]) for k in chosen])
+        src, _ = pad([np.array(ids[k]) for k in chosen], PAD)
         written = model.generate(
             input_ids=src, attention_mask=(src != PAD).long(), num_beams=4, max_new_tokens=128, length_penalty=1.0
         )

@@ -40,7 +40,8 @@ from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, ta
 from clearhead.data.batches import PairSet
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import read_pairs
-from clearhead.data.tokenizers import PAD, TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
+from clearhead.data.vocabulary import IGNORED, Specials
 from clearhead.folder import Folder
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks.pairs import PairJob
@@ -48,6 +49,9 @@ from clearhead.training import loop
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.optim import make_optimizers
 from clearhead.training.precision import Weights
+
+SPECIALS = Specials(pad=0, bos=1, eos=2, unk=3)
+HOW: Any = {"max_len": 256, "specials": (SPECIALS, SPECIALS)}
 
 Step = Callable[[np.ndarray], None]
 _TOKENS, _CLIP = 4096, 1.0
@@ -62,7 +66,11 @@ def random_pairs(count: int, vocab: int) -> PairSet:
     random = np.random.default_rng(0)
     src = random.normal(2.63, 0.35, count)
     lengths = [np.exp(x).round().astype(int).clip(3, 60) for x in (src, src + random.normal(-0.02, 0.18, count))]
-    return PairSet(*([random.integers(4, vocab, n).tolist() for n in side] for side in lengths), max_len=256)
+    return PairSet(
+        *([random.integers(4, vocab, n).tolist() for n in side] for side in lengths),
+        max_len=256,
+        specials=(SPECIALS, SPECIALS),
+    )
 
 
 def file_pairs(file: str, vocab: int) -> PairSet:
@@ -70,13 +78,13 @@ def file_pairs(file: str, vocab: int) -> PairSet:
     pairs, _ = read_pairs([file], DataConfig())
     texts = [p.source for p in pairs], [p.target for p in pairs]
     tokenizer = train_tokenizer([t for side in texts for t in side], TokenizerConfig(vocab_size=vocab))
-    return PairSet(*(tokenizer.encode(side) for side in texts), max_len=256)
+    return PairSet(*(tokenizer.encode(side) for side in texts), **HOW)
 
 
 def work(size: Size, pairs: PairSet, key: np.ndarray) -> float:
     """TFLOP of a step on the real tokens of a batch."""
     batch = pairs.batch(key)
-    src, tgt = (batch.src != PAD).sum(1), (batch.labels != PAD).sum(1)
+    src, tgt = (batch.src != SPECIALS.pad).sum(1), (batch.labels != IGNORED).sum(1)
     forward = 2 * (size.src_weights * src.sum() + size.tgt_weights * tgt.sum())
     return 3 * float(forward + size.attention(src, tgt).sum()) / 1e12
 

@@ -400,7 +400,7 @@ def test_a_tokenizer_of_another_library(mine: Path) -> None:
     data["added_tokens"] = []
     data["model"]["vocab"] = {f"x{v}" if v < 4 else k: v for k, v in data["model"]["vocab"].items()}
     (mine / "tokenizer.json").write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(FolderError, match="not made by clearhead"):
+    with pytest.raises(FolderError, match="not the tokenizer that the model was trained with"):
         clearhead.load(mine)
 
 

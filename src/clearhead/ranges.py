@@ -35,6 +35,7 @@ __all__ = [
     "Seed",
     "Share",
     "Steps",
+    "Table",
     "Temperature",
     "Texts",
     "Width",
@@ -59,10 +60,11 @@ _ENDS = {
 }
 
 # Of models
-Width: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**20)]  # of a vector
+Width: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**30)]  # of a vector
 Heads: TypeAlias = Annotated[int, _Number, Field(ge=1, le=4096)]
 Blocks: TypeAlias = Annotated[int, _Number, Field(ge=1, le=1024)]
 Length: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**20)]  # of a text, in tokens
+Table: TypeAlias = Annotated[int, _Number, Field(ge=0, le=2**29)]  # numbers of a table that is made at once
 Entries: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**22)]  # of a vocabulary
 Base: TypeAlias = Annotated[float, _Number, Field(gt=1, le=1e12, allow_inf_nan=False)]  # of waves
 # Of trainings

@@ -13,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearhead.data.batches import PairBatch, PairSet, pad
-from clearhead.data.tokenizers import BOS, EOS, PAD
+from clearhead.data.vocabulary import IGNORED, Specials
+
+PAD, BOS, EOS = 0, 1, 2
+BOTH = (Specials(pad=PAD, bos=BOS, eos=EOS), Specials(pad=PAD, bos=BOS, eos=EOS))
 
 lengths = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=80)
 
@@ -21,7 +24,7 @@ lengths = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1
 def pairs(sizes: list[tuple[int, int]], max_len: int = 64) -> PairSet:
     """Row i repeats token 4 + i."""
     return PairSet(
-        [[4 + i] * s for i, (s, _) in enumerate(sizes)], [[4 + i] * t for i, (_, t) in enumerate(sizes)], max_len
+        [[4 + i] * s for i, (s, _) in enumerate(sizes)], [[4 + i] * t for i, (_, t) in enumerate(sizes)], max_len, BOTH
     )
 
 
@@ -90,24 +93,24 @@ def test_a_remainder_is_no_pool_of_its_own() -> None:
 
 
 def test_a_batch_by_hand() -> None:
-    made = PairSet([[5, 6], [7]], [[8], [9, 10, 11]], 16)
+    made = PairSet([[5, 6], [7]], [[8], [9, 10, 11]], 16, BOTH)
     batch = made.batch(np.array([0, 1]))
     assert batch.src.tolist() == [[5, 6, EOS], [7, EOS, PAD]]
     assert batch.lengths is not None
     assert batch.lengths.tolist() == [3, 2]
     assert batch.tgt.tolist() == [[BOS, 8, EOS, PAD], [BOS, 9, 10, 11]]
-    assert batch.labels.tolist() == [[8, EOS, PAD, PAD], [9, 10, 11, EOS]]
+    assert batch.labels.tolist() == [[8, EOS, IGNORED, IGNORED], [9, 10, 11, EOS]]
     assert batch.src.dtype == batch.labels.dtype == torch.int64
-    assert made.tokens == int((batch.labels != PAD).sum()) == 6
+    assert made.tokens == int((batch.labels != IGNORED).sum()) == 6
 
 
 def test_equal_sources_have_no_lengths() -> None:
-    assert PairSet([[5], [6]], [[7], [8, 9]], 16).batch(np.array([1, 0])).lengths is None
+    assert PairSet([[5], [6]], [[7], [8, 9]], 16, BOTH).batch(np.array([1, 0])).lengths is None
 
 
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=9), min_size=1, max_size=9))
 def test_padding_stands_behind(rows: list[list[int]]) -> None:
-    out, sizes = pad(rows)
+    out, sizes = pad(rows, PAD)
     assert out.shape == (len(rows), max(map(len, rows)))
     for i, row in enumerate(rows):
         assert out[i].tolist() == row + [PAD] * (out.size(1) - len(row))
@@ -119,20 +122,20 @@ def test_padding_stands_behind(rows: list[list[int]]) -> None:
 def test_over_long_rows_are_dropped_and_counted(side: str) -> None:
     fits, over = [4] * 7, [4] * 8  # with the special token: 8 and 9
     src, tgt = ([fits, over], [[5], [5]]) if side == "source" else ([[5], [5]], [fits, over])
-    made = PairSet(src, tgt, 8)
+    made = PairSet(src, tgt, 8, BOTH)
     assert (len(made), made.dropped) == (1, 1)
     assert made.batch(np.array([0])).tgt.size(1) <= 8  # what the decoder reads fits max_len, too
 
 
 def test_nothing_left() -> None:
-    made = PairSet([[4] * 9], [[4]], 4)
+    made = PairSet([[4] * 9], [[4]], 4, BOTH)
     assert (len(made), made.dropped) == (0, 1)
     assert made.epoch(0, 0, 16) == made.in_order(16) == []
 
 
 def test_sides_of_unequal_number_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
-        PairSet([[4]], [], 8)
+        PairSet([[4]], [], 8, BOTH)
 
 
 # A cut for each epoch
@@ -160,7 +163,7 @@ class Counted:
 
 def recut_pairs(max_len: int = 16) -> tuple[PairSet, Counted]:
     recut = Counted()
-    return PairSet([[10 + i] for i in range(40)], [[10 + i] for i in range(40)], max_len, recut=recut), recut
+    return PairSet([[10 + i] for i in range(40)], [[10 + i] for i in range(40)], max_len, BOTH, recut=recut), recut
 
 
 @pytest.mark.parametrize("epoch", [0, 3])
@@ -220,7 +223,7 @@ def test_a_pair_that_grows_too_long_stays_as_it_was() -> None:
 def test_dropped_pairs_stay_dropped() -> None:
     """The recut gives all pairs that were given; those left out at first are left out in every epoch."""
     src = [[10 + i] * (9 if i % 2 else 1) for i in range(40)]
-    made = PairSet(src, src, 8, recut=grown)
+    made = PairSet(src, src, 8, BOTH, recut=grown)
     assert (len(made), made.dropped) == (20, 20)
     seen = {row[0] for key in made.epoch(0, 2, 60) for row in made.batch(key).src.tolist()}
     assert seen == set(range(10, 50, 2))

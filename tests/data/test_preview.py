@@ -13,7 +13,10 @@ from clearhead.data.batches import PairSet
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, Report, read_pairs
 from clearhead.data.preview import describe_pairs
-from clearhead.data.tokenizers import BOS, EOS, TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
+from clearhead.data.vocabulary import Specials
+
+BOTH = (Specials(eos=2), Specials(bos=1, eos=2))
 
 
 class Letters:
@@ -67,7 +70,7 @@ def test_counts_are_those_of_the_training(rows: list[tuple[str, str]], max_len: 
     pairs = [Pair(*row) for row in rows]
     preview = describe_pairs(pairs, report(len(rows)), Letters(), Letters(), max_len)
     src, tgt = zip(*rows, strict=True)
-    assert preview.over == PairSet(Letters().encode(src), Letters().encode(tgt), max_len).dropped
+    assert preview.over == PairSet(Letters().encode(src), Letters().encode(tgt), max_len, BOTH).dropped
     for side, lengths in ((preview.source, [len(t) + 1 for t in src]), (preview.target, [len(t) + 1 for t in tgt])):
         edges = list(side.edges)
         assert edges == sorted(set(edges)) and len(edges) <= 12 and len(edges) == len(side.counts) + 1
@@ -80,4 +83,7 @@ def test_with_a_tokenizer_of_ours() -> None:
     seen = describe_pairs([Pair("a house", "a red house")], report(1), tokenizer, tokenizer, 9).seen
     assert seen is not None
     assert (seen.source, seen.decoder) == (("a", "house", "<eos>"), ("<bos>", "a", "red", "house"))
-    assert [tokenizer.backend.id_to_token(i) for i in (BOS, EOS)] == [seen.decoder[0], seen.labels[-1]]
+    assert [tokenizer.backend.id_to_token(i) for i in (tokenizer.specials.bos, tokenizer.specials.eos)] == [
+        seen.decoder[0],
+        seen.labels[-1],
+    ]

@@ -17,10 +17,6 @@ from pydantic import ValidationError
 from clearhead.data.pairs import clean
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.data.tokenizers import (
-    BOS,
-    EOS,
-    PAD,
-    UNK,
     TextTokenizerConfig,
     Tokenizer,
     TokenizerConfig,
@@ -32,6 +28,7 @@ from clearhead.data.tokenizers import (
 )
 from clearhead.errors import DataError, FolderError
 
+PAD, BOS, EOS, UNK = 0, 1, 2, 3  # as tokenizers that are trained here number them
 TEXTS = [
     "The white cats do not see the small red house.",
     "¿Dónde está la niña? El niño come una manzana.",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from clearhead.data.tokenizers import EOS, TextTokenizerConfig, text_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
 from clearhead.edits import Edit
 from clearhead.explorer.glass import Glass, Question, Want
 from clearhead.explorer.placing import Placing
@@ -15,6 +15,8 @@ from clearhead.look import Trace
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.language import LanguageModel
+
+EOS = 2  # as tokenizers that are trained here number it
 
 ACT = "decoder.blocks.1.self_attention.attention"
 TOKENS = [70, 71, 72, 73, 74]

@@ -13,14 +13,15 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from clearhead.data.tokenizers import EOS, TextTokenizerConfig, text_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
 from clearhead.explorer.glass import Cuts, Glass, Question, Want
 from clearhead.explorer.page import page as page_of
 from clearhead.generation.continuation import Choice, Sampling, continued, drawn
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.language import LanguageModel
-from clearhead.tasks.texts import forbidden
+
+EOS = 2  # as tokenizers that are trained here number it
 
 TOKENS = [70, 71, 72, 73, 74]
 SETTINGS = [
@@ -44,14 +45,14 @@ def task() -> LanguageModel:
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.2 * torch.randn_like(weight))
-        model.head.weight[forbidden(tokenizer, EOS)[0]] *= 4  # one that is never written would be likely
+        model.head.weight[tokenizer.unwritten()[0]] *= 4  # one that is never written would be likely
     return LanguageModel(model, tokenizer)
 
 
 def chosen(model: LanguageModel, sampling: Sampling) -> Choice:
     """What clearhead's own generation chooses from behind the tokens."""
     told: list[Choice] = []
-    banned = forbidden(model.tokenizer, EOS)
+    banned = model.tokenizer.unwritten()
     steps = continued(
         model.module, [TOKENS], [1], sampling, eos=EOS, forbidden=banned, told=lambda _, choice: told.append(choice)
     )
@@ -120,7 +121,7 @@ def test_the_page_says_how_many_are_left(new_page: Callable[..., Any], tmp_path:
     shown.click("[data-key='why 4']")
     shown.wait_for_selector("[data-role='left']")
     size = model.tokenizer.vocab_size
-    banned = len(forbidden(model.tokenizer, EOS))
+    banned = len(model.tokenizer.unwritten())
     assert shown.inner_text("[data-role='left']").startswith(
         f"left by the cuts: {size - banned} of {size} ({banned} special tokens are never written): "
     )

@@ -11,22 +11,23 @@ import frozen
 
 EXPECTED: dict[str, dict[str, Any]] = json.loads(frozen.EXPECTED.read_text(encoding="utf-8"))
 ROUNDING = 1e-4  # other processors sum in another order; benchmarks/frozen.py compares bits on one
+DRIFT = 0.02  # and hundreds of steps make more of it
 
 
 @pytest.mark.parametrize("name", frozen.RUNS)
 def test_a_folder_of_the_first_edition_gives_what_it_gave(name: str) -> None:
-    assert_alike(frozen.output(name), EXPECTED[name])
+    assert_alike(frozen.output(name), EXPECTED[name], DRIFT if name in frozen.STOPPED else ROUNDING)
 
 
-def assert_alike(now: Any, before: Any) -> None:
+def assert_alike(now: Any, before: Any, within: float) -> None:
     """The same, but for the bits of numbers."""
     now, before = json.loads(json.dumps(now)), dict(before)
     assert now.keys() == before.keys()
     for key, value in before.items():
         if isinstance(value, dict):
             assert now[key]["shape"] == value["shape"], key
-            assert now[key]["size"] == pytest.approx(value["size"], rel=ROUNDING), key
+            assert now[key]["size"] == pytest.approx(value["size"], rel=within), key
         elif key == "losses":
-            assert now[key] == pytest.approx(value, rel=ROUNDING)
+            assert now[key] == pytest.approx(value, rel=within)
         else:
             assert now[key] == value, key

@@ -80,7 +80,7 @@ def test_a_language_model_reads_one_language_and_random_tokens_twice(language: L
     examples = built_in(language, 8)
     assert [e.text for e in examples[:8]] == [s.english for s in SAID]
     assert examples[0].facts.arcs["tokens"] == [Arc(*arc) for arc in SAID[0].english_dependencies]
-    specials = set(language.tokenizer.specials.values())
+    specials = set(language.tokenizer.marks.values())
     repeated = [e.text for e in examples[8:]]
     assert len(repeated) == 2 and len({len(text) for text in built_in_lengths(language)}) > 3
     for text in repeated:

@@ -13,7 +13,6 @@ import torch
 
 import clearhead
 from clearhead.data.text_preview import TextPreview
-from clearhead.data.tokenizers import EOS
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Sampling, continued
@@ -22,6 +21,8 @@ from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.reading import TextWarning
 from clearhead.training.loop import read_metrics
 from command import call
+
+EOS = 2  # as tokenizers that are trained here number it
 
 COLOURS = ("blue", "red", "red")
 TEXT = "".join(f"the {COLOURS[i % 3]} ship of king {i % 7} sails, and the sea is calm.\n" for i in range(400))

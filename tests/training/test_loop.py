@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import clearhead
 from clearhead.data.batches import PairBatch, PairSet
+from clearhead.data.vocabulary import Specials
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder, unshared
 from clearhead.models.architecture import EncoderDecoderConfig
@@ -26,6 +27,8 @@ from clearhead.tasks.pairs import PairJob
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.loop import Outcome, Plan, StoppedError, read_metrics, run
 from clearhead.training.state import FILE
+
+SPECIALS = Specials(pad=0, bos=1, eos=2)
 
 STATE = FILE
 
@@ -322,7 +325,10 @@ class Failing(PairJob):
         rows = [[numbers.randrange(4, 20) for _ in range(numbers.randrange(1, 7))] for _ in range(40)]
         torch.manual_seed(3)
         config = EncoderDecoderConfig(d_model=16, d_ff=16, heads=2, layers=1, max_len=16, dropout=dropout)
-        train, valid = PairSet(rows, [r[::-1] for r in rows], 16), PairSet(rows[:4], [r[::-1] for r in rows[:4]], 16)
+        train, valid = (
+            PairSet(some, [r[::-1] for r in some], 16, (Specials(pad=0, bos=1, eos=2),) * 2)
+            for some in (rows, rows[:4])
+        )
         module = EncoderDecoder(config, 20, 20)
         super().__init__(module, train, valid, seed=5, batch_tokens=96, label_smoothing=0.1)
         self.count, self._at, self._do = 0, at, do

@@ -20,11 +20,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clearhead.errors import ConfigError
-from clearhead.ranges import Base, Counted, Length, Width, check
+from clearhead.ranges import Base, Counted, Length, Table, Width, check
 
 Places: TypeAlias = Int[Tensor, "batch tokens"]
 
-__all__ = ["Learned", "Rotary", "Rotation", "Sinusoidal", "sinusoids"]
+__all__ = ["Learned", "Rotary", "Rotation", "Sinusoidal", "check_table", "sinusoids"]
 
 
 def sinusoids(length: int, d_model: int, *, start: int = 0) -> Float[Tensor, "tokens d_model"]:
@@ -36,7 +36,18 @@ def sinusoids(length: int, d_model: int, *, start: int = 0) -> Float[Tensor, "to
     check(Counted, "length", length)
     check(Width, "d_model", d_model)
     check(Counted, "start", start)
+    check_table("length times d_model", length * d_model)
     return _waves(start, length, d_model)
+
+
+def check_table(name: str, numbers: int) -> None:
+    """Refuse a table of so many numbers, unless only its shape is asked for.
+
+    Raises:
+        ConfigError: they are too many.
+    """
+    if not _outlined():
+        check(Table, name, numbers)
 
 
 def _waves(start: int, length: int, d_model: int) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clearhead.attention.positions import check_table
 from clearhead.errors import ConfigError, given
 from clearhead.ranges import Divisor, Width, check
 
@@ -98,6 +99,7 @@ class Bilinear(Score, nn.Module):
         nn.Module.__init__(self)
         check(Width, "q_dim", q_dim)
         check(Width, "k_dim", k_dim)
+        check_table("q_dim times k_dim", q_dim * k_dim)
         self.weight = nn.Parameter(torch.empty(q_dim, k_dim))
         nn.init.xavier_uniform_(self.weight)
 
@@ -116,6 +118,7 @@ class Additive(Score, nn.Module):
         nn.Module.__init__(self)
         for name, width in {"q_dim": q_dim, "k_dim": k_dim, "hidden": q_dim if hidden is None else hidden}.items():
             check(Width, name, width)
+            check_table(f"{name} times hidden", width * (hidden or 1))
         self.q_weight = None if hidden is None else nn.Parameter(torch.empty(q_dim, hidden))
         self.k_weight = None if hidden is None else nn.Parameter(torch.empty(k_dim, hidden))
         self.v_weight = nn.Parameter(torch.empty(hidden or q_dim, 1))

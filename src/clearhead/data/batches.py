@@ -14,17 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearhead.data.tokenizers import BOS, EOS, PAD
+from clearhead.data.vocabulary import IGNORED, Specials
 
 __all__ = ["PairBatch", "PairSet", "pad"]
 
-TokenIds: TypeAlias = Sequence[Sequence[int] | np.ndarray]
+Ids: TypeAlias = Sequence[int] | np.ndarray
+TokenIds: TypeAlias = Sequence[Ids]
 Recut: TypeAlias = Callable[[int], tuple[TokenIds, TokenIds]]
 
 
 @dataclass(frozen=True, eq=False)
 class PairBatch:
-    """One batch: `src` ends with EOS; `tgt` begins with BOS; `labels[t]` is what follows `tgt[: t + 1]` (PAD: nothing).
+    """One batch: `src` has its end, `tgt` its begin; `labels[t]` is what follows `tgt[: t + 1]` (or IGNORED).
 
     `lengths` are those of the sources, or None if none is padded.
     """
@@ -52,17 +53,26 @@ class PairSet:
 
     Args:
         src, tgt: token ids of each side, without special tokens.
+        specials: of the vocabulary of each side.
         max_len: pairs with a side of more tokens than this, special tokens counted, are left out;
             `dropped` tells how many.
         recut: gives the token ids of all pairs anew for an epoch, the same whenever asked for the same epoch (BPE
             dropout). A pair that grows longer than `max_len` by it stays as it was given.
     """
 
-    def __init__(self, src: TokenIds, tgt: TokenIds, max_len: int, *, recut: Recut | None = None):
-        self._max_len, self._recut = max_len, recut
+    def __init__(
+        self,
+        src: TokenIds,
+        tgt: TokenIds,
+        max_len: int,
+        specials: tuple[Specials, Specials],
+        *,
+        recut: Recut | None = None,
+    ):
+        self._max_len, self._specials, self._recut = max_len, specials, recut
         self._kept = [i for i, (s, t) in enumerate(zip(src, tgt, strict=True)) if self._fits(s, t)]
         self.dropped = len(src) - len(self._kept)
-        self._given = _Rows([(_framed(src[i], []), _framed(tgt[i], [BOS])) for i in self._kept])
+        self._given = _Rows([self._framed(src[i], tgt[i]) for i in self._kept])
         self._latest = (-1, self._given)  # the epoch that was recut last, and its rows
 
     def __len__(self) -> int:
@@ -70,7 +80,7 @@ class PairSet:
 
     @property
     def tgt(self) -> list[np.ndarray]:
-        """The targets as they were given, BOS before and EOS behind each."""
+        """The targets as they were given, what begins and ends them with each."""
         return self._given.tgt
 
     @property
@@ -103,9 +113,10 @@ class PairSet:
         cuts, places = np.divmod(rows, len(self))
         (cut,) = set(cuts.tolist())
         made = self._rows(cut - 1)
-        src, lengths = pad([made.src[i] for i in places])
-        tgt, _ = pad([made.tgt[i] for i in places])
-        return PairBatch(src, lengths, tgt[:, :-1].clone(), tgt[:, 1:].clone())
+        source, target = self._specials
+        src, lengths = pad([made.src[i] for i in places], source.fill)
+        (tgt, _), (labels, _) = (pad([made.tgt[i] for i in places], fill) for fill in (target.fill, IGNORED))
+        return PairBatch(src, lengths, tgt[:, :-1].clone(), labels[:, 1:].clone())
 
     def _rows(self, epoch: int) -> _Rows:
         """The rows of an epoch; of epoch -1, as they were given."""
@@ -119,22 +130,18 @@ class PairSet:
     def _drawn(self, recut: Recut, epoch: int) -> _Rows:
         src, tgt = recut(epoch)
         given = zip(self._kept, self._given.src, self._given.tgt, strict=True)
-        return _Rows(
-            [
-                (_framed(src[i], []), _framed(tgt[i], [BOS])) if self._fits(src[i], tgt[i]) else (s, t)
-                for i, s, t in given
-            ]
+        return _Rows([self._framed(src[i], tgt[i]) if self._fits(src[i], tgt[i]) else (s, t) for i, s, t in given])
+
+    def _framed(self, src: Ids, tgt: Ids) -> tuple[np.ndarray, np.ndarray]:
+        """A pair as the model reads it: both end, and what is written begins."""
+        source, target = self._specials
+        return (
+            np.array([*src, source.end], dtype=np.int32),
+            np.array([target.begin, *tgt, target.end], dtype=np.int32),
         )
 
-    def _fits(self, src: Sequence[int] | np.ndarray, tgt: Sequence[int] | np.ndarray) -> bool:
+    def _fits(self, src: Ids, tgt: Ids) -> bool:
         return max(len(src), len(tgt)) + 1 <= self._max_len
-
-
-def _framed(ids: Sequence[int] | np.ndarray, front: list[int]) -> np.ndarray:
-    """Token ids with what stands before them, and EOS."""
-    out = np.empty(len(front) + len(ids) + 1, dtype=np.int32)
-    out[: len(front)], out[len(front) : -1], out[-1] = front, ids, EOS
-    return out
 
 
 def _batches(rows: _Rows, numbers: np.ndarray, budget: int) -> list[np.ndarray]:
@@ -152,13 +159,13 @@ def _batches(rows: _Rows, numbers: np.ndarray, budget: int) -> list[np.ndarray]:
     return [*cuts, numbers[start:]] if len(numbers) else []
 
 
-def pad(rows: Sequence[np.ndarray | Sequence[int]]) -> tuple[Tensor, Tensor | None]:
-    """Rows of unequal length as one tensor [batch, longest], PAD behind; and their lengths, None if all are equal.
+def pad(rows: Sequence[np.ndarray | Sequence[int]], fill: int) -> tuple[Tensor, Tensor | None]:
+    """Rows of unequal length as one tensor [batch, longest], `fill` after them; their lengths, None if all are equal.
 
-    A last token that is PAD in `tgt[:, :-1]` is harmless: no real token can look at it.
+    A last token of `tgt[:, :-1]` that is filled in is harmless: no real token can look at it.
     """
     lengths = np.array([len(r) for r in rows])
-    out = np.full((len(rows), lengths.max()), PAD, dtype=np.int64)
+    out = np.full((len(rows), lengths.max()), fill, dtype=np.int64)
     for i, row in enumerate(rows):
         out[i, : len(row)] = row
     equal = bool((lengths == lengths[0]).all())

@@ -4,7 +4,7 @@
     labels      -     -      - - -     H           e y <end> -   -     -
     documents   1     1      1 1 1     1           1 1 1         2     2
 
-(- is PAD: nothing is predicted there). Which conversations share a row is a function of (seed, epoch) alone.
+(- is IGNORED: nothing is predicted there). Which conversations share a row is a function of (seed, epoch) alone.
 Axes: rows, tokens.
 """
 
@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from clearhead.data.tokenizers import EOS, PAD
+from clearhead.data.vocabulary import IGNORED
 from clearhead.data.windows import TextBatch
 
 __all__ = ["ChatRows", "ChatTokens"]
@@ -42,15 +42,16 @@ class ChatRows:
         chats: the conversations, EOS not yet before them.
         length: tokens of a row; of a longer conversation the beginning is taken.
         rows: rows of a batch.
+        eos: stands before each.
         seed: of the order.
 
     `cut` is how many conversations were longer, `dropped` how many of these say nothing in what is left.
     """
 
-    def __init__(self, chats: Sequence[ChatTokens], *, length: int, rows: int, seed: int = 0):
+    def __init__(self, chats: Sequence[ChatTokens], *, length: int, rows: int, eos: int, seed: int = 0):
         self.length, self.rows, self._seed = length, rows, seed
-        kept = [_predictions(chat, length) for chat in chats]
-        self._chats = [pair for pair in kept if (pair[1] != PAD).any()]
+        kept = [_predictions(chat, length, eos) for chat in chats]
+        self._chats = [pair for pair in kept if (pair[1] != IGNORED).any()]
         self.cut = sum(len(chat.ids) > length for chat in chats)
         self.dropped = len(chats) - len(self._chats)
         self._latest: tuple[int, list[list[int]]] = (-1, [])
@@ -66,7 +67,7 @@ class ChatRows:
     @property
     def predicted(self) -> int:
         """How many tokens are predicted in an epoch."""
-        return sum(int((labels != PAD).sum()) for _, labels in self._chats)
+        return sum(int((labels != IGNORED).sum()) for _, labels in self._chats)
 
     def epoch(self, epoch: int) -> list[Key]:
         """The batches of an epoch."""
@@ -98,7 +99,8 @@ class ChatRows:
 
     def _tensors(self, rows: Sequence[Sequence[int]]) -> TextBatch:
         width = max(sum(len(self._chats[chat][0]) for chat in row) for row in rows)
-        tables = np.zeros((4, len(rows), width), dtype=np.int64)  # ids, labels, documents, places; PAD is 0
+        tables = np.zeros((4, len(rows), width), dtype=np.int64)  # ids, labels, documents, places
+        tables[1] = IGNORED
         for i, row in enumerate(rows):
             start = 0
             for number, chat in enumerate(row, 1):
@@ -109,11 +111,11 @@ class ChatRows:
         return TextBatch(*torch.from_numpy(tables).unbind())
 
 
-def _predictions(chat: ChatTokens, length: int) -> tuple[np.ndarray, np.ndarray]:
+def _predictions(chat: ChatTokens, length: int, eos: int) -> tuple[np.ndarray, np.ndarray]:
     """(what is read, what is to be written there)."""
-    ids = np.array([EOS, *chat.ids], dtype=np.int64)[: length + 1]
+    ids = np.array([eos, *chat.ids], dtype=np.int64)[: length + 1]
     learned = np.array(chat.learned, dtype=bool)[:length]
-    return ids[:-1], np.where(learned, ids[1:], PAD)
+    return ids[:-1], np.where(learned, ids[1:], IGNORED)
 
 
 def _fitted(order: Sequence[int], lengths: Sequence[int], length: int) -> list[list[int]]:

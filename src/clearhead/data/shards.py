@@ -22,7 +22,7 @@ import numpy as np
 
 from clearhead.data.parts import spacing
 from clearhead.data.text import Piece
-from clearhead.data.tokenizers import EOS, Tokenizer
+from clearhead.data.tokenizers import Tokenizer
 from clearhead.disk import replacing, write_text
 from clearhead.errors import FolderError, given
 from clearhead.fields import checked
@@ -198,7 +198,7 @@ def write_tokens(
     while batch := _batch(following):
         encoded = tokenizer.encode([piece.text for _, piece in batch])
         for (name, piece), ids in zip(batch, encoded, strict=True):
-            held[name].append(np.array([*ids, EOS] if piece.ends else ids, dtype=dtype))
+            held[name].append(np.array([*ids, tokenizer.specials.end] if piece.ends else ids, dtype=dtype))
             part = index.parts[name]
             part.documents += piece.ends
             part.bytes += len(piece.text.encode("utf-8"))

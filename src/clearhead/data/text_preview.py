@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clearhead.data.shards import Survey
 from clearhead.data.text import Piece
-from clearhead.data.tokenizers import EOS, Tokenizer
+from clearhead.data.tokenizers import Tokenizer
 
 __all__ = ["TextPreview", "describe_text"]
 
@@ -59,7 +59,7 @@ def describe_text(pieces: Iterable[Piece], about: Survey, tokenizer: Tokenizer, 
         elif len(first) == _FIRST:
             break
     names = [tokenizer.exactly([token]) for token in tokenizer.encode([text])[0][:length]]
-    eos = str(tokenizer.backend.id_to_token(EOS))
+    eos = str(tokenizer.backend.id_to_token(tokenizer.specials.end))
     reads, writes = (eos, *names[: length - 1]), tuple(names)
     return TextPreview(
         about.documents,

@@ -24,6 +24,7 @@ from unicodedata import normalize
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearhead.data.keys import whole
+from clearhead.data.vocabulary import Specials
 from clearhead.errors import DataError, FolderError
 from clearhead.ranges import Count, Entries, Share
 
@@ -32,11 +33,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
 __all__ = [
-    "BOS",
-    "EOS",
-    "PAD",
     "ROLES",
-    "UNK",
     "TextTokenizerConfig",
     "Tokenizer",
     "TokenizerConfig",
@@ -47,8 +44,8 @@ __all__ = [
     "word_tokenizer",
 ]
 
-PAD, BOS, EOS, UNK = 0, 1, 2, 3
-_SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
+_SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]  # the first entries of what is trained here
+_UNK = "<unk>"
 ROLES = ["<system>", "<user>", "<assistant>", "<end>"]  # the marks of a chat, in tokenizers of running text
 _LONGEST_RUN = 1000  # characters: the time of learning grows with the square of what stands without a break
 _FROM_RUNS = 2**17  # characters of such runs that are learned from
@@ -105,17 +102,20 @@ class Tokenizer:
 
     def __init__(self, backend: Backend):
         self.backend = backend
+        ids = backend.get_vocab()
+        self.vocab_size = max(ids.values(), default=-1) + 1
+        self.specials = Specials.named(ids)
 
     @property
-    def vocab_size(self) -> int:
-        """How many entries the vocabulary has."""
-        return int(self.backend.get_vocab_size())
-
-    @property
-    def specials(self) -> dict[str, int]:
-        """The special tokens and their ids."""
+    def marks(self) -> dict[str, int]:
+        """Every token that no text is read as, and its id."""
         added = self.backend.get_added_tokens_decoder()
         return {token.content: number for number, token in added.items() if token.special}
+
+    def unwritten(self, end: int | None = None) -> tuple[int, ...]:
+        """The marks but the one that ends a text (default: the vocabulary's own): they are never written."""
+        end = self.specials.end if end is None else end
+        return tuple(token for token in self.marks.values() if token != end)
 
     @property
     def lowercase(self) -> bool:
@@ -158,14 +158,16 @@ class Tokenizer:
         text = normalize("NFC", whole(text, "the text"))
         encoding: Encoding = self.backend.encode(text, add_special_tokens=False)
         found = [
-            text[low:high] for token, (low, high) in zip(encoding.ids, encoding.offsets, strict=True) if token == UNK
+            text[low:high]
+            for token, (low, high) in zip(encoding.ids, encoding.offsets, strict=True)
+            if token == self.specials.unk
         ]
         return list(dict.fromkeys(piece.strip() or piece for piece in found))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each token's own text, blanks included; a part of a character is shown by the vocabulary's name for it."""
-        specials = {number: name for name, number in self.specials.items()}
-        texts = [specials.get(number) or str(self.backend.decode([number])) for number in ids]
+        marks = {number: name for name, number in self.marks.items()}
+        texts = [marks.get(number) or str(self.backend.decode([number])) for number in ids]
         return [
             str(self.backend.id_to_token(number)).replace("\u0120", " ") if "\ufffd" in text else text
             for number, text in zip(ids, texts, strict=True)
@@ -177,10 +179,10 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, text: str, *, file: str = "tokenizer.json") -> Tokenizer:
-        """The inverse of `to_json`.
+        """The inverse of `to_json`; any tokenizer.json opens. None cuts or pads.
 
         Raises:
-            FolderError: the text is not a tokenizer, or lacks the special tokens.
+            FolderError: the text is not a tokenizer, or one of clearhead's that was changed.
         """
         from tokenizers import Tokenizer as Backend
 
@@ -188,15 +190,12 @@ class Tokenizer:
             backend = Backend.from_str(text)
         except Exception as error:  # the backend raises bare Exceptions
             raise FolderError(f"not a tokenizer: {error}", "take the file from an intact copy", file=file) from error
-        if [backend.id_to_token(i) for i in range(4)] != _SPECIALS:
-            raise FolderError(
-                "this tokenizer was not made by clearhead: its first entries are not " + " ".join(_SPECIALS),
-                _OWN,
-                file=file,
-            )
-        for wrong, problem in _faults(backend):
-            if wrong:
-                raise FolderError(f"this tokenizer {problem}", _OWN, file=file)
+        if [backend.id_to_token(i) for i in range(4)] == _SPECIALS:
+            for wrong, problem in _faults(backend):
+                if wrong:
+                    raise FolderError(f"this tokenizer {problem}", _OWN, file=file)
+        backend.no_truncation()
+        backend.no_padding()
         backend.encode_special_tokens = True
         return cls(backend)
 
@@ -257,7 +256,7 @@ def word_tokenizer(texts: Iterable[str], *, vocab_size: int, min_count: int, low
     from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
     from tokenizers import Tokenizer as Backend
 
-    backend = Backend(models.WordLevel(unk_token=_SPECIALS[UNK]))
+    backend = Backend(models.WordLevel(unk_token=_UNK))
     small = [normalizers.Lowercase()] if lowercase else []
     unseen = normalizers.Replace(Regex("[\u00ad\u2060\ufeff]"), "")  # soft hyphen, word joiner, byte order mark
     backend.normalizer = normalizers.Sequence([unseen, *small, normalizers.NFC()])
@@ -286,7 +285,7 @@ def text_tokenizer(texts: Iterable[str], config: TextTokenizerConfig) -> Tokeniz
     specials = [*_SPECIALS, *ROLES]
     common: dict[str, Any] = {"special_tokens": specials, "show_progress": False, "min_frequency": config.min_count}
     if config.kind == "character":
-        backend = Backend(models.WordLevel(unk_token=_SPECIALS[UNK]))
+        backend = Backend(models.WordLevel(unk_token=_UNK))
         backend.pre_tokenizer, backend.decoder = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated"), decoders.Fuse()
         trainer: Any = trainers.WordLevelTrainer(vocab_size=config.vocab_size, **common)
     else:
@@ -310,7 +309,7 @@ def listed_words(words: Sequence[str]) -> Tokenizer:
     from tokenizers import models, pre_tokenizers
 
     vocabulary = {word: i for i, word in enumerate(dict.fromkeys([*_SPECIALS, *words]))}
-    backend = Backend(models.WordLevel(vocabulary, unk_token=_SPECIALS[UNK]))
+    backend = Backend(models.WordLevel(vocabulary, unk_token=_UNK))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return Tokenizer.from_json(backend.to_str())
 
@@ -366,7 +365,7 @@ def _untrained(config: TokenizerConfig) -> Backend:
 def _model(kind: str) -> Any:
     from tokenizers import models
 
-    unk = _SPECIALS[UNK]
+    unk = _UNK
     if kind == "bpe":
         return models.BPE()
     if kind == "unigram":
@@ -384,7 +383,7 @@ def _trainer(config: TokenizerConfig) -> Any:
     if config.kind == "bpe":
         return trainers.BpeTrainer(min_frequency=config.min_count, initial_alphabet=alphabet, **common)
     if config.kind == "unigram":
-        return trainers.UnigramTrainer(unk_token=_SPECIALS[UNK], initial_alphabet=alphabet, **common)
+        return trainers.UnigramTrainer(unk_token=_UNK, initial_alphabet=alphabet, **common)
     if config.kind == "wordpiece":
         # an empty prefix: with "##" inner bytes unseen in training are unknown, and ids differ from run to run
         return trainers.WordPieceTrainer(
@@ -408,4 +407,5 @@ def _settled(backend: Backend) -> Any:
         unscored = len(piece) == 1 and score < lowest + 257 * 0.0001
         pieces[piece] = round(lowest if unscored else score, 4)
     ordered = sorted(pieces.items(), key=lambda item: (-item[1], item[0]))
-    return models.Unigram([(special, 0.0) for special in _SPECIALS] + ordered, unk_id=UNK, byte_fallback=False)
+    marks = [(special, 0.0) for special in _SPECIALS]
+    return models.Unigram(marks + ordered, unk_id=_SPECIALS.index(_UNK), byte_fallback=False)

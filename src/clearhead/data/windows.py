@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from clearhead.data.shards import Tokens
-from clearhead.data.tokenizers import EOS, PAD
+from clearhead.data.vocabulary import IGNORED
 
 __all__ = ["TextBatch", "Windows", "told_apart"]
 
@@ -27,7 +27,7 @@ Key: TypeAlias = tuple[int, int]  # epoch, number of the batch in it
 
 @dataclass(frozen=True, eq=False)
 class TextBatch:
-    """Rows of text: `labels[t]` is what follows `ids[: t + 1]` (PAD: nothing is predicted there).
+    """Rows of text: `labels[t]` is what follows `ids[: t + 1]` (or IGNORED).
 
     Where documents are told apart, `documents` numbers them and `at` is where each token stands in its own.
     """
@@ -45,12 +45,14 @@ class Windows:
         tokens: the corpus.
         length: tokens of a window.
         rows: windows of a batch.
+        eos: ends a document.
         apart: whether documents in a row are told apart.
         seed: of the order.
     """
 
-    def __init__(self, tokens: Tokens, *, length: int, rows: int, apart: bool = False, seed: int = 0):
+    def __init__(self, tokens: Tokens, *, length: int, rows: int, eos: int, apart: bool = False, seed: int = 0):
         self.tokens, self.length, self.rows, self.apart, self._seed = tokens, length, rows, apart, seed
+        self._eos = eos
         self._latest: tuple[int, np.ndarray] = (-1, np.zeros(0))
 
     def epoch(self, epoch: int) -> list[Key]:
@@ -81,20 +83,21 @@ class Windows:
     def _at(self, starts: np.ndarray) -> TextBatch:
         rows = [self._row(int(start)) for start in starts]
         longest = max(len(row) for row in rows)
-        table = torch.from_numpy(np.stack([np.pad(row, (0, longest - len(row)), constant_values=PAD) for row in rows]))
-        ids, labels = table[:, :-1], table[:, 1:]
-        return TextBatch(ids, labels, *(told_apart(ids) if self.apart else ()))
+        padded = np.stack([np.pad(row, (0, longest - len(row)), constant_values=IGNORED) for row in rows])
+        table = torch.from_numpy(padded)
+        ids, labels = table[:, :-1].where(table[:, :-1] != IGNORED, self._eos), table[:, 1:]
+        return TextBatch(ids, labels, *(told_apart(ids, self._eos) if self.apart else ()))
 
     def _row(self, start: int) -> np.ndarray:
         """The token before a window, and its tokens."""
         if start:
             return self.tokens[start - 1 : start + self.length]
-        return np.concatenate([np.array([EOS]), self.tokens[: self.length]])
+        return np.concatenate([np.array([self._eos]), self.tokens[: self.length]])
 
 
-def told_apart(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """(the number of the document that each token belongs to, its place in it); an EOS begins a document."""
-    begins = ids == EOS
+def told_apart(ids: Tensor, eos: int) -> tuple[Tensor, Tensor]:
+    """(the number of the document that each token belongs to, its place in it); `eos` begins a document."""
+    begins = ids == eos
     places = torch.arange(ids.size(1)).expand_as(ids)
     first = torch.where(begins, places, 0).cummax(1).values
     return begins.cumsum(1), places - first

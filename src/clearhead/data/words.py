@@ -22,7 +22,7 @@ from clearhead.data.files import form_of
 from clearhead.data.parts import spacing
 from clearhead.data.records import Column
 from clearhead.data.text import read_pieces
-from clearhead.data.tokenizers import UNK, Tokenizer
+from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError, DataError
 
 __all__ = ["Stretch", "WordSet", "encode_words", "read_text", "split_lines"]
@@ -191,5 +191,5 @@ def encode_words(tokenizer: Tokenizer, lines: Sequence[str], *, known: bool = Tr
         stop = start + max(1, int(np.searchsorted(sizes, _AT_ONCE)))
         for ids in tokenizer.encode(lines[start:stop]):
             row = np.array(ids, dtype=np.int32)
-            yield row[row != UNK] if known else row
+            yield row[row != tokenizer.specials.unk] if known else row
         start = stop

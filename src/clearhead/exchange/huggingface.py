@@ -13,7 +13,6 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from clearhead.data.tokenizers import EOS
 from clearhead.errors import ConfigError
 from clearhead.exchange.huggingface_fields import check_fields, rotary_base
 from clearhead.folder import unshared
@@ -56,11 +55,11 @@ _TABLES = {"gpt2": _GPT2, "llama": _LLAMA, "qwen3": _QWEN3}
 _CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 
 
-def to_huggingface(module: Decoder, *, eos: int = EOS) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def to_huggingface(module: Decoder, *, eos: int = 2) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """(their config.json, their tensors) of a model whose preset is one of their families.
 
     Args:
-        eos: the token that ends a text; their generation stops there.
+        eos: the token that ends a text (default: that of the tokenizers trained here); their generation stops there.
 
     Raises:
         ConfigError: a part of the model is in no such family.

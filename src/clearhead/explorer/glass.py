@@ -15,7 +15,6 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from clearhead.data.tokenizers import EOS
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
 from clearhead.explorer.document import (
@@ -266,12 +265,12 @@ class Glass:
         most = min(most, begun + _MORE) if len(ids) == 1 else most
         placing, token = Placing(trace, [Edit.from_json(edit) for edit in question.edits]), None
         never = torch.tensor(trace.forbidden, dtype=torch.long)
-        while token != EOS and len(ids[name]) < most:
+        while token != task.end and len(ids[name]) < most:
             logits = task.trace_tokens(ids, edits=placing.at(len(ids[name]))).calls("logits")[-1]
             token = int(logits[0, -1].index_fill(0, never, -math.inf).argmax())
-            ids[name] += [token] * (token != EOS)
+            ids[name] += [token] * (token != task.end)
         rows = len(ids[name])
-        remarks = [*([] if token == EOS else [stopped(rows - begun)]), *placing.remarks(rows)]
+        remarks = [*([] if token == task.end else [stopped(rows - begun)]), *placing.remarks(rows)]
         return {"token_ids": ids, "edits": [edit.to_json() for edit in placing.at(rows)], "remarks": remarks}
 
     def _best_head(self) -> dict[str, Any] | None:

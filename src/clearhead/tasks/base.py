@@ -81,6 +81,11 @@ class Inside(Protocol):
     folder: Folder | None
 
     @property
+    def end(self) -> int:
+        """The token that ends a text that is written."""
+        ...
+
+    @property
     def vocabulary_sizes(self) -> dict[str, int]:
         """How many entries the vocabulary of each label has."""
         ...

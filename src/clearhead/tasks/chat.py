@@ -14,7 +14,8 @@ import torch.nn.functional as F
 
 from clearhead.data.chat_rows import ChatRows
 from clearhead.data.chats import Message, chat_digest, messages_of, read_chats
-from clearhead.data.tokenizers import EOS, PAD, ROLES, Tokenizer
+from clearhead.data.tokenizers import ROLES, Tokenizer
+from clearhead.data.vocabulary import IGNORED
 from clearhead.disk import identity, named
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
@@ -104,8 +105,9 @@ class Chat(LanguageModel):
         doing("tokenising")
         chats = [tokens_of([chat.messages for chat in part], template, tokenizer) for part in (train, held_out)]
         rows = max(1, config.training.batch_tokens // length)
-        learned = rows_of("training", chats[0], session.say, length=length, rows=rows, seed=config.seed)
-        judged = rows_of("validation", chats[1], session.say, length=length, rows=judged_rows(length))
+        own = tokenizer.specials
+        learned = rows_of("training", chats[0], session.say, length=length, rows=rows, specials=own, seed=config.seed)
+        judged = rows_of("validation", chats[1], session.say, length=length, rows=judged_rows(length), specials=own)
         module = begin(config, tokenizer, base)
         if config.lora.rank:
             add_lora(module, config.lora, _marks(tokenizer))
@@ -139,7 +141,8 @@ class Chat(LanguageModel):
         remarks: list[str] = []
         train, _ = read_parts(files, valid, config, remarks.append)
         chats = tokens_of([chat.messages for chat in train], _chosen(config, base), base.tokenizer)
-        rows = rows_of("training", chats, remarks.append, length=config.arch.max_len, rows=1, seed=config.seed)
+        length, own = config.arch.max_len, base.tokenizer.specials
+        rows = rows_of("training", chats, remarks.append, length=length, rows=1, specials=own, seed=config.seed)
         return describe_chats(remarks, rows, base.tokenizer)
 
     @classmethod
@@ -248,7 +251,7 @@ class Chat(LanguageModel):
         return ids, [min(max_tokens, length - len(row)) for row in ids]
 
     def _ids(self, messages: Sequence[Message]) -> list[int]:
-        return [EOS, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
+        return [self.tokenizer.specials.end, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
@@ -258,7 +261,8 @@ class Chat(LanguageModel):
         say_dropped(report.lines())
         length = self.module.config.max_len
         tokens = tokens_of([chat.messages for chat in chats], self.template, self.tokenizer)
-        return rows_of("given", tokens, say, length=length, rows=judged_rows(length))
+        own = self.tokenizer.specials
+        return rows_of("given", tokens, say, length=length, rows=judged_rows(length), specials=own)
 
     def _judge(self, rows: ChatRows, precision: Precision) -> dict[str, Score]:  # type: ignore[override]
         """Perplexity of the assistant's tokens in conversations."""
@@ -267,7 +271,7 @@ class Chat(LanguageModel):
         with torch.inference_mode():
             for batch in map(rows.whole, rows.in_order()):
                 x = module.decode(batch.ids, documents=batch.documents, at=batch.at)
-                wanted = batch.labels != PAD
+                wanted = batch.labels != IGNORED
                 logits = module.logits(x[wanted]).float()
                 total += float(F.cross_entropy(logits, batch.labels[wanted], reduction="sum"))
                 count += len(logits)
@@ -320,12 +324,12 @@ def _chosen(config: ChatConfig, base: LanguageModel) -> ChatTemplate:
 
 
 def _template(source: str, tokenizer: Tokenizer, file: Path | None = None) -> ChatTemplate:
-    return ChatTemplate(source, tokenizer.specials, file=file)
+    return ChatTemplate(source, tokenizer.marks, file=file)
 
 
 def _marks(tokenizer: Tokenizer) -> list[int]:
     """Tokens that no text before the first chat has shown."""
-    return [tokenizer.specials[role] for role in ROLES if role in tokenizer.specials]
+    return [tokenizer.marks[role] for role in ROLES if role in tokenizer.marks]
 
 
 def _without_oldest(chat: tuple[Message, ...], tokens: int, wanted: int) -> tuple[Message, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clearhead.data.chat_rows import ChatRows
-from clearhead.data.tokenizers import EOS, PAD, Tokenizer
+from clearhead.data.tokenizers import Tokenizer
+from clearhead.data.vocabulary import IGNORED
 
 __all__ = ["ChatPreview", "describe_chats"]
 
@@ -32,15 +33,18 @@ def describe_chats(remarks: Sequence[str], rows: ChatRows, tokenizer: Tokenizer)
     batch = rows.batch(rows.epoch(0)[0])
     ids, labels = batch.ids[0].tolist(), batch.labels[0].tolist()
     numbers = [] if batch.documents is None else batch.documents[0].tolist()
-    learned = [False, *(label != PAD for label in labels[:-1])]  # a token is learned where it is the one before's label
+    learned = [
+        False,
+        *(label != IGNORED for label in labels[:-1]),
+    ]  # as the label of the one before
     row = []
     for i, (token, number, own) in enumerate(zip(ids, numbers, learned, strict=True)):
         if not number:
             break
-        row.append((_piece(token, tokenizer), number, own and token != EOS))
+        row.append((_piece(token, tokenizer), number, own and token != tokenizer.specials.end))
         if i + 1 == len(ids) or numbers[i + 1] != number:  # the last token of a chat is only predicted
             last = labels[i]
-            if last != PAD:
+            if last != IGNORED:
                 row.append((_piece(last, tokenizer), number, True))
     return ChatPreview(
         tuple(remarks),

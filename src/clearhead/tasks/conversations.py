@@ -13,7 +13,8 @@ import torch
 
 from clearhead.data.chat_rows import ChatRows, ChatTokens
 from clearhead.data.chats import Chat, Message, hold_out_chats, read_chats
-from clearhead.data.tokenizers import EOS, Tokenizer
+from clearhead.data.tokenizers import Tokenizer
+from clearhead.data.vocabulary import Specials
 from clearhead.errors import DataError
 from clearhead.generation.template import ChatTemplate, Stretch
 from clearhead.models.decoder import Decoder
@@ -76,21 +77,28 @@ def read_parts(
 
 
 def rows_of(
-    name: str, chats: Sequence[ChatTokens], say: Callable[[str], None], *, length: int, rows: int, seed: int = 0
+    name: str,
+    chats: Sequence[ChatTokens],
+    say: Callable[[str], None],
+    *,
+    length: int,
+    rows: int,
+    specials: Specials,
+    seed: int = 0,
 ) -> ChatRows:
     """The rows of a part of the data ("training"); `say` is told what did not fit into them.
 
     Raises:
         DataError: no answer fits.
     """
-    part = ChatRows(chats, length=length, rows=rows, seed=seed)
+    part = ChatRows(chats, length=length, rows=rows, eos=specials.end, seed=seed)
     if not len(part):
         raise DataError(
             f"no answer of the {name} chats begins within {length} tokens", "begin with a model of longer texts"
         )
     learned = [[token for token, own in zip(chat.ids, chat.learned, strict=True) if own] for chat in chats]
     for rows_, what in (([chat.ids for chat in chats], f"the {name} chats"), (learned, f"the {name} answers")):
-        for remark in unknown_share(rows_, what):
+        for remark in unknown_share(rows_, specials.unk, what):
             say(f"remark: {remark}")
     if part.cut:
         lost = f", {part.dropped:,} of them dropped: no answer is left" if part.dropped else ""
@@ -107,8 +115,8 @@ def ending(template: ChatTemplate, tokenizer: Tokenizer) -> tuple[int, list[str]
     """
     end = template.ending()
     if end is not None and end.special:
-        return tokenizer.specials[end.text], []
-    return EOS, [] if end is None else [end.text]
+        return tokenizer.marks[end.text], []
+    return tokenizer.specials.end, [] if end is None else [end.text]
 
 
 def tokens_of(
@@ -124,7 +132,7 @@ def tokens_of(
     bare = template.ending() is None
     rendered = template.render(chats, ask=ask, answers=bare or not ask)
     if bare:
-        eos = next(text for text, token in tokenizer.specials.items() if token == EOS)
+        eos = next(text for text, token in tokenizer.marks.items() if token == tokenizer.specials.end)
         rendered = [list(_ended(chat, eos)) for chat in rendered]
     return _encoded(rendered, tokenizer)
 
@@ -134,7 +142,7 @@ def _encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> lis
     plain = iter(tokenizer.encode([s.text for chat in rendered for s in chat if not s.special]))
     chats = []
     for stretches in rendered:
-        ids = [[tokenizer.specials[s.text]] if s.special else next(plain) for s in stretches]
+        ids = [[tokenizer.marks[s.text]] if s.special else next(plain) for s in stretches]
         learned = [[s.learned] * len(some) for s, some in zip(stretches, ids, strict=True)]
         chats.append(ChatTokens(list(chain(*ids)), list(chain(*learned))))
     return chats

@@ -21,7 +21,6 @@ from clearhead.data.files import form_of, open_file, read_lines
 from clearhead.data.pairs import Pair, read_pairs
 from clearhead.data.samples.english_spanish import Sentence, sentences
 from clearhead.data.text import read_pieces
-from clearhead.data.tokenizers import UNK
 from clearhead.errors import ConfigError
 from clearhead.insight.alignment import Gold
 from clearhead.insight.facts import Arc, Facts
@@ -157,7 +156,8 @@ def _side(text: str, dependencies: Sequence[tuple[str, int, int]]) -> tuple[list
 def _repeated(model: Any, count: int, seed: int) -> list[Example]:
     """Random tokens said twice, no token twice in the first half where the vocabulary is large enough."""
     rng = torch.Generator().manual_seed(seed)
-    tokens = [i for i in range(model.tokenizer.vocab_size) if i not in {*model.tokenizer.specials.values(), UNK}]
+    tokenizer = model.tokenizer
+    tokens = [i for i in range(tokenizer.vocab_size) if i not in {*tokenizer.marks.values(), tokenizer.specials.unk}]
     longest = min(_LONGEST, model.module.config.max_len // 2, len(tokens))
     examples = []
     for _ in range(count if longest > 1 else 0):

@@ -16,7 +16,7 @@ from torch import Tensor
 from clearhead.data.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.text_preview import TextPreview, describe_text
-from clearhead.data.tokenizers import EOS, Tokenizer, text_tokenizer
+from clearhead.data.tokenizers import Tokenizer, text_tokenizer
 from clearhead.errors import DataError
 from clearhead.folder import Folder
 from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, check_writing, continued
@@ -36,7 +36,7 @@ from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session, say
 from clearhead.tasks.text_inside import TextInside
-from clearhead.tasks.texts import Corpus, begin, forbidden, make_job, plan_of
+from clearhead.tasks.texts import Corpus, begin, make_job, plan_of
 from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.training.cross_entropy import perplexity
 from clearhead.training.loop import run
@@ -71,6 +71,7 @@ class LanguageModel(TextInside):
 
     def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
         self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
+        self._end = tokenizer.specials.end
         self._ready: Ready[Decoder] = Ready()
 
     # Training and loading --------------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ class LanguageModel(TextInside):
             if not len(tokens):
                 raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
         for name, tokens in parts.items():
-            for remark in unknown_share([tokens[:_COUNTED]], f"the {name} part's beginning"):
+            for remark in unknown_share([tokens[:_COUNTED]], tokenizer.specials.unk, f"the {name} part's beginning"):
                 session.say(f"remark: {remark}")
         module = begin(config, tokenizer, base)
         parameters = sum(p.numel() for p in module.parameters())
@@ -231,7 +232,8 @@ class LanguageModel(TextInside):
         check_writing(max_tokens, seed, first)
         ids, limits = self._asked_on(prompts, max_tokens)
         model = self._ready(self.module, precision)
-        return self._written(model, ids, limits, max_tokens, EOS, sampling, seed, stop, first, told)
+        eos = self.tokenizer.specials.end
+        return self._written(model, ids, limits, max_tokens, eos, sampling, seed, stop, first, told)
 
     def _written(
         self,
@@ -251,7 +253,7 @@ class LanguageModel(TextInside):
         A text whose limit is less than the `max_tokens` that were asked for is warned of when it comes there.
         """
         streams = [TextStream(self.tokenizer, stop) for _ in ids]
-        banned = forbidden(self.tokenizer, eos)
+        banned = self.tokenizer.unwritten(eos)
         steps = continued(
             model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, first=first, told=told
         )
@@ -294,7 +296,7 @@ class LanguageModel(TextInside):
             choices.append(choice)
 
         list(self.stream([prompt], max_tokens=max_tokens, sampling=sampling, seed=seed, told=note))
-        choices = [choice for choice in choices if choice.token != EOS]
+        choices = [choice for choice in choices if choice.token != self.tokenizer.specials.end]
         before = self._read([prompt], max_tokens)[0][0]
         ids = [*before, *(choice.token for choice in choices)]
         if not choices:
@@ -342,7 +344,7 @@ class LanguageModel(TextInside):
         module, length = self._ready(self.module, precision), self.module.config.max_len
         with torch.inference_mode():
             for text in _documents(pieces):
-                ids = [EOS, *self.tokenizer.encode([text])[0], EOS]
+                ids = [self.tokenizer.specials.end, *self.tokenizer.encode([text])[0], self.tokenizer.specials.end]
                 read.append(np.array(ids, dtype=np.int32))
                 size += len(text.encode())
                 for start in range(0, len(ids) - 1, length):
@@ -352,7 +354,7 @@ class LanguageModel(TextInside):
                     tokens += row.size(1) - 1
         if precision == "float32":  # which is always measured
             _say_empty(empty, say)
-            for remark in unknown_share(read, "these texts"):
+            for remark in unknown_share(read, self.tokenizer.specials.unk, "these texts"):
                 say(f"remark: {remark}")
         how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
         return {
@@ -380,14 +382,14 @@ class LanguageModel(TextInside):
     # ------------------------------------------------------------------------------------------------------------------
 
     def _named(self, token: int) -> str:
-        return "<eos>" if token == EOS else self.tokenizer.exactly([token])
+        return "<eos>" if token == self.tokenizer.specials.end else self.tokenizer.exactly([token])
 
     def _searched(
         self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
     ) -> list[str]:
         ids, limits = self._asked_on(prompts, max_tokens)
-        model, banned = self._ready(self.module, precision), forbidden(self.tokenizer, EOS)
-        found = beams(model, ids, limits, eos=EOS, forbidden=banned, beam=beam)
+        model, banned = self._ready(self.module, precision), self.tokenizer.unwritten(self.tokenizer.specials.end)
+        found = beams(model, ids, limits, eos=self.tokenizer.specials.end, forbidden=banned, beam=beam)
         texts = []
         for number, best in enumerate(found):
             stream = TextStream(self.tokenizer, stop)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from clearhead.data.numbers import AttentionNumbers
 from clearhead.data.pairs import clean
-from clearhead.data.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
+from clearhead.data.tokenizers import Tokenizer
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
 from clearhead.insight.alignment import Alignment, AlignmentHead, Links, cross_weights, find_links, word_weights
@@ -30,9 +30,7 @@ from clearhead.tasks.named import named
 from clearhead.tasks.reading import Reading, not_known, refuse_string
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
-__all__ = ["FORBIDDEN", "PairInside", "Part"]
-
-FORBIDDEN = (PAD, BOS, UNK)  # are never written
+__all__ = ["PairInside", "Part"]
 
 Part: TypeAlias = Literal["encoder", "decoder", "cross"]
 _ATTENTIONS = {
@@ -69,7 +67,10 @@ class PairInside(ABC):
         The target is by default the model's own: then of a source over `max_len` only what is read to write it.
         """
         source = clean(source)
-        src, remarks = [*self.tokens_of("source", source), EOS], not_known(self.unknown("source", source))
+        src, remarks = (
+            [*self.tokens_of("source", source), self.tokenizers.source.specials.end],
+            not_known(self.unknown("source", source)),
+        )
         most = None
         if target is None:
             src, target, told = self._own(src)
@@ -77,7 +78,8 @@ class PairInside(ABC):
         else:
             target = clean(target)
             told = not_known(self.unknown("target", target))
-        ids = {"source": src, "target": [BOS, *self.tokens_of("target", target)][:most]}
+        tgt = [self.tokenizers.target.specials.begin, *self.tokens_of("target", target)]
+        ids = {"source": src, "target": tgt[:most]}
         return Reading({"source": source, "target": target}, ids, remarks + told)
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
@@ -85,7 +87,8 @@ class PairInside(ABC):
         return {name: self._said(name, ids) for name, ids in token_ids.items()}
 
     def _said(self, label: str, ids: Sequence[int]) -> str:
-        parts = [(unknown, list(some)) for unknown, some in groupby(ids, lambda token: token == UNK)]
+        unk = self._tokenizer(label).specials.unk
+        parts = [(unknown, list(some)) for unknown, some in groupby(ids, lambda token: token == unk)]
         said = iter(self._tokenizer(label).decode([some for unknown, some in parts if not unknown]))
         return " ".join(
             filter(None, (" ".join(["<unk>"] * len(some)) if unknown else next(said) for unknown, some in parts))
@@ -106,6 +109,11 @@ class PairInside(ABC):
 
     def _tokenizer(self, label: str) -> Tokenizer:
         return self.tokenizers.source if label == "source" else self.tokenizers.target
+
+    @property
+    def end(self) -> int:
+        """The token that ends what is written."""
+        return self.tokenizers.target.specials.end
 
     @property
     def vocabulary_sizes(self) -> dict[str, int]:
@@ -131,10 +139,10 @@ class PairInside(ABC):
             pieces = tokenizer.pieces(given[name])
             trace.words[name] = words_of(pieces)
             trace.labels[name] = [piece.strip() or piece for piece in pieces]
-        trace.next_ids = [*given["target"][1:], EOS]
+        trace.next_ids = [*given["target"][1:], self.end]
         trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
-        trace.task, trace.forbidden = self, FORBIDDEN
+        trace.task, trace.forbidden = self, self.tokenizers.target.unwritten()
         trace.remarks.extend(remarks)
         trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad, remarks=remarks)
         return trace
@@ -217,11 +225,12 @@ class PairInside(ABC):
 
     def _forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:
         """For each pair: cross-attention [layers, heads, rows, keys] and the word of each source and target piece."""
+        end, begin = self.tokenizers.source.specials.end, self.tokenizers.target.specials.begin
         for source, target in zip(sources, targets, strict=True):
             src_ids, _, src_words = self.tokenizers.source.tokens(source)
             tgt_ids, _, tgt_words = self.tokenizers.target.tokens(target)
             with torch.no_grad(), watch(self.module) as trace:
-                self.module(torch.tensor([[*src_ids, EOS]]), torch.tensor([[BOS, *tgt_ids]]))
+                self.module(torch.tensor([[*src_ids, end]]), torch.tensor([[begin, *tgt_ids]]))
             yield cross_weights(trace), src_words, tgt_words
 
     def _where(self, layer: int | None, head: int | None) -> AlignmentHead:

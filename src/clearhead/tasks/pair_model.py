@@ -18,7 +18,6 @@ from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, clean, read_pairs
 from clearhead.data.preview import Preview
-from clearhead.data.tokenizers import BOS, EOS
 from clearhead.errors import ConfigError, FolderError, MissingError
 from clearhead.fields import INTACT
 from clearhead.folder import Folder
@@ -35,7 +34,7 @@ from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.ranges import among
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
-from clearhead.tasks.pair_inside import FORBIDDEN, PairInside
+from clearhead.tasks.pair_inside import PairInside
 from clearhead.tasks.pairs import preview_pairs, train_pairs
 from clearhead.tasks.reading import TextWarning, cut, refuse_string, stopped, unknown_share
 from clearhead.tasks.room import fitted
@@ -222,19 +221,19 @@ class PairModel(PairInside, ABC):
         precision: Precision = "float32",
     ) -> list[list[Written]]:
         """The same of the sources' tokens."""
-        module = self._ready(self.module, precision)
+        module, specials = self._ready(self.module, precision), self.tokenizers.target.specials
         found: list[list[Written]] = [[Written("", 0.0)] * n for _ in ids]
         for rows in _by_length(ids, beam):
-            src, lengths = pad([ids[i] for i in rows])
+            src, lengths = pad([ids[i] for i in rows], self.tokenizers.source.specials.fill)
             with torch.inference_mode():
                 memory = module.encode(src, lengths)
             hypotheses = search(
                 module,
                 memory,
                 [self._most_written(ids[i]) for i in rows],
-                bos=BOS,
-                eos=EOS,
-                forbidden=FORBIDDEN,
+                bos=specials.begin,
+                eos=specials.end,
+                forbidden=self.tokenizers.target.unwritten(),
                 beam=beam,
                 length_penalty=penalty,
             )
@@ -255,7 +254,7 @@ class PairModel(PairInside, ABC):
         most, remarks = self.module.config.max_len - 1, []
         if len(source_ids) > most + 1:
             remarks.append(f"the source {cut(len(source_ids) - 1, most)}")
-            source_ids = [*source_ids[:most], EOS]
+            source_ids = [*source_ids[:most], self.tokenizers.source.specials.end]
         best = self._found([source_ids])[0][0]
         if best.limit is not None:
             remarks.append(stopped(best.limit))
@@ -282,7 +281,9 @@ class PairModel(PairInside, ABC):
         pairs, report = read_pairs(files, self._data_config(columns or {}))
         say_dropped(report.lines())
         for side, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
-            for remark in unknown_share(tokenizer.encode([getattr(p, side) for p in pairs]), f"these {side}s"):
+            for remark in unknown_share(
+                tokenizer.encode([getattr(p, side) for p in pairs]), tokenizer.specials.unk, f"these {side}s"
+            ):
                 say(f"remark: {remark}")
         scores: dict[str, Any] = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
         for arithmetic in dict.fromkeys((precision, "float32")):
@@ -350,7 +351,7 @@ class PairModel(PairInside, ABC):
         for number, row in enumerate(ids, 1):
             if len(row) > most:
                 warnings.warn(CutWarning(number, len(row), most), stacklevel=3)
-        return [[*row[:most], EOS] for row in ids]
+        return [[*row[:most], self.tokenizers.source.specials.end] for row in ids]
 
     def _choose_head(self, pairs: Sequence[Pair]) -> AlignmentHead:
         forced = list(self._forced([p.source for p in pairs], [p.target for p in pairs]))

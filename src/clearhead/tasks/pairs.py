@@ -19,7 +19,7 @@ from clearhead.data.floors import floors
 from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
 from clearhead.data.preview import Preview, describe_pairs
 from clearhead.data.subword_dropout import recut_pairs
-from clearhead.data.tokenizers import PAD
+from clearhead.data.vocabulary import IGNORED
 from clearhead.errors import DataError
 from clearhead.folder import Folder
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
@@ -97,7 +97,7 @@ def _predictions(module: Seq2Seq, batch: PairBatch) -> tuple[Tensor, Tensor]:
     """(the decoder's outputs, labels) of the real tokens only: padding costs nothing over the vocabulary."""
     memory: Any = module.encode(batch.src, batch.lengths)  # of the module's own kind
     x = module.decode(batch.tgt, memory)
-    real = batch.labels != PAD
+    real = batch.labels != IGNORED
     return x[real], batch.labels[real]
 
 
@@ -190,10 +190,11 @@ def _job(
         both = tokenizers.source, tokenizers.target
         recut = recut_pairs(sources, targets, both, dropout, config.seed) if dropout else None
         src, tgt = tokenizers.source.encode(sources), tokenizers.target.encode(targets)
-        for rows, side in ((src, "sources"), (tgt, "targets")):
-            for remark in unknown_share(rows, f"the {name} {side}"):
+        specials = tokenizers.source.specials, tokenizers.target.specials
+        for rows, side, special in ((src, "sources", specials[0]), (tgt, "targets", specials[1])):
+            for remark in unknown_share(rows, special.unk, f"the {name} {side}"):
                 say(f"remark: {remark}")
-        made = PairSet(src, tgt, config.arch.max_len, recut=recut)
+        made = PairSet(src, tgt, config.arch.max_len, specials, recut=recut)
         if made.dropped:
             say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")
         if not len(made):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clearhead.data.tokenizers import UNK
 from clearhead.errors import ConfigError
 
 __all__ = ["Reading", "TextWarning", "cut", "full", "not_known", "refuse_string", "stopped", "unknown_share"]
@@ -54,16 +53,17 @@ def not_known(words: Sequence[str]) -> list[str]:
     return [f"the model does not know {listed}: it reads <unk>" + " for each" * (len(words) > 1)]
 
 
-def unknown_share(rows: Iterable[Sequence[int] | np.ndarray], what: str) -> list[str]:
+def unknown_share(rows: Iterable[Sequence[int] | np.ndarray], unk: int | None, what: str) -> list[str]:
     """The remark on how many of the tokens of texts are <unk>; none where all are known.
 
     Args:
         rows: token ids.
+        unk: the token that stands for what is not known.
         what: the texts, in words.
     """
     count = unknown = 0
-    for row in rows:
-        count, unknown = count + len(row), unknown + int((np.asarray(row) == UNK).sum())
+    for row in rows if unk is not None else ():
+        count, unknown = count + len(row), unknown + int((np.asarray(row) == unk).sum())
     if not unknown:
         return []
     share = f"{unknown / count:.1%}".replace("%", " %") if unknown >= 0.001 * count else "less than 0.1 %"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from clearhead.data.tokenizers import EOS, Tokenizer
+from clearhead.data.tokenizers import Tokenizer
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
 from clearhead.insight.alignment import Alignment, AlignmentHead
@@ -17,7 +17,6 @@ from clearhead.models.decoder import Decoder
 from clearhead.ranges import among
 from clearhead.tasks.named import named
 from clearhead.tasks.reading import Reading, cut, not_known
-from clearhead.tasks.texts import forbidden
 
 __all__ = ["TextInside"]
 
@@ -28,7 +27,7 @@ class TextInside:
     inputs: ClassVar[tuple[str, ...]] = ("text",)
     module: Decoder
     tokenizer: Tokenizer
-    _end: int = EOS  # what ends a text
+    _end: int  # what ends a text
     __repr__ = named
 
     def trace(self, text: str | Sequence[int], *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
@@ -87,6 +86,11 @@ class TextInside:
         return self.tokenizer.unknown(text)
 
     @property
+    def end(self) -> int:
+        """The token that ends a text."""
+        return self._end
+
+    @property
     def vocabulary_sizes(self) -> dict[str, int]:
         """How many entries the vocabulary has."""
         return {"tokens": self.tokenizer.vocab_size}
@@ -107,7 +111,7 @@ class TextInside:
         trace.words["tokens"], trace.next_ids = words_of(pieces), ids[1:]
         trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
-        trace.task, trace.forbidden = self, forbidden(self.tokenizer, self._end)
+        trace.task, trace.forbidden = self, self.tokenizer.unwritten(self._end)
         trace.remarks.extend(remarks)
         trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, remarks=remarks)
         return trace
@@ -120,5 +124,6 @@ class TextInside:
         """
         room = self.module.config.max_len
         kept = room - min(max_tokens - 1, room // 2)
-        ids = [row[-kept:] if len(row) > room else row or [EOS] for row in self.tokenizer.encode(list(prompts))]
+        begin, rows = [self.tokenizer.specials.end], self.tokenizer.encode(list(prompts))
+        ids = [row[-kept:] if len(row) > room else row or begin for row in rows]
         return ids, [min(max_tokens, room - len(row) + 1) for row in ids]

@@ -14,7 +14,8 @@ from clearhead.data.floors import floors
 from clearhead.data.records import Dropped
 from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
 from clearhead.data.text import Piece, read_pieces
-from clearhead.data.tokenizers import EOS, PAD, Tokenizer
+from clearhead.data.tokenizers import Tokenizer
+from clearhead.data.vocabulary import IGNORED
 from clearhead.data.windows import TextBatch, Windows
 from clearhead.errors import ConfigError
 from clearhead.folder import Folder
@@ -32,7 +33,6 @@ __all__ = [
     "LanguageJob",
     "TextJob",
     "begin",
-    "forbidden",
     "judged",
     "judged_rows",
     "make_job",
@@ -148,7 +148,8 @@ class LanguageJob(TextJob):
     def sample(self, module: Decoder) -> str:
         """How the validation part goes on behind its first tokens, as the model would have it."""
         prompt = self._valid.tokens[:_PROMPT].tolist()
-        steps = continued(module, [prompt], [_SAMPLE], Sampling(), eos=EOS, forbidden=forbidden(self._tokenizer, EOS))
+        eos, banned = self._tokenizer.specials.end, self._tokenizer.unwritten()
+        steps = continued(module, [prompt], [_SAMPLE], Sampling(), eos=eos, forbidden=banned)
         return self._tokenizer.exactly([token for step in steps for token in step.values()])
 
     def order(self) -> str:
@@ -161,16 +162,11 @@ def text_loss(module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
     """(sum of the losses in nats, tokens that are predicted) of a batch."""
     x = module.decode(batch.ids, documents=batch.documents, at=batch.at).flatten(0, 1)
     labels = batch.labels.flatten()
-    wanted = labels != PAD  # where the labels are: a GPU need not be waited for
+    wanted = labels != IGNORED  # where the labels are: a GPU need not be waited for
     if not wanted.all():
         x, labels = x[wanted.to(x.device)], labels[wanted]
     loss = cross_entropy(x, module.head.weight, labels.to(x.device), cap=module.config.soft_cap)
     return loss, len(labels)
-
-
-def forbidden(tokenizer: Tokenizer, eos: int) -> tuple[int, ...]:
-    """The special tokens but the one that ends a text: with them no text is continued."""
-    return tuple(token for token in tokenizer.specials.values() if token != eos)
 
 
 def judged(module: Decoder, windows: Rows) -> tuple[float, int]:
@@ -191,8 +187,9 @@ def make_job(module: Decoder, tokenizer: Tokenizer, parts: dict[str, Tokens], co
     """The training and the validation part as the loop asks for them."""
     length, apart = config.arch.max_len, config.data.apart
     rows = max(1, config.training.batch_tokens // length)
-    train = Windows(parts["train"], length=length, rows=rows, apart=apart, seed=config.seed)
-    valid = Windows(parts["valid"], length=length, rows=judged_rows(length), apart=apart)
+    eos = tokenizer.specials.end
+    train = Windows(parts["train"], length=length, rows=rows, eos=eos, apart=apart, seed=config.seed)
+    valid = Windows(parts["valid"], length=length, rows=judged_rows(length), eos=eos, apart=apart)
     return LanguageJob(module, train, valid, tokenizer)
 
 

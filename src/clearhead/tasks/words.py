@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clearhead.data.files import open_file, read_lines
-from clearhead.data.tokenizers import UNK, Tokenizer, listed_words, word_tokenizer
+from clearhead.data.tokenizers import Tokenizer, listed_words, word_tokenizer
 from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
 from clearhead.errors import ConfigError, DataError, nearest
 from clearhead.exchange.word2vec import read_vectors
@@ -46,7 +46,7 @@ from clearhead.training.negative_sampling import against_drawn, together
 __all__ = ["Neighbour", "WordJob", "Words"]
 
 _DRAWN = 256  # words drawn by chance that a stretch shares
-_FIRST = UNK + 1  # the entries before are no words
+_FIRST = 4  # the entries before are no words: the special tokens of clearhead's tokenizers
 
 
 @dataclass(frozen=True)
@@ -406,9 +406,9 @@ def _job(
     def corpus(lines: Sequence[str], seed: int) -> WordSet:
         window = 0 if config.arch.objective == "next" else config.arch.window
         every = list(encode_words(tokenizer, lines, known=False))
-        for remark in unknown_share(every, f"{len(lines):,} lines"):
+        for remark in unknown_share(every, tokenizer.specials.unk, f"{len(lines):,} lines"):
             say(f"{remark}: they are left out (--vocabulary.min-count)")
-        rows = [row[row != UNK] for row in every]
+        rows = [row[row != tokenizer.specials.unk] for row in every]
         return WordSet(
             rows, tokenizer.vocab_size, window=window, sample=config.vocabulary.sample, drawn=_DRAWN, seed=seed
         )

@@ -184,7 +184,10 @@ export class Page {
     this.parts.way.style.minHeight = "";
     const stays = held();
     if (this.reveal) this.uncover(this.root.querySelector("#opened"), stays);
-    if (this.picked) this.uncoverCell();
+    if (this.picked) {
+      this.uncoverCell();
+      requestAnimationFrame(() => this.uncoverCell()); // a browser may move the page once more when it lays it out
+    }
     this.reveal = this.picked = false;
     fadeAll(this.root);
     this.root.dataset.drawn = String(version);
@@ -222,7 +225,7 @@ export class Page {
   /** A number that was chosen is seen above what lies over the page. */
   uncoverCell() {
     const cell = matchMedia(NARROW).matches && this.root.querySelector("td.chosen");
-    const covered = cell && cell.getBoundingClientRect().bottom + MARGIN - this.root.querySelector("aside").getBoundingClientRect().top;
+    const covered = cell?.isConnected && cell.getBoundingClientRect().bottom + MARGIN - this.root.querySelector("aside").getBoundingClientRect().top;
     if (covered > 0) stay(cell, cell.getBoundingClientRect().top - covered, this.root);
   }
 
