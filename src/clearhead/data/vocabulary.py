@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clearhead.errors import ConfigError
+
 __all__ = ["IGNORED", "Specials"]
 
 IGNORED = -100  # as PyTorch's cross_entropy has it
@@ -51,7 +53,11 @@ class Specials:
 
     @property
     def end(self) -> int:
-        """What ends a text."""
+        """What ends a text.
+
+        Raises:
+            ConfigError: nothing does; so it is with `begin` and `fill`.
+        """
         return _first(self.eos, self.sep)
 
     @property
@@ -66,4 +72,8 @@ class Specials:
 
 
 def _first(*ids: int | None) -> int:
-    return next((number for number in ids if number is not None), 0)
+    found = next((number for number in ids if number is not None), None)
+    if found is None:
+        known = ", ".join(_SPELLINGS["eos"] + _SPELLINGS["sep"][:1])
+        raise ConfigError("this vocabulary has no token that ends a text", f"take a tokenizer with one of {known}")
+    return found
