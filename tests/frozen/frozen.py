@@ -60,7 +60,7 @@ def make() -> None:
     """Train the folders, stop three of them on the way, and write down what they give."""
     for name, words in RUNS.items():
         shutil.rmtree(FOLDERS / name, ignore_errors=True)
-        command = _train(words.replace("STEPS", "600" if name in STOPPED else "40"), FOLDERS / name)
+        command = _train(words.replace("STEPS", "120" if name in STOPPED else "40"), FOLDERS / name)
         if name not in STOPPED:
             subprocess.run(command, check=True, cwd=HERE)
             if name != "translate":  # one has all that a finished training leaves, checkpoints too
