@@ -1,4 +1,4 @@
-# make setup | demo | test | check | bench. Needs Python 3.11 or newer, make, and the package registry that pip knows.
+# make setup | demo | test | quick | check | bench. Needs Python 3.11 or newer, make, and the package registry that pip knows.
 #
 #   PYTHON=python3.12   the Python that .venv is made with
 #   TORCH_INDEX=...     PyTorch's wheel index for your machine, as its own install page names it (default: the registry)
@@ -26,7 +26,7 @@ PIP = { .venv/bin/python -m pip install --disable-pip-version-check --no-color -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test quick check bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ demo: $(DEMO) ## train a small translator, then look inside it (SAY="a sentence"
 
 test: $(READY) ## run every test
 	@.venv/bin/python -m pytest
+
+quick: $(READY) ## tests without a browser, processes of their own and the compiler
+	@.venv/bin/python -m pytest -m "not (browser or process or compiler)"
 
 check: $(READY) ## formatting, lint, types
 	@.venv/bin/ruff format --check .

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+from kinds import KINDS, kinds_of
+
 # Before anything of the two rooms is imported: from here on their signatures are checked, axis by axis.
 install_import_hook(["clearhead.attention", "clearhead.models"], "beartype.beartype")
 
@@ -24,6 +26,18 @@ os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(gettempdir()) / _KERNE
 
 settings.register_profile("clearhead", deadline=None, derandomize=True)
 settings.load_profile("clearhead")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for kind, meaning in KINDS.items():
+        config.addinivalue_line("markers", f"{kind}: {meaning}")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for kind in sorted(kinds_of(item)):
+            item.add_marker(kind)
 
 
 @pytest.fixture(autouse=True)
