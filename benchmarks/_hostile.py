@@ -116,6 +116,15 @@ def _flipped(content: bytes, chance: random.Random) -> bytes:
     return bytes(spoiled)
 
 
+def _flipped_file(path: Path, chance: random.Random) -> None:
+    """Of weights the header only: another finite weight is a weight, and people change them."""
+    content = path.read_bytes()
+    form = len(content)
+    if path.suffix == ".safetensors" and form > 8:
+        form = min(form, 8 + struct.unpack("<Q", content[:8])[0])
+    path.write_bytes(_flipped(content[:form], chance) + content[form:])
+
+
 _ANY = [
     ("gone", _gone),
     ("a folder", _folder),
@@ -125,7 +134,7 @@ _ANY = [
     ("empty", _bytes(lambda *_: b"")),
     ("zeros", _bytes(lambda content, _: bytes(len(content)))),
     ("cut", _bytes(_cut)),
-    ("flipped", _bytes(_flipped)),
+    ("flipped", _flipped_file),
     ("not UTF-8", _bytes(lambda content, _: b"\xff\xfe\xff" + content)),
 ]
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from math import e, inf
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -36,7 +37,7 @@ from clearhead.attention import (
 )
 from clearhead.attention import act as module
 from clearhead.edits import Edit
-from clearhead.errors import EditError
+from clearhead.errors import ConfigError, EditError
 
 STEPS = ["similarities", "scaled", "biased", "masked", "weights"]
 
@@ -494,3 +495,12 @@ def test_a_processor_without_bfloat16_takes_the_kernel(
     act = Attention(q, k, v, mask=Causal())
     assert act.gap(act.context()) < 2e-2
     assert bool(used) == kernel
+
+
+@pytest.mark.parametrize("place", [-1, 10**9 + 1, 2**63])
+@pytest.mark.parametrize("name", ["start", "first"])
+def test_positions_that_cannot_be_are_refused(name: str, place: Any) -> None:
+    q = torch.zeros(1, 1, 2, 4)
+    act = Attention(q, q, q, bias=ALiBi(1), **{name: place})
+    with pytest.raises(ConfigError, match=name):
+        act.biased()

@@ -12,6 +12,7 @@ import frozen
 EXPECTED: dict[str, dict[str, Any]] = json.loads(frozen.EXPECTED.read_text(encoding="utf-8"))
 ROUNDING = 1e-4  # other processors sum in another order; benchmarks/frozen.py compares bits on one
 DRIFT = 0.02  # and hundreds of steps make more of it
+NOISE = "k_proj.bias"  # adds the same to all scores of a query: its gradient is rounding alone, which Adam makes large
 
 
 @pytest.mark.parametrize("name", frozen.RUNS)
@@ -26,7 +27,8 @@ def assert_alike(now: Any, before: Any, within: float) -> None:
     for key, value in before.items():
         if isinstance(value, dict):
             assert now[key]["shape"] == value["shape"], key
-            assert now[key]["size"] == pytest.approx(value["size"], rel=within), key
+            if within < DRIFT or not key.endswith(NOISE):
+                assert now[key]["size"] == pytest.approx(value["size"], rel=within), key
         elif key == "losses":
             assert now[key] == pytest.approx(value, rel=within)
         else:

@@ -57,6 +57,23 @@ def test_threads_go_and_come_back_with_the_others_load(monkeypatch: pytest.Monke
     assert machine.looks <= 3
 
 
+def test_a_number_that_the_steps_do_not_bear_out_is_taken_back_and_tried_ever_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch, 2)
+    machine.used, machine.quick = 1, 2  # a still moment, always at the look; never in the steps
+    slow = 0.0
+    for _ in range(1200):
+        seconds = 0.5 if machine.used == 1 else 4.0
+        slow += seconds if machine.used == 2 else 0.0
+        machine.steps(1, seconds)
+    assert machine.used == 1
+    assert machine.looks <= 6  # after 15, 30, 60, 120, 240 and 240 s
+    assert slow <= 6 * 4.0
+    machine.steps(2000, 0.5)  # now two are no worse
+    assert machine.used == 2
+
+
 @pytest.mark.parametrize("most", [0, 1])
 def test_without_a_choice_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     machine = Machine(monkeypatch, most)

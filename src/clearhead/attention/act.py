@@ -41,6 +41,7 @@ _NOTHING = {"masked": float("-inf"), "weights": 0.0}  # what a key that may not 
 # but for a text or two written token by token it is the number of steps that costs, and the kernel is one.
 _FEW, _SHORT, _ALONE = 8, 256, 32  # queries; keys; rows times heads
 _BLOCK = 2**24  # numbers an opened act may hold at once when it walks its rows in blocks (64 MB in float32)
+_FARTHEST = 10**9  # position of `Counted`, asked here without its price
 _NEAR = 2**19  # and where a block is used at once: so many stay in a processor's cache
 
 
@@ -287,9 +288,9 @@ class Attention:
 
     def _grid(self, rows: slice = slice(None)) -> Grid:
         start, stop, _ = rows.indices(self.q.size(2))
-        if not (isinstance(self.start, int) and isinstance(self.first, int)):
-            check(Counted, "start", self.start)
-            check(Counted, "first", self.first)
+        for name, place in (("start", self.start), ("first", self.first)):
+            if not isinstance(place, int) or not 0 <= place <= _FARTHEST:
+                check(Counted, name, place)
         return Grid(self.start + start, self.start + stop, self.k.size(2), self.q.device, self.first)
 
 
