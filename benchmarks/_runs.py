@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from clearhead.folder import Folder
-from clearhead.training.loop import read_metrics
+from clearhead.training.log import read_metrics
 
 __all__ = ["begin", "differences", "timeless", "wait"]
 

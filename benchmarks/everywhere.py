@@ -33,7 +33,9 @@ from clearhead.models.decoder import Decoder
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.recipes import recipe
 from clearhead.tasks.pairs import PairJob
-from clearhead.training import loop
+from clearhead.training.job import Plan
+from clearhead.training.loop import Loop
+from clearhead.training.run import begin
 from gpt import RandomText
 from training import random_pairs
 
@@ -45,7 +47,7 @@ MODELS = {  # (task, recipe, vocabulary, steps a round)
 _CLIP = 1.0
 
 
-class _Timed(loop._Run):
+class _Timed(Loop):
     """The loop's own run, which also knows how long its optimizers took."""
 
     updating = 0.0
@@ -73,15 +75,15 @@ def ours(model: str) -> Callable[[int], tuple[int, float, str]]:
     config, job = _job(model)
     job.validate = lambda module: {"loss": 1.0}
     training = config.training.model_copy(update={"compile": "no"})
-    plan = loop.Plan(0, 10**6, 0, config.optimizer, config.schedule, training)
+    plan = Plan(0, 10**6, 0, config.optimizer, config.schedule, training)
     run = _Timed(job, plan, Folder(Path(tempfile.mkdtemp()) / model), quiet=True)
-    run.begin(resume=False)
+    begin(run, resume=False)
     at, keys = run.position, job.epoch(0)
 
     def steps(round_: int) -> tuple[int, float, str]:
         count, run.updating = 0, 0.0
         for i in range(MODELS[model][3]):
-            count += run._step([keys[(round_ * MODELS[model][3] + i) % len(keys)]])[1]
+            count += run.step([keys[(round_ * MODELS[model][3] + i) % len(keys)]])[1]
         return count, run.updating, f"{at.precision}, Muon in {at.muon}, {at.threads} threads"
 
     return steps

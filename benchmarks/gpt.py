@@ -33,9 +33,11 @@ from clearhead.folder import Folder
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.texts import text_loss
-from clearhead.training import loop
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+from clearhead.training.job import Plan
+from clearhead.training.loop import Loop
 from clearhead.training.precision import Weights
+from clearhead.training.run import begin
 
 Step = Callable[[Tensor], None]
 SIZES = {"small": (SMALL, 16, 4), "gpt2": (GPT2, 2, 2)}  # shape, rows, steps a round
@@ -142,11 +144,11 @@ def clearhead_step(shape: Shape, rows: int, precision: str, *, compiled: bool, p
     job = RandomText(Decoder(arch, shape.vocab), rows, shape.vocab)
     training = TrainingConfig(precision=precision, compile="yes" if compiled else "no")
     optimizer = OptimizerConfig(kind="adamw", lr=_LR, weight_decay=0.1)
-    run = loop._Run(job, loop.Plan(0, 10**6, 0, optimizer, ScheduleConfig(), training), Folder(place), quiet=True)
-    run.begin(resume=False)
+    run = Loop(job, Plan(0, 10**6, 0, optimizer, ScheduleConfig(), training), Folder(place), quiet=True)
+    begin(run, resume=False)
 
     def step(ids: Tensor) -> None:
-        run._step([ids])
+        run.step([ids])
 
     return step
 

@@ -34,7 +34,7 @@ from _runs import begin, differences, wait
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
-from clearhead.training.loop import read_metrics
+from clearhead.training.log import read_metrics
 from clearhead.training.state import FILE
 
 SETTINGS = (

@@ -45,10 +45,12 @@ from clearhead.data.vocabulary import IGNORED, Specials
 from clearhead.folder import Folder
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks.pairs import PairJob
-from clearhead.training import loop
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+from clearhead.training.job import Plan
+from clearhead.training.loop import Loop
 from clearhead.training.optim import make_optimizers
 from clearhead.training.precision import Weights
+from clearhead.training.run import begin
 
 SPECIALS = Specials(pad=0, bos=1, eos=2, unk=3)
 HOW: Any = {"max_len": 256, "specials": (SPECIALS, SPECIALS)}
@@ -97,13 +99,12 @@ def clearhead_step(size: Size, pairs: PairSet, precision: str, optimizer: str, f
     module = EncoderDecoder(size.arch(dropout=DROPOUT), size.vocab, size.vocab)
     job = PairJob(module, pairs, pairs, seed=0, batch_tokens=_TOKENS, label_smoothing=SMOOTHING)
     training = TrainingConfig.model_validate({"precision": precision})
-    plan = loop.Plan(0, 10**6, 0, OptimizerConfig.model_validate({"kind": optimizer}), ScheduleConfig(), training)
-    # The loop is entered from behind: only so is its own step what is timed, in turns with others.
-    run = loop._Run(job, plan, Folder(folder / f"{precision}-{optimizer}"), quiet=True)
-    run.begin(resume=False)
+    plan = Plan(0, 10**6, 0, OptimizerConfig.model_validate({"kind": optimizer}), ScheduleConfig(), training)
+    run = Loop(job, plan, Folder(folder / f"{precision}-{optimizer}"), quiet=True)
+    begin(run, resume=False)
 
     def step(key: np.ndarray) -> None:
-        run._step([key])
+        run.step([key])
 
     return step
 

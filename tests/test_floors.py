@@ -20,7 +20,7 @@ PACKAGE = SRC / "clearhead"
 
 FLOORS = (
     ("look", "edits", "regions", "errors", "processor", "ranges"),
-    ("attention", "disk", "fields", "interrupting", "parsing", "progress"),
+    ("attention", "devices", "disk", "fields", "interrupting", "parsing", "progress"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
     ("tasks",),

@@ -20,6 +20,7 @@ __all__ = [
     "FolderError",
     "MissingError",
     "NotSeenError",
+    "StoppedError",
     "given",
     "nearest",
 ]
@@ -77,6 +78,14 @@ class NotSeenError(ClearheadError, LookupError):
 
 class EditError(ClearheadError):
     """An edit names a place that does not exist."""
+
+
+class StoppedError(ClearheadError):
+    """The run was asked to stop (Ctrl-C, SIGTERM) by a signal of this number; its state is saved."""
+
+    def __init__(self, problem: str, mend: str, number: int):
+        super().__init__(problem, mend)
+        self.number, self.exit_code = number, 128 + number
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:

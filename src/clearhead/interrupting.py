@@ -1,13 +1,14 @@
-"""Work that is given up after some seconds, wherever it is: compiling, which asks nobody how long it may take."""
+"""Work that ends before its time: compiling, given up after some seconds wherever it stands; a run asked to stop."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["TookTooLong", "can_interrupt", "interrupted_after"]
+__all__ = ["TookTooLong", "can_interrupt", "caught_signals", "interrupted_after"]
 
 
 class TookTooLong(BaseException):
@@ -36,3 +37,26 @@ def interrupted_after(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def caught_signals() -> Iterator[list[int]]:
+    """While open, Ctrl-C and SIGTERM only append to the list, so that the step can end and be saved."""
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+
+    def note(number: int, _: object) -> None:
+        if caught:  # asked twice: do not wait any longer
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    before: dict[int, Callable[..., Any] | int | None] = {
+        n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -19,7 +19,7 @@ from clearhead.data.samples.english_spanish import sentences
 from clearhead.folder import Folder
 from clearhead.recipes import recipe
 from clearhead.tasks import TASKS, config_class
-from clearhead.training.loop import read_metrics
+from clearhead.training.log import read_metrics
 from command import call, unremarked
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))

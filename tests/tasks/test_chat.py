@@ -26,7 +26,7 @@ from clearhead.tasks.chat import Chat
 from clearhead.tasks.chat_preview import ChatPreview
 from clearhead.tasks.conversations import tokens_of
 from clearhead.tasks.texts import plan_of
-from clearhead.training.loop import read_metrics
+from clearhead.training.log import read_metrics
 from command import call
 
 EOS = 2  # as tokenizers that are trained here number it
@@ -264,12 +264,12 @@ _KILLED = """
 import os, torch, sys
 torch.set_num_threads(1)
 from clearhead.training import loop
-step = loop._Run._step
+step = loop.Loop.step
 def killed(self, keys):
     if self.position.step == {step}:
         os._exit(9)
     return step(self, keys)
-loop._Run._step = killed
+loop.Loop.step = killed
 from clearhead.cli import main
 main()
 """

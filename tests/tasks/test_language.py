@@ -19,7 +19,7 @@ from clearhead.generation.continuation import Sampling, continued
 from clearhead.recipes.train import configure, preview
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.reading import TextWarning
-from clearhead.training.loop import read_metrics
+from clearhead.training.log import read_metrics
 from command import call
 
 EOS = 2  # as tokenizers that are trained here number it

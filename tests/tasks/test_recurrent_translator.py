@@ -97,7 +97,7 @@ def test_what_is_in_it(trained: Translator) -> None:
 def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = train(tmp_path / "whole", {"family": "gru"}, max_steps=8)
     assert whole.folder is not None
-    monkeypatch.setattr("clearhead.training.loop._Run.finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("clearhead.training.run._finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "cut", {"family": "gru"}, max_steps=8)
     monkeypatch.undo()

@@ -238,7 +238,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(text: Path, tmp_path: Path, monk
     options: dict[str, Any] = {**SMALL, "vocabulary": {"min_count": 1, "sample": 0.01}, "max_steps": 9}
     options |= {"training": {"batch_tokens": 16}}
     whole = clearhead.train("words", text, out=tmp_path / "whole", **options)
-    monkeypatch.setattr("clearhead.training.loop._Run._look", lambda self: 1 / 0)
+    monkeypatch.setattr("clearhead.training.loop.Loop._look", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         clearhead.train("words", text, out=tmp_path / "cut", **options)
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from clearhead.folder import Folder
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.training import precision
-from clearhead.training.loop import read_metrics
+from clearhead.training.log import read_metrics
 from clearhead.training.precision import Weights, choose_compiling
 
 ARCH = {"d_model": 16, "d_ff": 32, "heads": 2, "layers": 1, "max_len": 16}

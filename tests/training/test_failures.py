@@ -15,10 +15,10 @@ from safetensors import SafetensorError
 
 import clearhead
 from clearhead import disk
-from clearhead.errors import ClearheadError, FolderError
+from clearhead.errors import ClearheadError, FolderError, StoppedError
 from clearhead.folder import Folder
 from clearhead.tasks.pairs import PairJob
-from clearhead.training.loop import StoppedError, read_metrics
+from clearhead.training.log import read_metrics
 
 OPTIONS: dict[str, Any] = {
     "max_steps": 6,

@@ -19,13 +19,15 @@ from torch import Tensor, nn
 import clearhead
 from clearhead.data.batches import PairBatch, PairSet
 from clearhead.data.vocabulary import Specials
-from clearhead.errors import ConfigError, FolderError
+from clearhead.errors import ConfigError, FolderError, StoppedError
 from clearhead.folder import Folder, unshared
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks.pairs import PairJob
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
-from clearhead.training.loop import Outcome, Plan, StoppedError, read_metrics, run
+from clearhead.training.job import Outcome, Plan
+from clearhead.training.log import read_metrics
+from clearhead.training.run import run
 from clearhead.training.state import FILE
 
 SPECIALS = Specials(pad=0, bos=1, eos=2)

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from clearhead.errors import FolderError
 from clearhead.folder import Folder
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
-from clearhead.training.loop import Plan, read_metrics, reports, run
+from clearhead.training.job import Plan
+from clearhead.training.log import read_metrics, reports
+from clearhead.training.run import run
 from clearhead.training.state import FILE
 
 

@@ -27,12 +27,11 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
         a sentence of yours to translate and to look at
     """
     from clearhead.cli.report import finished
-    from clearhead.errors import MissingError
+    from clearhead.errors import MissingError, StoppedError
     from clearhead.explorer.show import save, show
     from clearhead.folder import Folder
     from clearhead.recipes.train import train
     from clearhead.tasks.load import load
-    from clearhead.training.loop import StoppedError
 
     begun = (out / "config.json").exists()
     if begun and "alignment" in Folder(out).config():

@@ -8,7 +8,7 @@ from typing import Any
 
 from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
-from clearhead.training.loop import read_metrics
+from clearhead.training.log import read_metrics
 
 __all__ = ["finished", "loss_picture", "scores", "words_picture"]
 

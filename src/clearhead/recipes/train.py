@@ -60,7 +60,7 @@ def train(
     begun = folder if resume and is_begun(folder) else None
     configuration = configure(task, recipe=recipe, config=config, options=options, begun=begun)
     with Pulse("loading PyTorch", quiet=quiet):
-        from clearhead.training.loop import find_device  # not before the configuration is known to be right
+        from clearhead.devices import find_device  # not before the configuration is known to be right
 
         kind = task_class(task)
         find_device(getattr(configuration, "device", "cpu"))  # missing? said before anything is read or written

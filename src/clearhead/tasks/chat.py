@@ -39,7 +39,8 @@ from clearhead.tasks.session import Session, say, say_dropped
 from clearhead.tasks.texts import begin, judged_rows, plan_of
 from clearhead.tasks.tokenizer_pair import tokenizer_fields
 from clearhead.training.cross_entropy import perplexity
-from clearhead.training.loop import reports, run
+from clearhead.training.log import reports
+from clearhead.training.run import run
 
 __all__ = ["Chat"]
 

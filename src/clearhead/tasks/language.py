@@ -39,7 +39,7 @@ from clearhead.tasks.text_inside import TextInside
 from clearhead.tasks.texts import Corpus, begin, make_job, plan_of
 from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.training.cross_entropy import perplexity
-from clearhead.training.loop import run
+from clearhead.training.run import run
 
 __all__ = ["LanguageModel", "Shown"]
 

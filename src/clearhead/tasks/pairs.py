@@ -31,13 +31,14 @@ from clearhead.tasks.run_folder import begun, described, same_run
 from clearhead.tasks.session import Session
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.cross_entropy import cross_entropy
-from clearhead.training.loop import Plan, run
+from clearhead.training.job import Plan
+from clearhead.training.run import run
 
 __all__ = ["PairJob", "preview_pairs", "train_pairs"]
 
 
 class PairJob:
-    """What the training loop asks of a pair task; see `clearhead.training.loop.Job`."""
+    """What the training loop asks of a pair task; see `clearhead.training.job.Job`."""
 
     varies: bool = True
 

@@ -26,7 +26,7 @@ from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.room import check_room
 from clearhead.tasks.run_folder import differing
 from clearhead.training.cross_entropy import cross_entropy
-from clearhead.training.loop import Plan
+from clearhead.training.job import Plan
 
 __all__ = [
     "Corpus",
@@ -106,7 +106,7 @@ class Corpus:
 
 
 class TextJob:
-    """What the training loop asks of every decoder-only model; see `clearhead.training.loop.Job`."""
+    """What the training loop asks of every decoder-only model; see `clearhead.training.job.Job`."""
 
     varies: bool = False
 

@@ -40,8 +40,9 @@ from clearhead.tasks.session import Session, say
 from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.training.config import OptimizerConfig
 from clearhead.training.cross_entropy import cross_entropy
-from clearhead.training.loop import Plan, run
+from clearhead.training.job import Plan
 from clearhead.training.negative_sampling import against_drawn, together
+from clearhead.training.run import run
 
 __all__ = ["Neighbour", "WordJob", "Words"]
 
@@ -58,7 +59,7 @@ class Neighbour:
 
 
 class WordJob:
-    """What the training loop asks of word vectors; see `clearhead.training.loop.Job`."""
+    """What the training loop asks of word vectors; see `clearhead.training.job.Job`."""
 
     varies: bool = False
 

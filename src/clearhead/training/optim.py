@@ -9,7 +9,8 @@ WSD      warm-up, stable, decay                                                 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from clearhead.attention import MultiHead
 from clearhead.training.config import OptimizerConfig, ScheduleConfig
 from clearhead.training.muon import Muon
 
-__all__ = ["make_optimizers", "make_schedule"]
+__all__ = ["make_optimizers", "make_schedule", "muon_groups"]
 
 
 def make_optimizers(module: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
@@ -60,6 +61,11 @@ def _heads(module: nn.Module) -> dict[Tensor, tuple[int, int]]:
             if part.o_proj is not None:
                 found[part.o_proj.weight] = part.n_heads, 1
     return found
+
+
+def muon_groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict[str, Any]]:
+    """The groups of parameters that Muon trains."""
+    return [group for optimizer in optimizers if isinstance(optimizer, Muon) for group in optimizer.param_groups]
 
 
 def make_schedule(config: ScheduleConfig, total: int) -> Callable[[int], float]:
