@@ -146,6 +146,6 @@ def test_a_long_line_is_read_in_stretches_of_whole_characters(
 ) -> None:
     text = "aé€\U0001f600b\r\n\u00e9\rz\r\n\nq€"
     (tmp_path / "a.txt").write_text(text, encoding="utf-8", newline="")
-    monkeypatch.setattr("clearhead.data.files._STRETCH", size)
+    monkeypatch.setattr("clearhead.data.sources.files._STRETCH", size)
     read = "".join(piece.text for piece in read_pieces([str(tmp_path / "a.txt")]))
     assert read == text.replace("\r\n", "\n").replace("\r", "\n")

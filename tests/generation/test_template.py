@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearhead.data.chats import Message
+from clearhead.data.chat.chats import Message
 from clearhead.errors import ConfigError
 from clearhead.generation.template import DEFAULT, ChatTemplate, Stretch
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import clearhead
-from clearhead.data.chat_rows import ChatTokens
+from clearhead.data.chat.chat_rows import ChatTokens
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.generation.continuation import Sampling
 from clearhead.generation.reader import Reader
@@ -131,7 +131,7 @@ def test_what_is_said_does_not_end_the_turn(model: Chat) -> None:
 
 
 def _messages(chat: list[dict[str, str]]) -> Any:
-    from clearhead.data.chats import messages_of
+    from clearhead.data.chat.chats import messages_of
 
     return messages_of(chat)
 

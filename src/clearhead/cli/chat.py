@@ -166,7 +166,7 @@ class _Talk:
         """Write the conversation to a file from now on, behind those that stand there; or go on with their last."""
         before = [line for line in _text_of(file).split("\n") if line.strip()]
         if resume and before:
-            from clearhead.data.chats import read_chats
+            from clearhead.data.chat.chats import read_chats
 
             self.messages = read_chats([str(file)])[0][-1].to_json()["messages"]
             before.pop()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from clearhead.data.files import raw_lines, refuse_devices
+from clearhead.data.sources.files import raw_lines, refuse_devices
 from clearhead.errors import ConfigError, DataError, nearest
 
 __all__ = ["Line", "Source", "Text", "count", "lines", "some", "sources"]

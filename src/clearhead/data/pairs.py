@@ -16,10 +16,10 @@ from typing import Literal, TypeAlias
 from unicodedata import category, normalize
 
 from clearhead.data.config import DataConfig
-from clearhead.data.parallel import read_parallel
 from clearhead.data.parts import held_keys
-from clearhead.data.readers import has_form, read_records
-from clearhead.data.records import Dropped, Record
+from clearhead.data.sources.parallel import read_parallel
+from clearhead.data.sources.readers import has_form, read_records
+from clearhead.data.sources.records import Dropped, Record
 from clearhead.errors import DataError, nearest
 
 __all__ = ["Pair", "Report", "format_links", "hold_out", "overlap", "parse_links", "read_pairs"]

@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearhead.data.files import form_of, open_file, read_lines
-from clearhead.data.readers import FORMS, read_records
-from clearhead.data.records import Column, Dropped
+from clearhead.data.sources.files import form_of, open_file, read_lines
+from clearhead.data.sources.readers import FORMS, read_records
+from clearhead.data.sources.records import Column, Dropped
 from clearhead.errors import DataError
 
 __all__ = ["SAMPLE", "Piece", "read_pieces"]

@@ -23,7 +23,7 @@ from unicodedata import normalize
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clearhead.data.keys import whole
+from clearhead.data.sources.keys import whole
 from clearhead.data.vocabulary import Specials
 from clearhead.errors import DataError, FolderError
 from clearhead.ranges import Count, Entries, Share

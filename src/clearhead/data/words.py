@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearhead.data.files import form_of
 from clearhead.data.parts import spacing
-from clearhead.data.records import Column
+from clearhead.data.sources.files import form_of
+from clearhead.data.sources.records import Column
 from clearhead.data.text import read_pieces
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError, DataError

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clearhead.data.files import Line, form_of, open_file, read_lines
+from clearhead.data.sources.files import Line, form_of, open_file, read_lines
 from clearhead.disk import write_text
 from clearhead.errors import DataError
 

@@ -24,7 +24,7 @@ from itertools import cycle, repeat
 from pathlib import Path
 from typing import TypeAlias
 
-from clearhead.data.chats import Message
+from clearhead.data.chat.chats import Message
 from clearhead.errors import ConfigError
 
 __all__ = ["DEFAULT", "ChatTemplate", "Stretch"]

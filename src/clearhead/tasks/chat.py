@@ -12,8 +12,8 @@ from typing import ClassVar, Self
 import torch
 import torch.nn.functional as F
 
-from clearhead.data.chat_rows import ChatRows
-from clearhead.data.chats import Message, chat_digest, messages_of, read_chats
+from clearhead.data.chat.chat_rows import ChatRows
+from clearhead.data.chat.chats import Message, chat_digest, messages_of, read_chats
 from clearhead.data.tokenizers import ROLES, Tokenizer
 from clearhead.data.vocabulary import IGNORED
 from clearhead.disk import identity, named

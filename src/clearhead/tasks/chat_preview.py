@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clearhead.data.chat_rows import ChatRows
+from clearhead.data.chat.chat_rows import ChatRows
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.data.vocabulary import IGNORED
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from clearhead.data.chat_rows import ChatRows, ChatTokens
-from clearhead.data.chats import Chat, Message, hold_out_chats, read_chats
+from clearhead.data.chat.chat_rows import ChatRows, ChatTokens
+from clearhead.data.chat.chats import Chat, Message, hold_out_chats, read_chats
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.data.vocabulary import Specials
 from clearhead.errors import DataError

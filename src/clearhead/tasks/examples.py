@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 
-from clearhead.data.conllu import read_conllu
-from clearhead.data.files import form_of, open_file, read_lines
 from clearhead.data.pairs import Pair, read_pairs
 from clearhead.data.samples.english_spanish import Sentence, sentences
+from clearhead.data.sources.conllu import read_conllu
+from clearhead.data.sources.files import form_of, open_file, read_lines
 from clearhead.data.text import read_pieces
 from clearhead.errors import ConfigError
 from clearhead.insight.alignment import Gold

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clearhead.data.records import Dropped
+from clearhead.data.sources.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.text_preview import TextPreview, describe_text
 from clearhead.data.tokenizers import Tokenizer, text_tokenizer

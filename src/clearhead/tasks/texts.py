@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from clearhead.data.floors import floors
-from clearhead.data.records import Dropped
 from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
+from clearhead.data.sources.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.data.vocabulary import IGNORED

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clearhead.data.files import open_file, read_lines
+from clearhead.data.sources.files import open_file, read_lines
 from clearhead.data.tokenizers import Tokenizer, listed_words, word_tokenizer
 from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
 from clearhead.errors import ConfigError, DataError, nearest

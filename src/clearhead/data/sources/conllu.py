@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from clearhead.data.files import open_file, read_lines
+from clearhead.data.sources.files import open_file, read_lines
 from clearhead.errors import DataError
 
 __all__ = ["Parsed", "read_conllu"]

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearhead.data.chat_rows import ChatRows, ChatTokens
+from clearhead.data.chat.chat_rows import ChatRows, ChatTokens
 from clearhead.data.vocabulary import IGNORED
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder

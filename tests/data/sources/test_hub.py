@@ -15,7 +15,7 @@ import pytest
 
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, read_pairs
-from clearhead.data.readers import Column, read_records
+from clearhead.data.sources.readers import Column, read_records
 from clearhead.errors import DataError
 
 datasets = pytest.importorskip("datasets")

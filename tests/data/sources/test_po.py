@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clearhead.data.readers import Column, read_records
+from clearhead.data.sources.readers import Column, read_records
 from clearhead.errors import DataError
 
 PAIR: list[Column | None] = [None, None]

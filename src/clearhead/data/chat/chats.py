@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from clearhead.data.keys import Number, kind_of, whole
-from clearhead.data.message_keys import is_learned, refuse_unread, refuse_weight
+from clearhead.data.chat.message_keys import is_learned, refuse_unread, refuse_weight
 from clearhead.data.parts import held_keys
-from clearhead.data.records import Dropped, Row, listed
-from clearhead.data.rows import read_rows
+from clearhead.data.sources.keys import Number, kind_of, whole
+from clearhead.data.sources.records import Dropped, Row, listed
+from clearhead.data.sources.rows import read_rows
 from clearhead.errors import DataError
 
 __all__ = ["ROLES", "Chat", "ChatReport", "Message", "chat_digest", "hold_out_chats", "messages_of", "read_chats"]

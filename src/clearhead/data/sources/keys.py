@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from clearhead.data.records import Column, listed
+from clearhead.data.sources.records import Column, listed
 from clearhead.errors import DataError, nearest
 from clearhead.parsing import has_half_character
 

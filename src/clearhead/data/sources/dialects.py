@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from clearhead.data.files import Line
+from clearhead.data.sources.files import Line
 
 __all__ = ["LONGEST_FIELD", "Dialect", "are_names", "dialect_of", "opens_after_blank"]
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, read_pairs
-from clearhead.data.parallel import read_parallel
-from clearhead.data.records import Record
+from clearhead.data.sources.parallel import read_parallel
+from clearhead.data.sources.records import Record
 from clearhead.errors import DataError
 
 DEFAULT = DataConfig()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clearhead.data.chats import Chat, Message, chat_digest, hold_out_chats, read_chats
+from clearhead.data.chat.chats import Chat, Message, chat_digest, hold_out_chats, read_chats
 from clearhead.errors import DataError
 
 ASKED = (Message("user", "Why?"), Message("assistant", "Because."))

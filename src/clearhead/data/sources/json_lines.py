@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from clearhead.data.files import Line
-from clearhead.data.keys import Number, choose_keys, kind_of, text_under
-from clearhead.data.records import Column, Record
+from clearhead.data.sources.files import Line
+from clearhead.data.sources.keys import Number, choose_keys, kind_of, text_under
+from clearhead.data.sources.records import Column, Record
 from clearhead.errors import DataError
 from clearhead.parsing import parse_json
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clearhead.data.readers import Column, Record, read_records
+from clearhead.data.sources.readers import Column, Record, read_records
 from clearhead.errors import DataError
 
 pa = pytest.importorskip("pyarrow")

@@ -18,15 +18,15 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import IO
 
-from clearhead.data.dialects import Dialect
-from clearhead.data.files import form_of, is_packed, open_file, read_lines
-from clearhead.data.hub import hub_records
-from clearhead.data.json_lines import json_records
-from clearhead.data.parquet import parquet_records
-from clearhead.data.po import po_records
-from clearhead.data.records import Column, Record
-from clearhead.data.tables import Row, csv_rows, quoted_rows, tab_rows, table_records
-from clearhead.data.tmx import tmx_records
+from clearhead.data.sources.dialects import Dialect
+from clearhead.data.sources.files import form_of, is_packed, open_file, read_lines
+from clearhead.data.sources.hub import hub_records
+from clearhead.data.sources.json_lines import json_records
+from clearhead.data.sources.parquet import parquet_records
+from clearhead.data.sources.po import po_records
+from clearhead.data.sources.records import Column, Record
+from clearhead.data.sources.tables import Row, csv_rows, quoted_rows, tab_rows, table_records
+from clearhead.data.sources.tmx import tmx_records
 from clearhead.errors import DataError
 
 __all__ = ["FORMS", "Column", "Record", "has_form", "read_records"]

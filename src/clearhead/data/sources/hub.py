@@ -23,9 +23,9 @@ from os.path import normpath
 from pathlib import Path
 from typing import Any
 
-from clearhead.data.files import extra
-from clearhead.data.keys import choose_keys, look_up, text_under
-from clearhead.data.records import Column, Record, listed
+from clearhead.data.sources.files import extra
+from clearhead.data.sources.keys import choose_keys, look_up, text_under
+from clearhead.data.sources.records import Column, Record, listed
 from clearhead.errors import DataError, nearest
 
 __all__ = ["hub_records", "hub_rows"]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, TypeAlias
 from xml.parsers import expat
 
-from clearhead.data.files import DAMAGED, damaged, unreadable
-from clearhead.data.records import Column, Record, listed, ordinal
+from clearhead.data.sources.files import DAMAGED, damaged, unreadable
+from clearhead.data.sources.records import Column, Record, listed, ordinal
 from clearhead.errors import DataError, nearest
 
 __all__ = ["tmx_records"]

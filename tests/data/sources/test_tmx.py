@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearhead.data.readers import Column, Record, read_records
+from clearhead.data.sources.readers import Column, Record, read_records
 from clearhead.errors import DataError
 
 PAIR: list[Column | None] = [None, None]

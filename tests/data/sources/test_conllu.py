@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clearhead.data.conllu import Parsed, read_conllu
+from clearhead.data.sources.conllu import Parsed, read_conllu
 from clearhead.errors import DataError
 
 ROWS = """\

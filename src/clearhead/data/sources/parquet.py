@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from clearhead.data.files import extra
-from clearhead.data.keys import choose_keys, dotted, look_up, text_under
-from clearhead.data.records import Column, Record, listed
+from clearhead.data.sources.files import extra
+from clearhead.data.sources.keys import choose_keys, dotted, look_up, text_under
+from clearhead.data.sources.records import Column, Record, listed
 from clearhead.errors import DataError, nearest
 
 __all__ = ["parquet_records", "parquet_rows"]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearhead.data.readers import Column, Record, read_records
+from clearhead.data.sources.readers import Column, Record, read_records
 from clearhead.errors import DataError
 
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
@@ -133,7 +133,7 @@ def test_a_byte_order_mark_begins_any_line(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_and_a_device_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearhead.data.files._LONGEST", 1000)
+    monkeypatch.setattr("clearhead.data.sources.files._LONGEST", 1000)
     caught = error(write(tmp_path / "a.tsv", "a\tb\n" + "x" * 2000))
     assert "the line has more than 1,000 bytes" in caught.problem and caught.line == 2
     (tmp_path / "b.tsv").symlink_to("/dev/zero")

@@ -13,10 +13,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
-from clearhead.data.dialects import LONGEST_FIELD, Dialect, are_names, dialect_of, opens_after_blank
-from clearhead.data.files import Line, mixed_ends
-from clearhead.data.keys import choose_keys
-from clearhead.data.records import Column, Record, listed, ordinal
+from clearhead.data.sources.dialects import LONGEST_FIELD, Dialect, are_names, dialect_of, opens_after_blank
+from clearhead.data.sources.files import Line, mixed_ends
+from clearhead.data.sources.keys import choose_keys
+from clearhead.data.sources.records import Column, Record, listed, ordinal
 from clearhead.errors import DataError, nearest
 
 __all__ = ["Row", "csv_rows", "quoted_rows", "tab_rows", "table_records"]

@@ -1,0 +1,1 @@
+"""Conversations: read from files, and put into rows for training."""

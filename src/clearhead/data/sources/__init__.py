@@ -1,0 +1,1 @@
+"""Files of many forms, and data sets of the hub -> records."""
