@@ -39,7 +39,7 @@ $(DEMO): pyproject.toml constraints.txt
 	@rm -f $(DEMO) $(READY)
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c 'import sys; sys.exit( \
 	sys.version_info < (3, 11) and "clearhead needs Python 3.11 or newer, this is " + sys.version.split()[0] + \
-	"\n  mend: name a newer one, for example: make setup PYTHON=python3.12")' && echo "making .venv" && \
+	"\n  fix: name a newer one, for example: make setup PYTHON=python3.12")' && echo "making .venv" && \
 	$(PYTHON) -m venv --clear .venv; }
 	@.venv/bin/python -c 'import torch' >/dev/null 2>&1 || { \
 	echo "installing PyTorch: about 200 MB to load, 0.9 GB on disk (with GPUs some GB more)"; \

@@ -174,7 +174,7 @@ def _said(process: subprocess.Popen[bytes]) -> tuple[list[str], str]:
     said = process.communicate()[1].decode()
     wrong = [] if process.returncode == 1 else [f"exit code {process.returncode}"]
     last = said[said.rfind("clearhead: ") :]
-    clear = "the disk is full" in last and "\n  mend: free some" in last
+    clear = "the disk is full" in last and "\n  fix: free some" in last
     wrong += [] if clear and "Traceback" not in said else [f"it said {said[-300:]!r}"]
     return wrong, last.removeprefix("clearhead: ").partition(":")[0].rpartition("/disk/")[2]
 

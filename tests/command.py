@@ -36,7 +36,7 @@ def call(*words: object, stdin: bytes = b"", cwd: Path | None = None) -> subproc
 
 def unremarked(said: str) -> str:
     """What was said beside remarks on single texts: a model of a few steps seldom comes to an end."""
-    return "".join(line for line in said.splitlines(keepends=True) if not line.startswith("remark: "))
+    return "".join(line for line in said.splitlines(keepends=True) if not line.startswith("note: "))
 
 
 def _run(words: list[str], cwd: str, folder: str) -> None:

@@ -479,7 +479,7 @@ def test_a_function_that_changes_its_input_is_remarked_on() -> None:
         assert checked
         assert checked.message.splitlines() == [
             "masked: 2 of 2 cases right",
-            "remark: it changes similarities in place; work on similarities.clone() instead",
+            "note: it changes similarities in place; work on similarities.clone() instead",
         ]
 
     def deep(token_ids, memory, w: DecoderWeights, n_heads):
@@ -488,7 +488,7 @@ def test_a_function_that_changes_its_input_is_remarked_on() -> None:
 
     checked = check.decoder(deep)
     assert not checked
-    assert "remark: it changes w in place" in checked.message
+    assert "note: it changes w in place" in checked.message
     assert check.decoder(decoder)
 
 

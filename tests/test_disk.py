@@ -48,7 +48,7 @@ def test_a_full_disk_says_what_is_missing_and_how_to_go_on(tmp_path: Path) -> No
     words = said(OSError(errno.ENOSPC, "No space left on device"), tmp_path / "f", 7_940_000)
     pattern = r"f: cannot be written: the disk is full \(7\.9 MB wanted, [\d.,]+ (MB|bytes) free\); what stood there is"
     assert re.search(pattern, words)
-    assert words.endswith("\n  mend: free some space, then give the same command again, a training with --resume")
+    assert words.endswith("\n  fix: free some space, then give the same command again, a training with --resume")
     assert "(812 bytes wanted, " in said(OSError(errno.ENOSPC, ""), tmp_path / "f", 812)
 
 
@@ -102,7 +102,7 @@ def test_what_a_full_disk_took_of_a_line_is_cut_away(tmp_path: Path) -> None:
     path = tmp_path / "f"
     with FileIO(path, "a+") as file:
         append(file, path, b"one\n")
-        with files_up_to(60), pytest.raises(FolderError, match=r"f: cannot be written: File too large\n  mend: "):
+        with files_up_to(60), pytest.raises(FolderError, match=r"f: cannot be written: File too large\n  fix: "):
             append(file, path, b"x" * 100 + b"\n")
         assert path.read_bytes() == b"one\n"
         append(file, path, b"two\n")
@@ -130,7 +130,7 @@ def holder(path: Path, then: str) -> Iterator[subprocess.Popen[str]]:
 def test_a_lock_names_its_holder_and_a_kill_gives_it_back(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     with holder(path, "time.sleep(60)") as process:
-        with pytest.raises(FolderError, match=rf"process {process.pid} on \S+ is training into.*\n  mend: wait until"):
+        with pytest.raises(FolderError, match=rf"process {process.pid} on \S+ is training into.*\n  fix: wait until"):
             lock(path)
         process.kill()
         process.wait()

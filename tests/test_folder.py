@@ -59,7 +59,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_says_why(tmp_path: Path) -> 
     with (
         pytest.raises(
             FolderError,
-            match=r"file\.txt: cannot be written: the disk is full \(\S+ \S+ free\).*\n  mend: free some space",
+            match=r"file\.txt: cannot be written: the disk is full \(\S+ \S+ free\).*\n  fix: free some space",
         ),
         replacing(path) as aside,
     ):
@@ -137,7 +137,7 @@ def test_who_may_read_a_file_is_what_the_process_says(tmp_path: Path, umask: int
 def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for path in (tmp_path / "file" / "config.json", tmp_path / "file" / "deep" / "config.json"):
-        with pytest.raises(FolderError, match=r"cannot be written.*\n  mend: "):
+        with pytest.raises(FolderError, match=r"cannot be written.*\n  fix: "):
             write_text(path, "x")
     with pytest.raises(FolderError, match="cannot be written"):
         clearhead.train("translate", "sample:english-spanish/train:20", out=tmp_path / "file" / "m", quiet=True)
@@ -198,7 +198,7 @@ def test_a_folder_that_vanished_is_not_made_again(
     if replaced:
         (tmp_path / "m").mkdir()
         (tmp_path / "m/config.json").write_text("another's")
-    with pytest.raises(FolderError, match=r"removed or moved while it was written to\n  mend: put it back"):
+    with pytest.raises(FolderError, match=r"removed or moved while it was written to\n  fix: put it back"):
         change(folder)
     assert listing(tmp_path) == ["elsewhere/config.json", *(["m/config.json"] if replaced else [])]
     assert (tmp_path / "m").exists() == replaced
@@ -338,14 +338,14 @@ def write(content: bytes) -> Callable[[Path], None]:
         ("config.json", put(alignment={"layer": 0, "colour": 1}), "no configuration of a model that can translate"),
     ],
 )
-def test_damage_is_named_with_the_file_and_a_mend(
+def test_damage_is_named_with_the_file_and_a_fix(
     mine: Path, name: str, damage: Callable[[Path], None], message: str
 ) -> None:
     damage(mine / name)
     with pytest.raises(FolderError, match=message) as caught:
         clearhead.load(mine)
     assert str(mine / name) in str(caught.value)
-    assert "\n  mend: " in str(caught.value)
+    assert "\n  fix: " in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -385,13 +385,13 @@ def test_a_task_of_a_later_version(mine: Path) -> None:
 
 def test_weights_of_another_model(mine: Path, models: dict[str, Path]) -> None:
     shutil.copy(models["wide"] / "model.safetensors", mine / "model.safetensors")
-    with pytest.raises(FolderError, match=r"do not fit the model: .*\(16.* in config\.json\n  mend: .*two models"):
+    with pytest.raises(FolderError, match=r"do not fit the model: .*\(16.* in config\.json\n  fix: .*two models"):
         clearhead.load(mine)
 
 
 def test_a_tokenizer_of_another_model(mine: Path, models: dict[str, Path]) -> None:
     shutil.copy(models["other"] / "tokenizer.json", mine / "tokenizer.json")
-    with pytest.raises(FolderError, match=r"the tokenizer has \d+ entries, the model \d+\n  mend: .*two models"):
+    with pytest.raises(FolderError, match=r"the tokenizer has \d+ entries, the model \d+\n  fix: .*two models"):
         clearhead.load(mine)
 
 
@@ -405,15 +405,15 @@ def test_a_tokenizer_of_another_library(mine: Path) -> None:
 
 
 def test_a_missing_folder_names_a_near_one(models: dict[str, Path]) -> None:
-    with pytest.raises(FolderError, match="no such model folder\n  mend: did you mean 'other'"):
+    with pytest.raises(FolderError, match="no such model folder\n  fix: did you mean 'other'"):
         clearhead.load(models["other"].with_name("othre"))
-    with pytest.raises(FolderError, match="no such model folder\n  mend: train one"):
+    with pytest.raises(FolderError, match="no such model folder\n  fix: train one"):
         clearhead.load(models["mine"] / "nowhere" / "xyz")
 
 
 def test_a_folder_that_holds_a_model_is_not_trained_over(models: dict[str, Path]) -> None:
     before = (models["mine"] / "model.safetensors").read_bytes()
-    with pytest.raises(FolderError, match="holds a model already\n  mend: add --resume"):
+    with pytest.raises(FolderError, match="holds a model already\n  fix: add --resume"):
         clearhead.train("translate", "sample:english-spanish/train:60", out=models["mine"], quiet=True)
     assert (models["mine"] / "model.safetensors").read_bytes() == before
 

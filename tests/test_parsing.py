@@ -52,8 +52,8 @@ def test_plain_values() -> None:
 )
 def test_json_is_refused(text: str, line: int | None, said: str) -> None:
     check(parse_json, text, line, said)
-    with pytest.raises(FolderError, match=r"x\.json, line 7: [^\n]*\n  mend: "):
-        parse_json(text, file="x.json", line=7, error=FolderError, mend="take another")
+    with pytest.raises(FolderError, match=r"x\.json, line 7: [^\n]*\n  fix: "):
+        parse_json(text, file="x.json", line=7, error=FolderError, fix="take another")
 
 
 def test_depth_and_digits_at_the_bound_are_read() -> None:
@@ -122,7 +122,7 @@ def check(parse: Any, text: str, line: int | None, said: str) -> None:
         parse(text, file="file")
     assert said in caught.value.problem
     assert line is None or caught.value.line == line
-    assert caught.value.mend and str(caught.value).startswith("file")
+    assert caught.value.fix and str(caught.value).startswith("file")
 
 
 def test_whole_files(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_whole_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.json, line 2: cannot be read: byte 0xff is not UTF-8"):
         read_file(path)
     path.unlink()
-    with pytest.raises(FolderError, match="the file is missing\n  mend: train one"):
+    with pytest.raises(FolderError, match="the file is missing\n  fix: train one"):
         read_file(path, error=FolderError, missing="train one")
     os.mkfifo(path)
     for place, what in (

@@ -77,15 +77,15 @@ def test_the_choices_of_recurrent_models_have_ranges_too() -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "told"),
     [
-        (Count, 0, "n 0 is not possible\n  mend: give a whole number, 1 or more, at most 1,000,000,000"),
+        (Count, 0, "n 0 is not possible\n  fix: give a whole number, 1 or more, at most 1,000,000,000"),
         (Count, 2.5, "n 2.5 is not possible"),
         (Count, "7", "n '7' is not possible"),
         (Count, True, "n True is not possible"),
-        (Count, 3.0, "n 3.0 is not possible\n  mend: give a whole number"),
+        (Count, 3.0, "n 3.0 is not possible\n  fix: give a whole number"),
         (Seed, 2**63, "n 9223372036854775808 is not possible"),
         pytest.param(Seed, 10**5000, "n with about 5,000 digits is not possible", id="digits"),
         (Port, 65536, "at most 65,535"),
-        (Rate, math.nan, "n nan is not possible\n  mend: give a number, more than 0, at most 1,000,000.0"),
+        (Rate, math.nan, "n nan is not possible\n  fix: give a number, more than 0, at most 1,000,000.0"),
         (Rate, math.inf, "n inf is not possible"),
         (Share, 1, "less than 1"),
     ],
@@ -149,7 +149,7 @@ def test_no_number_of_a_part_is_without_a_range(made: Callable[..., object]) -> 
 
 
 def test_a_score_that_is_none_is_named() -> None:
-    with pytest.raises(ConfigError, match="there is no score 'sine'\n  mend: take one of scaled-dot, dot, cosine"):
+    with pytest.raises(ConfigError, match="there is no score 'sine'\n  fix: take one of scaled-dot, dot, cosine"):
         attention.make_score("sine", 4, 4)
 
 

@@ -196,7 +196,7 @@ def unlock(path: Path, file: int) -> None:
 
 
 def _words(error: OSError, path: Path, wanted: int | None) -> tuple[str, str]:
-    """(problem, mend)."""
+    """(problem, fix)."""
     if error.errno in _FULL:
         full = "the disk is full" if error.errno == errno.ENOSPC else "the disk quota is used up"
         sizes = [f"{_size(wanted)} wanted"] if wanted is not None else []

@@ -48,17 +48,17 @@ class Edit:
     call: int | None = None
 
     def __post_init__(self) -> None:
-        for name, mend in _TEXTS.items():
+        for name, fix in _TEXTS.items():
             if not isinstance(getattr(self, name), str):
-                raise EditError(f"an edit's {name} is a text, not {_brief(getattr(self, name))}", mend)
+                raise EditError(f"an edit's {name} is a text, not {_brief(getattr(self, name))}", fix)
         if self.op not in get_args(Op):
             raise EditError(f"an edit's op is set, add or multiply, not {_brief(self.op)}", "choose one of the three")
         if not isinstance(self.where, tuple) or not all(map(_is_place, self.where)):
-            mend = "give one entry per axis: an index, (start, stop) or None; in JSON a list, with null"
-            raise EditError(f"{_brief(self.where)} is no place", mend)
+            fix = "give one entry per axis: an index, (start, stop) or None; in JSON a list, with null"
+            raise EditError(f"{_brief(self.where)} is no place", fix)
         if not (self.call is None or (type(self.call) is int and self.call >= 0)):
-            mend = "calls count from 0; leave it out for every call"
-            raise EditError(f"an edit's call is a whole number, not {_brief(self.call)}", mend)
+            fix = "calls count from 0; leave it out for every call"
+            raise EditError(f"an edit's call is a whole number, not {_brief(self.call)}", fix)
         _tensor(self.value)
 
     def __repr__(self) -> str:
@@ -222,5 +222,5 @@ def _numbers(value: Any, axes: int) -> Any:
 
 
 def _no_number() -> EditError:
-    mend = f'give a number, "inf", "-inf" or lists of these, nested at most {_AXES} deep and all of one length'
-    return EditError("an edit's value is no number", mend)
+    fix = f'give a number, "inf", "-inf" or lists of these, nested at most {_AXES} deep and all of one length'
+    return EditError("an edit's value is no number", fix)

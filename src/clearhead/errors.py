@@ -1,6 +1,6 @@
-"""The errors people read: what was wanted, what was given, how to mend it.
+"""The errors people read: what was wanted, what was given, how to fix it.
 
-Everything that a person can mend raises a `ClearheadError`; the command line prints it without a traceback.
+Everything that a person can fix raises a `ClearheadError`; the command line prints it without a traceback.
 Anything else that escapes is a bug of ours and keeps its traceback.
 """
 
@@ -30,11 +30,11 @@ _SHOWN = 200  # characters of a value, or bits of a number
 
 
 class ClearheadError(Exception):
-    """Something a person can mend.
+    """Something a person can fix.
 
     Args:
         problem: what was wanted and what was given, one sentence.
-        mend: what to do about it, one sentence.
+        fix: what to do about it, one sentence.
         file, line: where in a person's file, if it is about one (lines count from 1).
 
     `exit_code` is what the command line ends with.
@@ -42,10 +42,10 @@ class ClearheadError(Exception):
 
     exit_code = 1
 
-    def __init__(self, problem: str, mend: str, *, file: str | PathLike[str] | None = None, line: int | None = None):
+    def __init__(self, problem: str, fix: str, *, file: str | PathLike[str] | None = None, line: int | None = None):
         where = "" if file is None else f"{file}: " if line is None else f"{file}, line {line}: "
-        super().__init__(f"{where}{problem}\n  mend: {mend}")
-        self.problem, self.mend, self.file, self.line = problem, mend, file, line
+        super().__init__(f"{where}{problem}\n  fix: {fix}")
+        self.problem, self.fix, self.file, self.line = problem, fix, file, line
 
 
 class DataError(ClearheadError):
@@ -83,13 +83,13 @@ class EditError(ClearheadError):
 class StoppedError(ClearheadError):
     """The run was asked to stop (Ctrl-C, SIGTERM) by a signal of this number; its state is saved."""
 
-    def __init__(self, problem: str, mend: str, number: int):
-        super().__init__(problem, mend)
+    def __init__(self, problem: str, fix: str, number: int):
+        super().__init__(problem, fix)
         self.number, self.exit_code = number, 128 + number
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
-    """The known words nearest to `word`, for an error's mend: "did you mean 'a' or 'b'?" ("" if none is near)."""
+    """The known words nearest to `word`, for an error's fix: "did you mean 'a' or 'b'?" ("" if none is near)."""
     close = difflib.get_close_matches(word[:_LONGEST], list(known), n=count, cutoff=0.5)
     return f"did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
 

@@ -28,7 +28,7 @@ def checked(
     file: str | PathLike[str] | None = None,
     where: str = "",
     about: str = "",
-    mend: str = INTACT,
+    fix: str = INTACT,
     error: type[ClearheadError] = FolderError,
     line: int | None = None,
 ) -> Any:
@@ -38,14 +38,14 @@ def checked(
         file, line: where it was read.
         where: its name there; the names of what is in it follow behind a dot.
         about: what a message begins with.
-        mend, error: what is raised.
+        fix, error: what is raised.
 
     Raises:
         error: it is not of that type; the first thing that is wrong is named.
     """
     if is_dataclass(kind) and isinstance(value, dict):
         for name in sorted(value.keys() - {field.name for field in fields(kind)}):
-            raise error(f"{about}{where or 'it'} has no {given(name)}", mend, file=file, line=line)
+            raise error(f"{about}{where or 'it'} has no {given(name)}", fix, file=file, line=line)
     try:
         return _adapter(kind).validate_python(value)
     except ValidationError as wrong:
@@ -53,7 +53,7 @@ def checked(
         name = ".".join(map(str, filter(lambda part: part != "", (where, *first["loc"]))))
         shown = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f" = {given(first['input'])}"
         said = re.sub(r"a (valid )?dictionary.*", "an object", first["msg"].removeprefix("Value error, "))
-        raise error(f"{about}{name or 'it'}{shown}: {said}", mend, file=file, line=line) from None
+        raise error(f"{about}{name or 'it'}{shown}: {said}", fix, file=file, line=line) from None
 
 
 @lru_cache

@@ -132,17 +132,17 @@ class Folder:
         return checked(kind, config[name], where=name, about=about, file=file)
 
     def json(self, name: str, missing: str) -> dict[str, Any]:
-        """A JSON object in the folder; `missing` is the mend if it is not there."""
+        """A JSON object in the folder; `missing` is the fix if it is not there."""
         path = self.path / name
-        text = read_file(path, error=FolderError, missing=missing, mend=INTACT)
-        data = parse_json(text, file=path, error=FolderError, mend=INTACT)
+        text = read_file(path, error=FolderError, missing=missing, fix=INTACT)
+        data = parse_json(text, file=path, error=FolderError, fix=INTACT)
         if not isinstance(data, dict):
             raise FolderError("not a JSON object", INTACT, file=path)
         return data
 
     def text(self, name: str) -> str:
         """A text file of the folder."""
-        return read_file(self.path / name, error=FolderError, missing="copy the model folder whole", mend=INTACT)
+        return read_file(self.path / name, error=FolderError, missing="copy the model folder whole", fix=INTACT)
 
     def tensors(self, name: str = "model.safetensors") -> tuple[dict[str, Tensor], dict[str, str]]:
         """(tensors, metadata) of a safetensors file in the folder.
@@ -228,7 +228,7 @@ class Folder:
         """Let no other process train into the folder; one that does not exist yet is held from its first file on.
 
         A folder that was made in the block is taken away again if an error ends the block before a state was saved:
-        it would only stand in the way of the command that mends the error. What was stopped, or found no place to
+        it would only stand in the way of the command that fixes the error. What was stopped, or found no place to
         write to, can go on with what it has left.
 
         Raises:

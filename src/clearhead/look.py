@@ -395,8 +395,8 @@ class Watch:
             )
         for number, edit in enumerate(trace.edits):
             if number not in trace._used:
-                mend = nearest(edit.path, [p for p in trace if p != edit.path]) or "list(trace) names what was seen"
-                raise EditError(f"nothing was seen at the place of the edit {edit}", mend)
+                fix = nearest(edit.path, [p for p in trace if p != edit.path]) or "list(trace) names what was seen"
+                raise EditError(f"nothing was seen at the place of the edit {edit}", fix)
 
 
 def watch(model: nn.Module, *, edits: Sequence[Edit] = (), grad: bool = False) -> Watch:

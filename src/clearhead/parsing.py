@@ -30,7 +30,7 @@ DEPTH = 100  # lists and objects within one another
 DIGITS = 1000  # characters of a number
 _NODES = 1_000_000  # values of a YAML file, those that aliases repeat counted each time
 _MOST = 2**28  # bytes of a file
-_MEND = "correct it there"
+_FIX = "correct it there"
 
 File = str | PathLike[str]
 Error = type[ClearheadError]
@@ -45,14 +45,14 @@ def read_file(
     *,
     error: Error = DataError,
     missing: str = "check the name and the folder",
-    mend: str = "check its name and your permissions",
+    fix: str = "check its name and your permissions",
     most: int = _MOST,
 ) -> str:
     """The text of a whole file, without a byte order mark, line ends as "\\n".
 
     Args:
         error: the class that is raised.
-        missing, mend: what to do if it is not there, or cannot be read.
+        missing, fix: what to do if it is not there, or cannot be read.
         most: bytes that it may have.
 
     Raises:
@@ -62,22 +62,22 @@ def read_file(
         status = Path(path).stat()
         if not stat.S_ISREG(status.st_mode):
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-            raise error(f"cannot be read: a file was wanted, this is {what}", mend, file=path)
+            raise error(f"cannot be read: a file was wanted, this is {what}", fix, file=path)
         if status.st_size > most:
-            raise error(f"cannot be read: it has {status.st_size:,} bytes, at most {most:,} are read", mend, file=path)
+            raise error(f"cannot be read: it has {status.st_size:,} bytes, at most {most:,} are read", fix, file=path)
         with Path(path).open("rb") as stream:
             content = stream.read(most + 1)
         if len(content) > most:  # it grew, or its size is not known (/proc)
-            raise error(f"cannot be read: it has more than {most:,} bytes", mend, file=path)
+            raise error(f"cannot be read: it has more than {most:,} bytes", fix, file=path)
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise error("the file is missing", missing, file=path) from None
     except UnicodeDecodeError as wrong:
         line = content.count(b"\n", 0, wrong.start) + 1
         problem = f"cannot be read: byte 0x{content[wrong.start]:02x} is not UTF-8"
-        raise error(problem, f"save it as UTF-8; {mend}", file=path, line=line) from None
+        raise error(problem, f"save it as UTF-8; {fix}", file=path, line=line) from None
     except (OSError, ValueError) as wrong:  # ValueError: a NUL in the name
-        raise error(f"cannot be read: {getattr(wrong, 'strerror', None) or wrong}", mend, file=path) from None
+        raise error(f"cannot be read: {getattr(wrong, 'strerror', None) or wrong}", fix, file=path) from None
 
 
 def parse_json(
@@ -86,7 +86,7 @@ def parse_json(
     file: File | None = None,
     line: int | None = None,
     error: Error = DataError,
-    mend: str = _MEND,
+    fix: str = _FIX,
     number: Callable[[str], Any] | None = None,
     halves: bool = False,
 ) -> Any:
@@ -94,7 +94,7 @@ def parse_json(
 
     Args:
         file, line: where the text stands; without a line, that of the text itself is told.
-        error, mend: what is raised, with what to do.
+        error, fix: what is raised, with what to do.
         number: makes the value of a number from its characters (default: an int or a float).
         halves: texts may hold half a character (an escape \\ud800 without its partner), which cannot be written again.
 
@@ -105,19 +105,19 @@ def parse_json(
         value = _decoder(number).decode(text)
     except json.JSONDecodeError as wrong:
         problem = f"not valid JSON ({wrong.msg.removesuffix(' at')} at character {wrong.colno})"
-        raise error(problem, mend, file=file, line=wrong.lineno if line is None else line) from None
+        raise error(problem, fix, file=file, line=wrong.lineno if line is None else line) from None
     except RecursionError:
-        raise error(f"not valid JSON here: {_TOO_DEEP}", mend, file=file, line=line) from None
+        raise error(f"not valid JSON here: {_TOO_DEEP}", fix, file=file, line=line) from None
     except _Wrong as wrong:
-        raise error(f"not valid JSON here: {wrong}", mend, file=file, line=line) from None
+        raise error(f"not valid JSON here: {wrong}", fix, file=file, line=line) from None
     if text.count("[") + text.count("{") > DEPTH and _is_deep(value):
-        raise error(f"not valid JSON here: {_TOO_DEEP}", mend, file=file, line=line)
+        raise error(f"not valid JSON here: {_TOO_DEEP}", fix, file=file, line=line)
     if not halves and "\\u" in text and any(map(has_half_character, _texts(value))):
         raise error(_HALF, _WHOLE, file=file, line=line)
     return value
 
 
-def parse_toml(text: str, *, file: File | None = None, error: Error = DataError, mend: str = _MEND) -> dict[str, Any]:
+def parse_toml(text: str, *, file: File | None = None, error: Error = DataError, fix: str = _FIX) -> dict[str, Any]:
     """The table that a text writes in TOML.
 
     Raises:
@@ -126,18 +126,18 @@ def parse_toml(text: str, *, file: File | None = None, error: Error = DataError,
     try:
         table = tomllib.loads(text, parse_float=_float)
     except RecursionError:
-        raise error(f"not valid TOML here: {_TOO_DEEP}", mend, file=file) from None
+        raise error(f"not valid TOML here: {_TOO_DEEP}", fix, file=file) from None
     except ValueError as wrong:  # tomllib's own, and of too many digits
         place = re.search(r"at line (\d+)", str(wrong))
         line = int(place[1]) if place else text.count("\n") + 1 if "at end of document" in str(wrong) else None
         problem = f"a number has more than {DIGITS} characters" if "digits" in str(wrong) else wrong
-        raise error(f"not valid TOML: {problem}", mend, file=file, line=line) from None
+        raise error(f"not valid TOML: {problem}", fix, file=file, line=line) from None
     if _is_deep(table):
-        raise error(f"not valid TOML here: {_TOO_DEEP}", mend, file=file)
+        raise error(f"not valid TOML here: {_TOO_DEEP}", fix, file=file)
     return table
 
 
-def parse_yaml(text: str, *, file: File | None = None, error: Error = DataError, mend: str = _MEND) -> Any:
+def parse_yaml(text: str, *, file: File | None = None, error: Error = DataError, fix: str = _FIX) -> Any:
     """The value that a text writes in YAML.
 
     Raises:
@@ -152,13 +152,13 @@ def parse_yaml(text: str, *, file: File | None = None, error: Error = DataError,
     except yaml.MarkedYAMLError as wrong:
         at = wrong.problem_mark or wrong.context_mark
         problem = " ".join(filter(None, (wrong.context, wrong.problem)))
-        raise error(f"not valid YAML: {problem}", mend, file=file, line=at.line + 1 if at else None) from None
+        raise error(f"not valid YAML: {problem}", fix, file=file, line=at.line + 1 if at else None) from None
     except yaml.reader.ReaderError as wrong:
         problem = f"not valid YAML: the control character U+{wrong.character:04X}"
         raise error(problem, "take it out", file=file, line=text.count("\n", 0, wrong.position) + 1) from None
     except RecursionError:
-        raise error(f"not valid YAML here: {_TOO_DEEP}", mend, file=file) from None
-    value = None if node is None else _Yaml(file, error, mend).value(node)
+        raise error(f"not valid YAML here: {_TOO_DEEP}", fix, file=file) from None
+    value = None if node is None else _Yaml(file, error, fix).value(node)
     if any(map(has_half_character, _texts(value))):
         raise error(_HALF, _WHOLE, file=file)
     return value
@@ -238,10 +238,10 @@ _FLOAT = re.compile(r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[e
 class _Yaml:
     """The values of a composed YAML tree."""
 
-    def __init__(self, file: File | None, error: Error, mend: str):
+    def __init__(self, file: File | None, error: Error, fix: str):
         from yaml.resolver import Resolver
 
-        self._file, self._error, self._mend, self._nodes = file, error, mend, 0
+        self._file, self._error, self._fix, self._nodes = file, error, fix, 0
         self._resolver = Resolver()
         self._known: dict[int, tuple[Any, int]] = {}  # of a node: its value, and how many values are in it
 
@@ -298,4 +298,4 @@ class _Yaml:
         self._wrong(node, f"the tag {tag} is not read here")
 
     def _wrong(self, node: Any, problem: str) -> NoReturn:
-        raise self._error(problem, self._mend, file=self._file, line=node.start_mark.line + 1)
+        raise self._error(problem, self._fix, file=self._file, line=node.start_mark.line + 1)

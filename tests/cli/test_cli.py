@@ -57,9 +57,9 @@ def fails(*words: object, **more: Any) -> str:
     return done.stderr
 
 
-def mended(*words: object, **more: Any) -> str:
+def refused(*words: object, **more: Any) -> str:
     said = fails(*words, **more)
-    assert re.search(r"clearhead: .+\n  mend: \S", said), said
+    assert re.search(r"clearhead: .+\n  fix: \S", said), said
     return said
 
 
@@ -169,8 +169,8 @@ def test_resuming_a_finished_run_and_with_other_options(desk: Path) -> None:
     before = (desk / "m/model.safetensors").read_bytes()
     train = ["train", "translate", "pairs.tsv", "--out", "m", "--keep-checkpoints", 2]
     assert "resuming at step 3 of 3" in works(*train, *STEPS, "--resume", cwd=desk).stderr
-    assert "the options differ" in mended(*train, *STEPS, "--resume", "--seed", 4, cwd=desk)
-    assert "add --resume" in mended(*train, *STEPS, cwd=desk)
+    assert "the options differ" in refused(*train, *STEPS, "--resume", "--seed", 4, cwd=desk)
+    assert "add --resume" in refused(*train, *STEPS, cwd=desk)
     assert (desk / "m/model.safetensors").read_bytes() == before
 
 
@@ -178,10 +178,10 @@ def test_a_training_goes_on_with_the_options_of_its_folder(desk: Path) -> None:
     before = (desk / "m/model.safetensors").read_bytes()
     assert "resuming at step 3 of 3" in works("train", "translate", "--out", "m", "--resume", cwd=desk).stderr
     same = ["train", "translate", "pairs.tsv", "--out", "m", "--resume"]
-    said = mended(*same, "--arch.layers", 2, "--max-steps", 3, cwd=desk)
+    said = refused(*same, "--arch.layers", 2, "--max-steps", 3, cwd=desk)
     assert "(arch.layers 1, now 2)" in said
-    assert "(recipe translator, now demo)" in mended(*same, "--recipe", "demo", cwd=desk)
-    assert "begun by `clearhead train translate`" in mended("train", "words", "pairs.tsv", *same[3:], cwd=desk)
+    assert "(recipe translator, now demo)" in refused(*same, "--recipe", "demo", cwd=desk)
+    assert "begun by `clearhead train translate`" in refused("train", "words", "pairs.tsv", *same[3:], cwd=desk)
     assert (desk / "m/model.safetensors").read_bytes() == before
 
 
@@ -252,8 +252,8 @@ def test_show(desk: Path) -> None:
     assert "max |weights·v - context used|" in " ".join(said.split())
     starts = {"a.svg": b"<?xml", "a.png": b"\x89PNG", "a.pdf": b"%PDF"}
     assert all((desk / name).read_bytes().startswith(start) for name, start in starts.items())
-    assert "write --svg a.svg" in mended("show", "m", "the house", "--svg", "a.png", cwd=desk)
-    assert "there is no layer 7" in mended("show", "m", "the house", "--layer", 7, cwd=desk)
+    assert "write --svg a.svg" in refused("show", "m", "the house", "--svg", "a.png", cwd=desk)
+    assert "there is no layer 7" in refused("show", "m", "the house", "--layer", 7, cwd=desk)
 
 
 def test_everything_as_one_page(desk: Path) -> None:
@@ -261,7 +261,7 @@ def test_everything_as_one_page(desk: Path) -> None:
     assert said == "saved p.html\n"
     page = (desk / "p.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>") and '"la"' in page and '"casa"' in page
-    assert "write --html p.html" in mended("show", "m", "the house", "--html", "p.txt", cwd=desk)
+    assert "write --html p.html" in refused("show", "m", "the house", "--html", "p.txt", cwd=desk)
 
 
 def test_what_cannot_be_explored_is_said(desk: Path) -> None:
@@ -269,14 +269,14 @@ def test_what_cannot_be_explored_is_said(desk: Path) -> None:
     sizes = "layers=1 d-model=16 d-ff=16 heads=2 max-len=16"
     options = [f"--arch.{size}" for size in sizes.split()]
     works("train", "language", "text.txt", "--out", "lm", "--max-steps", 1, *options, cwd=desk)
-    said = mended("explore", "m", "--beside", "lm", "--no-browser", cwd=desk)
+    said = refused("explore", "m", "--beside", "lm", "--no-browser", cwd=desk)
     assert "lm cannot stand beside m: it was trained to language, the other to translate" in said
-    assert "there is no such model folder" in mended("explore", "nowhere", cwd=desk)
+    assert "there is no such model folder" in refused("explore", "nowhere", cwd=desk)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         taken.listen()
-        assert f"port {port} cannot be used" in mended("explore", "m", "--port", port, "--no-browser", cwd=desk)
+        assert f"port {port} cannot be used" in refused("explore", "m", "--port", port, "--no-browser", cwd=desk)
 
 
 def test_heads(desk: Path) -> None:
@@ -297,9 +297,9 @@ def test_heads_of_one_word(desk: Path) -> None:
     done = works("heads", "m", *word, "--svg", "w.svg", cwd=desk)
     assert 'Which heads join "cats" with which words?' in done.stdout and "times chance" in done.stdout
     assert "sleep." in (desk / "w.svg").read_text(encoding="utf-8")
-    assert "no word 'dogs'" in mended("heads", "m", *word[:3], "dogs", cwd=desk)
-    assert "--sentence" in mended("heads", "m", "--word", "cats", cwd=desk)
-    assert "write --svg w.svg" in mended("heads", "m", "--svg", "w.png", cwd=desk)
+    assert "no word 'dogs'" in refused("heads", "m", *word[:3], "dogs", cwd=desk)
+    assert "--sentence" in refused("heads", "m", "--word", "cats", cwd=desk)
+    assert "write --svg w.svg" in refused("heads", "m", "--svg", "w.png", cwd=desk)
 
 
 def test_worksheet(desk: Path) -> None:
@@ -314,8 +314,8 @@ def test_worksheet(desk: Path) -> None:
     assert (desk / "a.xlsx").read_bytes().startswith(b"PK")
     (desk / "mine.csv").write_text("a,1,0\nb,0,1\n", encoding="utf-8")
     assert "percentages" in works("worksheet", "mine.csv", cwd=desk).stdout
-    assert "poem, poem-masked, car, two-heads" in mended("worksheet", "pome", cwd=desk)
-    assert "there is no sentence" in mended("worksheet", "poem", "--head", 1, cwd=desk)
+    assert "poem, poem-masked, car, two-heads" in refused("worksheet", "pome", cwd=desk)
+    assert "there is no sentence" in refused("worksheet", "poem", "--head", 1, cwd=desk)
 
 
 def test_words_from_a_text_to_their_neighbours(tmp_path: Path) -> None:
@@ -334,9 +334,9 @@ def test_words_from_a_text_to_their_neighbours(tmp_path: Path) -> None:
     assert works("nearest", "v.txt", "cat", cwd=tmp_path).stdout == works("nearest", "w", "cat", cwd=tmp_path).stdout
     (tmp_path / "pairs.tsv").write_text("cat\tdog\t9\nmat\trug\t8\ncat\tmat\t2\n", encoding="utf-8")
     assert "Spearman, 3 of 3 pairs" in works("evaluate", "w", "pairs.tsv", cwd=tmp_path).stdout
-    assert "without --beam" in mended("evaluate", "w", "pairs.tsv", "--beam", 2, cwd=tmp_path)
-    assert "no vector of 'cats'" in mended("nearest", "w", "cats", cwd=tmp_path)
-    assert "does not translate" in mended("translate", "w", "cat", cwd=tmp_path)
+    assert "without --beam" in refused("evaluate", "w", "pairs.tsv", "--beam", 2, cwd=tmp_path)
+    assert "no vector of 'cats'" in refused("nearest", "w", "cats", cwd=tmp_path)
+    assert "does not translate" in refused("translate", "w", "cat", cwd=tmp_path)
     assert "words" in works("info", "w", cwd=tmp_path).stdout
 
 
@@ -367,37 +367,37 @@ def test_info(desk: Path) -> None:
 def test_files_that_cannot_be_trained_on(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / "bad.tsv").write_bytes(content)
-    assert re.search(message, mended("train", "translate", "bad.tsv", "--out", "m", *STEPS, cwd=tmp_path))
+    assert re.search(message, refused("train", "translate", "bad.tsv", "--out", "m", *STEPS, cwd=tmp_path))
     assert not (tmp_path / "m").exists()
 
 
 def test_text_that_cannot_be_translated(desk: Path) -> None:
     (desk / "latin.txt").write_bytes("a house\ncaf\xe9\n".encode("latin1"))
-    assert re.search(r"latin\.txt, line 2: not valid UTF-8 at byte 4", mended("translate", "m", "latin.txt", cwd=desk))
-    assert "standard input, line 1: not valid UTF-8" in mended("translate", "m", stdin=b"\xff\n", cwd=desk)
-    assert "beam -2 is not possible" in mended("translate", "m", "a house", "--beam", -2, cwd=desk)
+    assert re.search(r"latin\.txt, line 2: not valid UTF-8 at byte 4", refused("translate", "m", "latin.txt", cwd=desk))
+    assert "standard input, line 1: not valid UTF-8" in refused("translate", "m", stdin=b"\xff\n", cwd=desk)
+    assert "beam -2 is not possible" in refused("translate", "m", "a house", "--beam", -2, cwd=desk)
 
 
 def test_folders_that_hold_no_model(desk: Path, tmp_path: Path) -> None:
     shutil.copytree(desk / "m", tmp_path / "cut")
     weights = tmp_path / "cut/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    assert re.search(r"cut/model\.safetensors: not a whole safetensors file", mended("info", tmp_path / "cut"))
+    assert re.search(r"cut/model\.safetensors: not a whole safetensors file", refused("info", tmp_path / "cut"))
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign/config.json").write_text('{"model_type": "marian"}', encoding="utf-8")
-    said = mended("translate", tmp_path / "foreign", "a house")
+    said = refused("translate", tmp_path / "foreign", "a house")
     assert "a model of another library (Hugging Face, marian)" in said and "from_huggingface" in said
-    assert "the task of" in mended("export", desk / "m", "--to", "word2vec", "--out", "v.txt", cwd=tmp_path)
-    assert "did you mean 'foreign'" in mended("evaluate", tmp_path / "foriegn", "test.tsv")
+    assert "the task of" in refused("export", desk / "m", "--to", "word2vec", "--out", "v.txt", cwd=tmp_path)
+    assert "did you mean 'foreign'" in refused("evaluate", tmp_path / "foriegn", "test.tsv")
 
 
 def test_places_that_cannot_be_written(desk: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    said = mended("train", "translate", desk / "pairs.tsv", "--out", tmp_path / "file/m", *STEPS)
-    assert re.search(r"file/m: cannot be written: \S+/file: it is a file\n  mend: ", said)
+    said = refused("train", "translate", desk / "pairs.tsv", "--out", tmp_path / "file/m", *STEPS)
+    assert re.search(r"file/m: cannot be written: \S+/file: it is a file\n  fix: ", said)
     done = call("show", desk / "m", "a house", "--target", "casa", "--svg", tmp_path / "file/a.svg")
     assert done.returncode == 1
-    assert re.search(r"file/a\.svg.*\n  mend: ", done.stderr)
+    assert re.search(r"file/a\.svg.*\n  fix: ", done.stderr)
     assert "Traceback" not in done.stderr
 
 
@@ -413,12 +413,12 @@ def test_places_that_cannot_be_written(desk: Path, tmp_path: Path) -> None:
     ids=" ".join,
 )
 def test_where_no_device_can_be_chosen_it_is_said_what_runs_where(words: list[str]) -> None:
-    said = mended(*words)
+    said = refused(*words)
     assert "runs on the CPU" in said and "`clearhead train language`" in said
 
 
 @pytest.mark.parametrize(
-    ("words", "problem", "mend"),
+    ("words", "problem", "fix"),
     [
         (["foo"], 'Unknown command "foo"', "clearhead --help"),
         (["translate", "m", "--beam", "x"], 'unable to convert "x" into int', "clearhead translate --help"),
@@ -427,21 +427,21 @@ def test_where_no_device_can_be_chosen_it_is_said_what_runs_where(words: list[st
         (["info"], "requires an argument|missing|Missing", "clearhead info --help"),
     ],
 )
-def test_words_that_no_command_takes(words: list[str], problem: str, mend: str) -> None:
-    assert re.search(rf"clearhead: .*{problem}.*\n  mend: .*{mend}", mended(*words))
+def test_words_that_no_command_takes(words: list[str], problem: str, fix: str) -> None:
+    assert re.search(rf"clearhead: .*{problem}.*\n  fix: .*{fix}", refused(*words))
 
 
 def test_wrong_options(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text("max_steps = 3\n[arch]\nlayer = 2\n", encoding="utf-8")
     (tmp_path / "bad.toml").write_text("max_steps = \n", encoding="utf-8")
     train = ["train", "translate", "pairs.tsv", "--out", "m"]
-    said = mended(*train, "--config", "run.toml", cwd=tmp_path)
-    assert "there is no option 'arch.layer'\n  mend: did you mean 'arch.layers'" in said
-    assert re.search(r"bad\.toml.*not valid TOML.*line 1", mended(*train, "--config", "bad.toml", cwd=tmp_path))
-    assert "no-such.toml" in mended(*train, "--config", "no-such.toml", cwd=tmp_path)
+    said = refused(*train, "--config", "run.toml", cwd=tmp_path)
+    assert "there is no option 'arch.layer'\n  fix: did you mean 'arch.layers'" in said
+    assert re.search(r"bad\.toml.*not valid TOML.*line 1", refused(*train, "--config", "bad.toml", cwd=tmp_path))
+    assert "no-such.toml" in refused(*train, "--config", "no-such.toml", cwd=tmp_path)
     assert "Did you mean --max-steps?" in " ".join(fails(*train, "--max-step", 3, cwd=tmp_path).split())
-    said = mended(*train, "--arch.d-model", 10, "--arch.heads", 3, cwd=tmp_path)
+    said = refused(*train, "--arch.d-model", 10, "--arch.heads", 3, cwd=tmp_path)
     assert "d_model 10 does not divide into 3 heads; take 1, 2, 5, 10" in said
-    assert "did you mean 'demo'" in mended(*train, "--recipe", "dmo", cwd=tmp_path)
+    assert "did you mean 'demo'" in refused(*train, "--recipe", "dmo", cwd=tmp_path)
     assert 'Did you mean "translate"?' in " ".join(fails("trnslate", "m").split())
-    assert "name at least one" in mended("train", "translate", "--out", "m", cwd=tmp_path)
+    assert "name at least one" in refused("train", "translate", "--out", "m", cwd=tmp_path)

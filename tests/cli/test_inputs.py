@@ -30,7 +30,7 @@ def test_every_line_in_is_a_line(desk: Path) -> None:
     (desk / "empty.txt").touch()
     (desk / "blank.txt").write_text("\n\n\n")
     assert read("empty.txt") == []
-    with pytest.raises(DataError, match=r"empty\.txt: there is no text in it\n  mend: write one a line"):
+    with pytest.raises(DataError, match=r"empty\.txt: there is no text in it\n  fix: write one a line"):
         list(some(sources(["a b", "empty.txt"], "generate")))
     assert [line.place for line in some(sources(["a b", "c d"], "generate"))] == ["text 1", "text 2"]
     assert [text for text, _ in read("a b", "blank.txt", "")] == ["a b", "", "", "", ""]
@@ -77,7 +77,7 @@ def test_a_text_is_a_text(desk: Path, text: str) -> None:
 def test_a_file_that_is_not_there_is_no_text(desk: Path, word: str) -> None:
     (desk / "inputs.txt").write_text("a\n")
     with pytest.raises(
-        DataError, match=rf"{word}: there is no such file\n  mend: .*echo '{word}' \| clearhead"
+        DataError, match=rf"{word}: there is no such file\n  fix: .*echo '{word}' \| clearhead"
     ) as caught:
         sources(["a text", word], "translate")
     assert ("did you mean 'inputs.txt'? Or, if" in str(caught.value)) == (word in ("input.txt", "./input"))
@@ -86,10 +86,10 @@ def test_a_file_that_is_not_there_is_no_text(desk: Path, word: str) -> None:
 @pytest.mark.parametrize(
     ("command", "word", "said"),
     [
-        ("generate", "--topk", "--topk\n  mend: did you mean '--top-k'?"),
-        ("chat", "--tempature=5", "--tempature\n  mend: did you mean '--temperature'?"),
-        ("translate", "--bem", "--bem\n  mend: did you mean '--beam'?"),
-        ("summarize", "--zzzz", "--zzzz\n  mend: clearhead summarize --help"),
+        ("generate", "--topk", "--topk\n  fix: did you mean '--top-k'?"),
+        ("chat", "--tempature=5", "--tempature\n  fix: did you mean '--temperature'?"),
+        ("translate", "--bem", "--bem\n  fix: did you mean '--beam'?"),
+        ("summarize", "--zzzz", "--zzzz\n  fix: clearhead summarize --help"),
     ],
 )
 def test_a_mistyped_option_is_no_text(
@@ -103,12 +103,10 @@ def test_a_mistyped_option_is_no_text(
 
 def test_folders_and_files_that_cannot_be_read(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (desk / "house").mkdir()
-    with pytest.raises(
-        DataError, match=r"house: this is a folder\n  mend: name a file; or, if it is the text, pipe it"
-    ):
+    with pytest.raises(DataError, match=r"house: this is a folder\n  fix: name a file; or, if it is the text, pipe it"):
         sources(["house"], "translate")
     (desk / "latin.txt").write_bytes("a house\ncaf\xe9\n".encode("latin1"))
-    with pytest.raises(DataError, match=r"latin\.txt, line 2: not valid UTF-8 at byte 4\n  mend: save"):
+    with pytest.raises(DataError, match=r"latin\.txt, line 2: not valid UTF-8 at byte 4\n  fix: save"):
         count(sources(["latin.txt"], "translate"))
     with pytest.raises(DataError, match=r"the text 'caf\\udce9' is not valid UTF-8"):
         sources(["caf\udce9"], "translate")
@@ -117,5 +115,5 @@ def test_folders_and_files_that_cannot_be_read(desk: Path, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", forbidden)
-    with pytest.raises(DataError, match=r"latin\.txt: cannot be read: Permission denied\n  mend: check the file"):
+    with pytest.raises(DataError, match=r"latin\.txt: cannot be read: Permission denied\n  fix: check the file"):
         read("latin.txt")

@@ -13,7 +13,7 @@ from clearhead.errors import ClearheadError, FolderError
 from command import call
 
 NAMES = ["", "a\0b", "x" * 300, "caf\udce9"]
-WRONG = r"is empty\n  mend: name one|has a NUL in it|is not possible: File name too long|is not valid UTF-8"
+WRONG = r"is empty\n  fix: name one|has a NUL in it|is not possible: File name too long|is not valid UTF-8"
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)

@@ -74,7 +74,7 @@ def test_what_would_be_lost_or_mixed_is_refused(model: str, desk: Path) -> None:
     whole, other = put(model, "out"), str(desk / "other")
     clearhead.train("translate", "sample:english-spanish/train:80", out=other, quiet=True, max_steps=9, arch=ARCH)
     for wrong, message in (
-        ({"resume": False}, "out: the file exists already\n  mend: add --resume"),
+        ({"resume": False}, "out: the file exists already\n  fix: add --resume"),
         ({"resume": True, "n_best": 2}, "out, line 1: the file was begun with other options"),
         ({"resume": True, "alignments": True}, "out, line 1: the file was begun with other options"),
         ({"resume": True, "model": other}, "out, line 10: what stands from here on is not what this model"),
@@ -95,7 +95,7 @@ def test_what_would_be_lost_or_mixed_is_refused(model: str, desk: Path) -> None:
         put(model, "more", resume=True)
     with pytest.raises(FolderError, match=": this is no file"):
         put(model, ".", resume=True)
-    with pytest.raises(ConfigError, match="--resume goes on with a file\n  mend: name it: --out FILE"):
+    with pytest.raises(ConfigError, match="--resume goes on with a file\n  fix: name it: --out FILE"):
         command.translate(model, "in.txt", resume=True)
 
 
@@ -114,7 +114,7 @@ def test_a_long_line_is_named(model: str, desk: Path, capsys: pytest.CaptureFixt
     (desk / "in.txt").write_text("\n" * 6 + "the house " * 300 + "\na house\n")
     whole = put(model, "out", alignments=True)
     assert whole.count(b"\n") == 8
-    assert "remark: in.txt, line 7 has 600 tokens and was cut to 23: the model's max_len\n" in capsys.readouterr().err
+    assert "note: in.txt, line 7 has 600 tokens and was cut to 23: the model's max_len\n" in capsys.readouterr().err
 
 
 def test_how_far_it_came_is_said(model: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

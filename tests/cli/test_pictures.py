@@ -32,14 +32,14 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_work(
     command: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingError, match=r"figures need matplotlib.*\n  mend: pip install \"clearhead\[plot\]\""):
+    with pytest.raises(MissingError, match=r"figures need matplotlib.*\n  fix: pip install \"clearhead\[plot\]\""):
         command()
 
 
 @pytest.mark.parametrize(("name", "better"), [(".", "name"), ("..", r"\.\./name"), ("a.b", "a"), ("/", "/name")])
 @pytest.mark.parametrize("form", ["html", "pdf", "svg"])
 def test_a_file_of_another_form_is_refused_with_a_better_name(name: str, better: str, form: str) -> None:
-    with pytest.raises(ConfigError, match=rf"does not end in \.{form}\n  mend: write --{form} {better}\.{form}$"):
+    with pytest.raises(ConfigError, match=rf"does not end in \.{form}\n  fix: write --{form} {better}\.{form}$"):
         show("no-model", "the house", **{form: Path(name)})
 
 
@@ -51,7 +51,7 @@ def test_a_study_without_matplotlib_leaves_its_numbers(
     assert {path.name for path in tmp_path.iterdir()} == {"positions.md", "positions.json"}
     assert json.loads((tmp_path / "positions.json").read_text(encoding="utf-8"))["tables"]
     assert "![" not in (tmp_path / "positions.md").read_text(encoding="utf-8")
-    assert "remark: the numbers are saved without their pictures: figures need matplotlib" in capsys.readouterr().err
+    assert "note: the numbers are saved without their pictures: figures need matplotlib" in capsys.readouterr().err
 
 
 def test_a_training_without_the_libraries_of_metrics_and_figures_is_whole(

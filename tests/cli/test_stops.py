@@ -23,7 +23,7 @@ TRAIN = (
     "train translate sample:english-spanish/train:60 --max-steps 100000 --training.precision float32 --arch.layers 1 "
     "--arch.d-model 16 --arch.d-ff 16 --arch.heads 2 --arch.max-len 64"
 )
-HOW_ON = "\n  mend: go on with the same command and --resume\n"
+HOW_ON = "\n  fix: go on with the same command and --resume\n"
 
 
 def begin(*words: object) -> subprocess.Popen[str]:
@@ -139,9 +139,7 @@ def test_standard_output_of_an_encoding_that_lacks_characters() -> None:
     done = subprocess.run([PROGRAM, "worksheet", "poem"], capture_output=True, env=environment, check=False)
     assert done.returncode == 0
     assert b"?" in done.stdout and b"Write a poem" in done.stdout
-    assert done.stderr.decode().startswith(
-        "remark: standard output is ascii, and ? stands for characters that it lacks;"
-    )
+    assert done.stderr.decode().startswith("note: standard output is ascii, and ? stands for characters that it lacks;")
     assert done.stderr.count(b"\n") == 1
 
 
@@ -149,7 +147,7 @@ def test_standard_output_of_an_encoding_that_lacks_characters() -> None:
 def test_standard_output_on_a_full_disk(model: Path) -> None:
     for words, message in (
         (["translate", model, "a house"], "standard output cannot be written: the disk is full; its first 0 lines are"),
-        (["info", model], "the disk is full: the output is not whole\n  mend: free some space"),
+        (["info", model], "the disk is full: the output is not whole\n  fix: free some space"),
     ):
         with Path("/dev/full").open("wb") as full:
             done = subprocess.run([PROGRAM, *map(str, words)], stdout=full, stderr=subprocess.PIPE, check=False)

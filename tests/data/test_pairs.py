@@ -196,11 +196,11 @@ def test_samples_can_be_turned_round(sample: list[tuple[str, int]], columns: dic
         (
             "sample:english-spansh",
             DEFAULT,
-            "no built-in sample 'english-spansh'\n  mend: did you mean 'english-spanish'?",
+            "no built-in sample 'english-spansh'\n  fix: did you mean 'english-spanish'?",
         ),
         ("sample:", DEFAULT, "there is one: sample:english-spanish"),
         ("sample:a\nb", DEFAULT, "there is one: sample:english-spanish"),
-        ("sample:english-spanish/vaild", DEFAULT, "no part 'vaild'\n  mend: did you mean 'valid'?"),
+        ("sample:english-spanish/vaild", DEFAULT, "no part 'vaild'\n  fix: did you mean 'valid'?"),
         ("sample:english-spanish/", DEFAULT, "its parts are train, valid and test"),
         ("sample:english-spanish/test:0", DEFAULT, "'0' is no number of sentences"),
         ("sample:english-spanish:many", DEFAULT, "'many' is no number of sentences"),

@@ -194,5 +194,5 @@ def test_nothing_to_cut() -> None:
 @pytest.mark.parametrize("kind", ["unigram", "word"])
 def test_other_kinds_have_no_merges(kind: str) -> None:
     other = train_tokenizer(ENGLISH, TokenizerConfig(kind=kind, vocab_size=400))
-    with pytest.raises(ConfigError, match=r"tokenizer has none\n  mend: train with --tokenizer\.kind bpe"):
+    with pytest.raises(ConfigError, match=r"tokenizer has none\n  fix: train with --tokenizer\.kind bpe"):
         SubwordDropout(other, ENGLISH, 0.1)

@@ -132,8 +132,8 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         (tmp_path / "none.txt", "no such file"),
         (csv, "no column 'text'; the columns are 'id', 'words'"),
         (tmp_path / "folder", "no file in this folder"),
-        (number, r"number.jsonl, line 2: the value of 'text' is a number, .*\n  mend: write it as a string"),
-        (two, r"mend: name the columns: --data\.text KEY"),
+        (number, r"number.jsonl, line 2: the value of 'text' is a number, .*\n  fix: write it as a string"),
+        (two, r"fix: name the columns: --data\.text KEY"),
         ("sample:java", "the sample of running text is sample:python"),
     ):
         with pytest.raises(DataError, match=said):

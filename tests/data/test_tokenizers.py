@@ -384,7 +384,7 @@ def test_sizes() -> None:
 
 
 def test_nothing_to_learn_from() -> None:
-    with pytest.raises(DataError, match=r"no word stands in the 1 texts 5 times\n  mend: .*min-count 1"):
+    with pytest.raises(DataError, match=r"no word stands in the 1 texts 5 times\n  fix: .*min-count 1"):
         train_tokenizer(["once only"], TokenizerConfig(kind="word", min_count=5))
 
 

@@ -148,7 +148,7 @@ def test_half_a_character_is_no_text(ask: Any) -> None:
         ({"anything": 1}, "anything"),
     ],
 )
-def test_bad_questions_are_told_what_to_mend(ask: Any, question: dict[str, Any], said: str) -> None:
+def test_bad_questions_are_told_what_to_fix(ask: Any, question: dict[str, Any], said: str) -> None:
     response = ask.post("/secret/open", json=question)
     assert response.status_code == 422
     assert said in response.json()["error"]
@@ -173,7 +173,7 @@ DECODER = "decoder.blocks.1.self_attention"
         ('"call": -1', "call is a whole number"),
     ],
 )
-def test_an_edit_of_any_form_is_told_what_to_mend(ask: Any, edit: str, said: str) -> None:
+def test_an_edit_of_any_form_is_told_what_to_fix(ask: Any, edit: str, said: str) -> None:
     step = "" if '"step"' in edit else ', "step": "weights"'
     body = f'{json.dumps(QUESTION)[:-1]}, "edits": [{{"path": "{ACT}"{step}, {edit}}}]}}'
     response = ask.post("/secret/open", content=body, headers={"content-type": "application/json"})
@@ -193,7 +193,7 @@ def test_a_body_of_any_form_is_refused_in_words(ask: Any, name: str, body: str) 
 @pytest.mark.parametrize(
     ("want", "said"),
     [
-        ({"kind": "proof", "path": ACT, "head": 99}, "no head 99\n  mend: choose one from 0 to 3"),
+        ({"kind": "proof", "path": ACT, "head": 99}, "no head 99\n  fix: choose one from 0 to 3"),
         ({"kind": "proof", "path": "logits"}, "no act of attention"),
         ({"kind": "proof", "path": f"{DECODER}.q"}, "no act of attention"),
         ({"kind": "candidates", "path": "", "rows": [99, 100]}, "no token 99"),

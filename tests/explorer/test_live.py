@@ -134,7 +134,7 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "clearhead.explorer.live", raising=False)
     with pytest.raises(ConfigError) as caught:
         clearhead.show(clearhead.Trace(), live=True)
-    assert caught.value.mend == 'pip install "clearhead[notebook]"'
+    assert caught.value.fix == 'pip install "clearhead[notebook]"'
 
 
 # In a browser ---------------------------------------------------------------------------------------------------------

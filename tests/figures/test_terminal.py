@@ -144,5 +144,5 @@ def test_tensors_of_any_kind_are_taken() -> None:
 
 @pytest.mark.parametrize("weights", [[[0.5]], [], torch.zeros(1, 2, 4), ["ab"], 3.0, [[0.1, 0.2], [0.1]]])
 def test_weights_of_another_shape_are_refused(weights: object) -> None:
-    with pytest.raises(ClearheadError, match="mend:"):
+    with pytest.raises(ClearheadError, match="fix:"):
         attention_table(weights, OUT, SRC)

@@ -152,7 +152,7 @@ def test_a_killed_training_repeats_every_bit(
 def test_what_fails_before_the_first_step_leaves_no_folder(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same command, mended, is not in its own way."""
+    """The same command, fixed, is not in its own way."""
     out, short = tmp_path / "m", tmp_path / "short.jsonl"
     short.write_text('{"text": "a"}\n', encoding="utf-8")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -238,7 +238,7 @@ def test_stops_beams_and_streams(trained: LanguageModel) -> None:
     assert trained.generate(["the red ship"], max_tokens=8, beam=4)[0]
     assert trained.generate([], max_tokens=3) == []
     for beam in (0, -2, 257):
-        with pytest.raises(ConfigError, match=f"beam {beam} is not possible\n  mend: give 1 .* to 256"):
+        with pytest.raises(ConfigError, match=f"beam {beam} is not possible\n  fix: give 1 .* to 256"):
             trained.generate(["a"], beam=beam)
     for number in ({"max_tokens": 0}, {"seed": -1}, {"first": -1}, {"max_tokens": 3.0}):
         with pytest.raises(ConfigError, match=f"{next(iter(number))} .* is not possible"):
@@ -332,12 +332,12 @@ def test_characters_that_are_not_known_are_said(tmp_path: Path, capsys: pytest.C
     (tmp_path / "t.txt").write_text("the sea is calm and so is the ship\n" * 100 + "猫é\n")
     options = {**SMALL, "tokenizer": {"kind": "character", "min_count": 5}, "quiet": False}
     clearhead.train("language", tmp_path / "t.txt", out=tmp_path / "m", max_steps=1, **options)
-    part = r"remark: (less than 0\.1|[\d.]+) % of the tokens of the valid part's beginning \(2 of [\d,]+\) are <unk>"
+    part = r"note: (less than 0\.1|[\d.]+) % of the tokens of the valid part's beginning \(2 of [\d,]+\) are <unk>"
     assert re.search(part, capsys.readouterr().err)
     clearhead.load(tmp_path / "m").evaluate([str(tmp_path / "t.txt")])
     assert "of the tokens of these texts (2 of 3,505) are <unk>" in capsys.readouterr().err
     generate(str(tmp_path / "m"), "the 猫", max_tokens=1)
-    assert capsys.readouterr().err == "remark: text 1: the model does not know “猫”: it reads <unk>\n"
+    assert capsys.readouterr().err == "note: text 1: the model does not know “猫”: it reads <unk>\n"
 
 
 def test_presets_from_options() -> None:
@@ -362,12 +362,10 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert once.stdout.startswith(prompt)
     assert call("generate", out, prompt, "--max-tokens", 12, "--seed", 3).stdout == once.stdout
     full = call("generate", out, prompt, "--max-tokens", 60, "--temperature", 0)
-    assert full.stderr == "remark: text 1 goes no further: the model's max_len, 32 tokens, is full\n"
+    assert full.stderr == "note: text 1 goes no further: the model's max_len, 32 tokens, is full\n"
     long = call("generate", out, prompt, text, "--max-tokens", 60, "--temperature", 0)
-    assert re.search(
-        rf"remark: {re.escape(str(text))}, line 1 has \d+ tokens and was cut to its last 16: ", long.stderr
-    )
-    assert long.stderr.count("remark: ") == 21 and long.stderr.endswith("could not be written on\n")
+    assert re.search(rf"note: {re.escape(str(text))}, line 1 has \d+ tokens and was cut to its last 16: ", long.stderr)
+    assert long.stderr.count("note: ") == 21 and long.stderr.endswith("could not be written on\n")
     both = call(
         "generate", out, "-", "--max-tokens", 9, "--top-p", 1, "--temperature", 2, "--json", stdin=b"the\n" * 34
     )
@@ -378,7 +376,7 @@ def test_by_command(text: Path, tmp_path: Path) -> None:
     assert "token looked at" not in table.stdout and "token, looked at →" in table.stdout
     assert not re.search("written|source|the word", table.stdout)
     unknown = call("show", out, "the 猫 sea", "--layer", 0)
-    assert unknown.stderr == "remark: the model does not know “猫”: it reads <unk>\n"
+    assert unknown.stderr == "note: the model does not know “猫”: it reads <unk>\n"
     assert "there is no layer 7" in call("show", out, prompt, "--layer", 7).stderr
     assert "reads one text" in call("show", out, prompt, "--target", "x").stderr
     shown = call("generate", out, prompt, "--max-tokens", 3, "--show")

@@ -184,7 +184,7 @@ def test_what_a_model_could_have_and_the_file_has_not_is_refused_before_it_is_ma
     ],
 )
 def test_a_field_of_another_kind_is_named(changed: Callable[..., Path], name: str, value: Any) -> None:
-    with pytest.raises(FolderError, match=r"config\.json: .*\n  mend: take it from an intact copy"):
+    with pytest.raises(FolderError, match=r"config\.json: .*\n  fix: take it from an intact copy"):
         clearhead.load(changed("translate", name, value))
 
 

@@ -73,7 +73,7 @@ def test_it_can_be_looked_into(trained: Summarizer) -> None:
 
 def test_a_verb_of_another_task(trained: Summarizer) -> None:
     assert trained.folder is not None
-    with pytest.raises(ConfigError, match=r"does not translate: its task is summarize\n  mend: write: clearhead summ"):
+    with pytest.raises(ConfigError, match=r"does not translate: its task is summarize\n  fix: write: clearhead summ"):
         load_for("translate", trained.folder.path)
     assert isinstance(load_for("summarize", trained.folder.path), Summarizer)
 

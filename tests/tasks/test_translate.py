@@ -128,7 +128,7 @@ def test_a_command_names_the_texts_that_were_stopped(
     monkeypatch.setattr(Translator, "limit", staticmethod(lambda _: 2))
     command.translate(str(loaded.folder.path), SOURCE, SOURCE, beam=1)
     said = "the model had not come to an end after 2 tokens, the most it may write here: the rest is missing"
-    assert capsys.readouterr().err == f"remark: text 1: {said}\nremark: text 2: {said}\n"
+    assert capsys.readouterr().err == f"note: text 1: {said}\nnote: text 2: {said}\n"
 
 
 def test_words_that_a_model_does_not_know_are_named(loaded: Translator, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,12 +142,12 @@ def test_words_that_a_model_does_not_know_are_named(loaded: Translator, capsys: 
     assert loaded.folder is not None
     model = str(loaded.folder.path)
     command.translate(model, SOURCE, "The zyx is big.", beam=1)
-    assert capsys.readouterr().err == f"remark: text 2: {said}\n"
+    assert capsys.readouterr().err == f"note: text 2: {said}\n"
     command.translate(model, *["zyx"] * 30, beam=1)
     told = capsys.readouterr().err
     assert told.count("zyx") == 20 and told.count("further lines have words that the model does not know") == 1
     command_show(model, "The zyx is big.", target="El perro")
-    assert capsys.readouterr().err == f"remark: {said}\n"
+    assert capsys.readouterr().err == f"note: {said}\n"
 
 
 def test_what_a_text_says_is_no_special_token(loaded: Translator) -> None:
@@ -183,7 +183,7 @@ def test_impossible_requests(loaded: Translator) -> None:
     part: Any = "middle"
     with pytest.raises(ConfigError, match="the parts are encoder, decoder and cross"):
         loaded.arithmetic(SOURCE, part=part)
-    with pytest.raises(ConfigError, match="2 sources are aligned with 1 targets\n  mend: give a target for each"):
+    with pytest.raises(ConfigError, match="2 sources are aligned with 1 targets\n  fix: give a target for each"):
         loaded.align(TEXTS[:2], TEXTS[:1])
     with pytest.raises(ConfigError, match="align takes a list of targets, not one string"):
         loaded.align(TEXTS[:1], "a")
@@ -356,7 +356,7 @@ def test_without_a_folder(loaded: Translator) -> None:
 
 
 def test_no_pair_is_short_enough(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no training pair is short enough\n  mend: raise --arch.max-len"):
+    with pytest.raises(DataError, match=r"no training pair is short enough\n  fix: raise --arch.max-len"):
         clearhead.train(
             "translate", "sample:english-spanish/train:20", out=tmp_path / "m", quiet=True, arch={**ARCH, "max_len": 2}
         )

@@ -84,5 +84,5 @@ def test_bad_files(tmp_path: Path, text: str, line: int | None, said: str) -> No
 
 
 def test_the_binary_form_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="in binary form, which is not read\n  mend: write it as text"):
+    with pytest.raises(DataError, match="in binary form, which is not read\n  fix: write it as text"):
         opened(tmp_path, "1 1\nx ", "v.bin")

@@ -87,5 +87,5 @@ def test_without_tensorboard_the_error_says_what_to_install(tmp_path: Path, monk
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ClearheadError, match=r'needs tensorboard.*\n  mend: pip install "clearhead\[track\]"'):
+    with pytest.raises(ClearheadError, match=r'needs tensorboard.*\n  fix: pip install "clearhead\[track\]"'):
         Board(Folder(tmp_path))

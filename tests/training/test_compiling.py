@@ -66,7 +66,7 @@ def test_a_machine_without_a_compiler(tmp_path: Path) -> None:
     problem = "PyTorch cannot compile on this machine ("
     assert sum(line.startswith(f"not compiled: {problem}") for line in lines) == 1
     assert lines[-2].startswith(f"yes: {problem}") and "C++ compiler" in lines[-2]
-    assert lines[-1].startswith("  mend: install a C++ compiler") and lines[-1].endswith("--training.compile no")
+    assert lines[-1].startswith("  fix: install a C++ compiler") and lines[-1].endswith("--training.compile no")
     assert read_metrics(Folder(tmp_path / "auto"))[-1]["kind"] == "final"
     assert not (tmp_path / "yes/training").exists()
 

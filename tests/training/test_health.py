@@ -134,7 +134,7 @@ def test_ten_in_a_row_end_the_run() -> None:
         health.lost(19, "gradient")
     assert "10 steps in a row, from step 10 on, had to be skipped: the gradient is no finite number" in str(error.value)
     for flag in ("--optimizer.lr", "--optimizer.muon-lr", "--training.precision float32", "the data"):
-        assert flag in error.value.mend
+        assert flag in error.value.fix
 
 
 def test_more_than_a_twentieth_of_the_last_steps_ends_the_run() -> None:

@@ -212,7 +212,7 @@ def test_a_run_that_stops_early_keeps_its_last_moment(tmp_path: Path, average: i
 
 
 def test_a_loss_that_is_no_number(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"diverged\n  mend: lower --optimizer.lr"):
+    with pytest.raises(ConfigError, match=r"diverged\n  fix: lower --optimizer.lr"):
         run(Line(losses=[float("nan")]), plan(4, average=0), Folder(tmp_path), quiet=True)
 
 
@@ -287,7 +287,7 @@ def test_a_step_that_is_no_number_moves_no_weight(
 
 def test_too_many_skipped_steps_end_the_run(tmp_path: Path) -> None:
     job, wanted = Sick(range(21, 100)), plan(100, evaluations=10, save_seconds=1e-9, average=0)
-    with pytest.raises(ConfigError, match=r"10 steps in a row, from step 21 on.*\n  mend: .*--optimizer.muon-lr"):
+    with pytest.raises(ConfigError, match=r"10 steps in a row, from step 21 on.*\n  fix: .*--optimizer.muon-lr"):
         run(job, wanted, Folder(tmp_path), quiet=True)
     assert job.step == 30
     tensors, _ = Folder(tmp_path).tensors()
@@ -546,7 +546,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 def test_a_run_that_is_asked_to_stop_saves_and_can_be_resumed(tmp_path: Path, number: int) -> None:
     wanted, before = plan(10, keep=3), signal.getsignal(number)
     go(tmp_path / "whole", wanted, Failing())
-    with pytest.raises(StoppedError, match=r"stopped after step 5 of 10; .*\n  mend: .*--resume"):
+    with pytest.raises(StoppedError, match=r"stopped after step 5 of 10; .*\n  fix: .*--resume"):
         go(tmp_path / "parts", wanted, Failing(5, lambda: os.kill(os.getpid(), number)))
     assert signal.getsignal(number) == before
     assert json.loads(Folder(tmp_path / "parts").tensors(STATE)[1]["position"])["step"] == 5
@@ -600,7 +600,7 @@ def test_resuming_with_other_options_or_data_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "m"
     clearhead.train("translate", FILES, out=out, quiet=True, **OPTIONS)
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    told = r"the options differ .* \(seed 0, now 1; max_steps 4, now none\)\n  mend: resume with the same"
+    told = r"the options differ .* \(seed 0, now 1; max_steps 4, now none\)\n  fix: resume with the same"
     with pytest.raises(ConfigError, match=told):
         clearhead.train(
             "translate", FILES, out=out, quiet=True, resume=True, **{**OPTIONS, "seed": 1, "max_steps": None}

@@ -112,7 +112,7 @@ def test_a_state_as_it_was_written_goes_on(left: Path) -> None:
 def test_a_field_of_the_position_that_cannot_be_is_named(left: Path, field: str, values: Sequence[Any]) -> None:
     for value in values:
         change(left, **{field: value})
-        with pytest.raises(FolderError, match=r"state\.safetensors.*\n  mend: resume with the folder's own files"):
+        with pytest.raises(FolderError, match=r"state\.safetensors.*\n  fix: resume with the folder's own files"):
             resume(left)
 
 

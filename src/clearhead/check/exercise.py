@@ -121,7 +121,7 @@ class Exercise:
         wrong = next((i for i, trouble in enumerate(troubles) if trouble), None)
         if wrong is not None:
             lines.append(f"case {wrong + 1} ({self.cases[wrong].title}): {troubles[wrong]}")
-        lines += [f"remark: it changes {name} in place; work on {name}.clone() instead" for name in changed]
+        lines += [f"note: it changes {name} in place; work on {name}.clone() instead" for name in changed]
         return Checked(self.name, wrong is None, len(self.cases), "\n".join(lines))
 
     def _trouble(self, function: Function, case: Case, changed: dict[str, None]) -> str:

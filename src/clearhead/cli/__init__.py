@@ -78,7 +78,7 @@ _COMMANDS = {  # name: where it is, what it does, what it is given
     "demo": ("clearhead.cli.demo:demo", "Train a small translator in minutes and look inside it.", ""),
 }
 _AGAIN = 5.0  # seconds after which a command that was asked to stop and goes on is asked again
-_HOW_ON = "\n  mend: go on with the same command and --resume"
+_HOW_ON = "\n  fix: go on with the same command and --resume"
 for _name, (_where, _line, _words) in _COMMANDS.items():
     # The line is for the list of commands; on a command's own page it would take the place of its docstring.
     _kind = {} if _name == "train" else {"usage": " ".join(["clearhead", _name, *_words.split(), "[OPTIONS]"])}
@@ -86,12 +86,12 @@ for _name, (_where, _line, _words) in _COMMANDS.items():
 
 
 def main() -> None:
-    """The entry point: errors a person can mend are printed without a traceback.
+    """The entry point: errors a person can fix are printed without a traceback.
 
-    Exit codes: 0 done, 1 something to mend, 2 words that no command takes, 128 + the signal when stopped (130 Ctrl-C,
+    Exit codes: 0 done, 1 something to fix, 2 words that no command takes, 128 + the signal when stopped (130 Ctrl-C,
     143 SIGTERM, 141 closed pipe).
     """
-    warnings.showwarning = lambda message, *_, **__: _say(f"remark: {message}")
+    warnings.showwarning = lambda message, *_, **__: _say(f"note: {message}")
     _write_anyway()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # a shell's background job is not asked by Ctrl-C
@@ -121,7 +121,7 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _drop_output()
-        _say("clearhead: the disk is full: the output is not whole\n  mend: free some space, then once more")
+        _say("clearhead: the disk is full: the output is not whole\n  fix: free some space, then once more")
         sys.exit(1)
 
 
@@ -133,7 +133,7 @@ def _write_anyway() -> None:
         if not isinstance(error, UnicodeEncodeError):
             raise error
         if not said:
-            said.append(f"remark: standard output is {sys.stdout.encoding}, and ? stands for characters that it lacks")
+            said.append(f"note: standard output is {sys.stdout.encoding}, and ? stands for characters that it lacks")
             _say(f"{said[0]}; with PYTHONIOENCODING=utf-8 they are written")
         return "?" * (error.end - error.start), error.end
 

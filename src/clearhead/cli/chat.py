@@ -123,7 +123,7 @@ class _Talk:
         from clearhead.tasks.reading import not_known
 
         for remark in not_known(self.model.unknown("tokens", text)):
-            print(f"remark: {remark}", file=sys.stderr)
+            print(f"note: {remark}", file=sys.stderr)
         self.messages.append({"role": "user", "content": text})
         self.answer()
 
@@ -191,7 +191,7 @@ class _Talk:
 def _text_of(file: Path) -> str:
     from clearhead.parsing import read_file
 
-    return read_file(file, error=ConfigError, mend="name another file") if named(file).exists() else ""
+    return read_file(file, error=ConfigError, fix="name another file") if named(file).exists() else ""
 
 
 def _converse(talk: _Talk) -> None:

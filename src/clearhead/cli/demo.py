@@ -61,7 +61,7 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
             save(alignment, path)
             print(f"saved {path}")
     except MissingError as missing:
-        print(f"remark: no pictures: {missing}", file=sys.stderr)
+        print(f"note: no pictures: {missing}", file=sys.stderr)
     print(
         f"\ntry next:\n"
         f'  clearhead translate {out} "The girl bought the old books." --show\n'

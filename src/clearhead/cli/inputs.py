@@ -105,8 +105,8 @@ def _unknown(option: str, command: str) -> ConfigError:
         return refused
     known = [name for argument in app[command].assemble_argument_collection() for name in argument.names]
     near = nearest(option, known, count=1)
-    mend = f"{near} A" if near else f"clearhead {command} --help names them all; a"
-    return ConfigError(f"there is no option {option}", f"{mend} text that begins so is given behind a lone --")
+    fix = f"{near} A" if near else f"clearhead {command} --help names them all; a"
+    return ConfigError(f"there is no option {option}", f"{fix} text that begins so is given behind a lone --")
 
 
 def _source(word: str, command: str) -> Source:
@@ -119,8 +119,8 @@ def _source(word: str, command: str) -> Source:
         return path
     if not any(c.isspace() for c in word) and (path.suffix.lower() in _FILE_ENDS or word.startswith(_PATH_STARTS)):
         near = nearest(path.name, _names(path.parent), count=1)
-        mend = f"{near} Or" if near else "name an existing one; or"
-        raise DataError("there is no such file", f"{mend}, {_as_text(word, command)}", file=word)
+        fix = f"{near} Or" if near else "name an existing one; or"
+        raise DataError("there is no such file", f"{fix}, {_as_text(word, command)}", file=word)
     try:
         word.encode("utf-8")
     except UnicodeEncodeError as error:

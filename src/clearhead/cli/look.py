@@ -80,7 +80,7 @@ def show(
     texts = [text] if len(loaded.inputs) < 2 else [text, target]
     alignment = loaded.look(*texts, layer=layer, head=head)
     for remark in alignment.trace.remarks:
-        print(f"remark: {remark}", file=sys.stderr)
+        print(f"note: {remark}", file=sys.stderr)
     if len(texts) > 1:
         print(" ".join(alignment.target))
     show_alignment(alignment)

@@ -17,4 +17,4 @@ def settle(precision: str = "float32") -> None:
     if most > 1:
         torch.set_num_threads(quick_threads(most))
     if precision == "bfloat16" and (remark := bfloat16_remark()):
-        print(f"remark: {remark}; float32 and int8 are faster", file=sys.stderr)
+        print(f"note: {remark}; float32 and int8 are faster", file=sys.stderr)

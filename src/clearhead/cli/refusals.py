@@ -9,7 +9,7 @@ from clearhead.tasks.config import no_device
 
 __all__ = ["refusal"]
 
-_MENDS = (" Did you mean", " Choose from")  # where in its message cyclopts comes to the mend
+_FIXES = (" Did you mean", " Choose from")  # where in its message cyclopts comes to the fix
 
 
 def refusal(error: CycloptsError) -> ConfigError:
@@ -17,7 +17,7 @@ def refusal(error: CycloptsError) -> ConfigError:
     message = str(error).partition(" Available commands")[0]  # it names the first eight
     if refused := no_device(_unknown(error)):
         return refused
-    cut = min((at for mend in _MENDS if (at := message.find(mend)) > 0), default=len(message))
+    cut = min((at for fix in _FIXES if (at := message.find(fix)) > 0), default=len(message))
     page = " ".join(["clearhead", *(error.command_chain or ()), "--help"])
     return ConfigError(message[:cut].rstrip("."), message[cut:].strip().rstrip(".") or f"{page} says what can be given")
 

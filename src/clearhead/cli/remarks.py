@@ -38,11 +38,11 @@ class Remarks:
             if isinstance(about, TextWarning):
                 self._say(f"{chunk[about.number - 1].place} {about.said}")
             else:
-                print(f"remark: {about}", file=sys.stderr)
+                print(f"note: {about}", file=sys.stderr)
 
     def _say(self, words: str) -> None:
         self._lines += 1
         if self._lines <= _REMARKED:
-            print(f"remark: {words}", file=sys.stderr)
+            print(f"note: {words}", file=sys.stderr)
         elif self._lines == _REMARKED + 1:
-            print(f"remark: further lines {self._more}", file=sys.stderr)
+            print(f"note: further lines {self._more}", file=sys.stderr)

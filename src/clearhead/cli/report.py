@@ -57,7 +57,7 @@ def loss_picture(folder: Path) -> Path | None:
         metrics, extras = read_metrics(Folder(folder)), _only_in_training(Folder(folder).config()["run"])
         save_figure(loss_figure(metrics, title=folder.name, training=extras), picture)
     except ClearheadError as error:
-        print(f"remark: no loss curve: {error}", file=sys.stderr)
+        print(f"note: no loss curve: {error}", file=sys.stderr)
         return None
     return picture
 
@@ -83,7 +83,7 @@ def words_picture(folder: Path) -> Path | None:
     try:
         save_figure(words_figure(shown, panels, title=folder.name), picture)
     except ClearheadError as error:
-        print(f"remark: no picture: {error}", file=sys.stderr)
+        print(f"note: no picture: {error}", file=sys.stderr)
         return None
     return picture
 

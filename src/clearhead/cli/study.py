@@ -36,7 +36,7 @@ def study(name: str, *, out: Path = Path("studies")) -> None:
     try:
         check_figures()
     except MissingError as missing:
-        print(f"remark: the numbers are saved without their pictures: {missing}", file=sys.stderr)
+        print(f"note: the numbers are saved without their pictures: {missing}", file=sys.stderr)
     for path in save_findings(findings, out):
         print(f"saved {path}")
     print(f"{time.monotonic() - start:.0f} s", file=sys.stderr)

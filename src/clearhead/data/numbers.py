@@ -134,7 +134,7 @@ def read_numbers(path: str | Path) -> AttentionNumbers:
     """The numbers of a file: .yaml, .yml, .json or .csv.
 
     Raises:
-        DataError: the file cannot be read or understood; the message names line or field and the mend.
+        DataError: the file cannot be read or understood; the message names line or field and the fix.
     """
     path = Path(path)
     readers = {".yaml": parse_yaml, ".yml": parse_yaml, ".json": parse_json, ".csv": _csv}
@@ -149,19 +149,19 @@ def read_numbers(path: str | Path) -> AttentionNumbers:
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         known = ", ".join(AttentionNumbers.model_fields)
-        mend = f"the fields are {known}" if first["type"] == "extra_forbidden" else f"correct {where or 'it'}"
-        raise DataError(f"{where}: {message}" if where else message, mend, file=path) from error
+        fix = f"the fields are {known}" if first["type"] == "extra_forbidden" else f"correct {where or 'it'}"
+        raise DataError(f"{where}: {message}" if where else message, fix, file=path) from error
 
 
 def _csv(text: str, *, file: Path) -> Any:
     tokens, encodings = [], []
-    mend = "write a token, then its numbers, with commas between them"
+    fix = "write a token, then its numbers, with commas between them"
     for line, row in csv_rows(iter(enumerate(text.split("\n"), 1)), file):
         if len(row) == 1:
-            raise DataError(f"there are no numbers behind {row[0][:40]!r}", mend, file=file, line=line)
+            raise DataError(f"there are no numbers behind {row[0][:40]!r}", fix, file=file, line=line)
         try:
             encodings.append([float(x) for x in row[1:]])
         except ValueError as error:
-            raise DataError(f"{error}", mend, file=file, line=line) from None
+            raise DataError(f"{error}", fix, file=file, line=line) from None
         tokens.append(row[0])
     return {"title": file.stem, "tokens": tokens, "encodings": encodings}

@@ -151,8 +151,8 @@ def parse_links(
     for word in text.split():
         match = _LINK.fullmatch(word)
         if match is None:
-            mend = "write links as 0-0 1-2 (sure) or 1?2 (possible), words counted from 0"
-            raise DataError(f"{word!r} is no word link", mend, file=file, line=line)
+            fix = "write links as 0-0 1-2 (sure) or 1?2 (possible), words counted from 0"
+            raise DataError(f"{word!r} is no word link", fix, file=file, line=line)
         link = int(match[1]), int(match[3])
         if link[0] >= source_words or link[1] >= target_words:
             problem = f"the link {word!r} points outside: {source_words} source and {target_words} target words"
@@ -191,11 +191,11 @@ def _sample_spec(spec: str) -> tuple[str, Split, int]:
     name, split, count = parts.group("name", "split", "count") if parts else (spec, None, None)
     split = "train" if split is None else split
     if name != "english-spanish":
-        mend = nearest(name, ["english-spanish"]) or "there is one: sample:english-spanish"
-        raise DataError(f"there is no built-in sample {name!r}", mend, file=spec)
+        fix = nearest(name, ["english-spanish"]) or "there is one: sample:english-spanish"
+        raise DataError(f"there is no built-in sample {name!r}", fix, file=spec)
     if split not in _SAMPLE_SIZES:
-        mend = nearest(split, _SAMPLE_SIZES) or "its parts are train, valid and test"
-        raise DataError(f"the sample has no part {split!r}", mend, file=spec)
+        fix = nearest(split, _SAMPLE_SIZES) or "its parts are train, valid and test"
+        raise DataError(f"the sample has no part {split!r}", fix, file=spec)
     if count is not None and not re.fullmatch("[1-9][0-9]{0,8}", count):
         raise DataError(
             f"{count!r} is no number of sentences", "write e.g. sample:english-spanish/train:30000", file=spec

@@ -262,18 +262,18 @@ def _read_index(folder: Path) -> _Index | None:
     path = folder / "index.json"
     if not path.exists():
         return None
-    mend = _ANEW.format(folder)
-    text = read_file(path, error=FolderError, mend=mend)
-    data, about = parse_json(text, file=path, error=FolderError, mend=mend), "this is no index of token shards: "
-    index: _Index = checked(_Index, data, file=path, about=about, mend=mend)
+    fix = _ANEW.format(folder)
+    text = read_file(path, error=FolderError, fix=fix)
+    data, about = parse_json(text, file=path, error=FolderError, fix=fix), "this is no index of token shards: "
+    index: _Index = checked(_Index, data, file=path, about=about, fix=fix)
     if set(index.parts) != set(PARTS):
-        raise FolderError(f"its parts are {given(sorted(index.parts))}, not {' and '.join(PARTS)}", mend, file=path)
+        raise FolderError(f"its parts are {given(sorted(index.parts))}, not {' and '.join(PARTS)}", fix, file=path)
     for name, part in index.parts.items():
         for number, (file, _) in enumerate(part.shards):
             if file != shard_file(name, number):
-                raise FolderError(f"parts.{name}.shards.{number}: {given(file)} is no name of a shard", mend, file=path)
+                raise FolderError(f"parts.{name}.shards.{number}: {given(file)} is no name of a shard", fix, file=path)
         if len(part.sums) not in (0, len(part.shards)):
-            raise FolderError(f"parts.{name}.sums: there are not as many as shards", mend, file=path)
+            raise FolderError(f"parts.{name}.sums: there are not as many as shards", fix, file=path)
         if part.tokens != sum(count for _, count in part.shards):
-            raise FolderError(f"parts.{name}.tokens = {part.tokens:,} are not those of its shards", mend, file=path)
+            raise FolderError(f"parts.{name}.tokens = {part.tokens:,} are not those of its shards", fix, file=path)
     return index

@@ -53,8 +53,8 @@ def read_text(files: Sequence[str], column: Column | None = None) -> list[str]:
     """
     for file in files:
         if (form := form_of(Path(file))) in _MARKED:
-            mend = "write its text alone into a file, or a column of JSON lines, CSV or Parquet"
-            raise DataError(f"a {form} file holds names and marks that are no words of its text", mend, file=file)
+            fix = "write its text alone into a file, or a column of JSON lines, CSV or Parquet"
+            raise DataError(f"a {form} file holds names and marks that are no words of its text", fix, file=file)
     pieces = read_pieces(files, column=column)
     return [part for piece in pieces for line in piece.text.split("\n") for part in _parts(line)]
 

@@ -63,8 +63,8 @@ def check_fields(config: Mapping[str, Any], family: str) -> None:
         if wanted is not None and value not in wanted:
             raise ConfigError(f"{name} is {value!r}, here it is {wanted[0]!r}", "take a model without it")
         if name not in known and wanted is None and not name.startswith("_") and value not in _NOTHING:
-            mend = "take a model without it; if it changes no number, take it out of the configuration"
-            raise ConfigError(f"{name} is {value!r}, which is not known here", mend)
+            fix = "take a model without it; if it changes no number, take it out of the configuration"
+            raise ConfigError(f"{name} is {value!r}, which is not known here", fix)
     _check_windows(config, family)
 
 

@@ -36,8 +36,8 @@ def read_vectors(file: str | os.PathLike[str]) -> tuple[list[str], Float[Tensor,
     """
     path = Path(file)
     if form_of(path) == ".bin":
-        mend = "write it as text, e.g. with gensim's load_word2vec_format(FILE, binary=True) and save_word2vec_format"
-        raise DataError("a .bin file holds vectors in binary form, which is not read", mend, file=file)
+        fix = "write it as text, e.g. with gensim's load_word2vec_format(FILE, binary=True) and save_word2vec_format"
+        raise DataError("a .bin file holds vectors in binary form, which is not read", fix, file=file)
     places: dict[str, int] = {}
     rows: list[np.ndarray] = []
     with open_file(path) as stream:

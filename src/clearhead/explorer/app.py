@@ -58,7 +58,7 @@ def explorer(glass: Glass, secret: str, port: int) -> FastAPI:
         return response
 
     @app.exception_handler(ClearheadError)
-    async def mendable(_: Request, error: ClearheadError) -> Response:
+    async def fixable(_: Request, error: ClearheadError) -> Response:
         return JSONResponse({"error": str(error)}, 422)
 
     @app.exception_handler(RequestValidationError)
@@ -97,7 +97,7 @@ class _Worker:
 
     async def do(self, work: Callable[[], Any]) -> Response:
         if self._waiting >= _WAITING:
-            return JSONResponse({"error": "too many questions wait\n  mend: ask again in a moment"}, 503)
+            return JSONResponse({"error": "too many questions wait\n  fix: ask again in a moment"}, 503)
         self._waiting += 1
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._thread, lambda: _json(work()))
@@ -110,8 +110,8 @@ def _json(found: Any) -> Response:
     try:
         return JSONResponse(found)
     except ValueError:  # JSON knows neither infinities nor what is no number
-        problem, mend = "the model's numbers have become infinite, or none at all", "take the last change back"
-        raise ClearheadError(problem, mend) from None
+        problem, fix = "the model's numbers have become infinite, or none at all", "take the last change back"
+        raise ClearheadError(problem, fix) from None
 
 
 def _refused(request: Request, secret: str, hosts: set[str]) -> Response | None:

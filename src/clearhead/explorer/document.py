@@ -110,8 +110,8 @@ def weight(trace: Trace, wanted: Wanted) -> Tensor:
     """
     known = {} if trace.module is None else dict(tensors(trace.module))
     if wanted.path not in known:
-        mend = nearest(wanted.path, known) or "take one of its formulas"
-        raise NotSeenError(f"the model has no tensor {wanted.path!r}", mend)
+        fix = nearest(wanted.path, known) or "take one of its formulas"
+        raise NotSeenError(f"the model has no tensor {wanted.path!r}", fix)
     x = known[wanted.path].detach()
     return _window(x if x.ndim > 1 else x.reshape(1, -1), wanted)
 

@@ -163,7 +163,7 @@ class ChatTemplate:
             said = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
             raise self._wrong(f"it ended the process that renders it ({said})", "make it simpler") from None
         if "error" in answer:
-            raise self._wrong(answer["error"], "mend the template, or the conversation it refuses")
+            raise self._wrong(answer["error"], "fix the template, or the conversation it refuses")
         texts: list[Written] = answer["texts"]
         return texts
 
@@ -203,8 +203,8 @@ class ChatTemplate:
         used = {c for text in texts for c in text if c >= chr(_PRIVATE[0])}
         return [chr(code) for code in _PRIVATE if chr(code) not in used][:2]
 
-    def _wrong(self, problem: str, mend: str) -> ConfigError:
-        return ConfigError(f"the chat template cannot be used: {problem}", mend, file=self._file)
+    def _wrong(self, problem: str, fix: str) -> ConfigError:
+        return ConfigError(f"the chat template cannot be used: {problem}", fix, file=self._file)
 
 
 def _text(written: Written) -> str:

@@ -33,6 +33,6 @@ def recipe(task: str, name: str | None = None) -> RunConfig:
     known = RECIPES[task]
     name = name or next(iter(known))
     if name not in known:
-        mend = nearest(name, known) or f"the recipes of {task} are {', '.join(known)}"
-        raise ConfigError(f"there is no recipe {name!r} for {task}", mend)
+        fix = nearest(name, known) or f"the recipes of {task} are {', '.join(known)}"
+        raise ConfigError(f"there is no recipe {name!r} for {task}", fix)
     return known[name]()

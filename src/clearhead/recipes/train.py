@@ -54,7 +54,7 @@ def train(
         options: override both: `max_steps=500, arch={"layers": 2}`; `base="models/mine"` begins with a trained model.
 
     Raises:
-        ClearheadError: files, place or options cannot be used; the message names the mend.
+        ClearheadError: files, place or options cannot be used; the message names the fix.
     """
     folder, session = Folder(out), Session(resume, quiet)
     begun = folder if resume and is_begun(folder) else None
@@ -85,7 +85,7 @@ def preview(
     """What `train` would be given with the same arguments: records, counts, lengths, one pair as the loss sees it.
 
     Raises:
-        ClearheadError: files or options cannot be used; the message names the mend.
+        ClearheadError: files or options cannot be used; the message names the fix.
     """
     configuration = configure(task, recipe=recipe, config=config, options=options)
     return task_class(task).preview(_names(files), configuration, valid=_names(valid))
@@ -102,7 +102,7 @@ def configure(
     """The whole configuration of a run; of one that was `begun` what it was begun with, where nothing else is given.
 
     Raises:
-        ConfigError: an option is unknown or impossible; the message names it, its value and the mend.
+        ConfigError: an option is unknown or impossible; the message names it, its value and the fix.
     """
     kind = config_class(task)
     from_file = {} if config is None else _saved(check_name(config))
@@ -157,7 +157,7 @@ def _saved(path: Path) -> dict[str, Any]:
         run: dict[str, Any] = Folder(path).part("run", dict[str, Any], "a model")
         return run
     text = read_file(path, error=ConfigError, missing="name an existing TOML file")
-    return parse_toml(text, file=path, error=ConfigError, mend="see https://toml.io for its form")
+    return parse_toml(text, file=path, error=ConfigError, fix="see https://toml.io for its form")
 
 
 def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> ConfigError:
@@ -177,8 +177,8 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> C
         known = _fields(kind, family)
         if family and where in _fields(kind, None):
             return ConfigError(f"a model of family {family} has no {where}", "leave it out, or choose another family")
-        mend = nearest(where, known) or nearest(where.split(".")[-1], [k.split(".")[-1] for k in known])
-        return ConfigError(f"there is no option {where!r}", mend or f"the options are {', '.join(known)}")
+        fix = nearest(where, known) or nearest(where.split(".")[-1], [k.split(".")[-1] for k in known])
+        return ConfigError(f"there is no option {where!r}", fix or f"the options are {', '.join(known)}")
     message = first["msg"].removeprefix("Value error, ")
     value = "" if isinstance(first["input"], Mapping) else f" = {given(first['input'])}"
     return ConfigError(f"{where or 'the configuration'}{value}: {message}", f"correct {where or 'it'}")

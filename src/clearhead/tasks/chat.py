@@ -173,7 +173,7 @@ class Chat(LanguageModel):
             module = fitted(folder, arch, beside)
         merge(module)
         path = folder.path / _TEMPLATE
-        source = read_file(path, error=FolderError, missing=_WHOLE, mend=_WHOLE, most=_LONGEST)
+        source = read_file(path, error=FolderError, missing=_WHOLE, fix=_WHOLE, most=_LONGEST)
         return cls(module, tokenizer, folder, _template(source, tokenizer, path))
 
     # Answering -------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def rows_of(
     learned = [[token for token, own in zip(chat.ids, chat.learned, strict=True) if own] for chat in chats]
     for rows_, what in (([chat.ids for chat in chats], f"the {name} chats"), (learned, f"the {name} answers")):
         for remark in unknown_share(rows_, specials.unk, what):
-            say(f"remark: {remark}")
+            say(f"note: {remark}")
     if part.cut:
         lost = f", {part.dropped:,} of them dropped: no answer is left" if part.dropped else ""
         what = f"{name} chat is" if part.cut == 1 else f"{name} chats are"

@@ -47,8 +47,8 @@ def examine(
         ConfigError: the model has no heads, or not every weight is a finite number.
     """
     if not all(weight.isfinite().all() for weight in model.module.parameters()):
-        mend = "take an intact copy of the model, or train again"
-        raise ConfigError("nothing can be measured: not every weight is a finite number", mend)
+        fix = "take an intact copy of the model, or train again"
+        raise ConfigError("nothing can be measured: not every weight is a finite number", fix)
     traces = []
     for example in examples:
         # All that a pass shows would be gigabytes for a few hundred texts: what is read here is kept.

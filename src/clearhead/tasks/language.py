@@ -115,7 +115,7 @@ class LanguageModel(TextInside):
                 raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
         for name, tokens in parts.items():
             for remark in unknown_share([tokens[:_COUNTED]], tokenizer.specials.unk, f"the {name} part's beginning"):
-                session.say(f"remark: {remark}")
+                session.say(f"note: {remark}")
         module = begin(config, tokenizer, base)
         parameters = sum(p.numel() for p in module.parameters())
         session.say(
@@ -355,7 +355,7 @@ class LanguageModel(TextInside):
         if precision == "float32":  # which is always measured
             _say_empty(empty, say)
             for remark in unknown_share(read, self.tokenizer.specials.unk, "these texts"):
-                say(f"remark: {remark}")
+                say(f"note: {remark}")
         how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
         return {
             "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),

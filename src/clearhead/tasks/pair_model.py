@@ -145,7 +145,7 @@ class PairModel(PairInside, ABC):
         try:
             judged = self._judge(pairs, beam=4, lowercase=small)
         except MissingError as missing:
-            session.say(f"remark: what it writes was not compared: {missing}")
+            session.say(f"note: what it writes was not compared: {missing}")
             return {}
         session.say(f"validation, written with {how}: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
         return judged
@@ -284,7 +284,7 @@ class PairModel(PairInside, ABC):
             for remark in unknown_share(
                 tokenizer.encode([getattr(p, side) for p in pairs]), tokenizer.specials.unk, f"these {side}s"
             ):
-                say(f"remark: {remark}")
+                say(f"note: {remark}")
         scores: dict[str, Any] = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
         for arithmetic in dict.fromkeys((precision, "float32")):
             judged = self._judge(

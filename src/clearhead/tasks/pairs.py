@@ -174,7 +174,7 @@ def _read(
         say(f"validation: {line}")
     say(f"{len(pairs):,} pairs to train on, {len(held_out):,} for validation")
     if shared := overlap(pairs, held_out):
-        say(f"remark: {shared:,} validation sources stand in the training pairs too; validation will look too good")
+        say(f"note: {shared:,} validation sources stand in the training pairs too; validation will look too good")
     return pairs, held_out
 
 
@@ -194,7 +194,7 @@ def _job(
         specials = tokenizers.source.specials, tokenizers.target.specials
         for rows, side, special in ((src, "sources", specials[0]), (tgt, "targets", specials[1])):
             for remark in unknown_share(rows, special.unk, f"the {name} {side}"):
-                say(f"remark: {remark}")
+                say(f"note: {remark}")
         made = PairSet(src, tgt, config.arch.max_len, specials, recut=recut)
         if made.dropped:
             say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")

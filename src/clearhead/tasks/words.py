@@ -421,7 +421,7 @@ def _job(
         )
         raise DataError(problem, "bring more text, or lower --vocabulary.min-count")
     if not sets[1].has_pairs:
-        say("remark: no line for validation has two known words: the lines of training are taken")
+        say("note: no line for validation has two known words: the lines of training are taken")
         sets = sets[0], corpus(train, config.seed + 1)
     words = tokenizer.vocab_size - _FIRST
     say(f"{len(train):,} lines, {len(sets[0].ids):,} words of {words:,} kinds; {len(valid):,} lines for validation")

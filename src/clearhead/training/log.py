@@ -65,8 +65,8 @@ def read_metrics(folder: Folder) -> list[dict[str, Any]]:
     found = []
     for number, line in enumerate(lines[:-1], 1):
         if line.strip("\0"):  # which a power cut may leave in place of text
-            report = parse_json(line, file=path, line=number, error=FolderError, mend=_REPORTS)
-            checked(_Report, report, file=path, line=number, mend=_REPORTS)
+            report = parse_json(line, file=path, line=number, error=FolderError, fix=_REPORTS)
+            checked(_Report, report, file=path, line=number, fix=_REPORTS)
             found.append(report)
     return found
 

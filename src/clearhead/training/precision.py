@@ -154,7 +154,7 @@ def _in_turns(trial: _Trial, passes: int, cost: float) -> tuple[float, float] | 
 def slower(precision: str, device: str = "cpu") -> str:
     """A remark where a person chose bfloat16 on a machine that is slower in it; else ""."""
     remark = bfloat16_remark(device) if precision == "bfloat16" else ""
-    return remark and f"remark: {remark}; --training.precision float32 is faster"
+    return remark and f"note: {remark}; --training.precision float32 is faster"
 
 
 def choose_compiling(

@@ -73,11 +73,11 @@ class Reporter:
         first, end = self._after_first
         return f"  left {_clock((time.monotonic() - end) / (step - first) * (self._total - step))}"
 
-    def evaluation(self, step: int, numbers: Mapping[str, float], best: bool, remark: str = "") -> None:
-        """The numbers of an evaluation, marked if it is the best so far; a remark behind them."""
+    def evaluation(self, step: int, numbers: Mapping[str, float], best: bool, note: str = "") -> None:
+        """The numbers of an evaluation, marked if it is the best so far; a note behind them."""
         text = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
         mark = "  (best so far)" if best else ""
-        self.say(f"step {step}/{self._total}  validation: {text}{mark}{remark and f'  {remark}'}")
+        self.say(f"step {step}/{self._total}  validation: {text}{mark}{note and f'  {note}'}")
 
 
 def _clock(seconds: float) -> str:

@@ -27,7 +27,7 @@ from clearhead.training.optim import load_state_tensors, state_tensors
 __all__ = ["FILE", "Position", "load_state", "save_state"]
 
 FILE = "training/state.safetensors"
-_MEND = "resume with the folder's own files, or train into another folder"
+_FIX = "resume with the folder's own files, or train into another folder"
 _Precision: TypeAlias = Annotated[str, Field(pattern="^(float32|bfloat16)$")]
 
 
@@ -91,7 +91,7 @@ def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.O
     except (LookupError, RuntimeError, ValueError, TypeError) as error:
         raise FolderError(
             f"this state does not belong to the model in config.json ({error})",
-            _MEND,
+            _FIX,
             file=folder.path / FILE,
         ) from error
     return position
@@ -104,11 +104,11 @@ def _position(text: str, folder: Folder) -> Position:
         FolderError: a field is not what it must be.
     """
     file = folder.path / FILE
-    data = checked(dict[str, Any], parse_json(text, file=file, error=FolderError, mend=_MEND), file=file, mend=_MEND)
+    data = checked(dict[str, Any], parse_json(text, file=file, error=FolderError, fix=_FIX), file=file, fix=_FIX)
     known = {f.name: data[f.name] for f in fields(Position) if f.name in data}
     if isinstance(health := known.get("health"), dict):
         known["health"] = {f.name: health[f.name] for f in fields(Health) if f.name in health}
-    position: Position = checked(Position, known, file=file, mend=_MEND)
+    position: Position = checked(Position, known, file=file, fix=_FIX)
     for wrong, problem in (
         (
             position.threads > _most_threads(),
@@ -121,7 +121,7 @@ def _position(text: str, folder: Folder) -> Position:
         ),
     ):
         if wrong:
-            raise FolderError(problem, _MEND, file=file)
+            raise FolderError(problem, _FIX, file=file)
     return position
 
 

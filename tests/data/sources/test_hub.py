@@ -47,7 +47,7 @@ def values(spec: str, columns: list[Column | None] = PAIR) -> list[tuple[str, ..
 def error(spec: str, columns: list[Column | None] = PAIR) -> DataError:
     with pytest.raises(DataError) as caught:
         values(spec, columns)
-    assert caught.value.mend and str(caught.value).startswith(spec)
+    assert caught.value.fix and str(caught.value).startswith(spec)
     return caught.value
 
 
@@ -83,7 +83,7 @@ def test_synonyms_and_nulls(tmp_path: Path) -> None:
 
 def test_splits(tmp_path: Path) -> None:
     here = folder(tmp_path / "a", train=BOOKS, test=BOOKS)
-    assert "there is no split 'trian'; there are 'train', 'test'\n  mend: did you mean 'train'?" in str(
+    assert "there is no split 'trian'; there are 'train', 'test'\n  fix: did you mean 'train'?" in str(
         error(f"hub:{here},split=trian")
     )
     one = folder(tmp_path / "b", test=BOOKS[:2])
@@ -91,7 +91,7 @@ def test_splits(tmp_path: Path) -> None:
     folder(one, validation=BOOKS)
     caught = error(f"hub:{one}")
     assert "does not say which split is meant; there are 'validation', 'test'" in caught.problem
-    assert caught.mend == "add e.g. ,split=validation"
+    assert caught.fix == "add e.g. ,split=validation"
 
 
 def test_configs(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_configs(tmp_path: Path) -> None:
     assert len(values(f"hub:{here},config=de-films")) == 2
     caught = error(f"hub:{here}")
     assert "does not say which config is meant; there are 'de-books', 'de-films'" in caught.problem
-    assert caught.mend == "add e.g. ,config=de-books"
-    assert "did you mean 'de-films'" in error(f"hub:{here},config=films").mend
+    assert caught.fix == "add e.g. ,config=de-books"
+    assert "did you mean 'de-films'" in error(f"hub:{here},config=films").fix
 
 
 def test_damaged_files(tmp_path: Path) -> None:
@@ -116,19 +116,19 @@ def test_damaged_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("hub:", "the data set has no name\n  mend: write hub:NAME,config=CONFIG,split=SPLIT,rows=COUNT"),
-        ("hub:a/b,splt=x", "'splt=x' is nothing that can be said of a data set\n  mend: did you mean 'split'?"),
+        ("hub:", "the data set has no name\n  fix: write hub:NAME,config=CONFIG,split=SPLIT,rows=COUNT"),
+        ("hub:a/b,splt=x", "'splt=x' is nothing that can be said of a data set\n  fix: did you mean 'split'?"),
         ("hub:a/b,split=", "'split=' is nothing that can be said"),
         ("hub:a/b,rows=1,rows=2", "'rows=2' is nothing that can be said"),
         ("hub:a/b,rows=0", "'0' is no number of rows"),
         ("hub:./no-such", "there is no such folder"),
         (f"hub:{__file__}", "this is a file, a folder was wanted"),
-        ("hub:pandas", "'pandas' is a form of files, no data set\n  mend: give a folder of files"),
+        ("hub:pandas", "'pandas' is a form of files, no data set\n  fix: give a folder of files"),
         ("hub:JSON", "'JSON' is a form of files, no data set"),
         ("hub:~nobody-of-this-name/books", "the folder cannot be found"),
         ("hub:hf://datasets/pandas", "there is no such folder"),
         ("hub:books/../pandas", "there is no such folder"),
-        ("hub:owner/books", "switched off (HF_HUB_OFFLINE)\n  mend: unset HF_HUB_OFFLINE, or give a folder"),
+        ("hub:owner/books", "switched off (HF_HUB_OFFLINE)\n  fix: unset HF_HUB_OFFLINE, or give a folder"),
     ],
 )
 def test_bad_names(spec: str, said: str) -> None:
@@ -224,7 +224,7 @@ def test_a_name_of_the_hub_is_never_a_folder_here(tmp_path: Path, monkeypatch: p
     folder(folder(tmp_path / "owner") / "books", train=[ROW])
     caught = error("hub:owner/books")
     assert caught.problem == "'owner/books' is a folder here too"
-    assert "write hub:./owner/books" in caught.mend
+    assert "write hub:./owner/books" in caught.fix
 
 
 @pytest.mark.parametrize("named", ["../secret.jsonl", "{}/secret.jsonl", "part/../../secret.jsonl"])
@@ -281,4 +281,4 @@ def test_the_library_is_quiet_and_then_as_before(tmp_path: Path, monkeypatch: py
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    assert error("hub:a/b").mend == 'pip install "clearhead[data]"'
+    assert error("hub:a/b").fix == 'pip install "clearhead[data]"'

@@ -28,7 +28,7 @@ def write(path: Path, text: str | bytes) -> Path:
 def error(files: list[Path], config: DataConfig = DEFAULT) -> DataError:
     with pytest.raises(DataError) as caught:
         read_pairs(files, config)
-    assert caught.value.mend
+    assert caught.value.fix
     return caught.value
 
 
@@ -71,7 +71,7 @@ def test_columns_are_the_two_files(tmp_path: Path) -> None:
     assert read_pairs(files, DataConfig(source=2, target=1))[0] == [Pair("eins", "one")]
     caught = error(files, DataConfig(links=3))
     assert "2 columns, at least 3 are wanted" in str(caught)
-    assert caught.mend == f"{files[0]} is column 1, {files[1]} column 2"
+    assert caught.fix == f"{files[0]} is column 1, {files[1]} column 2"
     assert "no header line" in str(error(files, DataConfig(source="en", target="de")))
 
 
@@ -98,7 +98,7 @@ def test_the_longer_file_is_named_with_its_line(tmp_path: Path, turned: bool) ->
     caught = error([short, long] if turned else [long, short])
     assert (caught.file, caught.line) == (long, 3)
     assert f"{short} ends after line 2" in caught.problem
-    assert "as many lines" in caught.mend
+    assert "as many lines" in caught.fix
     empty = write(tmp_path / "a.fr", "")
     assert f"{empty} is empty" in error([long, empty]).problem
 
@@ -109,7 +109,7 @@ def test_an_odd_number_of_files(tmp_path: Path) -> None:
         caught = error(given_files, config)
         assert caught.file == files[2]
         assert f"two by two, the source first; {len(given_files)} given" in caught.problem
-        assert "train.en train.de" in caught.mend
+        assert "train.en train.de" in caught.fix
 
 
 def test_bad_files(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_bad_files(tmp_path: Path) -> None:
     caught = error([good, bad])
     assert (caught.file, caught.line) == (bad, 2)
     assert "not UTF-8" in caught.problem
-    assert "no such file\n  mend: did you mean 'a.de'" in str(error([good, tmp_path / "a.dee"]))
+    assert "no such file\n  fix: did you mean 'a.de'" in str(error([good, tmp_path / "a.dee"]))
     assert "no record" in str(error([write(tmp_path / "b.en", ""), write(tmp_path / "b.de", "")]))
     with pytest.raises(DataError, match="no file of lines"):
         read_pairs([str(good), "sample:english-spanish"], DataConfig(parallel=True))

@@ -30,7 +30,7 @@ def values(path: Path, columns: list[Column | None] = PAIR) -> list[tuple[str, .
 def error(path: Path, columns: list[Column | None] = PAIR) -> DataError:
     with pytest.raises(DataError) as caught:
         values(path, columns)
-    assert caught.value.mend and str(path) in str(caught.value)
+    assert caught.value.fix and str(path) in str(caught.value)
     return caught.value
 
 
@@ -83,9 +83,9 @@ STRUCT = {"t": pa.array([{"en": "a", "de": "b"}, None]), "n": pa.array([1.5, 2.5
         (
             ["t.en", "t.fr"],
             None,
-            "there is no column 't.fr'; the file has 't.en', 't.de', 'n', 's'\n  mend: did you mean",
+            "there is no column 't.fr'; the file has 't.en', 't.de', 'n', 's'\n  fix: did you mean",
         ),
-        (["t", "s"], None, "the column 't' is a struct, strings are wanted\n  mend: ask for 't.en' or 't.de'"),
+        (["t", "s"], None, "the column 't' is a struct, strings are wanted\n  fix: ask for 't.en' or 't.de'"),
         (["n", "s"], None, "the column 'n' is of type double, strings are wanted"),
         (["s", "s"], 2, "the value of 's' is null"),
         (["t.en", "t.de"], 2, "the value of 't.en' is null"),
@@ -108,7 +108,7 @@ def test_damage(tmp_path: Path) -> None:
     records = read_records(path, PAIR, wanted=WANTED)
     assert next(records).values == (rows[0], rows[0])  # the first group is whole: reading streams
     caught = error(path)
-    assert "damaged from this row on" in caught.problem and "fetch or write it anew" in caught.mend
+    assert "damaged from this row on" in caught.problem and "fetch or write it anew" in caught.fix
     assert caught.line is not None and 1025 <= caught.line <= 1501
     path.write_bytes(data[:-1000])
     assert "not a Parquet file, or a damaged one" in str(error(path))
@@ -126,5 +126,5 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path = write(tmp_path / "a.parquet", {"a": ["x"], "b": ["y"]})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     caught = error(path)
-    assert caught.mend == 'pip install "clearhead[data]"'
+    assert caught.fix == 'pip install "clearhead[data]"'
     assert "reading Parquet needs pyarrow" in caught.problem

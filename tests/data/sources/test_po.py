@@ -65,7 +65,7 @@ def read(path: Path, columns: list[Column | None] = PAIR) -> list[tuple[int, tup
 def error(path: Path, columns: list[Column | None] = PAIR) -> DataError:
     with pytest.raises(DataError) as caught:
         read(path, columns)
-    assert caught.value.mend and str(path) in str(caught.value)
+    assert caught.value.fix and str(path) in str(caught.value)
     return caught.value
 
 
@@ -118,10 +118,10 @@ def test_bad_files(tmp_path: Path, text: str, line: int | None, said: str) -> No
 
 def test_text_of_another_encoding(tmp_path: Path) -> None:
     caught = error(write(tmp_path / "de.po", b'msgid "a"\nmsgstr "\xe4"\n'))
-    assert caught.line == 2 and "iconv -f latin1" in caught.mend
+    assert caught.line == 2 and "iconv -f latin1" in caught.fix
 
 
 def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "polib", None)
     caught = error(write(tmp_path / "de.po", ENTRIES))
-    assert caught.mend == 'pip install "clearhead[data]"'
+    assert caught.fix == 'pip install "clearhead[data]"'

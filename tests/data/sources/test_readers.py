@@ -39,7 +39,7 @@ def values(path: Path, columns: list[Column | None] = PAIR, **options: object) -
 def error(path: Path, columns: list[Column | None] = PAIR, **options: object) -> DataError:
     with pytest.raises(DataError) as caught:
         values(path, columns, **options)
-    assert caught.value.mend
+    assert caught.value.fix
     assert str(path) in str(caught.value)
     return caught.value
 
@@ -183,13 +183,13 @@ def test_columns_by_position_and_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "columns", "header", "line", "said"),
     [
-        ("english\tspanish\na\tb\n", ["englsh", 2], None, 1, "'english', 'spanish'\n  mend: did you mean 'english'?"),
+        ("english\tspanish\na\tb\n", ["englsh", 2], None, 1, "'english', 'spanish'\n  fix: did you mean 'english'?"),
         ("a\ta\nb\tc\n", ["a", 2], None, 1, "more than once"),
         ("\n\na\tb\nc\td\n", ["x", 2], None, 3, "no column 'x'"),
         ("a\tb\n", ["a", 2], False, None, "no header line"),
         ("a\tb\n", [0, 2], None, None, "positions count from 1"),
         ("a\tb\n", [2, None], None, None, "column 2 is asked for, and is also the default of the second value"),
-        ("a\tb\n\nc d\n", PAIR, None, 3, "the line has 1 column, at least 2 are wanted\n  mend: put one TAB"),
+        ("a\tb\n\nc d\n", PAIR, None, 3, "the line has 1 column, at least 2 are wanted\n  fix: put one TAB"),
         ("a\tb\n", [1, 2, None], None, 1, "2 columns, at least 3 are wanted"),
         ("", PAIR, None, None, "no record"),
         ("\n \n\t\n", PAIR, None, None, "no record"),
@@ -211,7 +211,7 @@ def test_bad_tables(
         ('a,b\n\n"c\nd\n",e\nf,"g\nh\n', 6, "unexpected end of data"),
         ('a,b\n"c"d,e\n', 2, "expected after"),
         ("a,b\nc\rd,e\n", 2, "new-line character"),
-        ('"a\nb",c\nd;e\n', 3, "1 column, at least 2 are wanted\n  mend: put a comma"),
+        ('"a\nb",c\nd;e\n', 3, "1 column, at least 2 are wanted\n  fix: put a comma"),
     ],
 )
 def test_bad_csv(tmp_path: Path, text: str, line: int, said: str) -> None:
@@ -326,7 +326,7 @@ def test_a_quoted_tsv_is_read_back(rows: list[tuple[str, str]]) -> None:
 def test_a_bad_quote_names_the_line_where_its_record_starts(tmp_path: Path) -> None:
     caught = error(write(tmp_path / "a.tsv", '# x\na\tb\n"c\nd\te\n'), quoted=True, comment="#")
     assert caught.line == 3
-    assert "not valid quoted TSV" in str(caught) and "no --data.quoted" in caught.mend
+    assert "not valid quoted TSV" in str(caught) and "no --data.quoted" in caught.fix
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.txt", "a.csv"])
@@ -418,7 +418,7 @@ GOOD = '{"source": "a", "target": "b"}\n'
             "which keys hold source and target; this object has 'a', 'b', 'c'",
         ),
         ('{"a": "x", "b": 5}\n', PAIR, 1, "no telling"),
-        ('{"a": "x", "b": 5}\n', PAIR, 1, "mend: name the columns: --data.source KEY --data.target KEY"),
+        ('{"a": "x", "b": 5}\n', PAIR, 1, "fix: name the columns: --data.source KEY --data.target KEY"),
         (GOOD + '{"source": 5, "target": "b"}\n', PAIR, 2, "the value of 'source' is a number, a string was wanted"),
         (GOOD, [3, 1], 1, "there is no column 3"),
         ('{"t": {"en": "a", "de": "b"}}\n', ["t.en", "t.fr"], 1, "no key 't.fr'; this object has 't.en', 't.de'"),
@@ -444,7 +444,7 @@ def test_bad_json(tmp_path: Path, text: str, columns: list[Column | None], line:
             "a.tsv",
             b"a\tb\nni\xf1o\tc\n",
             2,
-            "byte 3 of the line (0xf1) is not UTF-8\n  mend: save the file as UTF-8, e.g. `iconv -f latin1",
+            "byte 3 of the line (0xf1) is not UTF-8\n  fix: save the file as UTF-8, e.g. `iconv -f latin1",
         ),
         ("a.tsv", b"\xef\xbb\xbfa\xf1\n", 1, "byte 5 of the line"),
         ("a.csv", b'a,"b\nc\xf1",d\n', 2, "byte 2 of the line"),
@@ -482,14 +482,14 @@ def test_damaged_packing(tmp_path: Path, packing: str) -> None:
 def test_bad_names(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", "a\tb\n")
     (tmp_path / "folder.tsv").mkdir()
-    assert "there is no such file\n  mend: did you mean 'train.tsv'" in str(error(tmp_path / "trian.tsv"))
+    assert "there is no such file\n  fix: did you mean 'train.tsv'" in str(error(tmp_path / "trian.tsv"))
     assert "check the name" in str(error(tmp_path / "0123456789"))
     assert "cannot be read either" in str(error(tmp_path / "nowhere" / "train.tsv"))
     assert "this is a folder" in str(error(tmp_path / "folder.tsv"))
     assert "this is a folder" in str(error(tmp_path))
     assert "cannot be read" in str(error(tmp_path / "train.tsv" / "x.tsv"))
     assert "cannot be read" in str(error(tmp_path / "a\0.tsv"))
-    assert "'.docx' names no known form\n  mend: give it one of .tsv .txt .csv .jsonl .ndjson .parquet .po .tmx" in str(
+    assert "'.docx' names no known form\n  fix: give it one of .tsv .txt .csv .jsonl .ndjson .parquet .po .tmx" in str(
         error(write(tmp_path / "a.docx", "a\tb\n"))
     )
     alone = str(error(write(tmp_path / "train.en", "a\n"), wanted=WANTED))

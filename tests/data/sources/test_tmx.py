@@ -38,7 +38,7 @@ def values(path: Path, columns: list[Column | None] = PAIR) -> list[tuple[str, .
 def error(path: Path, columns: list[Column | None] = PAIR) -> DataError:
     with pytest.raises(DataError) as caught:
         values(path, columns)
-    assert caught.value.mend and str(path) in str(caught.value)
+    assert caught.value.fix and str(path) in str(caught.value)
     return caught.value
 
 
@@ -81,7 +81,7 @@ def test_one_language_told_and_positions(tmp_path: Path) -> None:
     [
         (PAIR, 5, "here begins a third language; there are 'en', 'de', 'fr'"),
         (["en", None], 5, "third language"),
-        (["en", "dee"], None, "no unit is in 'dee'; the languages are 'en', 'de', 'fr'\n  mend: did you mean 'de'?"),
+        (["en", "dee"], None, "no unit is in 'dee'; the languages are 'en', 'de', 'fr'\n  fix: did you mean 'de'?"),
         ([3, "en"], None, "there is no column 3; the languages are 'en', 'de'"),
         ([None, None, None], None, "no language is left for the third value"),
     ],
@@ -168,7 +168,7 @@ def test_entities_are_refused_before_one_is_expanded(tmp_path: Path) -> None:
         path = memory(tmp_path / "a.tmx", unit(en="&i;", de="b"), before=f"<!DOCTYPE tmx [\n{declaration}]>\n")
         caught = error(path)
         assert caught.line == 2
-        assert "declares an entity of its own, 'a'" in caught.problem and "<!ENTITY" in caught.mend
+        assert "declares an entity of its own, 'a'" in caught.problem and "<!ENTITY" in caught.fix
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_entities_are_refused_before_one_is_expanded(tmp_path: Path) -> None:
         (HEADER + unit(en="a", de="b"), 5, "not valid XML (no element found)"),
         (HEADER + unit(en="a & b", de="b") + END, 4, "not valid XML"),
         (HEADER + unit(en="a &b; c", de="b") + END, 4, "not valid XML (undefined entity)"),
-        (HEADER + "<tu>\n<tuv><seg>a</seg></tuv></tu>" + END, 5, "does not say its language\n  mend: write e.g. <tuv"),
+        (HEADER + "<tu>\n<tuv><seg>a</seg></tuv></tu>" + END, 5, "does not say its language\n  fix: write e.g. <tuv"),
         ('\n<xliff version="1.2"></xliff>', 2, "a <tmx> was wanted, this XML begins with <xliff>"),
         ('<?xml version="1.0" encoding="nope"?><tmx/>', 1, "not valid XML"),
         ("one\teins\n", 1, "not valid XML"),

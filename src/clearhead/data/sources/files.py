@@ -134,22 +134,22 @@ def raw_lines(stream: IO[bytes], path: Path | str, stretch: int | None = None) -
         number += begins
         begins = raw.endswith(b"\n")
         if len(raw) > _LONGEST:
-            mend = "write one record a line, each line ended by LF"
-            raise DataError(f"the line has more than {_LONGEST:,} bytes", mend, file=path, line=number)
+            fix = "write one record a line, each line ended by LF"
+            raise DataError(f"the line has more than {_LONGEST:,} bytes", fix, file=path, line=number)
         yield number, raw
 
 
 def mixed_ends(path: Path, line: int) -> DataError:
     """The error of a line that seems to be several, with "\\r" between them."""
-    mend = f"make all line ends alike: `sed 's/\\r$//' {path.name} | tr '\\r' '\\n' > new-{path.name}`"
-    return DataError("carriage returns (CR) within the line seem to end lines, others end in LF", mend, file=path,
+    fix = f"make all line ends alike: `sed 's/\\r$//' {path.name} | tr '\\r' '\\n' > new-{path.name}`"
+    return DataError("carriage returns (CR) within the line seem to end lines, others end in LF", fix, file=path,
                      line=line)  # fmt: skip
 
 
 def damaged(path: Path, error: Exception, line: int) -> DataError:
     """The error of a packed file that cannot be unpacked from this line on."""
-    mend = f"fetch or pack it anew; `{'xz' if path.suffix.lower() == '.xz' else 'gzip'} -t` tests it"
-    return DataError(f"the packed data are damaged or cut off ({error})", mend, file=path, line=line)
+    fix = f"fetch or pack it anew; `{'xz' if path.suffix.lower() == '.xz' else 'gzip'} -t` tests it"
+    return DataError(f"the packed data are damaged or cut off ({error})", fix, file=path, line=line)
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
@@ -208,8 +208,8 @@ def _check_bytes(ahead: bytes, path: Path | str) -> None:
     small, big = ahead[1:2] == b"\0" and b"\n\0" in ahead, ahead[:1] == b"\0" and b"\0\n" in ahead
     if marked or small or big:
         form = "utf-16" if marked else "utf-16le" if small else "utf-16be"
-        mend = f"save the file as UTF-8, e.g. `iconv -f {form} -t utf-8 {Path(path).name} > utf8-{Path(path).name}`"
-        raise DataError("this is not UTF-8: it is written as UTF-16", mend, file=path, line=1)
+        fix = f"save the file as UTF-8, e.g. `iconv -f {form} -t utf-8 {Path(path).name} > utf8-{Path(path).name}`"
+        raise DataError("this is not UTF-8: it is written as UTF-16", fix, file=path, line=1)
 
 
 def _whole(raw: bytes, stream: IO[bytes]) -> bytes:
@@ -224,10 +224,10 @@ def _text(raw: bytes, path: Path, line: int) -> str:
         return raw.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         problem = f"byte {error.start + 1} of the line (0x{raw[error.start]:02x}) is not UTF-8"
-        raise DataError(problem, _encoding_mend(raw, path), file=path, line=line) from None
+        raise DataError(problem, _encoding_fix(raw, path), file=path, line=line) from None
 
 
-def _encoding_mend(raw: bytes, path: Path) -> str:
+def _encoding_fix(raw: bytes, path: Path) -> str:
     if raw.startswith((b"\x1f\x8b", b"\xfd7zXZ")):
         return f"it is packed: let its name end in {'.gz' if raw[0] == 0x1F else '.xz'}"
     return f"save the file as UTF-8, e.g. `iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}`"

@@ -77,7 +77,7 @@ def hub_rows(spec: str) -> Iterator[Mapping[str, object]]:
 
 
 def _text(row: Mapping[str, object], key: str, spec: str, line: int) -> str:
-    # Nobody can mend the nulls of a data set on the hub: they are empty, as an empty cell of a CSV file is a null here.
+    # Nobody can fix the nulls of a data set on the hub: they are empty, as an empty cell of a CSV file is a null here.
     return "" if look_up(row, key, row) is None else text_under(row, key, spec, line)
 
 
@@ -89,8 +89,8 @@ def _parsed(spec: str) -> _Spec:
     for option in options:
         key, _, value = option.partition("=")
         if key not in _OPTIONS or not value or key in given:
-            mend = nearest(key, [o for o in _OPTIONS if o not in given]) or _FORM
-            raise DataError(f"{option!r} is nothing that can be said of a data set", mend, file=spec)
+            fix = nearest(key, [o for o in _OPTIONS if o not in given]) or _FORM
+            raise DataError(f"{option!r} is nothing that can be said of a data set", fix, file=spec)
         given[key] = value
     rows = given.get("rows")
     if rows is not None and not re.fullmatch("[1-9][0-9]{0,11}", rows):
@@ -104,8 +104,8 @@ def _hub_name(name: str, spec: str) -> str:
     if name.isidentifier() and find_spec(f"datasets.packaged_modules.{name.lower()}"):
         raise DataError(f"{name!r} is a form of files, no data set", "give a folder of files: hub:./folder", file=spec)
     if Path(name).is_dir():
-        mend = f"write hub:./{name} for the folder, or give the command in another one for the data set of the hub"
-        raise DataError(f"{name!r} is a folder here too", mend, file=spec)
+        fix = f"write hub:./{name} for the folder, or give the command in another one for the data set of the hub"
+        raise DataError(f"{name!r} is a folder here too", fix, file=spec)
     return name
 
 
@@ -116,16 +116,16 @@ def _folder(name: str, spec: str) -> Path:
             return folder.resolve()
     except (OSError, RuntimeError, ValueError) as error:  # no such home, links in a circle, a NUL in it
         raise DataError(f"the folder cannot be found ({error})", "check its name", file=spec) from None
-    problem, mend = (
+    problem, fix = (
         ("this is a file, a folder was wanted", "give the file by its name, without hub:")
         if folder.exists()
         else ("there is no such folder", "check its name; a data set of the hub has a name like owner/name")
     )
-    raise DataError(problem, mend, file=spec)
+    raise DataError(problem, fix, file=spec)
 
 
 def _rows(asked: _Spec, library: Any) -> Iterator[Mapping[str, object]]:
-    # Whatever the library, the network and the data set's own files can raise here is for the person to mend.
+    # Whatever the library, the network and the data set's own files can raise here is for the person to fix.
     try:
         builder = library.load_dataset_builder(asked.name, asked.config)
     except Exception as error:
@@ -155,12 +155,12 @@ def _check_plain(builder: Any, asked: _Spec) -> None:
     """Whether the library would read plain data with it, of the data set's own files alone."""
     reader = type(builder).__module__.rpartition(".")[2]
     if reader not in _READERS:
-        mend = "give a data set of JSON lines, CSV, Parquet or text"
-        raise DataError(f"its files would be read as {reader!r}, which is not done here", mend, file=asked.text)
+        fix = "give a data set of JSON lines, CSV, Parquet or text"
+        raise DataError(f"its files would be read as {reader!r}, which is not done here", fix, file=asked.text)
     for file in (file for files in (builder.config.data_files or {}).values() for file in files):
         if not _is_own(str(file), asked.name):
-            mend = "copy the file into the folder, and name it so in README.md"
-            raise DataError(f"it names a file from outside, {str(file)!r}", mend, file=asked.text)
+            fix = "copy the file into the folder, and name it so in README.md"
+            raise DataError(f"it names a file from outside, {str(file)!r}", fix, file=asked.text)
 
 
 def _is_own(file: str, name: str) -> bool:
@@ -174,8 +174,8 @@ def _split(asked: _Spec, splits: list[str]) -> str:
     if asked.split is None and ("train" in splits or len(splits) == 1):
         return "train" if "train" in splits else splits[0]
     wrong = "it does not say which split is meant" if asked.split is None else f"there is no split {asked.split!r}"
-    mend = nearest(asked.split or "", splits) or f"add e.g. ,split={splits[0]}"
-    raise DataError(f"{wrong}; there are {listed(splits)}", mend, file=asked.text)
+    fix = nearest(asked.split or "", splits) or f"add e.g. ,split={splits[0]}"
+    raise DataError(f"{wrong}; there are {listed(splits)}", fix, file=asked.text)
 
 
 def _not_loaded(asked: _Spec, library: Any, error: Exception) -> DataError:
@@ -183,21 +183,21 @@ def _not_loaded(asked: _Spec, library: Any, error: Exception) -> DataError:
     if isinstance(error, ConnectionError | TimeoutError):
         offline = "OfflineMode" in str(error)
         problem = "the hub is switched off (HF_HUB_OFFLINE)" if offline else f"the hub is not reached ({_said(error)})"
-        mend = "unset HF_HUB_OFFLINE" if offline else "check the network"
-        return DataError(problem, f"{mend}, or give a folder with its files: hub:./folder", file=asked.text)
+        fix = "unset HF_HUB_OFFLINE" if offline else "check the network"
+        return DataError(problem, f"{fix}, or give a folder with its files: hub:./folder", file=asked.text)
     if isinstance(error, library.exceptions.DatasetNotFoundError):
-        mend = "check the name (owner/name) at huggingface.co/datasets; a gated one wants `hf auth login`"
-        return DataError("there is no such data set, or you may not read it", mend, file=asked.text)
+        fix = "check the name (owner/name) at huggingface.co/datasets; a gated one wants `hf auth login`"
+        return DataError("there is no such data set, or you may not read it", fix, file=asked.text)
     if isinstance(error, FileNotFoundError):
-        mend = "give files as JSON lines, CSV, Parquet or text, or another folder"
-        return DataError(f"no data files are there ({_said(error)})", mend, file=asked.text)
+        fix = "give files as JSON lines, CSV, Parquet or text, or another folder"
+        return DataError(f"no data files are there ({_said(error)})", fix, file=asked.text)
     configs = _configs(asked, library) if isinstance(error, ValueError) else []
     if configs and asked.config not in configs:
         wrong = "it does not say which config is meant" if asked.config is None else f"no config {asked.config!r}"
-        mend = nearest(asked.config or "", configs) or f"add e.g. ,config={configs[0]}"
-        return DataError(f"{wrong}; there are {listed(configs)}", mend, file=asked.text)
-    mend = "a data set must be files as JSON lines, CSV or Parquet; one that needs its own code is not read"
-    return DataError(f"the data set cannot be opened ({_said(error)})", mend, file=asked.text)
+        fix = nearest(asked.config or "", configs) or f"add e.g. ,config={configs[0]}"
+        return DataError(f"{wrong}; there are {listed(configs)}", fix, file=asked.text)
+    fix = "a data set must be files as JSON lines, CSV or Parquet; one that needs its own code is not read"
+    return DataError(f"the data set cannot be opened ({_said(error)})", fix, file=asked.text)
 
 
 def _configs(asked: _Spec, library: Any) -> list[str]:

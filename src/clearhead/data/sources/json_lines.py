@@ -13,7 +13,7 @@ from clearhead.parsing import parse_json
 
 __all__ = ["json_objects", "json_records"]
 
-_MEND = "write one JSON object a line (`jq -c .` makes lines of objects, `jq -c '.[]'` those of a list)"
+_FIX = "write one JSON object a line (`jq -c .` makes lines of objects, `jq -c '.[]'` those of a list)"
 
 
 def json_records(
@@ -38,7 +38,7 @@ def json_objects(lines: Iterator[Line], path: Path) -> Iterator[tuple[int, dict[
 
 
 def _object(text: str, path: Path, line: int) -> dict[str, object]:
-    given = parse_json(text, file=path, line=line, mend=_MEND, number=Number, halves=True)
+    given = parse_json(text, file=path, line=line, fix=_FIX, number=Number, halves=True)
     if not isinstance(given, dict):
-        raise DataError(f"a JSON object was wanted, this is {kind_of(given)}", _MEND, file=path, line=line)
+        raise DataError(f"a JSON object was wanted, this is {kind_of(given)}", _FIX, file=path, line=line)
     return given

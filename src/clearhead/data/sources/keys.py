@@ -106,8 +106,8 @@ def text_under(given: Mapping[str, object], key: str, file: Path | str, line: in
     if value is _MISSING:
         names = dotted(given)
         problem = f"there is no key {key!r}; this object has {listed(names)}"
-        mend = nearest(key, names) or "ask for one of these, and give every object the same keys"
-        raise DataError(problem, mend, file=file, line=line)
+        fix = nearest(key, names) or "ask for one of these, and give every object the same keys"
+        raise DataError(problem, fix, file=file, line=line)
     if not isinstance(value, str) or (not numbers and isinstance(value, Number)):
         problem = f"the value of {key!r} is {kind_of(value)}, a string was wanted"
         raise DataError(problem, "write it as a string, or ask for another key", file=file, line=line)

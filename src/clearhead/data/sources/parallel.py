@@ -39,7 +39,7 @@ def read_parallel(
         if comment is not None:
             rows = ((line, row) for line, row in rows if not all(text.startswith(comment) for text in row))
         found = False
-        for record in table_records(rows, one, columns, bool(header), mend=f"{one} is column 1, {other} column 2"):
+        for record in table_records(rows, one, columns, bool(header), fix=f"{one} is column 1, {other} column 2"):
             found = True
             yield record
     if not found:
@@ -57,6 +57,6 @@ def _side_by_side(left: Iterator[Line], right: Iterator[Line], one: Path, other:
 
 def _longer(longer: Path, shorter: Path, line: int) -> DataError:
     end = f"{shorter} ends after line {line - 1}" if line > 1 else f"{shorter} is empty"
-    mend = "both files must have as many lines, line k of one belonging to line k of the other; `wc -l` counts them"
-    return DataError(f"this file is the longer one: from this line on nothing belongs to it, {end}", mend, file=longer,
+    fix = "both files must have as many lines, line k of one belonging to line k of the other; `wc -l` counts them"
+    return DataError(f"this file is the longer one: from this line on nothing belongs to it, {end}", fix, file=longer,
                      line=line)  # fmt: skip

@@ -14,7 +14,7 @@ from clearhead.errors import DataError, nearest
 __all__ = ["parquet_records", "parquet_rows"]
 
 _ROWS = 1024
-_MEND = "fetch or write it anew; a complete Parquet file begins and ends with PAR1"
+_FIX = "fetch or write it anew; a complete Parquet file begins and ends with PAR1"
 
 
 def parquet_records(
@@ -51,7 +51,7 @@ def _opened(stream: IO[bytes], path: Path) -> tuple[Any, Any]:
     try:
         return arrow, parquet.ParquetFile(stream)
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"not a Parquet file, or a damaged one ({_said(error)})", _MEND, file=path) from None
+        raise DataError(f"not a Parquet file, or a damaged one ({_said(error)})", _FIX, file=path) from None
 
 
 def _rows(arrow: Any, file: Any, keys: list[str] | None, path: Path) -> Iterator[dict[str, object]]:
@@ -61,7 +61,7 @@ def _rows(arrow: Any, file: Any, keys: list[str] | None, path: Path) -> Iterator
             rows = next(batches, arrow.RecordBatch.from_pylist([], arrow.schema([]))).to_pylist()
         except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
             problem = f"the data are damaged from this row on ({_said(error)})"
-            raise DataError(problem, _MEND, file=path, line=done + 1) from None
+            raise DataError(problem, _FIX, file=path, line=done + 1) from None
         if not rows:
             return
         yield from rows
@@ -82,13 +82,13 @@ def _check(schema: dict[str, object], key: str, path: Path) -> None:
     names = dotted(schema)
     kind = look_up(schema, key, None)
     if kind is None:
-        mend = nearest(key, names) or "ask for one of these, or by position"
-        raise DataError(f"there is no column {key!r}; the file has {listed(names)}", mend, file=path)
+        fix = nearest(key, names) or "ask for one of these, or by position"
+        raise DataError(f"there is no column {key!r}; the file has {listed(names)}", fix, file=path)
     if kind != "":
         what = "a struct" if isinstance(kind, dict) else f"of type {kind}"
         within = [name for name in names if name.startswith(f"{key}.")]
-        mend = f"ask for {' or '.join(map(repr, within))}" if within else "ask for another column, or write it as text"
-        raise DataError(f"the column {key!r} is {what}, strings are wanted", mend, file=path)
+        fix = f"ask for {' or '.join(map(repr, within))}" if within else "ask for another column, or write it as text"
+        raise DataError(f"the column {key!r} is {what}, strings are wanted", fix, file=path)
 
 
 def _said(error: Exception) -> str:

@@ -20,7 +20,7 @@ from clearhead.errors import DataError
 __all__ = ["po_records"]
 
 _QUOTED = re.compile(r'\s*(msg(ctxt|id|id_plural|str)(\[\d+\])?\s*)?"([^"\\]|\\.)*"\s*')
-_MEND = "`msgfmt --check FILE` tells more"
+_FIX = "`msgfmt --check FILE` tells more"
 
 
 class _Content(str):
@@ -43,14 +43,14 @@ def po_records(lines: Iterator[Line], path: Path, columns: Sequence[Column | Non
     except OSError as error:  # polib's for a wrong order of lines; it tells the line within its message
         line = re.search(r"line (\d+)", str(error))
         problem = "the line does not fit where it stands in a PO file"
-        mend = f"write msgid, then msgstr; {_MEND}"
-        raise DataError(problem, mend, file=path, line=int(line[1]) if line else None) from error
+        fix = f"write msgid, then msgstr; {_FIX}"
+        raise DataError(problem, fix, file=path, line=int(line[1]) if line else None) from error
     rows = [row for entry in entries for row in _rows(entry)]
     if entries and not rows:
         problem = f"none of the {len(entries)} entries is translated (obsolete and fuzzy ones do not count)"
         raise DataError(problem, "translate them first, or take another file", file=path)
     named = iter([(1, ["msgid", "msgstr"]), *rows])
-    yield from table_records(named, path, columns, header=True, mend="msgid is column 1, msgstr column 2, no more")
+    yield from table_records(named, path, columns, header=True, fix="msgid is column 1, msgstr column 2, no more")
 
 
 def _checked(text: str, path: Path, line: int) -> str:
@@ -58,7 +58,7 @@ def _checked(text: str, path: Path, line: int) -> str:
     bare = text.strip()
     if bare and not bare.startswith("#") and not _QUOTED.fullmatch(text):
         problem = "a PO line was wanted: a comment, or msgid, msgstr and the like with one text in quotes"
-        raise DataError(problem, f'close every quote, write \\" within quotes; {_MEND}', file=path, line=line)
+        raise DataError(problem, f'close every quote, write \\" within quotes; {_FIX}', file=path, line=line)
     return text
 
 

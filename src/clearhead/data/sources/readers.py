@@ -80,8 +80,8 @@ def read_records(
                 records = json_records(read_lines(stream, path), path, columns, wanted)
             case _:
                 rows = _table_rows(stream, path, form == ".csv", len(columns), quoted, comment)
-                mend = f"put {'a comma' if form == '.csv' else 'one TAB'} between columns, or ask for other columns"
-                records = table_records(rows, path, columns, header, wanted=wanted, mend=mend)
+                fix = f"put {'a comma' if form == '.csv' else 'one TAB'} between columns, or ask for other columns"
+                records = table_records(rows, path, columns, header, wanted=wanted, fix=fix)
         yield from _some(records, path)
 
 
@@ -110,6 +110,6 @@ def _form(path: Path, wanted: Sequence[str]) -> str:
             known += "; two parallel text files are given one after the other: train.en train.de"
         raise DataError(f"the suffix {form!r} names no known form", known, file=path)
     if form == ".parquet" and is_packed(path):
-        mend = f"unpack it: {'xz' if path.suffix.lower() == '.xz' else 'gzip'} -dk {path.name}"
-        raise DataError("a Parquet file is packed inside already, and is not read from a packed one", mend, file=path)
+        fix = f"unpack it: {'xz' if path.suffix.lower() == '.xz' else 'gzip'} -dk {path.name}"
+        raise DataError("a Parquet file is packed inside already, and is not read from a packed one", fix, file=path)
     return form

@@ -57,15 +57,15 @@ def _rows(file: str) -> Iterator[tuple[int, Mapping[str, object]]]:
             case ".csv" | ".tsv":
                 yield from _table(stream, path, form)
             case _:
-                mend = f"give it one of {' '.join(_FORMS)}, followed by .gz or .xz if it is packed"
-                raise DataError(f"the suffix {form!r} names no known form of rows", mend, file=path)
+                fix = f"give it one of {' '.join(_FORMS)}, followed by .gz or .xz if it is packed"
+                raise DataError(f"the suffix {form!r} names no known form of rows", fix, file=path)
 
 
 def _list(stream: IO[bytes], path: Path) -> list[dict[str, object]]:
     text = "\n".join(line for _, line in read_lines(stream, path))
     lines = text.lstrip().startswith("{")
-    mend = "objects one a line are a .jsonl file" if lines else "write a list of objects"
-    given = parse_json(text, file=path, mend=mend, halves=True)
+    fix = "objects one a line are a .jsonl file" if lines else "write a list of objects"
+    given = parse_json(text, file=path, fix=fix, halves=True)
     if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
         raise DataError(f"a list of objects was wanted, this is {kind_of(given)}", "write [{...}, ...]", file=path)
     return given

@@ -90,11 +90,11 @@ def _check_quotes(row: list[str], text: str, separator: str, path: Path, start: 
 
 
 def _not_quoted_right(problem: str, separator: str, path: Path, start: int | None) -> DataError:
-    mend = 'close every quote; inside a quoted field a quote is written twice ("")'
+    fix = 'close every quote; inside a quoted field a quote is written twice ("")'
     if separator == "\t":
-        mend += ", or read the file without quoting (no --data.quoted)"
+        fix += ", or read the file without quoting (no --data.quoted)"
     form = "quoted TSV" if separator == "\t" else "CSV"
-    return DataError(f"the record that starts here is not valid {form} ({problem})", mend, file=path, line=start)
+    return DataError(f"the record that starts here is not valid {form} ({problem})", fix, file=path, line=start)
 
 
 def table_records(
@@ -104,7 +104,7 @@ def table_records(
     header: bool | None,
     *,
     wanted: Sequence[str] = (),
-    mend: str = "put one TAB between columns, or ask for other columns",
+    fix: str = "put one TAB between columns, or ask for other columns",
 ) -> Iterator[Record]:
     """The records of rows; None, as the k-th column, is position k.
 
@@ -112,7 +112,7 @@ def table_records(
         header: whether the first row names the columns; None: yes, if a name is asked for or, with `wanted`, if it
             reads like names.
         wanted: what the columns are to be used as, by which they are found among names if nobody asked for any.
-        mend: what to do about a row with too few columns.
+        fix: what to do about a row with too few columns.
     """
     if header is None:
         header = any(isinstance(column, str) for column in columns)
@@ -126,7 +126,7 @@ def table_records(
     for line, row in rows:
         if len(row) < width:
             problem = f"the line has {len(row)} column{'s' * (len(row) != 1)}, at least {width} are wanted"
-            raise DataError(problem, mend, file=path, line=line)
+            raise DataError(problem, fix, file=path, line=line)
         yield Record(name, line, tuple([row[place] for place in places]))
 
 
@@ -163,8 +163,8 @@ def _place(column: Column, names: list[str] | None, path: Path, line: int | None
             raise DataError(f"there is no column {column}", "positions count from 1", file=path)
         return column - 1
     if names is None:
-        mend = "ask by position, or say that the file has a header"
-        raise DataError(f"column {column!r} is asked for by name, but there is no header line", mend, file=path)
+        fix = "ask by position, or say that the file has a header"
+        raise DataError(f"column {column!r} is asked for by name, but there is no header line", fix, file=path)
     names = [name.strip() for name in names]
     if names.count(column) == 1:
         return names.index(column)

@@ -91,8 +91,8 @@ class _Choice:
         there = f"the languages are {listed(self.seen)}"
         missing = [code for code in self.languages if _variant(code, self.seen) is None]
         if missing:
-            mend = nearest(missing[0], self.seen) or "ask for two of these"
-            return DataError(f"no unit is in {missing[0]!r}; {there}", mend, file=self.path)
+            fix = nearest(missing[0], self.seen) or "ask for two of these"
+            return DataError(f"no unit is in {missing[0]!r}; {there}", fix, file=self.path)
         problem = f"no unit has text in every language wanted; {there}"
         return DataError(problem, "ask for languages that stand together, or check the file", file=self.path)
 
@@ -149,11 +149,11 @@ class _Memory:
     def _not_xml(self, error: Exception) -> DataError:
         said = expat.ErrorString(error.code) if isinstance(error, expat.ExpatError) else str(error)
         line = error.lineno if isinstance(error, expat.ExpatError) else self._parser.CurrentLineNumber
-        mend = "write it anew, or mend the line; `xmllint --noout FILE` tells more"
-        return DataError(f"not valid XML ({said})", mend, file=self.path, line=line)
+        fix = "write it anew, or fix the line; `xmllint --noout FILE` tells more"
+        return DataError(f"not valid XML ({said})", fix, file=self.path, line=line)
 
-    def _wrong(self, problem: str, mend: str) -> DataError:
-        return DataError(problem, mend, file=self.path, line=self._parser.CurrentLineNumber)
+    def _wrong(self, problem: str, fix: str) -> DataError:
+        return DataError(problem, fix, file=self.path, line=self._parser.CurrentLineNumber)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 0 and name != "tmx":
@@ -187,8 +187,8 @@ class _Memory:
             self._text.append(text)
 
     def _declared(self, name: str, *_: object) -> None:
-        mend = "take the <!ENTITY ...> lines out, and write the characters themselves"
-        raise self._wrong(f"the file declares an entity of its own, {name!r}, and is not read further", mend)
+        fix = "take the <!ENTITY ...> lines out, and write the characters themselves"
+        raise self._wrong(f"the file declares an entity of its own, {name!r}, and is not read further", fix)
 
     def _skipped(self, name: str, is_parameter: bool) -> None:
         if not is_parameter:

@@ -158,8 +158,8 @@ export class Values {
 function nodeOf(call, step, path) {
   const steps = typeof call === "number" ? { "": call } : call;
   if (Object.hasOwn(steps, step)) return steps[step];
-  const mend = "" in steps ? "it is a tensor; leave the step empty" : `its steps are ${Object.keys(steps).join(", ")}`;
-  throw new EditError(`"${path}" has no step "${step}": ${mend}`);
+  const fix = "" in steps ? "it is a tensor; leave the step empty" : `its steps are ${Object.keys(steps).join(", ")}`;
+  throw new EditError(`"${path}" has no step "${step}": ${fix}`);
 }
 
 /** The tokens that are given, or the known ones where they say the same. */
