@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import resource
 import subprocess
@@ -173,3 +174,16 @@ def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(FolderError, match="a link that leads to itself"):
         write_text(tmp_path / "loop", "new")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_no_file_takes_the_place_of_a_device(tmp_path: Path, kind: str) -> None:
+    if kind == "pipe":
+        os.mkfifo(place := tmp_path / "pipe")
+    else:
+        place = Path(os.devnull)  # for those who may write there it would be gone for every program
+    before = place.stat()
+    with pytest.raises(FolderError, match="a device or a pipe"):
+        write_text(place, "x")
+    assert (place.stat().st_mode, place.stat().st_ino) == (before.st_mode, before.st_ino)
+    assert not list(tmp_path.glob(".*aside"))

@@ -61,6 +61,8 @@ def replacing(path: Path, *, wanted: int | None = None, parents: bool = True) ->
             raise FolderError("cannot be written: it is a link that leads to itself", "name a file", file=path)
     if path.is_dir():
         raise FolderError("cannot be written: it is a folder", "name a file", file=path)
+    if path.exists() and not path.is_file():  # who may write anywhere would put a file in a device's place
+        raise FolderError("cannot be written: it is a device or a pipe", "name a file", file=path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
     with failing(path, wanted):
         try:
