@@ -82,7 +82,7 @@ def run(say: Callable[[str], None]) -> Findings:
 
 def _states(model: Translator, text: str) -> tuple[list[str], list[Tensor]]:
     """(tokens, their states [tokens, d_model] at the embedding and after each layer)."""
-    trace = model.trace(text)
+    trace = model.trace(text, ".")  # the encoder does not read the target: none needs to be written
     found: list[Any] = [
         trace["encoder.embedded"],
         *(trace[p] for p in trace.find("resid_out") if p.startswith("encoder")),
@@ -91,8 +91,7 @@ def _states(model: Translator, text: str) -> tuple[list[str], list[Tensor]]:
 
 
 def _distances(states: list[tuple[list[str], list[Tensor]]]) -> tuple[list[float], list[float]]:
-    """For each layer: mean distance of a word to itself in the next sentence that has it, and to the word behind "
-    "it."""
+    """For each layer: mean distance of a word to itself in the next sentence with it, and to the word after it."""
     seen: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for number, (tokens, _) in enumerate(states):
         for place, token in enumerate(tokens):

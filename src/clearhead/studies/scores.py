@@ -7,6 +7,7 @@ bilinear                    a matrix; additive: two and a vector. The feed-forwa
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from statistics import mean
 from typing import Any
 
@@ -88,10 +89,13 @@ def run(say: Callable[[str], None]) -> Findings:
 
 def _even(score: str) -> int:
     """The d_ff with which a model of this score has about as many parameters as one of the scaled dot."""
-    wanted = _parameters("scaled-dot", _D_FF)
-    return min(range(_D_FF // 2, _D_FF + 1), key=lambda d_ff: abs(_parameters(score, d_ff) - wanted))
+    least = _D_FF // 2
+    few, many = _parameters(score, least), _parameters(score, _D_FF)
+    each = (many - few) / (_D_FF - least)  # every unit of the feed-forward layers has as many
+    return min(_D_FF, max(least, round(_D_FF - (many - _parameters("scaled-dot", _D_FF)) / each)))
 
 
+@cache
 def _parameters(score: str, d_ff: int) -> int:
     config = EncoderDecoderConfig.model_validate({**_SIZES, "score": score, "d_ff": d_ff})
     return sum(weight.numel() for weight in make_seq2seq(config, 4, 4).parameters())

@@ -15,6 +15,7 @@ from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.folder import Folder
 from clearhead.insight.findings import Curve
 from clearhead.tasks.config import TranslateConfig
+from clearhead.tasks.pairs import train_pairs
 from clearhead.tasks.session import Session
 from clearhead.tasks.translate import Translator
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
@@ -36,8 +37,7 @@ class Made:
 
 @cache
 def sample(split: Split, count: int) -> Pairs:
-    """(English, Spanish) of the built-in grammar; the test part says pairs of words that the training part never "
-    "does."""
+    """(English, Spanish) of the built-in grammar; the test part has pairs of words that the training part has not."""
     return [(s.english, s.spanish) for s in sentences(split, count)]
 
 
@@ -62,9 +62,9 @@ def made(arch: Mapping[str, Any], train: Pairs, *, seed: int, steps: int, batch_
         for file, pairs in zip(files, (train, train[:: max(1, len(train) // 100)]), strict=True):
             Path(file).write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
         folder = Folder(Path(place) / "model")
-        trained = Translator.train(files[:1], config, folder, Session(quiet=True), valid=files[1:])
+        module, tokenizers, _ = train_pairs("translate", files[:1], config, folder, Session(quiet=True), files[1:])
         results = folder.config()["results"]
-    model = Translator(trained.module, trained.tokenizers, trained.head)
+    model = Translator(module, tokenizers)
     parameters = sum(weight.numel() for weight in model.module.parameters())
     return Made(model, parameters, results["seconds"], results["validation"]["loss"])
 
