@@ -73,8 +73,7 @@ def run(say: Callable[[str], None]) -> Findings:
             f'At the embedding "{_EXAMPLE[2]}" is one vector (distance {abs(pair[0]):.2f}), after {_LAYERS} layers its '
             f"two states are {pair[-1]:.2f} apart.",
             f"Over all words: one word in two sentences {same[0]:.2f} at the embedding, {same[-1]:.2f} at the end; "
-            "two words "
-            f"of one sentence {other[0]:.2f} and {other[-1]:.2f}: "
+            f"two words of one sentence {other[0]:.2f} and {other[-1]:.2f}: "
             + ("still farther apart." if other[-1] > same[-1] else "by then nearer than one word in two sentences."),
         ],
     )

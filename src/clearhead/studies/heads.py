@@ -56,11 +56,9 @@ def run(say: Callable[[str], None]) -> Findings:
     return Findings(
         "heads",
         "How many heads, how wide, and how many keys and values?",
-        f"English-Spanish of the built-in grammar, {_TRAIN:,} sentences, {_STEPS} steps, 2 + 2 layers of d_model "
-        "64, seeds "
-        f"{', '.join(map(str, _SEEDS))}; {_TEST} test sentences with combinations of words that training never saw; "
-        "exact "
-        "match is greedy, speed with 4 beams",
+        f"English-Spanish of the built-in grammar, {_TRAIN:,} sentences, {_STEPS} steps, 2 + 2 layers of d_model 64, "
+        f"seeds {', '.join(map(str, _SEEDS))}; {_TEST} test sentences with combinations of words that training never "
+        "saw; exact match is greedy, speed with 4 beams",
         [
             Table(
                 "Kinds of heads",

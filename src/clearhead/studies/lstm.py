@@ -94,18 +94,14 @@ def run(say: Callable[[str], None]) -> Findings:
         ],
         [
             f"From {_LENGTHS[0]} to {_LENGTHS[last]} tokens, with as many tokens in a step, the transformer's step "
-            "takes "
-            f"{seconds['transformer'][last] / seconds['transformer'][0]:.1f} times as long, that of an LSTM with "
-            "Bahdanau's "
-            f"attention {seconds['LSTM, Bahdanau'][last] / seconds['LSTM, Bahdanau'][0]:.1f} times, and with "
-            "attention behind "
-            f"the recurrence and no feeding "
+            f"takes {seconds['transformer'][last] / seconds['transformer'][0]:.1f} times as long, that of an LSTM "
+            f"with Bahdanau's attention {seconds['LSTM, Bahdanau'][last] / seconds['LSTM, Bahdanau'][0]:.1f} times, "
+            "and with attention behind the recurrence and no feeding "
             f"{seconds['LSTM, Luong, no feeding'][last] / seconds['LSTM, Luong, no feeding'][0]:.1f} times.",
-            f"On the shortest sources ({lengths[0]} words) the fixed vector gets {fixed[0]:.0f} % of the words "
-            "right and "
-            f"attention {attended[0]:.0f} %; on the longest ({lengths[-1]}) {fixed[-1]:.0f} % and "
-            f"{attended[-1]:.0f} % (the "
-            f"transformer {right['transformer'][0]:.0f} % and {right['transformer'][-1]:.0f} %).",
+            f"On the shortest sources ({lengths[0]} words) the fixed vector gets {fixed[0]:.0f} % of the words right "
+            f"and attention {attended[0]:.0f} %; on the longest ({lengths[-1]}) {fixed[-1]:.0f} % and "
+            f"{attended[-1]:.0f} % (the transformer {right['transformer'][0]:.0f} % and "
+            f"{right['transformer'][-1]:.0f} %).",
             f"What was said {_distances()[-1]} tokens ago is recalled in {recalled['LSTM, fixed vector'][-1]:.0f} % of "
             f"cases through a fixed vector (what was said just now in {recalled['LSTM, fixed vector'][0]:.0f} %), in "
             f"{recalled['LSTM, Bahdanau'][-1]:.0f} % with attention and {recalled['transformer'][-1]:.0f} % by the "

@@ -60,14 +60,12 @@ def run(say: Callable[[str], None]) -> Findings:
         "sentences (to "
         f"{_largest(rows):.0e}): a bag of words. Positions {_and(seeing)} tell the two apart.",
         f"Under a causal mask {_and(causal)} tell them apart: the mask alone shows the first word one word and the "
-        "last "
-        "one three.",
+        "last one three.",
     ]
     if "alibi" in blind:
         answers.append(
-            "ALiBi knows how far words are from each other and not on which side: a sentence turned round is the "
-            "same to "
-            "it, until a causal mask says which side is meant."
+            "ALiBi knows how far words are from each other and not on which side: a sentence turned round is the same "
+            "to it, until a causal mask says which side is meant."
         )
     return Findings(
         "order",

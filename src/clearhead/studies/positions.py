@@ -87,9 +87,8 @@ def run(say: Callable[[str], None]) -> Findings:
             "The product of two sinusoidal encodings depends on their distance alone (largest deviation "
             f"{shift:.0e}), and "
             f"is {alike[1]:.2f} of its largest one token away, {alike[8]:.2f} eight tokens away.",
-            "A rotary score of equal queries and keys falls with the distance just so: the same waves, turned into "
-            "q and k "
-            "instead of added to x (largest difference "
+            "A rotary score of equal queries and keys falls with the distance just so: the same waves, turned into q "
+            "and k instead of added to x (largest difference "
             f"{max(abs(a - b) for a, b in zip(alike, turned, strict=True)):.0e}).",
             f"ALiBi's first head of 8 takes {-slopes[0, 1]:.2f} off for each token of distance, its last "
             f"{-slopes[7, 1]:.4f}.",

@@ -63,8 +63,8 @@ def run(say: Callable[[str], None]) -> Findings:
         "residual",
         "What do residual connections and norms do?",
         f"{_DEPTH} blocks of self-attention (4 heads) and feed-forward (relu), d_model {_WIDTH}, {_TOKENS} random "
-        "tokens, "
-        f"seeds {', '.join(map(str, _SEEDS))}, float64; the gradient is that of the output's mean, weighed at random",
+        f"tokens, seeds {', '.join(map(str, _SEEDS))}, float64; the gradient is that of the output's mean, weighed at "
+        "random",
         [gradients, layer, rms],
         [
             Chart(
@@ -81,13 +81,10 @@ def run(say: Callable[[str], None]) -> Findings:
             "of the last one's gradient.",
             f"With them and a norm it gets {ratio['pre']:.2g} (pre) and {ratio['post']:.2g} (post) of it.",
             f"A residual connection without a norm lets the numbers grow: its gradients are {_times(middle):.0e} "
-            "times those "
-            "of pre-norm in the first block.",
+            "times those of pre-norm in the first block.",
             f"A norm makes rows of thousands small: {layer.rows[1][0]} becomes {_list(layer.rows[1])}. The same row "
-            "in thousandths "
-            f"becomes {_list(layer.rows[0])} and not the same again, because its variance is less than the 1e-05 "
-            "that is "
-            "added to it against a division by zero.",
+            f"in thousandths becomes {_list(layer.rows[0])} and not the same again, because its variance is less than "
+            "the 1e-05 that is added to it against a division by zero.",
         ],
     )
 

@@ -45,8 +45,7 @@ def run(say: Callable[[str], None]) -> Findings:
         "scaling",
         "Why are similarities divided by the square root of head_dim?",
         f"{_QUERIES} queries and {_KEYS} keys drawn from N(0, 1), seed {_SEED}; the Jacobian is that of a query's "
-        "weights w "
-        "by its similarities, diag(w) - w w'",
+        "weights w by its similarities, diag(w) - w w'",
         [table],
         [
             chart(1, "The variance grows with the width", "variance of a similarity"),

@@ -49,10 +49,8 @@ def run(say: Callable[[str], None]) -> Findings:
         "scores",
         "Does it matter how a query and a key are compared?",
         f"English-Spanish of the built-in grammar, {_TRAIN:,} sentences, {_STEPS} steps, 2 + 2 layers of d_model 64 "
-        "and 4 "
-        f"heads, {min(parts):,} to {max(parts):,} parameters, seeds {', '.join(map(str, _SEEDS))}; {_TEST} test "
-        "sentences "
-        "with combinations of words that training never saw, greedy",
+        f"and 4 heads, {min(parts):,} to {max(parts):,} parameters, seeds {', '.join(map(str, _SEEDS))}; {_TEST} test "
+        "sentences with combinations of words that training never saw, greedy",
         [
             Table(
                 "The five scores",
@@ -78,11 +76,9 @@ def run(say: Callable[[str], None]) -> Findings:
         ],
         [
             f"Best here is {best[0]} ({best[3]:.1f} %), last {worst[0]} ({worst[3]:.1f} %); between seeds of one "
-            "score "
-            f"lie up to {max(float(row[5]) - float(row[4]) for row in rows):.1f} points.",
+            f"score lie up to {max(float(row[5]) - float(row[4]) for row in rows):.1f} points.",
             f"A step takes {rows[-1][-1]:.0f} ms with the additive score and {rows[0][-1]:.0f} ms with the scaled "
-            "dot: "
-            "only scores that are products in disguise are products for the machine.",
+            "dot: only scores that are products in disguise are products for the machine.",
         ],
     )
 

@@ -44,12 +44,9 @@ def run(say: Callable[[str], None]) -> Findings:
         "size",
         "Wide or deep, with the same compute?",
         f"English-Spanish of the built-in grammar, {_TRAIN:,} sentences, {_STEPS} steps; matrices inside the blocks "
-        "of "
-        f"{min(numbers):,} to {max(numbers):,} numbers, so that each token costs as many products; as many layers in "
-        "encoder "
-        f"and decoder; seeds {', '.join(map(str, _SEEDS))}; {_TEST} test sentences with combinations of words that "
-        "training "
-        "never saw, greedy",
+        f"of {min(numbers):,} to {max(numbers):,} numbers, so that each token costs as many products; as many layers "
+        f"in encoder and decoder; seeds {', '.join(map(str, _SEEDS))}; {_TEST} test sentences with combinations of "
+        "words that training never saw, greedy",
         [
             Table(
                 "Shapes of equal compute",
@@ -66,8 +63,7 @@ def run(say: Callable[[str], None]) -> Findings:
         ],
         [
             f"Best here is {best[0]} ({best[3]:.1f} % right); the fastest step is that of {fastest[0]} "
-            f"({fastest[7]:.0f} ms against {max(float(r[7]) for r in rows):.0f} ms): a deep and narrow model does "
-            "as many "
-            "products in more and smaller pieces.",
+            f"({fastest[7]:.0f} ms against {max(float(r[7]) for r in rows):.0f} ms): a deep and narrow model does as "
+            "many products in more and smaller pieces.",
         ],
     )  # fmt: skip
