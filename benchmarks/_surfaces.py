@@ -54,7 +54,7 @@ _LOOKS = {
     "chat": ["info", "evaluate {} chats.jsonl"],
     "words": ["info", "export {} --to word2vec --out vectors.txt", "evaluate {} words.txt"],
 }
-# A command that ends well, for each; the options that are fuzzed come behind it, or take the place of one.
+# A command that ends well, for each; the options that are fuzzed come after it, or take the place of one.
 BASES: dict[str, list[str]] = {
     "train translate": f"pairs.tsv --out made {_SIZES} {_SHORT}".split(),
     "train summarize": f"pairs.tsv --out made {_SIZES} {_SHORT}".split(),

@@ -7,7 +7,7 @@ stands the forward pass alone without anybody watching (the trivial baseline: no
 
     first view     from the question to the drawn page, the forward pass taken off; bytes of all answers until then
     open a head    from the click to its drawn matrix (a middle layer, one that was not open)
-    edit           one weight is changed: until everything behind it is computed and drawn, the pass included
+    edit           one weight is changed: until everything after it is computed and drawn, the pass included
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def measure(browser: Any, model: Decoder, task: Any, length: int, rounds: int) -
             model(torch.tensor([ids]))
             waits["pass"].append(time.perf_counter() - start)
         glass = Glass(task, "GPT-2 size")
-        glass.trace(Question(token_ids={"tokens": ids}))  # the forward pass: the view's own time begins behind it
+        glass.trace(Question(token_ids={"tokens": ids}))  # the forward pass: the view's own time begins after it
         with served(glass) as address:
             person = Person(browser, address, ids)
             waits["view"].append(person.arrive())

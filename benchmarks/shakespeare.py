@@ -99,7 +99,7 @@ def mark(text: str) -> float:
 
 
 def ours(file: str, steps: int, seed: int) -> tuple[float, float]:
-    """(seconds of training, loss) of the recipe for so many steps; it is evaluated once, behind the last."""
+    """(seconds of training, loss) of the recipe for so many steps; it is evaluated once, after the last."""
     with tempfile.TemporaryDirectory() as place:
         out, training = Path(place) / "m", {"evaluations": 1}
         clearhead.train(

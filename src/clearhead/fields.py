@@ -1,7 +1,7 @@
 """Values read from a file, each against the type that it must have: kind, range, and what is in it.
 
 Files of ours may have been changed, cut, or written by somebody else: what they hold is checked here, once, and used
-as it is behind that.
+as it is after that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def checked(
 
     Args:
         file, line: where it was read.
-        where: its name there; the names of what is in it follow behind a dot.
+        where: its name there; the names of what is in it follow after a dot.
         about: what a message begins with.
         fix, error: what is raised.
 

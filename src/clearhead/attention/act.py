@@ -173,7 +173,7 @@ class Attention:
     def _added(self, dtype: torch.dtype, *, boolean: bool) -> tuple[Tensor | None, Tensor | None]:
         """Bias and mask merged into the kernel's one argument, and the rows that may look nowhere.
 
-        Such rows are opened for the kernel and set to zero behind it: a softmax over nothing is NaN, also backward.
+        Such rows are opened for the kernel and set to zero after it: a softmax over nothing is NaN, also backward.
         """
         grid = self._grid()
         mask = None if self.mask is None or self.mask.allows_all(grid) else self.mask

@@ -91,7 +91,7 @@ class Relative(Bias, nn.Module):
         n_heads: how many heads, each with numbers of its own.
         buckets: how many distances are told apart.
         max_distance: from here on all is one bucket.
-        ahead: whether keys behind the query are told apart from those before it; else they count as distance 0.
+        ahead: whether keys after the query are told apart from those before it; else they count as distance 0.
     """
 
     def __init__(self, n_heads: int, *, buckets: int = 32, max_distance: int = 128, ahead: bool = True):

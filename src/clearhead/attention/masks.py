@@ -139,11 +139,11 @@ class Causal(Mask):
 
 @dataclass(frozen=True, eq=False)
 class Padding(Mask):
-    """Only real tokens: the first `lengths[b]` keys of row b (padding stands behind), or the last if `left`.
+    """Only real tokens: the first `lengths[b]` keys of row b (padding stands at the end), or the last if `left`.
 
     Args:
         lengths: [batch], integers.
-        left: the row's full length where padding stands in front; None where it stands behind.
+        left: the row's full length where padding stands at the beginning; None where at the end.
     """
 
     lengths: Tensor

@@ -163,7 +163,7 @@ class _Talk:
         return bool(asked)
 
     def keep(self, file: Path, *, resume: bool = False) -> None:
-        """Write the conversation to a file from now on, behind those that stand there; or go on with their last."""
+        """Write the conversation to a file from now on, after those that stand there; or go on with their last."""
         before = [line for line in _text_of(file).split("\n") if line.strip()]
         if resume and before:
             from clearhead.data.chat.chats import read_chats

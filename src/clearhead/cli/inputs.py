@@ -92,7 +92,7 @@ def count(wanted: Sequence[Source]) -> int | None:
 
 
 def _behind_options(words: Sequence[str]) -> int:
-    """How many of the last words stand behind a lone --, which cyclopts takes out: they are no options."""
+    """How many of the last words stand after a lone --, which cyclopts takes out: they are no options."""
     behind = sys.argv[sys.argv.index(_NO_MORE) + 1 :] if _NO_MORE in sys.argv else []
     return len(behind) if behind and list(words[-len(behind) :]) == behind else 0
 

@@ -40,7 +40,7 @@ def check_names(words: Sequence[str]) -> None:
 
 
 def _given(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(option, its value) of each that names a file or folder; behind a lone -- there are none."""
+    """(option, its value) of each that names a file or folder; after a lone -- there are none."""
     words = words[: words.index("--")] if "--" in words else words
     for word, following in zip_longest(words, words[1:]):
         option, sign, value = word.partition("=")

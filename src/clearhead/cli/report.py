@@ -12,7 +12,7 @@ from clearhead.training.log import read_metrics
 
 __all__ = ["finished", "loss_picture", "scores", "words_picture"]
 
-_COMMON, _SHOWN = 150, 60  # words of a picture, behind those that stand everywhere
+_COMMON, _SHOWN = 150, 60  # words of a picture, after those that stand everywhere
 
 
 def finished(folder: Path) -> None:

@@ -3,7 +3,7 @@
     tokens/train-00000.bin ...   token ids, little-endian, of 16 bits (or 32); EOS ends a document
     tokens/index.json            the shards of each part; how many pieces of the text stand in them, and whether all do
 
-The index is written after the shards that it names, whole: a killed run goes on behind them, and its shards are those
+The index is written after the shards that it names, whole: a killed run goes on after them, and its shards are those
 of one that was not killed, byte for byte.
 """
 
@@ -141,7 +141,7 @@ class Tokens:
         return int(self._starts[-1])
 
     def __getitem__(self, where: slice) -> np.ndarray:
-        """The ids of a stretch, as int64; what lies behind the end is not there."""
+        """The ids of a stretch, as int64; what lies after the end is not there."""
         start, stop, _ = where.indices(len(self))
         found = []
         while start < stop:

@@ -260,7 +260,7 @@ def word_tokenizer(texts: Iterable[str], *, vocab_size: int, min_count: int, low
     small = [normalizers.Lowercase()] if lowercase else []
     unseen = normalizers.Replace(Regex("[\u00ad\u2060\ufeff]"), "")  # soft hyphen, word joiner, byte order mark
     backend.normalizer = normalizers.Sequence([unseen, *small, normalizers.NFC()])
-    # a joiner belongs to the word, a non-joiner where the word goes on behind it: Persian and Indic scripts need both
+    # a joiner belongs to the word, a non-joiner where the word goes on after it: Persian and Indic scripts need both
     word = r"[\p{L}\p{M}\p{N}](?:[\p{L}\p{M}\p{N}\u200d]|\u200c(?=[\p{L}\p{M}\p{N}]))*"
     words = Regex(f"{word}(?:[{_APOSTROPHES}]{word})*")
     backend.pre_tokenizer = pre_tokenizers.Split(words, "removed", invert=True)

@@ -67,7 +67,7 @@ class Specials:
 
     @property
     def fill(self) -> int:
-        """What stands behind the shorter texts of a batch, which nobody reads."""
+        """What stands after the shorter texts of a batch, which nobody reads."""
         return _first(self.pad, self.eos, self.sep)
 
 

@@ -1,7 +1,7 @@
 """Windows of running text: rows of equal length, in each of which every token is predicted from those before it.
 
 A text is read as if an EOS stood before it: EOS ends a document and begins the next. In training, documents stand one
-behind the other in a row ("packed"), and either see each other or are told apart: then nobody sees another document,
+after the other in a row ("packed"), and either see each other or are told apart: then nobody sees another document,
 and positions begin anew with each.
 
 The windows of an epoch begin at another place each time; their order is a function of (seed, epoch) alone.

@@ -95,7 +95,7 @@ class MultiheadAttention(MultiHead):
 
 
 class _Blocks(nn.Module):
-    """Blocks in turn, and a norm behind them where there is one."""
+    """Blocks in turn, and a norm after them where there is one."""
 
     def __init__(self, blocks: Sequence[Block], norm: nn.Module | None, *, batch_first: bool):
         super().__init__()

@@ -8,7 +8,7 @@ What is shared stays shared, what is frozen stays frozen, each part is in traini
 module go with it. `in_proj_weight` becomes three: an optimizer is made after `drop_in`.
 
 A row of attention that may look nowhere gives zeros here and NaN there; weights that are asked for are those before
-dropout; what stands at padded places behind an encoder is computed as PyTorch does in training (in eval mode and
+dropout; what stands at padded places after an encoder is computed as PyTorch does in training (in eval mode and
 without gradients its encoder may write zeros there; real tokens are the same).
 """
 

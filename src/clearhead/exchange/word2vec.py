@@ -1,4 +1,4 @@
-"""Word vectors in word2vec's text form: "words d_model", then a line for each word, its numbers behind it.
+"""Word vectors in word2vec's text form: "words d_model", then a line for each word, its numbers after it.
 
 GloVe's form is the same without the first line; a word may have spaces in it. Other libraries (gensim, fastText, spaCy)
 read and write it.

@@ -52,7 +52,7 @@ class Wanted:
         path: a value of the trace, or the name of one of the model's tensors (`weight`).
         step: of an act: q, k, v, similarities, scaled, biased, masked, weights or context.
         head: of values that have heads.
-        rows, columns: [start, stop); None: all. They begin in the matrix, and may end behind it.
+        rows, columns: [start, stop); None: all. They begin in the matrix, and may end after it.
         pooled: the largest number of each patch instead, at most 256 x 256 patches.
     """
 
@@ -133,7 +133,7 @@ def proof(trace: Trace, path: str, head: int) -> float:
 
 @torch.no_grad()
 def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: float = 1.0) -> list[dict[str, Any]]:
-    """The most probable entries of the vocabulary behind one token: id, text, logit, probability."""
+    """The most probable entries of the vocabulary after one token: id, text, logit, probability."""
     return _ranked(trace, _behind(trace, row), n, temperature)
 
 
@@ -141,7 +141,7 @@ def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: flo
 def sampled(
     trace: Trace, row: int, sampling: Sampling, *, n: int = _CANDIDATES, chance: float | None = None
 ) -> dict[str, Any]:
-    """What may be drawn behind one token: the n best, how many are left by the cuts, and the one that chance draws.
+    """What may be drawn after one token: the n best, how many are left by the cuts, and the one that chance draws.
 
     Each has its `share`, its probability after the cuts: that of generation, which never writes what is forbidden.
     """
@@ -162,7 +162,7 @@ def sampled(
 
 @torch.no_grad()
 def lens(trace: Trace, row: int, *, n: int = 3) -> list[dict[str, Any]]:
-    """What the model would write behind a token if it ended behind each block: the logit lens (nostalgebraist, 2020).
+    """What the model would write after a token if it ended after each block: the logit lens (nostalgebraist, 2020).
 
     Empty where the model has no residual stream that leads to its logits.
     """
@@ -195,7 +195,7 @@ def numbers(x: Tensor) -> dict[str, Any]:
 
 
 def _joined(trace: Trace, path: str) -> Tensor:
-    """A tensor's calls as one: a recurrent network's steps one behind the other."""
+    """A tensor's calls as one: a recurrent network's steps one after the other."""
     calls: list[Tensor] = trace.calls(path)
     if len(calls) == 1:
         return calls[0]
@@ -211,7 +211,7 @@ def _inside(problem: str, index: int, size: int) -> None:
 
 
 def _behind(trace: Trace, row: int) -> Tensor:
-    """The logits behind one token."""
+    """The logits after one token."""
     logits = _joined(trace, "logits")[0]
     _inside("the text has no token", row, len(logits))
     return logits[row]
@@ -319,7 +319,7 @@ def _as_seen(trace: Trace, path: str, act: Attention, name: str) -> bool:
 
 @torch.no_grad()
 def _output(trace: Trace, temperature: float) -> list[dict[str, Any]]:
-    """What comes behind each token: the candidates, and the token that stands there, if one does."""
+    """What comes after each token: the candidates, and the token that stands there, if one does."""
     if "logits" not in trace or trace.name_of is None or not trace.token_ids:
         return []
     ids = trace.token_ids[list(trace.token_ids)[-1]]
@@ -335,7 +335,7 @@ def _output(trace: Trace, temperature: float) -> list[dict[str, Any]]:
 def _ranked(
     trace: Trace, logits: Tensor, n: int, temperature: float = 1.0, also: Sequence[int] = ()
 ) -> list[dict[str, Any]]:
-    """The n best entries of one row of logits, and behind them these."""
+    """The n best entries of one row of logits, and after them these."""
     logits = logits.float()
     p = shares(logits, temperature)
     tokens = [*logits.topk(min(n, len(logits))).indices.tolist(), *also]

@@ -44,7 +44,7 @@ from clearhead.tasks.reading import not_known, stopped
 __all__ = ["Asked", "Glass", "Question", "Want"]
 
 _KEPT = 4  # traces
-_MOST_WRITTEN, _MORE = 256, 20  # tokens in all; behind the text of a language model
+_MOST_WRITTEN, _MORE = 256, 20  # tokens in all; after the text of a language model
 _BEST = 50  # candidates
 _EXAMPLES = 60  # texts on which the heads are named
 _MOMENTS = 16  # models of earlier moments
@@ -108,11 +108,11 @@ class Cuts(BaseModel):
 class Want(Wanted):
     """Numbers of a page's question, or something else about it.
 
-    `kind`: `value`, `weight`; `proof`: max |weights . v - context used| of a head; `candidates`: the 50 best behind the
+    `kind`: `value`, `weight`; `proof`: max |weights . v - context used| of a head; `candidates`: the 50 best after the
     token `rows[0]`, with `cuts` the best that these leave; `contributions`: what each part adds to the logit of
     `columns[0]` there; `names`: the vocabulary's entries `columns`; `tokens`: the tokens of the text `step` as the
     label `path` would have them; `words`: the words of its vocabulary that hold the text `step`; `lens`: what the
-    stream would write behind the token `rows[0]` if the model ended there, for each block; `roles`: what each head
+    stream would write after the token `rows[0]` if the model ended there, for each block; `roles`: what each head
     does, measured on built-in texts; `written`: the tokens, when the model writes anew, greedily, with the edits. The
     last and `tokens` come with remarks.
     """

@@ -1,4 +1,4 @@
-"""The page as a widget: the model that made the trace answers it, and computes everything behind a change again.
+"""The page as a widget: the model that made the trace answers it, and computes everything after a change again.
 
 A page asks by messages that bear an id, and is answered by messages that bear the same:
 

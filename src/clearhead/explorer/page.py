@@ -1,7 +1,7 @@
 """A trace as one page that needs nothing else: a file to mail, a cell of a notebook.
 
 Everything stands in it - the document, the numbers, the modules - and it may load nothing. Where the model is small its
-weights stand in it too, and the page computes everything behind an edit; else what each act holds, and the page opens
+weights stand in it too, and the page computes everything after an edit; else what each act holds, and the page opens
 the acts.
 """
 

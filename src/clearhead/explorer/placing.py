@@ -1,7 +1,7 @@
 """Edits of one text taken over to another one that grows: each changes what it changed, as far as the text goes.
 
 A number for a whole axis holds for tokens still to come. A list holds a number for each token that there was: of fewer
-tokens it has the first ones; of those behind it nothing is known, and the model's own numbers stand there.
+tokens it has the first ones; of those after it nothing is known, and the model's own numbers stand there.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Placing:
         return replace(edit, where=tuple(where), value=value.tolist())
 
     def _end(self, edit: Edit) -> int:
-        """Behind how many tokens an edit ends that was made of every token there was; 0: none."""
+        """After how many tokens an edit ends that was made of every token there was; 0: none."""
         if edit.call is not None and not _reads(edit):
             same = {
                 other.call

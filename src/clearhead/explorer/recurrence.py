@@ -1,6 +1,6 @@
 """The formulas of a recurrent network: its gates, cells and states, what it begins with and what is read off it.
 
-A step reads the row before its own - a network that reads from the end the row behind it -, so an operand of these
+A step reads the row before its own - a network that reads from the end the row after it -, so an operand of these
 formulas says which of its rows is meant; see `Formula`.
 """
 

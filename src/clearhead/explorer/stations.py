@@ -65,7 +65,7 @@ class Station:
     Args:
         path: where the trace has it.
         title: what it is.
-        stack: `encoder`, `decoder` or "" behind both; `block`: its number, None outside blocks; `part`: the attention
+        stack: `encoder`, `decoder` or "" after both; `block`: its number, None outside blocks; `part`: the attention
             or feed-forward network in it, the direction or layer of a recurrent one.
         kind: `act` or `tensor`.
         axes: names of its axes without the batch.

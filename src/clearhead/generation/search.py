@@ -109,7 +109,7 @@ def search(
         bos: the token that each sentence begins with, or that it goes on from [sentences].
         forbidden: tokens that are never written; with `eos` among them, exactly as many tokens as the limit are.
         length_penalty: 0 prefers short, 1 compares the mean log-probability of a token.
-        tree: what stands in the cache already, and `bos` behind it; None: nothing.
+        tree: what stands in the cache already, and `bos` after it; None: nothing.
     """
     cache, beams = model.new_cache(), _Beams(limits, beam, bos, eos, length_penalty, tree)
     while beams.sentences:

@@ -97,7 +97,7 @@ class ChatTemplate:
         return [list(self._cut(text, marks, chat)) for text, chat in zip(texts, chats, strict=True)]
 
     def ending(self) -> Stretch | None:
-        """What the assistant writes behind its answer: a special token, or text that is not blank.
+        """What the assistant writes after its answer: a special token, or text that is not blank.
 
         Raises:
             ConfigError: the template is wrong, or has no part that the assistant writes.

@@ -44,10 +44,10 @@ class Contribution:
 
 @torch.no_grad()
 def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
-    """The terms whose sum is the logit of `token` behind the token at `row`, in the order of the pass.
+    """The terms whose sum is the logit of `token` after the token at `row`, in the order of the pass.
 
-    Empty where the model's logit is no such sum: blocks with norms behind them or a mix of the stream, a cap on the
-    logits, recurrent networks; also where values of the stream, or behind the blocks, were edited.
+    Empty where the model's logit is no such sum: blocks with norms after them or a mix of the stream, a cap on the
+    logits, recurrent networks; also where values of the stream, or after the blocks, were edited.
 
     Raises:
         NotSeenError: the text has no such row, or the vocabulary no such token.

@@ -39,7 +39,7 @@ def mean_layers(trace: Trace, kind: str = "encoder") -> Float[Tensor, "layers to
 
 
 def rollout(layers: Float[Tensor, "layers tokens tokens"]) -> Float[Tensor, "layers tokens tokens"]:
-    """For each layer how much of each input token reaches each token behind it; rows sum to 1."""
+    """For each layer how much of each input token reaches each token after it; rows sum to 1."""
     found: list[Tensor] = []
     for layer in _with_residual(layers):
         found.append(layer @ found[-1] if found else layer)
@@ -47,7 +47,7 @@ def rollout(layers: Float[Tensor, "layers tokens tokens"]) -> Float[Tensor, "lay
 
 
 def flow(layers: Float[Tensor, "layers tokens tokens"], token: int) -> Float[Tensor, " tokens"]:
-    """The maximum flow from one token behind the last layer to each input token."""
+    """The maximum flow from one token after the last layer to each input token."""
     if not len(layers):
         return torch.eye(layers.size(1))[token]
     pipes = _with_residual(layers).tolist()

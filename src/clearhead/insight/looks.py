@@ -1,6 +1,6 @@
 """One attention of one text, opened: who asks, who is asked, with which weights, and who could have been asked.
 
-Rows of a recurrent decoder's steps stand one behind the other, as if they had been one act. Weights may be those of
+Rows of a recurrent decoder's steps stand one after the other, as if they had been one act. Weights may be those of
 the softmax or others made of them (see `norms.py`). Of a batch the first text is read.
 
 Axes: heads, rows, keys.

@@ -2,7 +2,7 @@
 
     previous token, next token, ...   the key at a fixed offset from the row        (Voita et al., 2019)
     duplicate token     other keys with the row's own token                         (Olsson et al., 2022)
-    induction           keys behind an earlier token like the row's: [A][B] ... [A] looks at [B]  (Olsson et al., 2022)
+    induction           keys after an earlier token like the row's: [A][B] ... [A] looks at [B]  (Olsson et al., 2022)
     sink                the first token, <bos>, <eos>, punctuation  (Clark et al., 2019; Xiao et al., 2023)
     rare token          the key whose token is rarest in all the texts, where there is one rarest (Voita et al., 2019)
 

@@ -3,7 +3,7 @@
     W = argmin ||X W - Y||^2 + ||W||^2,   X standardised with a column of ones, Y one column a class;  guess = argmax
     accuracy is that on every fourth text, which was held out; beside it the class most frequent in the others
 
-Probed are a head's context and the head's portion of the residual stream in front of it (the same columns of x as the
+Probed are a head's context and the head's portion of the residual stream before it (the same columns of x as the
 head's in the joined contexts), for the token's identity, its position and, where they are known, parts of speech. What
 a probe can read need not be what the model uses (Hewitt and Liang, 2019).
 
@@ -124,5 +124,5 @@ def _slices(traces: Sequence[Trace], path: str) -> Iterator[tuple[str, int, Tens
 
 
 def _rows(trace: Trace, path: str) -> Tensor:
-    """[heads, rows, columns], a recurrent decoder's steps one behind the other."""
+    """[heads, rows, columns], a recurrent decoder's steps one after the other."""
     return torch.cat([x[0].detach().float() for x in trace.calls(path)], dim=1)

@@ -59,7 +59,7 @@ class EncoderDecoder(nn.Module):
         return kv, kv
 
     def encode(self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None) -> Memory:
-        """The memory of source sentences; `lengths` where they are padded (behind)."""
+        """The memory of source sentences; `lengths` where they are padded (at the end)."""
         mask = None if lengths is None else Padding(lengths)
         return Memory(self.encoder(self.src_embedding(src), mask=mask), mask)
 

@@ -45,7 +45,7 @@ class RecurrentMemory:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What a decoder remembers behind each token; `cells` is an LSTM's long memory, `out` what it gave last."""
+    """What a decoder remembers after each token; `cells` is an LSTM's long memory, `out` what it gave last."""
 
     hidden: Float[Tensor, "batch tokens layers d_model"]
     cells: Float[Tensor, "batch tokens layers d_model"] | None
@@ -53,13 +53,13 @@ class State:
 
     @classmethod
     def joined(cls, states: Sequence[State]) -> State:
-        """States one behind the other."""
+        """States one after the other."""
         cells = [s.cells for s in states if s.cells is not None]
         hidden = torch.cat([s.hidden for s in states], dim=1)
         return cls(hidden, torch.cat(cells, dim=1) if cells else None, torch.cat([s.out for s in states], dim=1))
 
     def at(self, places: Int[Tensor, "batch kept"]) -> State:
-        """The states behind these tokens of each row."""
+        """The states after these tokens of each row."""
         rows = torch.arange(len(places), device=places.device)[:, None]
         return self._of(lambda x: x[rows, places])
 
@@ -73,7 +73,7 @@ class State:
 
 
 class RecurrentCache:
-    """The state behind every token written so far, and the memory as keys and values."""
+    """The state after every token written so far, and the memory as keys and values."""
 
     def __init__(self) -> None:
         self.memory = MemoryCache()
@@ -85,7 +85,7 @@ class RecurrentCache:
         return 0 if self.states is None else self.states.out.size(1)
 
     def append(self, states: State) -> None:
-        """The states behind further tokens."""
+        """The states after further tokens."""
         self.states = states if self.states is None else State.joined([self.states, states])
 
     def before(self, tree: Tree | None) -> State | None:
@@ -123,7 +123,7 @@ class RecurrentEncoder(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch tokens d_model"], lengths: Int[Tensor, " batch"] | None
     ) -> tuple[Float[Tensor, "batch tokens d_memory"], Float[Tensor, "batch d_memory"]]:
-        """(the states of the last layer, the last state of each of its directions); padding stands behind."""
+        """(the states of the last layer, the last state of each of its directions); padding stands at the end."""
         x = see("embedded", dropout(x, self.dropout, self.training))
         back, last = _turned(x, lengths)
         for i, block in enumerate(self.blocks):
@@ -153,7 +153,7 @@ class BothEnds(nn.Module):
 
 
 class RecurrentDecoder(nn.Module):
-    """Writes a token a step, and looks at the memory before or behind it."""
+    """Writes a token a step, and looks at the memory before or after it."""
 
     sees = {
         "embedded": "batch tokens d_model",
@@ -188,7 +188,7 @@ class RecurrentDecoder(nn.Module):
         cache: RecurrentCache | None = None,
         tree: Tree | None = None,
     ) -> Float[Tensor, "batch tokens d_model"]:
-        """What is read off behind each token; with a cache, x holds only the new tokens (of a tree: one a branch)."""
+        """What is read off after each token; with a cache, x holds only the new tokens (of a tree: one a branch)."""
         x = see("embedded", dropout(x, self.dropout, self.training))
         if not x.size(1):
             return see("out", x)
@@ -226,9 +226,9 @@ class RecurrentDecoder(nn.Module):
     def _step(
         self, x: Tensor, state: State, memory: RecurrentMemory, keys: MemoryCache, *, abreast: bool = False
     ) -> tuple[Tensor, State]:
-        """(what is read off behind tokens x, the state behind the last of them).
+        """(what is read off after tokens x, the state after the last of them).
 
-        Tokens follow one another after `state`; or stand abreast, each after a state of its own and with one behind it.
+        Tokens follow one another after `state`; or stand abreast, each after a state of its own and with one after it.
         """
         if self.attention == "bahdanau":
             beside = [self._attend(state.hidden[:, :, -1], memory, keys)]
@@ -248,7 +248,7 @@ class RecurrentDecoder(nn.Module):
         return context
 
     def _recur(self, x: Tensor, state: State, *, abreast: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(the last layer's states, all layers' behind the last token, an LSTM's cells there)."""
+        """(the last layer's states, all layers' after the last token, an LSTM's cells there)."""
         batch = len(x)
         first = [s.flatten(0, 1).transpose(0, 1).contiguous() for s in (state.hidden, state.cells) if s is not None]
         rows = x.flatten(0, 1)[:, None] if abreast else x
@@ -301,7 +301,7 @@ class RecurrentEncoderDecoder(nn.Module):
     def encode(
         self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None
     ) -> RecurrentMemory:
-        """The memory of source sentences; `lengths` where they are padded (behind)."""
+        """The memory of source sentences; `lengths` where they are padded (at the end)."""
         states, summary = self.encoder(self.src_embedding(src), lengths)
         return RecurrentMemory(states, None if lengths is None else Padding(lengths), summary)
 
@@ -325,7 +325,7 @@ class RecurrentEncoderDecoder(nn.Module):
         return see("logits", self.head(x))
 
     def read_out(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
-        """The logits of what was read off behind a token: a recurrent decoder has no other stream."""
+        """The logits of what was read off after a token: a recurrent decoder has no other stream."""
         return self.logits(x)
 
     def forward(

@@ -86,7 +86,7 @@ class Stack(nn.Module):
         config: sizes and choices.
         layers: how many blocks.
         cross: whether its blocks attend to a memory too.
-        causal: whether no token ever sees one behind it: no distance ahead needs a bias of its own.
+        causal: whether no token ever sees one after it: no distance ahead needs a bias of its own.
         windows: for each block, how many tokens a token sees, itself the last (None: all); default: all.
         x0_shortcut: whether each block is also given the embeddings, in a learned mix.
         value_residual: whether later blocks mix the first one's values into theirs.

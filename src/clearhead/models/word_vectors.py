@@ -2,7 +2,7 @@
 
     hidden = mean of the input vectors of the words read;   logits = output vectors . hidden
 
-    next        a word predicts the one behind it                                             (Bengio et al., 2003)
+    next        a word predicts the one after it                                             (Bengio et al., 2003)
     skip-gram   a word predicts each word of its window                                   (Mikolov et al., 2013)
     cbow        the words of a window together predict the one in its middle                  (Mikolov et al., 2013)
 

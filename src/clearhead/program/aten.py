@@ -78,7 +78,7 @@ def rule(*names: str) -> Callable[[Callable[[Call], Result]], Callable[[Call], R
 
 @rule(*_SAME_WORD.split(), *_OTHER_WORD)
 def _word(call: Call) -> Node:
-    tensors = 2 if call.name in ("sub", "embedding") else len(call.args)  # behind them stand choices we need not make
+    tensors = 2 if call.name in ("sub", "embedding") else len(call.args)  # after them stand choices we need not make
     return call.add(_OTHER_WORD.get(call.name, call.name), *call.args[:tensors])
 
 

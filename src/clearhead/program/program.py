@@ -37,7 +37,7 @@ class Program:
     """What a pass computes, from token ids and constants to every value that was seen.
 
     Args:
-        nodes: the operations, each behind those it takes.
+        nodes: the operations, each after those it takes.
         values: for each path the node of each call, or the nodes of its steps.
         axes: for each path the names of its axes.
         inputs: the token ids of the pass by the names of the model's arguments.

@@ -180,7 +180,7 @@ def _length(say: Callable[[str], None]) -> tuple[list[str], dict[str, list[float
 
 
 def _joined(pairs: Pairs, count: int, seed: int) -> Pairs:
-    """`count` pairs of one to four sentences behind each other."""
+    """`count` pairs of one to four sentences after each other."""
     draw = random.Random(seed)
     chosen = [draw.sample(list(pairs), draw.choice(_JOINED)) for _ in range(count)]
     return [(" ".join(a for a, _ in some), " ".join(b for _, b in some)) for some in chosen]

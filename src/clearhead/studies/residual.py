@@ -105,7 +105,7 @@ def _gradients(kind: str, seed: int) -> Tensor:
     for block in parts:
         for part in block:
             x = _connected(kind, x, part, norm)
-    (x * torch.randn_like(x)).mean().backward()  # the mean of squares is all but constant behind a norm
+    (x * torch.randn_like(x)).mean().backward()  # the mean of squares is all but constant after a norm
     return torch.stack(
         [
             torch.stack([w.grad.norm() for part in block for w in part.parameters() if w.grad is not None]).norm()
@@ -122,7 +122,7 @@ def _connected(kind: str, x: Tensor, part: nn.Module, norm: nn.Module) -> Tensor
 
 @torch.no_grad()
 def _normed() -> list[Table]:
-    """Rows of any size before and behind a norm."""
+    """Rows of any size before and after a norm."""
     tables = []
     for kind, name in (
         ("layer", "layer norm: (x - mean) / deviation"),

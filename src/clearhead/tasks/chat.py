@@ -190,7 +190,7 @@ class Chat(LanguageModel):
     ) -> list[str]:
         """The assistant's next message in each conversation, a list of {"role", "content"}; see `generate`.
 
-        Of a conversation too long to be read, the oldest messages behind the system's are left out.
+        Of a conversation too long to be read, the oldest messages after the system's are left out.
 
         Raises:
             ConfigError: a number is impossible, or the last message alone is too long.
@@ -334,7 +334,7 @@ def _marks(tokenizer: Tokenizer) -> list[int]:
 
 
 def _without_oldest(chat: tuple[Message, ...], tokens: int, wanted: int) -> tuple[Message, ...]:
-    """A conversation without its oldest message behind the system's, and without the answer to it."""
+    """A conversation without its oldest message after the system's, and without the answer to it."""
     system = chat[:1] if chat and chat[0].role == "system" else ()
     rest = chat[len(system) :]
     if len(rest) <= 1:

@@ -124,7 +124,7 @@ def tokens_of(
 ) -> list[ChatTokens]:
     """The messages of conversations as tokens; where the template does not say that an answer ends, EOS does.
 
-    With `ask` the assistant's turn is begun behind them; what was said before reads as it was learned.
+    With `ask` the assistant's turn is begun after them; what was said before reads as it was learned.
 
     Raises:
         ConfigError: the template cannot be used.

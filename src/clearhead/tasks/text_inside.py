@@ -117,7 +117,7 @@ class TextInside:
         return trace
 
     def _read(self, prompts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], list[int]]:
-        """(token ids of each prompt, the most tokens that may be written behind it).
+        """(token ids of each prompt, the most tokens that may be written after it).
 
         Of a prompt longer than max_len the end is kept, with room for max_tokens, but at least half of max_len. The
         last token that is written is never read.

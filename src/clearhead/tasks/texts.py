@@ -146,7 +146,7 @@ class LanguageJob(TextJob):
         return floors([train], [valid], self.module.head.out_features) if len(valid) > 1 else {}
 
     def sample(self, module: Decoder) -> str:
-        """How the validation part goes on behind its first tokens, as the model would have it."""
+        """How the validation part goes on after its first tokens, as the model would have it."""
         prompt = self._valid.tokens[:_PROMPT].tolist()
         eos, banned = self._tokenizer.specials.end, self._tokenizer.unwritten()
         steps = continued(module, [prompt], [_SAMPLE], Sampling(), eos=eos, forbidden=banned)

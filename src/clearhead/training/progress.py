@@ -74,7 +74,7 @@ class Reporter:
         return f"  left {_clock((time.monotonic() - end) / (step - first) * (self._total - step))}"
 
     def evaluation(self, step: int, numbers: Mapping[str, float], best: bool, note: str = "") -> None:
-        """The numbers of an evaluation, marked if it is the best so far; a note behind them."""
+        """The numbers of an evaluation, marked if it is the best so far; a note after them."""
         text = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
         mark = "  (best so far)" if best else ""
         self.say(f"step {step}/{self._total}  validation: {text}{mark}{note and f'  {note}'}")

@@ -274,7 +274,7 @@ def _given_shares(numbers: AttentionNumbers) -> Table:
 
 
 def _closing(contexts: list[Table], x: Table | None, numbers: AttentionNumbers, weights: Weights) -> list[Table]:
-    """What comes behind the heads; nothing, if nothing was asked for."""
+    """What comes after the heads; nothing, if nothing was asked for."""
     made: list[Table] = []
     out = contexts[0]
     if len(contexts) > 1:

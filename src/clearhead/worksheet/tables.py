@@ -544,7 +544,7 @@ _CLOSED_BELOW = "-1E+299"
 
 
 def number(x: float) -> str:
-    """As a person writes it: four digits behind the point, none that say nothing."""
+    """As a person writes it: four digits after the point, none that say nothing."""
     if math.isinf(x):
         return "inf" if x > 0 else "-inf"
     text = f"{x:.4f}".rstrip("0").rstrip(".")

@@ -36,7 +36,7 @@ def grid(table: Table, *, most: int = 12) -> tuple[list[str], list[list[str]]]:
 
 
 def digits_of(table: Table) -> int:
-    """Digits behind the point that the numbers of a table are written with, so that points stand below one another."""
+    """Digits after the point that the numbers of a table are written with, so that points stand below one another."""
     return max(len(number(float(x)).partition(".")[2]) for x in table.values.flat)
 
 

@@ -2,7 +2,7 @@
 
     messages           [{"role": "user", "content": "..."}, ...]; conversations with "from" and "value" are read too
     prompt, completion one question and its answer, as texts or as lists of messages
-    instruction        [, input], output: the same, the input behind the instruction   (Taori et al., 2023, "Alpaca")
+    instruction        [, input], output: the same, the input after the instruction   (Taori et al., 2023, "Alpaca")
 
 A "system" column is the system prompt; an answer with "weight": 0 (or "train": false and the like) is not learned.
 JSON lines, lists in a .json file, Parquet, CSV and TSV with a header line, data sets of the hub.

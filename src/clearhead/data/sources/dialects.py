@@ -108,7 +108,7 @@ def _has_blanks(texts: Sequence[str], separator: str) -> bool:
 
 
 def opens_after_blank(field: str) -> bool:
-    """Whether a field begins with a quote behind blanks, which opens nothing in strict CSV."""
+    """Whether a field begins with a quote after blanks, which opens nothing in strict CSV."""
     return field[:1] in (" ", "\t") and field.lstrip()[:1] == '"'
 
 
