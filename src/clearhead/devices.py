@@ -10,7 +10,7 @@ __all__ = ["find_device"]
 
 
 def find_device(wanted: str) -> torch.device:
-    """Where to train.
+    """The device that was asked for: `auto` is a GPU where there is one, else the CPU.
 
     Raises:
         ConfigError: there is no such device.

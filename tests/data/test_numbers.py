@@ -43,7 +43,7 @@ def test_a_csv_with_semicolons(tmp_path: Path) -> None:
     ("name", "text", "line", "said"),
     [
         ("a.csv", 'a,1,2\n"b,3,4\n', 2, "not valid CSV (unexpected end of data)"),
-        ("a.csv", "a,1,2\nb\n", 2, "there are no numbers behind 'b'"),
+        ("a.csv", "a,1,2\nb\n", 2, "there are no numbers after 'b'"),
         ("a.csv", "a,1,2\nb,x,4\n", 2, "could not convert string to float: 'x'"),
         ("a.csv", "a,1,2\nb,nan,4\n", None, "finite"),
         ("a.csv", "a,1,2\nb,4\n", None, "row 1 has 2 numbers, row 2 has 1"),

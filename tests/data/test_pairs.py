@@ -101,7 +101,7 @@ def test_links_by_hand() -> None:
 @pytest.mark.parametrize("text", ["0", "0-", "a-b", "0-0,1-1", "-1-0", "0--1", "٣-0", "0-" + "9" * 5000])
 def test_what_is_no_link(tmp_path: Path, text: str) -> None:
     path = write(tmp_path / "a.tsv", f"a\tb\t0-0\na b\tc d\t{text}\n")
-    with pytest.raises(DataError, match="is no word link") as caught:
+    with pytest.raises(DataError, match="is not a word link") as caught:
         read_pairs([path], DataConfig(links=3))
     assert (caught.value.file, caught.value.line) == (str(path), 2)
 

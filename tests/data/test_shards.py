@@ -122,7 +122,7 @@ def test_damage_is_found(tmp_path: Path, tokenizer: Tokenizer) -> None:
     with pytest.raises(FolderError, match="missing"):
         open_tokens(folder, digest)
     (folder / "index.json").write_text("[]")
-    with pytest.raises(FolderError, match="no index"):
+    with pytest.raises(FolderError, match="not an index"):
         open_tokens(folder, digest)
 
 

@@ -273,8 +273,8 @@ def test_word2vecs_text_goes_round(trained: Words, tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("2 3\na 1 2 3\n", "1 vectors stand in the file, 2 were announced"),
-        ("a 1 2\nc 3 4\nb 1\n", "line 3.*1 numbers behind 'b', not 2"),
-        ("a 1 2\nb 1\n", "line 1.*2 numbers behind 'a', not 1"),  # of two widths the smaller: words may have spaces
+        ("a 1 2\nc 3 4\nb 1\n", "line 3.*1 numbers after 'b', not 2"),
+        ("a 1 2\nb 1\n", "line 1.*2 numbers after 'a', not 1"),  # of two widths the smaller: words may have spaces
         ("a 1 2\nb 1 x\n", "line 2.*not a number"),
         ("a 1 2\na 2 1\n", "twice"),
         ("", "0 vectors"),

@@ -106,7 +106,7 @@ def _unknown(option: str, command: str) -> ConfigError:
     known = [name for argument in app[command].assemble_argument_collection() for name in argument.names]
     near = nearest(option, known, count=1)
     fix = f"{near} A" if near else f"clearhead {command} --help names them all; a"
-    return ConfigError(f"there is no option {option}", f"{fix} text that begins so is given behind a lone --")
+    return ConfigError(f"there is no option {option}", f"{fix} text that begins so is given after a lone --")
 
 
 def _source(word: str, command: str) -> Source:

@@ -158,7 +158,7 @@ def _csv(text: str, *, file: Path) -> Any:
     fix = "write a token, then its numbers, with commas between them"
     for line, row in csv_rows(iter(enumerate(text.split("\n"), 1)), file):
         if len(row) == 1:
-            raise DataError(f"there are no numbers behind {row[0][:40]!r}", fix, file=file, line=line)
+            raise DataError(f"there are no numbers after {row[0][:40]!r}", fix, file=file, line=line)
         try:
             encodings.append([float(x) for x in row[1:]])
         except ValueError as error:

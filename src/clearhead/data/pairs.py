@@ -152,7 +152,7 @@ def parse_links(
         match = _LINK.fullmatch(word)
         if match is None:
             fix = "write links as 0-0 1-2 (sure) or 1?2 (possible), words counted from 0"
-            raise DataError(f"{word!r} is no word link", fix, file=file, line=line)
+            raise DataError(f"{word!r} is not a word link", fix, file=file, line=line)
         link = int(match[1]), int(match[3])
         if link[0] >= source_words or link[1] >= target_words:
             problem = f"the link {word!r} points outside: {source_words} source and {target_words} target words"

@@ -257,14 +257,14 @@ def _read_index(folder: Path) -> _Index | None:
     """What index.json says, every field of the type that it must have.
 
     Raises:
-        FolderError: it is no index of token shards.
+        FolderError: it is not an index of token shards.
     """
     path = folder / "index.json"
     if not path.exists():
         return None
     fix = _ANEW.format(folder)
     text = read_file(path, error=FolderError, fix=fix)
-    data, about = parse_json(text, file=path, error=FolderError, fix=fix), "this is no index of token shards: "
+    data, about = parse_json(text, file=path, error=FolderError, fix=fix), "this is not an index of token shards: "
     index: _Index = checked(_Index, data, file=path, about=about, fix=fix)
     if set(index.parts) != set(PARTS):
         raise FolderError(f"its parts are {given(sorted(index.parts))}, not {' and '.join(PARTS)}", fix, file=path)

@@ -84,7 +84,7 @@ def _word_and_row(line: str, width: int, file: str | os.PathLike[str], number: i
     """The word of a line, which may have spaces in it, and the numbers after it."""
     word, *values = line.rsplit(" ", width) if width else [line]
     if len(values) != width or not width or not word or all(map(_is_number, word.split(" ")[1:] or [""])):
-        some = f"{line.count(' ')} numbers behind {line.partition(' ')[0]!r}, not {width or 'some'}"
+        some = f"{line.count(' ')} numbers after {line.partition(' ')[0]!r}, not {width or 'some'}"
         problem = some if word else "there is no word before the numbers"
         raise DataError(problem, "write a word and its numbers, one space between them", file=file, line=number)
     try:
