@@ -88,12 +88,12 @@ def _steps(folder: Path) -> int:
 
 def outputs() -> dict[str, Any]:
     """What each folder gives: texts as they are, numbers by their sum and a digest of their bytes."""
-    return {name: output(name) for name in RUNS}
+    return {name: (resumed if name in STOPPED else opened)(name) for name in RUNS}
 
 
-def output(name: str) -> dict[str, Any]:
-    """What one of them gives."""
-    return _KINDS.get(name, _resumed)(FOLDERS / name)
+def opened(name: str) -> dict[str, Any]:
+    """What one of them gives that is done."""
+    return _KINDS[name](FOLDERS / name)
 
 
 def _translator(folder: Path) -> dict[str, Any]:
@@ -130,12 +130,12 @@ def _words(folder: Path) -> dict[str, Any]:
     return {"nearest": near, "vectors": _numbers(model.vectors)}
 
 
-def _resumed(folder: Path) -> dict[str, Any]:
-    """The losses and weights of a copy that is trained to its end."""
+def resumed(name: str) -> dict[str, Any]:
+    """The losses and weights of a copy of one that was stopped, trained to its end."""
     with tempfile.TemporaryDirectory() as place:
-        copy = Path(place, folder.name)
-        shutil.copytree(folder, copy)
-        task, *_ = RUNS[folder.name].split()
+        copy = Path(place, name)
+        shutil.copytree(FOLDERS / name, copy)
+        task, *_ = RUNS[name].split()
         command = [*_PROGRAM, "train", task, "--out", str(copy), "--resume"]
         done = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

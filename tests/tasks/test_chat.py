@@ -29,6 +29,8 @@ from clearhead.tasks.texts import plan_of
 from clearhead.training.log import read_metrics
 from command import call
 
+pytestmark = pytest.mark.process  # each text is a rendered template, and each rendering a process
+
 EOS = 2  # as tokenizers that are trained here number it
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
