@@ -9,12 +9,12 @@ from tempfile import gettempdir
 
 import pytest
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
 from kinds import KINDS, kinds_of
+from signatures import check
 
 # Before anything of the two rooms is imported: from here on their signatures are checked, axis by axis.
-install_import_hook(["clearhead.attention", "clearhead.models"], "beartype.beartype")
+check(["clearhead.attention", "clearhead.models"])
 
 pytest_plugins = ["browser"]
 
