@@ -21,9 +21,9 @@ from clearhead.tasks.pairs import PairJob
 from clearhead.training.log import read_metrics
 
 OPTIONS: dict[str, Any] = {
-    "max_steps": 6,
+    "max_steps": 4,
     "keep_checkpoints": 2,
-    "arch": {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2},
+    "arch": {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "max_len": 24},
     "training": {"precision": "float32", "evaluations": 2, "average": 2, "save_seconds": 1e-9},
 }
 
@@ -133,7 +133,7 @@ def test_a_signal_during_an_evaluation(
 ) -> None:
     with monkeypatch.context() as patch:
         at_validation(patch, 2, lambda: os.kill(os.getpid(), number))
-        with pytest.raises(StoppedError, match="stopped after step 3 of 6") as caught:
+        with pytest.raises(StoppedError, match="stopped after step 2 of 4") as caught:
             train(tmp_path / "m")
     assert caught.value.exit_code == 128 + number
     train(tmp_path / "m", resume=True)

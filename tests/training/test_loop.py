@@ -387,7 +387,7 @@ def go(folder: Path, wanted: Plan, job: Failing, *, resume: bool = False) -> Out
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("save_seconds", [1e-9, 1e6], ids=["saved each step", "saved at evaluations"])
 def test_a_resumed_run_repeats_every_bit(tmp_path: Path, optimizer: str, accumulate: int, save_seconds: float) -> None:
-    wanted = plan(16, keep=3, optimizer=optimizer, accumulate=accumulate, save_seconds=save_seconds, average=3)
+    wanted = plan(12, keep=3, optimizer=optimizer, accumulate=accumulate, save_seconds=save_seconds, average=3)
     go(tmp_path / "whole", wanted, Failing())
     for number in (1, 3 * accumulate, 7 * accumulate):  # batches since the last resume
         with pytest.raises(Broken):
