@@ -111,10 +111,9 @@ def test_pieces_make_the_documents(lines: list[str]) -> None:
 
 
 def test_the_sample_is_the_documentation_of_python() -> None:
-    first = next(iter(read_pieces([SAMPLE])))
-    assert isinstance(first, Piece)
-    assert first.ends
-    texts = documents([SAMPLE])
+    pieces = list(read_pieces([SAMPLE]))
+    assert all(isinstance(piece, Piece) and piece.ends for piece in pieces)
+    texts = [piece.text for piece in pieces]
     assert len(texts) > 100
     assert any("Return a shallow copy" in text for text in texts)
 
