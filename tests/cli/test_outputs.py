@@ -15,6 +15,7 @@ from clearhead.cli.outputs import OutputFile
 from clearhead.cli.remarks import Remarks
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ClearheadError, ConfigError, FolderError
+from clearhead.tasks.translate import Translator
 from command import unremarked
 
 ARCH = {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "max_len": 24}
@@ -33,6 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "_CHUNK", 3)
+    monkeypatch.setattr(Translator, "limit", staticmethod(lambda _: 8))  # it seldom comes to an end by itself
     (tmp_path / "in.txt").write_text("\n".join(ROWS) + "\n", encoding="utf-8")
     return tmp_path
 
@@ -72,7 +74,9 @@ def test_whole_chunks_are_not_worked_out_again(model: str, desk: Path, monkeypat
 
 def test_what_would_be_lost_or_mixed_is_refused(model: str, desk: Path) -> None:
     whole, other = put(model, "out"), str(desk / "other")
-    clearhead.train("translate", "sample:english-spanish/train:80", out=other, quiet=True, max_steps=9, arch=ARCH)
+    clearhead.train(
+        "translate", "sample:english-spanish/train:80", out=other, quiet=True, max_steps=3, arch=ARCH, seed=1
+    )
     for wrong, message in (
         ({"resume": False}, "out: the file exists already\n  fix: add --resume"),
         ({"resume": True, "n_best": 2}, "out, line 1: the file was begun with other options"),

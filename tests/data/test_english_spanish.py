@@ -6,6 +6,7 @@ import functools
 import itertools
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -25,6 +26,14 @@ def sample(split: Split, count: int = 20_000) -> list[Sentence]:
 @functools.cache
 def by_english() -> dict[str, Sentence]:
     return {s.english: s for part in (sample("train", 100_000), sample("valid"), sample("test")) for s in part}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forgotten() -> Iterator[None]:
+    """A million small objects, through which the collector would walk in all tests to come."""
+    yield
+    sample.cache_clear()
+    by_english.cache_clear()
 
 
 def plain(text: str) -> list[str]:
