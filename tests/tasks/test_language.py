@@ -114,13 +114,21 @@ def test_saved_and_loaded_it_is_the_same(trained: LanguageModel) -> None:
     assert again.describe()["parameters"] == sum(p.numel() for p in trained.module.parameters())
 
 
-@pytest.mark.parametrize("done", [0, 20, 35])
+SAVED: dict[str, Any] = {**SMALL, "max_steps": 24, "training": {**SMALL["training"], "save_seconds": 1e-9}}
+
+
+@pytest.fixture(scope="module")
+def whole(text: Path) -> Path:
+    """A run that was not killed."""
+    clearhead.train("language", text, out=text.parent / "whole", **SAVED)
+    return text.parent / "whole"
+
+
+@pytest.mark.parametrize("done", [0, 12, 21])
 def test_a_killed_training_repeats_every_bit(
-    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+    text: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
     """Killed in tokenising, or after some steps: the same bytes as of a run that was not killed."""
-    options: dict[str, Any] = {**SMALL, "max_steps": 40, "training": {**SMALL["training"], "save_seconds": 1e-9}}
-    clearhead.train("language", text, out=tmp_path / "whole", **options)
 
     class KilledError(BaseException):
         """No error that a program could meet."""
@@ -143,10 +151,10 @@ def test_a_killed_training_repeats_every_bit(
         else:
             patch.setattr(shards, "_flush", lambda *_: (_ for _ in ()).throw(KilledError))
         with pytest.raises(KilledError):
-            clearhead.train("language", text, out=tmp_path / "killed", **options)
-    clearhead.train("language", text, out=tmp_path / "killed", resume=True, **options)
+            clearhead.train("language", text, out=tmp_path / "killed", **SAVED)
+    clearhead.train("language", text, out=tmp_path / "killed", resume=True, **SAVED)
     for name in ("model.safetensors", "tokens/train-00000.bin", "tokens/index.json", "tokenizer.json"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+        assert (tmp_path / "killed" / name).read_bytes() == (whole / name).read_bytes(), name
 
 
 def test_what_fails_before_the_first_step_leaves_no_folder(
@@ -210,7 +218,7 @@ def test_a_validation_file_and_documents_told_apart(tmp_path: Path, text: Path) 
     valid = tmp_path / "v.jsonl"
     valid.write_text("".join(json.dumps({"text": line}) + "\n" for line in lines[300:]), encoding="utf-8")
     model = clearhead.train(
-        "language", documents, valid=valid, out=tmp_path / "m", max_steps=60, data={"apart": True}, **SMALL
+        "language", documents, valid=valid, out=tmp_path / "m", max_steps=40, data={"apart": True}, **SMALL
     )
     index = json.loads((tmp_path / "m/tokens/index.json").read_text())
     assert (index["parts"]["train"]["documents"], index["parts"]["valid"]["documents"]) == (300, 100)
