@@ -16,7 +16,10 @@ from pathlib import Path
 __all__ = ["call", "unremarked"]
 
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["torch", "tokenizers", "safetensors.torch", "pydantic", "cyclopts", "rich.console"])
+_CONTEXT.set_forkserver_preload(
+    # torch._dynamo is a second of its own, and every optimizer imports it
+    ["torch", "torch._dynamo", "tokenizers", "safetensors.torch", "pydantic", "cyclopts", "rich.console"]
+)
 _STREAMS = (("in", os.O_RDONLY), ("out", os.O_WRONLY | os.O_CREAT), ("err", os.O_WRONLY | os.O_CREAT))
 
 
