@@ -36,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Translator:
         "sample:english-spanish/train:300",
         out=tmp_path_factory.mktemp("models") / "m",
         quiet=True,
-        max_steps=80,
+        max_steps=110,
         arch=ARCH,
         tokenizer={"kind": "word", "min_count": 1},
         optimizer={"lr": 0.01, "muon_lr": 0.01},
@@ -341,7 +341,7 @@ def test_describe(loaded: Translator) -> None:
     assert about["parameters"] == sum(p.numel() for p in loaded.module.parameters())
     assert about["vocabulary"] == {"vocab_size": loaded.tokenizers.target.vocab_size}
     assert about["architecture"]["d_model"] == 32
-    assert about["training"]["steps"] == 80
+    assert about["training"]["steps"] == 110
     assert about["data"]["files"] == ["sample:english-spanish/train:300"]
     assert str(loaded.head) == about["alignments"]
 
