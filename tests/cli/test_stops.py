@@ -16,7 +16,7 @@ import pytest
 
 import clearhead
 from clearhead.progress import Bar
-from command import unremarked
+from command import call, unremarked
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 TRAIN = (
@@ -116,7 +116,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_translation_that_is_killed_or_stopped(model: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("the house is red\n" * 1500)
     words = ["translate", model, tmp_path / "in.txt", "--beam", 1]
-    reference = begin(*words).communicate()[0]
+    reference = call(*words).stdout
     assert reference.count("\n") == 1500
     out = tmp_path / "out"
     for number, code in ((signal.SIGKILL, -9), (signal.SIGTERM, 143)):
@@ -128,9 +128,7 @@ def test_a_translation_that_is_killed_or_stopped(model: Path, tmp_path: Path) ->
         if code > 0:
             assert re.fullmatch(r"(512|1,024) lines stand in \S+\nclearhead: stopped at once" + HOW_ON, said)
         assert reference.startswith(out.read_text())
-    last = begin(*words, "--out", out, "--resume")
-    last.communicate()
-    assert last.returncode == 0
+    assert call(*words, "--out", out, "--resume").returncode == 0
     assert out.read_text() == reference
 
 
