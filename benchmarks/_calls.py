@@ -41,8 +41,9 @@ def _sampled(**given: Any) -> Any:
     return clearhead.load("models/language").generate(["the"], sampling=Sampling(**given), max_tokens=4)
 
 
-def _act(q: Any, k: Any, v: Any, mask: Any, bias: Any, **rest: Any) -> Any:
-    act = attention.Attention(q, k, v, mask=mask, bias=bias, **rest)
+def _act(q: Any, k: Any, v: Any, mask: Any, bias: Any, dropout: Any, start: Any, first: Any) -> Any:
+    where = attention.Where.line(q.size(2), start=start, first=first)
+    act = attention.Attention(q, k, v, mask=mask, bias=bias, dropout=dropout, where=where)
     return act.weights(), act.context()
 
 
@@ -61,7 +62,7 @@ def _checked(name: str) -> Callable[..., Any]:
 
 def _positions(kind: str, width: int, length: int) -> Any:
     if kind == "Rotary":
-        return attention.Rotary(width)(length)
+        return attention.Rotary(width)(attention.Where.line(length))
     return getattr(attention, kind)(width, length)(_tensors(1, 3, 8))
 
 

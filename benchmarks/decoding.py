@@ -34,7 +34,7 @@ from torch import Tensor
 
 from _peers import EOS, SIZES, UNK, Size, random_marian, save_ctranslate2, twin
 from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, reading, table
-from clearhead.attention import Tree
+from clearhead.attention import Where
 from clearhead.generation.precision import Precision, prepared
 from clearhead.generation.search import search
 from clearhead.models.encoder_decoder import EncoderDecoder
@@ -73,9 +73,10 @@ class Uncached:
     def new_cache(self) -> _Ids:
         return _Ids()
 
-    def decode(self, tgt: Tensor, memory: Memory, *, cache: _Ids, tree: Tree) -> Tensor:
+    def decode(self, tgt: Tensor, memory: Memory, *, cache: _Ids, where: Where) -> Tensor:
         cache.append(tgt)
-        ids, lines = torch.cat(list(cache), dim=1), tree.ancestors
+        ids = torch.cat(list(cache), dim=1)
+        lines = torch.ones(len(ids), 1, where.m, dtype=torch.bool) if where.kin is None else where.kin
         sentences, beams, _ = lines.shape
         rows = ids[:, None].expand(lines.shape)[lines].view(sentences * beams, -1)
         owners = torch.arange(sentences).repeat_interleave(beams)

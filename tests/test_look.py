@@ -426,9 +426,9 @@ def test_a_kept_act_is_linear_in_its_tokens(score: Additive | None) -> None:
         def forward(self, x: Tensor) -> Tensor:
             mask = Causal() & Padding(torch.tensor([90]))
             more: dict[str, Any] = {} if score is None else {"score": score}
-            act = see("act", Attention(x, x, x, mask=mask, **more))
-            out = act.context()
-            assert score is not None or mask._memo  # the pass itself did need the square
+            act = Attention(x, x, x, mask=mask, **more)
+            out = see("act", act).context()
+            assert score is not None or act.where._memo  # the pass itself did need the square
             return out
 
     model = Looking()

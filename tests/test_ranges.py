@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
-import torch
 from pydantic import BaseModel
 
 from clearhead import attention
@@ -155,14 +154,6 @@ def test_a_score_that_is_none_is_named() -> None:
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -1])
 def test_a_pass_at_a_position_that_cannot_be_is_refused(value: Any) -> None:
-    for given in ({"length": value}, {"length": 4, "start": value}):
-        with pytest.raises(ConfigError, match="is not possible"):
-            attention.Rotary(8)(**given)
-
-
-def test_an_act_whose_start_is_no_whole_number_is_refused() -> None:
-    q = torch.randn(1, 1, 2, 4)
-    act = attention.Attention(q, q, q, bias=attention.ALiBi(1))
-    object.__setattr__(act, "start", math.inf)  # the tests' own check of types would see it first
-    with pytest.raises(ConfigError, match="start inf is not possible"):
-        act.context()
+    for n, start, m in ((value, 0, 0), (4, value, 0), (4, 0, value)):
+        with pytest.raises(ConfigError, match="not possible"):
+            attention.Where.across(n, m) if m else attention.Where.line(n, start=start)

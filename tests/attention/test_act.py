@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 from functools import partial
 from math import e, inf
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.attention.standing import standing
 from torch import Tensor, nn
 
 from clearhead.attention import (
@@ -27,12 +27,12 @@ from clearhead.attention import (
     Dot,
     Mask,
     Matrix,
-    OfPass,
     Padding,
     Prefix,
     Relative,
     ScaledDot,
     Score,
+    Where,
     Window,
 )
 from clearhead.attention import act as module
@@ -103,6 +103,8 @@ def acts(draw: st.DrawFn, dtype: torch.dtype) -> Callable[[], Attention]:
     small = st.integers(1, 4)
     batch, kv_heads, groups, dim, v_dim = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(small), 3, draw(small)
     queries, keys, start = draw(st.integers(1, 5)), draw(st.integers(1, 6)), draw(st.integers(0, 3))
+    layout = draw(st.sampled_from(["a line", "a memory", "padded at the beginning"]))
+    keys = queries if layout == "padded at the beginning" else keys
     rows, heads = max(start + queries, keys), kv_heads * groups
     lengths = torch.tensor(draw(st.lists(st.integers(0, keys), min_size=batch, max_size=batch)))
     seed = draw(st.integers(0, 99))
@@ -110,7 +112,6 @@ def acts(draw: st.DrawFn, dtype: torch.dtype) -> Callable[[], Attention]:
         [
             Causal(),
             Padding(lengths),
-            Padding(lengths, left=keys),
             Window(draw(small)),
             Prefix(lengths),
             Documents(numbers(batch, rows, seed=seed).gt(0).long()),
@@ -120,14 +121,19 @@ def acts(draw: st.DrawFn, dtype: torch.dtype) -> Callable[[], Attention]:
     )
     pairs = st.tuples(leaf, leaf)
     mask = draw(st.none() | leaf | pairs.map(lambda p: p[0] & p[1]) | pairs.map(lambda p: p[0] | p[1]))
-    biases = [None, ALiBi(heads), Relative(heads, buckets=6, max_distance=4), OfPass(Relative(heads, ahead=False))]
+    biases = [None, ALiBi(heads), Relative(heads, buckets=6, max_distance=4), Relative(heads, ahead=False)]
     bias = draw(st.sampled_from([*biases, Added(numbers(1, heads, rows, keys, seed=seed))]))
     score = every_score(dim)[draw(st.sampled_from(SCORES))]
     if isinstance(score, nn.Module):
         score.to(dtype)
     shapes = [(batch, heads, queries, dim), (batch, kv_heads, keys, dim), (batch, kv_heads, keys, v_dim)]
     q, k, v = ((0.7 * numbers(*s, seed=seed + i)).to(dtype).requires_grad_() for i, s in enumerate(shapes))
-    return partial(Attention, q, k, v, mask=mask, bias=bias, score=score, start=start)
+    where = {
+        "a line": standing(queries, keys, start=start),
+        "a memory": Where.across(queries, keys, lengths),
+        "padded at the beginning": Where.texts(lengths.clamp(max=queries), queries, left=True),
+    }[layout]
+    return partial(Attention, q, k, v, mask=mask, bias=bias, score=score, where=where)
 
 
 def with_gradients(act: Attention, context: Tensor) -> list[Tensor]:
@@ -253,7 +259,7 @@ def test_a_window_holds_for_keys_beyond_the_queries(start: int, first: int) -> N
         q, k, v = (numbers(1, 2, n, 3, seed=n) for n in (queries, keys, keys))
         near = Window(size)
         for mask in (near, near & near, near | near, near & Causal(), near | Causal()):
-            act = Attention(q, k, v, mask=mask, start=start, first=first)
+            act = Attention(q, k, v, mask=mask, where=standing(queries, keys, start=start, first=first))
             torch.testing.assert_close(act.context(), opened(act))
     alone = Attention(numbers(1, 1, 1, 4), numbers(1, 1, 3, 4), numbers(1, 1, 3, 4, seed=1), mask=Window(1))
     assert alone.context()[0, 0, 0].equal(alone.v[0, 0, 0]) and alone.gap(alone.context()) == 0.0
@@ -268,8 +274,8 @@ def test_a_window_holds_for_keys_beyond_the_queries(start: int, first: int) -> N
 def test_nothing_has_a_shape_too(score: str, kv_heads: int, batch: int, queries: int, keys: int, width: int) -> None:
     q, k, v = numbers(batch, 4, queries, 3), numbers(batch, kv_heads, keys, 3), numbers(batch, kv_heads, keys, width)
     lengths = torch.full((batch,), 2)
-    masks = (None, Causal(), Padding(lengths), Padding(lengths, left=keys), Window(2) | Prefix(lengths))
-    for mask, bias in [*((mask, None) for mask in masks), (Causal(), ALiBi(4)), (None, OfPass(Relative(4)))]:
+    masks = (None, Causal(), Padding(lengths), Window(2) | Prefix(lengths))
+    for mask, bias in [*((mask, None) for mask in masks), (Causal(), ALiBi(4)), (None, Relative(4))]:
         act = Attention(q.requires_grad_(), k, v, mask=mask, bias=bias, score=every_score(3)[score])
         assert all(getattr(act, step)().shape == act.shape for step in STEPS)
         context = act.context()
@@ -382,7 +388,7 @@ def test_edits_follow_one_another() -> None:
 
 
 def test_rows_are_absolute_behind_a_cache() -> None:
-    act = some_act(start=2)  # rows 2, 3, 4
+    act = some_act(where=Where.line(3, start=2))  # rows 2, 3, 4
 
     def edit(rows: int | tuple[int, int], step: str = "weights") -> Edit:
         return Edit("a", (None, None, rows), "set", 0.0, step=step)
@@ -393,6 +399,12 @@ def test_rows_are_absolute_behind_a_cache() -> None:
     assert act.edited([edit(4, "q")]).q[:, :, 2].eq(0).all()
     assert act.edited([edit(0, "k")]).k[:, :, 0].eq(0).all()  # keys are counted from the first one always
     torch.testing.assert_close(act.edited([edit(0)]).context(), act.context())
+
+
+@pytest.mark.parametrize("where", [Where.line(3), Where.line(4, start=1), Where.texts(torch.tensor([1, 2, 3]), 5)])
+def test_positions_of_other_tokens_are_refused(where: Where) -> None:
+    with pytest.raises(ConfigError, match="give positions"):
+        some_act(where=where)
 
 
 @pytest.mark.parametrize("where", [(), (0,), (0, 1, (0, 3))])
@@ -495,12 +507,3 @@ def test_a_processor_without_bfloat16_takes_the_kernel(
     act = Attention(q, k, v, mask=Causal())
     assert act.gap(act.context()) < 2e-2
     assert bool(used) == kernel
-
-
-@pytest.mark.parametrize("place", [-1, 10**9 + 1, 2**63])
-@pytest.mark.parametrize("name", ["start", "first"])
-def test_positions_that_cannot_be_are_refused(name: str, place: Any) -> None:
-    q = torch.zeros(1, 1, 2, 4)
-    act = Attention(q, q, q, bias=ALiBi(1), **{name: place})
-    with pytest.raises(ConfigError, match=name):
-        act.biased()

@@ -17,6 +17,7 @@ from clearhead.attention import (
     Padding,
     Rotary,
     Sinusoidal,
+    Where,
 )
 from clearhead.errors import ConfigError
 
@@ -88,7 +89,7 @@ def test_without_positions_order_means_nothing() -> None:
     torch.testing.assert_close(heads(x, x[:, order]), heads(x, x))
     positions = Sinusoidal(8, 6)
     assert not torch.allclose(heads(positions(x[:, order])), heads(positions(x))[:, order])
-    turns = Rotary(4)(6)
+    turns = Rotary(4)(Where.line(6))
     assert not torch.allclose(heads(x[:, order], rotation=turns), heads(x, rotation=turns)[:, order])
 
 
@@ -106,10 +107,11 @@ def test_a_memory_is_projected_once() -> None:
 def test_cached_is_uncached(chunk: int) -> None:
     heads, rotary, x = MultiHead(8, 4, n_kv_heads=2), Rotary(2), torch.randn(2, 10, 8)
     mask, cache = Causal() & Matrix(torch.rand(10, 10) > 0.3), Cache()
+    turns = [rotary(Where.line(chunk, start=i)) for i in range(0, 10, chunk)]
     steps = [
-        heads(x[:, i : i + chunk], mask=mask, rotation=rotary(chunk, start=i), cache=cache) for i in range(0, 10, chunk)
+        heads(part, mask=mask, rotation=turn, cache=cache) for part, turn in zip(x.split(chunk, 1), turns, strict=True)
     ]
-    torch.testing.assert_close(torch.cat(steps, 1), heads(x, mask=mask, rotation=rotary(10)))
+    torch.testing.assert_close(torch.cat(steps, 1), heads(x, mask=mask, rotation=rotary(Where.line(10))))
 
 
 @pytest.mark.parametrize(

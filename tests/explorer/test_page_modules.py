@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from clearhead.attention import (
     Padding,
     ScaledDot,
     Score,
+    Where,
     Window,
 )
 from clearhead.edits import Edit, plain
@@ -288,7 +288,7 @@ def test_an_act_has_our_steps(score: str, where: str, ask: Any) -> None:
 def test_a_later_part_of_a_text_counts_its_rows_in_the_whole(ask: Any) -> None:
     q, k = torch.randn(1, 1, 2, 2).double(), torch.randn(1, 1, 5, 2).double()
     edits = [Edit("", (0, 0, (2, 4)), "set", [[2.0], [3.0]], "masked"), Edit("", (0, 0, 1), "set", 9.0, "weights")]
-    act = replace(Attention(q, k, k, mask=Causal()), start=3)
+    act = Attention(q, k, k, mask=Causal(), where=Where.line(2, start=3))
     script = """([data, edits]) => {
         const act = new m.Act(data).edited(edits);
         return [act.masked().toNested(), act.weights().toNested(), act.edits.length];

@@ -11,15 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from clearhead.attention import Tree
+from clearhead.attention import Where
 from clearhead.generation import search as module
+from clearhead.generation.branches import Branches
 from clearhead.generation.search import Hypothesis, _best, search
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.models.stack import Memory
 
 BOS, EOS, VOCAB = 0, 1, 4
-_PRUNED = Tree.pruned
+_PRUNED = Branches.pruned
 
 
 @dataclass
@@ -51,11 +52,12 @@ class Fake:
     def new_cache(self) -> Prefixes:
         return Prefixes()
 
-    def decode(self, tgt: Tensor, memory: Tables, *, cache: Any = None, tree: Tree | None = None) -> Tensor:
-        assert tree is not None
+    def decode(self, tgt: Tensor, memory: Tables, *, cache: Any = None, where: Where | None = None) -> Tensor:
+        assert where is not None
         cache.ids = tgt if not cache.ids.numel() else torch.cat([cache.ids, tgt], dim=1)
-        lines = tree.ancestors  # [batch, newest, tokens]; the k-th of a line is its k-th token
-        assert (lines.sum(-1) == tree.depth + 1).all()
+        # [rows, newest, tokens]; the k-th of a line is its k-th token
+        lines = torch.ones(1, 1, where.m, dtype=torch.long) if where.kin is None else where.kin.long()
+        assert (lines.sum(-1) == where.queries + 1).all()
         place = VOCAB ** (lines.cumsum(-1) - 1)
         number = (cache.ids[:, None] * place * lines).sum(-1)
         return memory.tables[torch.arange(len(tgt))[:, None], number]
@@ -194,13 +196,13 @@ def test_cutting_dead_branches_changes_nothing(
     exact = copy.deepcopy(model).double()
     memory, cut = exact.encode(SRC, LENGTHS), []
 
-    def pruned(tree: Tree, share: float) -> tuple[Tree, Tensor] | None:
+    def pruned(tree: Branches, share: float) -> tuple[Branches, Tensor] | None:
         found = _PRUNED(tree, share)
         cut.append(found is not None)
         return found
 
     monkeypatch.setattr(module, "_SMALL", small)
-    monkeypatch.setattr(Tree, "pruned", pruned)
+    monkeypatch.setattr(Branches, "pruned", pruned)
     found = search(exact, memory, [40, 25, 38], bos=1, eos=2, forbidden=[0, 1, 2], beam=4)
     assert any(cut) == (small < 1000)
     monkeypatch.setattr(module, "_SMALL", 1000)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from clearhead.attention import Padding, Tree
+from clearhead.attention import Where
 from clearhead.data.windows import told_apart
 from clearhead.edits import Edit
 from clearhead.errors import EditError
+from clearhead.generation.branches import Branches
 from clearhead.look import atlas, watch
 from clearhead.models.architecture import PRESETS, DecoderConfig
 from clearhead.models.decoder import Decoder
@@ -77,26 +78,25 @@ def test_cached_is_uncached(config: dict[str, Any], chunks: list[int]) -> None:
 @settings(max_examples=60)
 @torch.no_grad()
 def test_padded_rows_are_rows_alone(config: dict[str, Any], lengths: list[int], left: bool) -> None:
-    """Texts of unequal length in one batch, padded in front or behind, cached: each as if it were alone."""
+    """Texts of unequal length in one batch, padded at the beginning or the end, cached: each as if it were alone."""
     model, more = make(**config), 5
     rows = texts(*[length + more for length in lengths])
     counts, width = torch.tensor(lengths), max(lengths)
     ids = torch.full((len(rows), width), 0)
     for row, text, length in zip(ids, rows, lengths, strict=True):
         row[width - length :] = text[:length]
-    tree = Tree.of_texts(counts, width)
-    padding, at, cache = Padding(counts, left=width), tree.positions, model.new_cache()
-    found = [model.logits(model.decode(ids, cache=cache, padding=padding, at=at))[:, -1]]
+    where, cache = Where.texts(counts, width, left=True), model.new_cache()
+    found = [model.logits(model.decode(ids, cache=cache, where=where))[:, -1]]
     for step in range(more):
         new = torch.stack([text[length + step] for text, length in zip(rows, lengths, strict=True)])[:, None]
-        at = at[:, -1:] + 1
-        found.append(model.logits(model.decode(new, cache=cache, padding=padding, at=at))[:, -1])
+        where = where.next()
+        found.append(model.logits(model.decode(new, cache=cache, where=where))[:, -1])
     for number, (text, length) in enumerate(zip(rows, lengths, strict=True)):
         assert_same(torch.stack(found)[:, number], model(text[None])[0, length - 1 :])
-    if not left:  # padding behind, in one pass
+    if not left:  # padding at the end, in one pass
         together = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         real = torch.tensor([len(text) for text in rows])
-        out = model.logits(model.decode(together, padding=Padding(real)))
+        out = model.logits(model.decode(together, where=Where.texts(real, together.size(1))))
         for row, text in zip(out, rows, strict=True):
             assert_same(row[: len(text)], model(text[None])[0])
 
@@ -110,7 +110,7 @@ def test_packed_documents_leak_nothing(config: dict[str, Any]) -> None:
     documents = [torch.cat([torch.tensor([EOS]), text]) for text in texts(6, 1, 9)]
     row = torch.cat(documents)[None]
     ids, at = told_apart(row, EOS)
-    packed = model(row, ids, at)[0].split([len(d) for d in documents])
+    packed = model(row, Where.packed(at, ids))[0].split([len(d) for d in documents])
     for found, document in zip(packed, documents, strict=True):
         assert_same(found, model(document[None])[0])
 
@@ -127,19 +127,18 @@ def test_documents_see_each_other_unless_told_apart() -> None:
 @pytest.mark.parametrize("window", [None, 3])
 @torch.no_grad()
 def test_a_tree_of_unequal_prompts_is_plain_texts(positions: str, window: int | None) -> None:
-    """Two branches behind each of two prompts of unequal length, in one row a prompt."""
+    """Two branches after each of two prompts of unequal length, in one row a prompt."""
     model = make(preset="llama", positions=positions, window=window, kv_heads=2)
     prompts, branches = texts(6, 3), torch.tensor([[[5, 6], [7, 8]], [[9, 10], [11, 12]]])
     lengths, width = torch.tensor([6, 3]), 6
     ids = torch.stack([torch.cat([torch.zeros(width - len(p), dtype=torch.long), p]) for p in prompts])
-    tree, cache = Tree.of_texts(lengths, width), model.new_cache(forgets=False)
-    at = tree.positions
-    model.decode(ids[:, :-1], cache=cache, padding=Padding(lengths, left=width), at=at[:, :-1])
-    model.decode(ids[:, -1:], cache=cache, tree=tree)
+    tree, cache = Branches.of_texts(lengths, width), model.new_cache(forgets=False)
+    model.decode(ids[:, :-1], cache=cache, where=Where.texts(lengths, width, left=True).but_last())
+    model.decode(ids[:, -1:], cache=cache, where=tree.where())
     tree = tree.grown(torch.zeros(2, 2, dtype=torch.long))
-    model.decode(branches[:, :, 0], cache=cache, tree=tree)
+    model.decode(branches[:, :, 0], cache=cache, where=tree.where())
     tree = tree.grown(torch.tensor([[1, 0], [0, 1]]))  # crossed over in the first row
-    out = model.logits(model.decode(branches[:, :, 1], cache=cache, tree=tree))
+    out = model.logits(model.decode(branches[:, :, 1], cache=cache, where=tree.where()))
     for row, parents in enumerate([[1, 0], [0, 1]]):
         for branch, parent in enumerate(parents):
             text = torch.cat([prompts[row], branches[row, parent, :1], branches[row, branch, 1:]])
@@ -201,7 +200,7 @@ def test_no_tokens_have_logits_too(positions: str, shape: tuple[int, int]) -> No
     sizes = {"d_model": 8, "d_ff": 8, "heads": 4, "kv_heads": 2, "layers": 2, "max_len": 16, "window": 2}
     model = Decoder(DecoderConfig.model_validate({**sizes, "positions": positions}), 11).eval()
     ids = torch.zeros(shape, dtype=torch.long)
-    assert model(ids).shape == model(ids, at=ids).shape == model(ids, documents=ids).shape == (*shape, 11)
+    assert model(ids).shape == model(ids, Where.packed(ids, ids)).shape == (*shape, 11)
     cache = model.new_cache()
     model.decode(ids, cache=cache)
     assert model.decode(ids.new_zeros(shape[0], 1), cache=cache).shape == (shape[0], 1, 8)

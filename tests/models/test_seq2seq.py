@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from clearhead.attention import Causal, Tree
+from clearhead.attention import Causal
 from clearhead.edits import Edit
+from clearhead.generation.branches import Branches
 from clearhead.look import atlas, watch
 from clearhead.models.architecture import SEQ2SEQ, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
@@ -186,9 +187,9 @@ def test_the_future_cannot_move_the_past(config: dict[str, Any]) -> None:
 def test_a_tree_is_its_lines(config: dict[str, Any]) -> None:
     """Each row grows three branches, which give way to one another and are cut off; then the first sentence leaves."""
     model, random = make(config), torch.Generator().manual_seed(1)
-    memory, cache, tree = model.encode(SRC, LENGTHS), model.new_cache(), Tree.root(3)
+    memory, cache, tree = model.encode(SRC, LENGTHS), model.new_cache(), Branches.root(3)
     lines = torch.full((3, 1, 1), 1)
-    model.decode(lines[:, :, -1], memory, cache=cache, tree=tree)
+    model.decode(lines[:, :, -1], memory, cache=cache, where=tree.where())
     for _ in range(4):
         parents = torch.randint(0, lines.size(1), (3, 3), generator=random)
         tokens = torch.randint(3, 20, (3, 3, 1), generator=random)
@@ -198,14 +199,15 @@ def test_a_tree_is_its_lines(config: dict[str, Any]) -> None:
         if cut is not None:
             tree, places = cut
             cache.keep(places)
-        found = model.decode(tokens[:, :, 0], memory, cache=cache, tree=tree)
+        found = model.decode(tokens[:, :, 0], memory, cache=cache, where=tree.where())
         assert_same(found, last_of(model, lines, range(3)))
     assert tree.ancestors.size(2) < 1 + 4 * 3
     rows = torch.tensor([2, 1])
     cache.select(rows)
     tree, tokens = tree.select(rows).grown(torch.tensor([[1, 1], [2, 0]])), torch.tensor([[5, 6], [7, 8]])
     lines = torch.cat([lines[rows[:, None], torch.tensor([[1, 1], [2, 0]])], tokens[:, :, None]], dim=2)
-    assert_same(model.decode(tokens, memory.select(rows), cache=cache, tree=tree), last_of(model, lines, rows.tolist()))
+    found = model.decode(tokens, memory.select(rows), cache=cache, where=tree.where())
+    assert_same(found, last_of(model, lines, rows.tolist()))
 
 
 def last_of(model: Any, lines: Tensor, sentences: Iterable[int]) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clearhead.attention import Attention
+from clearhead.attention import Attention, Where
 from clearhead.attention.act import STEPS
 from clearhead.errors import ConfigError
 from clearhead.look import Edit, Trace, see, watch
@@ -30,6 +30,7 @@ GENERATOR = torch.Generator().manual_seed(0)
 SRC, TGT = torch.randint(0, VOCAB, (2, 5), generator=GENERATOR), torch.randint(0, VOCAB, (2, 4), generator=GENERATOR)
 LENGTHS = torch.tensor([5, 3])
 DOCUMENTS = torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 1, 2]])
+PLACES = torch.tensor([[0, 1, 0, 1, 2], [0, 0, 1, 2, 0]])
 
 # Opens the program and answers each run with all values, one behind the other, as the bytes of float64.
 RUN = """async ([program, bytes, runs]) => {
@@ -77,13 +78,14 @@ RECURRENT: dict[str, dict[str, Any]] = {
 FAMILIES = [*TRANSFORMERS, *DECODERS, *RECURRENT]
 
 
-def make(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
+def make(name: str) -> tuple[nn.Module, tuple[Any, ...]]:
     """A small model with weights large enough that everything in it is felt, and what it is given."""
     torch.manual_seed(0)
     sizes = {"d_model": 8, "d_ff": 12, "heads": 4, "layers": 2, "max_len": 16}
     model: nn.Module
     if name in DECODERS:
-        model, inputs = Decoder(DecoderConfig.model_validate({**sizes, **DECODERS[name]}), VOCAB), (SRC, DOCUMENTS)
+        where = Where.packed(PLACES, DOCUMENTS)
+        model, inputs = Decoder(DecoderConfig.model_validate({**sizes, **DECODERS[name]}), VOCAB), (SRC, where)
     elif name in TRANSFORMERS:
         config = EncoderDecoderConfig.model_validate({**sizes, "layers": 1, **TRANSFORMERS[name]})
         model, inputs = make_seq2seq(config, VOCAB, VOCAB), (SRC, TGT, LENGTHS)
@@ -96,7 +98,7 @@ def make(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
     return model.eval(), inputs
 
 
-def traced(model: nn.Module, inputs: tuple[Tensor, ...], edits: Sequence[Edit] = ()) -> Trace:
+def traced(model: nn.Module, inputs: tuple[Any, ...], edits: Sequence[Edit] = ()) -> Trace:
     with torch.no_grad(), watch(model.double(), edits=edits) as trace:
         model(*inputs)
     return trace

@@ -13,23 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from clearhead.attention.biases import Bias
 from clearhead.attention.dropout import dropout
-from clearhead.attention.masks import Grid, Mask
+from clearhead.attention.masks import Anywhere, Mask
 from clearhead.attention.scores import ScaledDot, Score, by_group
+from clearhead.attention.where import Where
 from clearhead.edits import Edit
-from clearhead.errors import EditError, nearest
+from clearhead.errors import ConfigError, EditError, nearest
 from clearhead.look import begun
 from clearhead.processor import bfloat16_cost
-from clearhead.ranges import Counted, check
 
 __all__ = ["STEPS", "Attention"]
 
@@ -41,7 +41,7 @@ _NOTHING = {"masked": float("-inf"), "weights": 0.0}  # what a key that may not 
 # but for a text or two written token by token it is the number of steps that costs, and the kernel is one.
 _FEW, _SHORT, _ALONE = 8, 256, 32  # queries; keys; rows times heads
 _BLOCK = 2**24  # numbers an opened act may hold at once when it walks its rows in blocks (64 MB in float32)
-_FARTHEST = 10**9  # position of `Counted`, asked here without its price
+_ANYWHERE = Anywhere()
 _NEAR = 2**19  # and where a block is used at once: so many stay in a processor's cache
 
 
@@ -53,13 +53,15 @@ class Attention:
         q: what each query asks, positions applied; [batch, heads, queries, head_dim].
         k: what each key offers, positions applied; [batch, kv_heads, keys, head_dim].
         v: what each key answers; [batch, kv_heads, keys, v_head_dim].
-        mask: who may look where (True = may look), over absolute positions; None = everybody everywhere.
+        mask: who may look where (True = may look), over positions; None = everybody everywhere.
         bias: what is added to the scaled similarities (ALiBi, T5); None = nothing.
         score: how a query and a key are compared.
         dropout: share of the weights that `context()` drops; the steps show the weights before it.
-        start: absolute position of the first query (with a cache, the number of keys seen before it).
-        first: absolute position of the first key (a cache of a window forgets those before it).
+        where: where the queries and the keys stand; None: both at 0, 1, 2, ...
         edits: changes of single steps; see `clearhead.edits.Edit`.
+
+    Raises:
+        ConfigError: `where` is of other sizes than q and k.
     """
 
     q: Float[Tensor, "batch heads queries q_dim"]
@@ -69,9 +71,19 @@ class Attention:
     bias: Bias | None = None
     score: Score = field(default_factory=ScaledDot)
     dropout: float = 0.0
-    start: int = 0
-    first: int = 0
+    where: Where = field(default=cast("Where", None))
     edits: tuple[Edit, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.where is None:
+            usual = Where.across(self.q.size(2), self.k.size(2), device=self.q.device)
+            object.__setattr__(self, "where", usual)
+        elif not torch.compiler.is_compiling() and not self.where.fits(len(self.q), self.q.size(2), self.k.size(2)):
+            raise ConfigError(
+                f"queries [{self.q.size(0)}, {self.q.size(2)}] and keys [{self.k.size(0)}, {self.k.size(2)}] stand at "
+                f"positions {list(self.where.queries.shape)} and {list(self.where.keys.shape)}",
+                "give positions [rows or 1, queries] and [rows or 1, keys]",
+            )
 
     def __repr__(self) -> str:
         """Its sizes and what it is made of; the numbers are in its steps."""
@@ -85,6 +97,11 @@ class Attention:
     def shape(self) -> tuple[int, int, int, int]:
         """(batch, heads, queries, keys): the shape of the weights."""
         return (*self.q.shape[:3], self.k.size(2))
+
+    def allowed(self, rows: slice = slice(None)) -> Bool[Tensor, ...] | None:
+        """Who may look where, broadcastable to [batch, heads, rows, keys]; None where everybody may look anywhere."""
+        mask = self._closing()
+        return None if mask is None else mask.dense(self.where.of(rows))
 
     # The steps -------------------------------------------------------------------------------------------------------
 
@@ -101,14 +118,14 @@ class Attention:
         """The scaled similarities plus the bias."""
         x = self.scaled(rows)
         if self.bias is not None:
-            x = x + self.bias.dense(self._grid(rows)).to(x.dtype)
+            x = x + self.bias.dense(self.where.of(rows)).to(x.dtype)
         return self._step("biased", x, rows)
 
     def masked(self, rows: slice = slice(None)) -> Float[Tensor, "batch heads rows keys"]:
         """The biased similarities, -inf where a query may not look (the textbook's 0 / -inf added)."""
         x = self.biased(rows)
-        if self.mask is not None:
-            x = x.masked_fill(~self.mask.dense(self._grid(rows)), float("-inf"))
+        if (allowed := self.allowed(rows)) is not None:
+            x = x.masked_fill(~allowed, float("-inf"))
         return self._step("masked", x, rows)
 
     def weights(self, rows: slice = slice(None)) -> Float[Tensor, "batch heads rows keys"]:
@@ -151,7 +168,7 @@ class Attention:
     def _context_fused(self, q: Tensor, k: Tensor, scale: float) -> Tensor:
         """PyTorch's kernel: the one fused shortcut."""
         grouped = q.size(1) != k.size(1)
-        if self.bias is None and self.mask is not None and self.mask.is_causal(self._grid()):
+        if self.bias is None and self.mask is not None and self.mask.is_causal(self.where):
             return F.scaled_dot_product_attention(
                 q, k, self.v, dropout_p=self.dropout, is_causal=True, scale=scale, enable_gqa=grouped
             )
@@ -175,13 +192,12 @@ class Attention:
 
         Such rows are opened for the kernel and set to zero after it: a softmax over nothing is NaN, also backward.
         """
-        grid = self._grid()
-        mask = None if self.mask is None or self.mask.allows_all(grid) else self.mask
+        where, mask = self.where, self._closing()
         if self.bias is None:
-            return (None, None) if mask is None else mask.opened(grid) if boolean else mask.added(grid, dtype)
-        added = self.bias.dense(grid).to(dtype)
+            return (None, None) if mask is None else mask.opened(where) if boolean else mask.added(where, dtype)
+        added = self.bias.dense(where).to(dtype)
         if mask is not None:
-            added = added.masked_fill(~mask.dense(grid), float("-inf"))
+            added = added.masked_fill(~mask.dense(where), float("-inf"))
         nowhere = (added == float("-inf")).all(-1, keepdim=True)  # a bias of -inf may close rows too
         return added.masked_fill(nowhere, 0.0), nowhere
 
@@ -191,10 +207,9 @@ class Attention:
         """The act with detached tensors and a copy of its score's and bias's parameters."""
         if grad:
             return self
-        mask = None if self.mask is None else self.mask.kept()
         bias = None if self.bias is None else self.bias.kept()
         q, k, v = self.q.detach(), self.k.detach(), self.v.detach()
-        return replace(self, q=q, k=k, v=v, mask=mask, bias=bias, score=self.score.kept())
+        return replace(self, q=q, k=k, v=v, where=self.where.kept(), bias=bias, score=self.score.kept())
 
     def touches(self, edit: Edit) -> bool:
         """Whether the edit's rows are among ours.
@@ -208,20 +223,21 @@ class Attention:
                 nearest(edit.step, STEPS) or f"its steps are {', '.join(STEPS)}",
             )
         shapes = {"q": self.q.shape, "k": self.k.shape, "v": self.v.shape, "context": (*self.shape[:3], self.v.size(3))}
-        start = self.first if edit.step in ("k", "v") else self.start
-        columns, grows = None if edit.step in shapes else self.first, begun() is not None
+        start = self.where.column if edit.step in ("k", "v") else self.where.row
+        columns, grows = None if edit.step in shapes else self.where.column, begun() is not None
         self._holds(edit, grows=grows)
         return edit.touches(shapes.get(edit.step, self.shape), start=start, columns=columns, grows=grows)
 
     def _holds(self, edit: Edit, *, grows: bool) -> None:
         """A key that a window has forgotten or that is still to come can be given no weight: its value is not here."""
-        if edit.step not in _NOTHING or not (self.first or grows):
+        if edit.step not in _NOTHING or not (self.where.column or grows):
             return
-        last, rows = self.first + self.k.size(2), replace(edit, where=edit.where[:3])
-        missing = any(edit.fills(_NOTHING[edit.step], *keys) for keys in ((0, self.first), (last, None)))
-        if missing and rows.touches(self.shape, start=self.start, grows=grows):
+        first = self.where.column
+        last, rows = first + self.k.size(2), replace(edit, where=edit.where[:3])
+        missing = any(edit.fills(_NOTHING[edit.step], *keys) for keys in ((0, self.where.column), (last, None)))
+        if missing and rows.touches(self.shape, start=self.where.row, grows=grows):
             raise EditError(
-                f"the edit of {edit.path!r} gives weight to keys that are not here, but {self.first} to {last - 1}",
+                f"the edit of {edit.path!r} gives weight to keys that are not here, but {first} to {last - 1}",
                 "name rows that see these keys, take new_cache(forgets=False), or a pass without a cache",
             )
 
@@ -230,11 +246,11 @@ class Attention:
         act = self
         for edit in edits:
             if edit.step == "q":
-                act = replace(act, q=edit.apply(act.q, first=self.start))
+                act = replace(act, q=edit.apply(act.q, first=self.where.row))
             elif edit.step == "k":
-                act = replace(act, k=edit.apply(act.k, first=self.first))
+                act = replace(act, k=edit.apply(act.k, first=self.where.column))
             elif edit.step == "v":
-                act = replace(act, v=edit.apply(act.v, first=self.first))
+                act = replace(act, v=edit.apply(act.v, first=self.where.column))
         return replace(act, edits=(*act.edits, *edits))
 
     def of_head(self, number: int) -> Attention:
@@ -253,12 +269,12 @@ class Attention:
 
     def to_json(self) -> dict[str, Any]:
         """q, k, v as numbers, the mask as booleans, the bias as numbers, and the score's scale."""
-        mask = None if self.mask is None else self.mask.dense(self._grid()).tolist()
-        bias = None if self.bias is None else self.bias.dense(self._grid()).tolist()
+        mask = None if (allowed := self.allowed()) is None else allowed.tolist()
+        bias = None if self.bias is None else self.bias.dense(self.where).tolist()
         tensors = {name: getattr(self, name).float().tolist() for name in ("q", "k", "v")}
         score = {"name": type(self.score).__name__, "scale": self.score.scale(self.q.size(-1))}
         edits = [e.to_json() for e in self.edits]
-        return {**tensors, "mask": mask, "bias": bias, "score": score, "start": self.start, "edits": edits}
+        return {**tensors, "mask": mask, "bias": bias, "score": score, "start": self.where.row, "edits": edits}
 
     @torch.no_grad()
     def gap(self, context: Tensor) -> float:
@@ -282,16 +298,16 @@ class Attention:
     def _step(self, name: str, x: Tensor, rows: slice) -> Tensor:
         for edit in self.edits:
             if edit.step == name:
-                columns = 0 if name == "context" else self.first
-                x = edit.apply(x, first=self.start + (rows.start or 0), columns=columns)
+                columns = 0 if name == "context" else self.where.column
+                x = edit.apply(x, first=self.where.row + (rows.start or 0), columns=columns)
         return x
 
-    def _grid(self, rows: slice = slice(None)) -> Grid:
-        start, stop, _ = rows.indices(self.q.size(2))
-        for name, place in (("start", self.start), ("first", self.first)):
-            if not isinstance(place, int) or not 0 <= place <= _FARTHEST:
-                check(Counted, name, place)
-        return Grid(self.start + start, self.start + stop, self.k.size(2), self.q.device, self.first)
+    def _closing(self) -> Mask | None:
+        """The mask, or who is there; None where it is known without looking that everybody may look anywhere."""
+        where, mask = self.where, self.mask
+        if mask is None:
+            return None if where.whole else _ANYWHERE
+        return None if mask.allows_all(where) else mask
 
 
 def _slow_in_half() -> bool:

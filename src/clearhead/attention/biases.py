@@ -11,28 +11,28 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from clearhead.attention.masks import Grid, Tree
+from clearhead.attention.where import Where
 from clearhead.ranges import Count, Entries, Heads, check
 
-__all__ = ["ALiBi", "Added", "Bias", "OfHead", "OfPass", "Relative"]
+__all__ = ["ALiBi", "Added", "Bias", "OfHead", "Relative"]
 
 
 class Bias:
     """To add a bias: subclass and give `between`; one with parameters also says how it is `kept`."""
 
-    def between(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """The numbers to add for these positions [batch or 1, queries] and [batch or 1, keys]."""
+    def between(self, where: Where) -> Tensor:
+        """The numbers to add, broadcastable to [batch, heads, queries, keys]."""
         raise NotImplementedError
 
-    def dense(self, grid: Grid) -> Tensor:
-        """The numbers to add, broadcastable to [batch, heads, queries, keys], for the rows of the grid."""
-        queries = torch.arange(grid.start, grid.stop, device=grid.device)
-        return self.between(queries[None], grid.places[None])
+    def dense(self, where: Where) -> Tensor:
+        """The same, made once for all layers of a pass."""
+        # One that learns is made by each layer, as activation checkpointing must make it again.
+        return where.remembered(self, lambda: self.between(where), when=lambda made: not made.requires_grad)
 
     def of_head(self, number: int) -> Bias:
         """The bias as one head has it."""
@@ -50,20 +50,19 @@ class OfHead(Bias):
     bias: Bias
     number: int
 
-    def dense(self, grid: Grid) -> Tensor:
-        x = self.bias.dense(grid)
+    def between(self, where: Where) -> Tensor:
+        x = self.bias.dense(where)
         return x[..., self.number, None, :, :] if x.ndim > 2 and x.size(-3) > 1 else x
 
 
 @dataclass(frozen=True, eq=False)
 class Added(Bias):
-    """Any matrix of numbers, broadcastable to [batch, heads, queries, keys]."""
+    """Any matrix of numbers in the order of the buffers, broadcastable to [batch, heads, queries, keys]."""
 
     matrix: Tensor
 
-    def dense(self, grid: Grid) -> Tensor:
-        rows = self.matrix if self.matrix.size(-2) == 1 else self.matrix[..., grid.start : grid.stop, :]
-        return rows if rows.size(-1) == 1 else rows[..., grid.first : grid.first + grid.keys]
+    def between(self, where: Where) -> Tensor:
+        return where.cut(self.matrix)
 
     def kept(self) -> Bias:
         return replace(self, matrix=self.matrix.detach().clone())
@@ -78,9 +77,9 @@ class ALiBi(Bias):
     def __post_init__(self) -> None:
         check(Heads, "n_heads", self.n_heads)
 
-    def between(self, queries: Tensor, keys: Tensor) -> Tensor:
-        distance = (queries[:, None, :, None] - keys[:, None, None, :]).abs()
-        heads = torch.arange(1, self.n_heads + 1, device=queries.device)
+    def between(self, where: Where) -> Tensor:
+        distance = where.distance().abs()
+        heads = torch.arange(1, self.n_heads + 1, device=distance.device)
         return -(2.0 ** (-8.0 * heads / self.n_heads))[:, None, None] * distance
 
 
@@ -112,37 +111,8 @@ class Relative(Bias, nn.Module):
         shared = (exact + steps.to(far.dtype)).clamp(max=buckets - 1)
         return side + torch.where(far < exact, far, shared)
 
-    def between(self, queries: Tensor, keys: Tensor) -> Tensor:
-        buckets = self.bucket(keys[:, None, :] - queries[:, :, None])
-        return self.weight[buckets].permute(0, 3, 1, 2)
+    def between(self, where: Where) -> Tensor:
+        return self.weight[self.bucket(where.distance()[:, 0])].permute(0, 3, 1, 2)
 
     def kept(self) -> Bias:
         return copy.deepcopy(self).requires_grad_(False)
-
-
-@dataclass(frozen=True, eq=False)
-class OfPass(Bias):
-    """A bias as one pass uses it: made once for all its layers; in a tree of texts, by where its tokens stand there."""
-
-    bias: Bias
-    tree: Tree | None = None
-    _made: dict[Grid, Tensor] = field(default_factory=dict, init=False, repr=False)
-
-    def dense(self, grid: Grid) -> Tensor:
-        if torch.compiler.is_compiling():  # the compiler shares equal work by itself, and must not guard on sizes
-            return self._dense(grid)
-        if grid in self._made:
-            return self._made[grid]
-        made = self._dense(grid)
-        if not made.requires_grad:  # else each layer makes its own, as activation checkpointing must make it again
-            self._made[grid] = made
-        return made
-
-    def _dense(self, grid: Grid) -> Tensor:
-        if self.tree is None:
-            return self.bias.dense(grid)
-        positions = self.tree.positions
-        return self.bias.between(positions[:, grid.start : grid.stop], positions[:, grid.first :])
-
-    def kept(self) -> Bias:
-        return OfPass(self.bias.kept(), self.tree)

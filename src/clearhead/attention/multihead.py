@@ -19,8 +19,9 @@ from clearhead.attention.cache import Cache, MemoryCache
 from clearhead.attention.masks import Mask
 from clearhead.attention.positions import Rotation
 from clearhead.attention.scores import ScaledDot, Score
+from clearhead.attention.where import Where
 from clearhead.errors import ConfigError
-from clearhead.look import begun, see
+from clearhead.look import see
 from clearhead.ranges import Factor, Heads, Part, Width, check
 
 __all__ = ["FirstValues", "MultiHead"]
@@ -125,9 +126,12 @@ class MultiHead(nn.Module):
         rotation: Rotation | None = None,
         cache: Cache | MemoryCache | None = None,
         values: FirstValues | None = None,
+        where: Where | None = None,
     ) -> Float[Tensor, "batch tokens out"]:
         """x attends to itself, or to `memory`; `values` are an earlier layer's, for a layer with a value residual."""
-        act = self.act(x, memory, mask=mask, bias=bias, rotation=rotation, cache=cache, first_values=values)
+        act = self.act(
+            x, memory, mask=mask, bias=bias, rotation=rotation, cache=cache, first_values=values, where=where
+        )
         return self.join(act)
 
     def act(
@@ -141,9 +145,9 @@ class MultiHead(nn.Module):
         rotation: Rotation | None = None,
         cache: Cache | MemoryCache | None = None,
         first_values: FirstValues | None = None,
+        where: Where | None = None,
     ) -> Attention:
         """The act of x attending to itself, or to `memory`, which may answer with other `values`."""
-        start = first = 0
         if memory is None:
             q, k, v = self._of_itself(x)
             if first_values is not None:
@@ -154,14 +158,16 @@ class MultiHead(nn.Module):
                 start = cache.length
                 k, v = cache.update(k, v)
                 first = start + x.size(1) - k.size(2)
+                where = where or Where.line(x.size(1), start=start, first=first, device=x.device)
         else:
-            q, start = self._queries(x), begun() or 0
+            q = self._queries(x)
             if isinstance(cache, MemoryCache):
                 k, v = cache.once(lambda: self._keys_values(memory, memory))
             else:
                 k, v = self._keys_values(memory, memory if values is None else values)
+        where = where or Where.across(q.size(2), k.size(2), device=q.device)
         dropout = self.dropout if self.training else 0.0
-        act = Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, start=start, first=first)
+        act = Attention(q, k, v, mask=mask, bias=bias, score=self.score, dropout=dropout, where=where)
         return see("attention", act)
 
     def join(self, act: Attention) -> Float[Tensor, "batch tokens out"]:

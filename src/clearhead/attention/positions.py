@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from clearhead.attention.where import Where
 from clearhead.errors import ConfigError
 from clearhead.ranges import Base, Counted, Length, Table, Width, check
 
@@ -76,12 +77,13 @@ class Sinusoidal(nn.Module):
         self.register_buffer("table", sinusoids(max_len, d_model), persistent=False)
 
     def forward(
-        self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0, at: Places | None = None
+        self, x: Float[Tensor, "batch tokens d_model"], where: Where | None = None
     ) -> Float[Tensor, "batch tokens d_model"]:
-        stop = _stop(x, start, at)
+        where = where or Where.line(x.size(1))
+        stop = where.stop
         if stop > self.table.size(0):  # waves need no training: a longer text simply has more of them
             self.table = _waves(0, 2 * stop, x.size(2)).to(self.table)
-        return x + (self.table[start:stop] if at is None else self.table[at]).to(x.dtype)
+        return x + _of(self.table, where).to(x.dtype)
 
 
 class Learned(nn.Module):
@@ -94,22 +96,23 @@ class Learned(nn.Module):
         self.weight = nn.Parameter(torch.randn(max_len, d_model) * d_model**-0.5)
 
     def forward(
-        self, x: Float[Tensor, "batch tokens d_model"], *, start: int = 0, at: Places | None = None
+        self, x: Float[Tensor, "batch tokens d_model"], where: Where | None = None
     ) -> Float[Tensor, "batch tokens d_model"]:
-        stop = _stop(x, start, at)
+        where = where or Where.line(x.size(1))
+        stop = where.stop
         if stop > self.weight.size(0):
             raise ConfigError(
                 f"{stop} tokens are more than the {self.weight.size(0)} positions this model has learned",
                 "shorten the text, or train with a larger max_len or with sinusoidal or rotary positions",
             )
-        return x + (self.weight[start:stop] if at is None else F.embedding(at, self.weight))
+        return x + _of(self.weight, where)
 
 
-def _stop(x: Tensor, start: int, at: Tensor | None) -> int:
-    """The position after the last one that x has."""
-    if at is None:
-        return start + x.size(1)
-    return int(at.max()) + 1 if at.numel() else 0
+def _of(table: Tensor, where: Where) -> Tensor:
+    """The rows of a table for the queries; where nobody stands, any."""
+    if where.begins is not None:
+        return table[where.begins : where.stop]
+    return F.embedding(where.queries.clamp(min=0), table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +144,7 @@ class Rotary(nn.Module):
         frequency = steps if _outlined() else base ** (-steps / head_dim)
         self.register_buffer("frequency", frequency.float(), persistent=False)
 
-    def forward(self, length: int, *, start: int = 0, at: Places | None = None) -> Rotation:
-        if not torch.compiler.is_compiling():
-            check(Counted, "length", length)
-            check(Counted, "start", start)
-        position = torch.arange(start, start + length, device=self.frequency.device) if at is None else at[:, None]
+    def forward(self, where: Where) -> Rotation:
+        position = where.queries[0] if where.queries.size(0) == 1 else where.queries[:, None]
         angle = position[..., None].float() * self.frequency
         return Rotation(angle.cos(), angle.sin())

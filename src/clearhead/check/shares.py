@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearhead.attention import Added, Attention, Causal, Dot, Grid, Matrix
+from clearhead.attention import Added, Attention, Causal, Dot, Matrix, Where
 from clearhead.check.cases import ACROSS, CAUSAL, GO, LETS_GO, POEM, K, Q, X, table
 from clearhead.check.exercise import Case, exercise
 from clearhead.worksheet.tables import Op, Places, Plus, Softmax, Table
@@ -69,7 +69,7 @@ def causal_mask(n: int) -> Tensor:
 
     Shapes: n a number of tokens -> [queries, keys], bool.
     """
-    return Causal().dense(Grid(0, n, n, torch.device("cpu")))[0, 0]
+    return Causal().dense(Where.line(n))[0, 0]
 
 
 def _closed(case: Case) -> list[Table]:

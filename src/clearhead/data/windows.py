@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clearhead.attention import Where
 from clearhead.data.shards import Tokens
 from clearhead.data.vocabulary import IGNORED
 
@@ -36,6 +37,12 @@ class TextBatch:
     labels: Tensor
     documents: Tensor | None = None
     at: Tensor | None = None
+
+    def where(self) -> Where | None:
+        """Where the tokens stand; None: one text a row."""
+        if self.documents is None or self.at is None:
+            return None
+        return Where.packed(self.at, self.documents)
 
 
 class Windows:

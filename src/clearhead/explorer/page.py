@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clearhead.attention import Attention, Grid
+from clearhead.attention import Attention
 from clearhead.explorer.bundle import bundle, static
 from clearhead.explorer.document import document, lens, names, proof
 from clearhead.explorer.stations import stations, tensors
@@ -122,12 +122,11 @@ def _acts(trace: Trace) -> dict[str, Any]:
 
 def _held(act: Attention, number: int) -> dict[str, Tensor]:
     """Everything that an act's steps begin with; of later calls the keys and values are those of the first."""
-    grid = Grid(act.start, act.start + act.q.size(2), act.k.size(2), act.q.device, act.first)
     held = {"q": act.q} if number else {"q": act.q, "k": act.k, "v": act.v}
-    if act.mask is not None:
-        held["mask"] = act.mask.dense(grid)
+    if (allowed := act.allowed()) is not None:
+        held["mask"] = allowed
     if act.bias is not None:
-        held["bias"] = act.bias.dense(grid)
+        held["bias"] = act.bias.dense(act.where)
     return held
 
 

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearhead.attention import Padding, Tree
+from clearhead.attention import Where
+from clearhead.generation.branches import Branches
 from clearhead.generation.search import Hypothesis, not_numbers, search
 from clearhead.ranges import Count, Counted, Nucleus, Part, Penalty, Seed, Temperature, check
 
@@ -151,9 +152,7 @@ class Continuer(Protocol):
         token_ids: Tensor,
         *,
         cache: Any = None,
-        tree: Tree | None = None,
-        padding: Padding | None = None,
-        at: Tensor | None = None,
+        where: Where | None = None,
     ) -> Tensor: ...
 
     def logits(self, x: Tensor) -> Tensor: ...
@@ -190,11 +189,10 @@ def continued(
         return
     random = {i: np.random.default_rng([seed, first + i]) for i in rows}
     left = {i: limits[i] for i in rows}
-    ids, padding, at = _padded([prompts[i] for i in rows])
+    ids, where = _padded([prompts[i] for i in rows])
     cache, banned = model.new_cache(), list(forbidden)
     seen: Tensor | None = None
-    x = model.decode(ids, cache=cache, padding=padding, at=at)[:, -1:]
-    at = None if at is None else at[:, -1:]
+    x = model.decode(ids, cache=cache, where=where)[:, -1:]
     while True:
         logits = model.logits(x)[:, 0].float().cpu()
         if logits.isnan().any():
@@ -223,20 +221,17 @@ def continued(
             rows = [rows[row] for row in going]
             cache.select(picked)
             ids, seen = ids[picked], None if seen is None else seen[picked]
-            padding, at = (None, None) if padding is None or at is None else (padding.select(picked), at[picked])
-        at = None if at is None else at + 1
-        x = model.decode(ids, cache=cache, padding=padding, at=at)
+            where = None if where is None else where.select(picked)
+        where = None if where is None else where.next()
+        x = model.decode(ids, cache=cache, where=where)
 
 
-def _padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Padding | None, Tensor | None]:
-    """(token ids of one width, padded in front; which are real; where they stand), the latter two if they differ."""
+def _padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Where | None]:
+    """(token ids of one width, padded at the beginning; where they stand, if lengths differ)."""
     lengths = torch.tensor([len(p) for p in prompts])
     width = int(lengths.max())
     ids = torch.tensor([[*[0] * (width - len(p)), *p] for p in prompts])
-    if bool((lengths == width).all()):
-        return ids, None, None
-    tree = Tree.of_texts(lengths, width)
-    return ids, Padding(lengths, left=width), tree.positions
+    return ids, None if bool((lengths == width).all()) else Where.texts(lengths, width, left=True)
 
 
 def _chosen(
@@ -291,7 +286,7 @@ def beams(
         forbidden=forbidden,
         beam=beam,
         length_penalty=length_penalty,
-        tree=Tree.of_texts(lengths, int(lengths.max())),
+        tree=Branches.of_texts(lengths, int(lengths.max())),
     )
 
 
@@ -311,15 +306,13 @@ class _Prompted:
     def new_cache(self) -> Any:
         cache = self._model.new_cache(forgets=False)
         if max(map(len, self._prompts)) > 1:
-            width = max(map(len, self._prompts))
-            ids, _, _ = _padded(self._prompts)
-            lengths = torch.tensor([len(p) for p in self._prompts])
-            at = Tree.of_texts(lengths, width).positions
-            self._model.decode(ids[:, :-1], cache=cache, padding=Padding(lengths, left=width), at=at[:, :-1])
+            ids, where = _padded(self._prompts)
+            where = None if where is None else where.but_last()
+            self._model.decode(ids[:, :-1], cache=cache, where=where)
         return cache
 
-    def decode(self, tgt: Tensor, memory: Any, *, cache: Any = None, tree: Tree | None = None) -> Tensor:
-        return self._model.decode(tgt, cache=cache, tree=tree)
+    def decode(self, tgt: Tensor, memory: Any, *, cache: Any = None, where: Where | None = None) -> Tensor:
+        return self._model.decode(tgt, cache=cache, where=where)
 
     def logits(self, x: Tensor) -> Tensor:
         return self._model.logits(x)

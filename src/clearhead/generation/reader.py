@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clearhead.attention import Padding, Tree
+from clearhead.attention import Where
 from clearhead.generation.continuation import Continuer
 
 __all__ = ["Reader"]
@@ -45,12 +45,10 @@ class Reader:
         token_ids: Tensor,
         *,
         cache: Any = None,
-        tree: Tree | None = None,
-        padding: Padding | None = None,
-        at: Tensor | None = None,
+        where: Where | None = None,
     ) -> Tensor:
         """The model's output for those of the tokens that it had not read."""
-        assert self._model is not None and len(token_ids) == 1 and tree is None, "one row, of a model that was named"
+        assert self._model is not None and len(token_ids) == 1 and where is None, "one row, of a model that was named"
         ids: list[int] = token_ids[0].tolist()
         if not self._begun:
             ids = self._rest(ids, self._model)

@@ -18,8 +18,9 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from clearhead.attention import Tree
+from clearhead.attention import Where
 from clearhead.errors import ConfigError
+from clearhead.generation.branches import Branches
 from clearhead.ranges import among
 
 __all__ = ["Hypothesis", "Writer", "check_beam", "not_numbers", "search"]
@@ -52,7 +53,7 @@ class Writer(Protocol):
 
     def new_cache(self) -> Any: ...
 
-    def decode(self, tgt: Tensor, memory: Any, *, cache: Any = None, tree: Tree | None = None) -> Tensor: ...
+    def decode(self, tgt: Tensor, memory: Any, *, cache: Any = None, where: Where | None = None) -> Tensor: ...
 
     def logits(self, x: Tensor) -> Tensor: ...
 
@@ -99,7 +100,7 @@ def search(
     forbidden: Sequence[int] = (),
     beam: int = 1,
     length_penalty: float = 1.0,
-    tree: Tree | None = None,
+    tree: Branches | None = None,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each sentence, best first; as many as `beam`.
 
@@ -113,7 +114,7 @@ def search(
     """
     cache, beams = model.new_cache(), _Beams(limits, beam, bos, eos, length_penalty, tree)
     while beams.sentences:
-        x = model.decode(beams.ids[:, :, -1], memory, cache=cache, tree=beams.tree)
+        x = model.decode(beams.ids[:, :, -1], memory, cache=cache, where=beams.tree.where())
         going = beams.advance(model.logits(x).float(), forbidden)
         if going is not None:
             cache.select(going)
@@ -172,14 +173,14 @@ class _Beams:
         bos: int | Tensor,
         eos: int,
         length_penalty: float,
-        tree: Tree | None = None,
+        tree: Branches | None = None,
     ):
         self.limits, self.beam, self.eos, self.length_penalty = limits, beam, eos, length_penalty
         self.ended: list[list[Hypothesis]] = [[] for _ in limits]
         self.sentences = list(range(len(limits)))
         self.ids = torch.as_tensor(bos).expand(len(limits)).reshape(-1, 1, 1)
         self.log_p = torch.zeros(len(limits), 1)
-        self.tree = Tree.root(len(limits)) if tree is None else tree
+        self.tree = Branches.root(len(limits)) if tree is None else tree
 
     def advance(self, logits: Tensor, forbidden: Sequence[int]) -> Tensor | None:
         """Append one token, given its scores [sentences, beams, vocab], which are used up.

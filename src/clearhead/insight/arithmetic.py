@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clearhead.attention import Additive, Attention, Bilinear, Cosine, Dot, Grid
+from clearhead.attention import Additive, Attention, Bilinear, Cosine, Dot
 from clearhead.data.numbers import AttentionNumbers, Memory, Weights
 from clearhead.errors import ConfigError
 
@@ -60,7 +60,11 @@ def head_numbers(
         memory: labels of the keys, where they are others.
     """
     kv_head = head // (module.n_heads // module.n_kv_heads)
-    act = replace(acts[0], q=torch.cat([a.q for a in acts], dim=2))  # the steps ask the same keys
+    act = acts[0]
+    if len(acts) > 1:  # the steps ask the same keys
+        queries = torch.cat([a.where.queries for a in acts], dim=1)
+        where = replace(act.where, queries=queries, begins=None, square=False, last=False)
+        act = replace(act, q=torch.cat([a.q for a in acts], dim=2), where=where)
     x, asked = torch.cat([one[0] for one in given], dim=1)[0], given[0][-1][0]
     weights: dict[str, Any] = {}
     themselves: dict[str, Any] = {}
@@ -71,9 +75,8 @@ def head_numbers(
             weights |= {name: weight.tolist(), f"{name}_bias": added.tolist() if added.any() else None}
         else:
             themselves[name] = seen.tolist()
-    grid = Grid(act.start, act.start + len(x), act.k.size(2), x.device, act.first)
-    mask = None if act.mask is None else _one(act.mask.dense(grid), head).expand(len(x), -1)
-    bias = None if act.bias is None else _one(act.bias.dense(grid), head).expand(len(x), -1)
+    mask = None if (allowed := act.allowed()) is None else _one(allowed, head).expand(len(x), -1)
+    bias = None if act.bias is None else _one(act.bias.dense(act.where), head).expand(len(x), -1)
     return AttentionNumbers(
         title=title,
         tokens=list(tokens),

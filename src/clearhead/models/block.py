@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from clearhead.attention import Bias, Cache, FirstValues, Mask, MemoryCache, MultiHead, Rotation, make_score
+from clearhead.attention import Bias, Cache, FirstValues, Mask, MemoryCache, MultiHead, Rotation, Where, make_score
 from clearhead.attention.dropout import add_dropped
 from clearhead.look import see
 from clearhead.models.architecture import TransformerConfig
@@ -27,20 +28,24 @@ class Surroundings:
     """What a pass makes once and every block is given: masks, biases, positions, and the memory to ask.
 
     Args:
+        where: where the tokens stand.
         mask: who of the tokens may look at whom.
         bias: what is added to their similarities.
         rotation: the turns of the tokens' positions, where positions are rotary.
         values: the first block's values, where later ones mix them into theirs.
         memory: the encoder's output, [batch, keys, d_model].
-        memory_mask: which of its tokens are real.
+        memory_where: where its tokens stand, and which are real.
+        memory_mask: which of them each token may look at.
         memory_bias: what is added to the similarities with them.
     """
 
+    where: Where | None = None
     mask: Mask | None = None
     bias: Bias | None = None
     rotation: Rotation | None = None
     values: FirstValues | None = None
     memory: Tensor | None = None
+    memory_where: Where | None = None
     memory_mask: Mask | None = None
     memory_bias: Bias | None = None
 
@@ -97,12 +102,12 @@ class Block(nn.Module):
     ) -> Float[Tensor, "batch tokens d_model"]:
         """x after this block."""
         x = see("resid_in", x)
-        mask, bias, rotation, values = around.mask, around.bias, around.rotation, around.values
+        own: dict[str, Any] = {name: getattr(around, name) for name in ("mask", "bias", "rotation", "values", "where")}
         x = self._add(
             x,
             "self_attention",
             self.self_attention_norm,
-            lambda h: self.self_attention(h, mask=mask, bias=bias, rotation=rotation, values=values, cache=cache),
+            lambda h: self.self_attention(h, cache=cache, **own),
         )
         x = see("resid_mid", x)
         if self.cross_attention is not None and self.cross_attention_norm is not None:
@@ -111,7 +116,14 @@ class Block(nn.Module):
                 x,
                 "cross_attention",
                 self.cross_attention_norm,
-                lambda h: cross(h, around.memory, mask=around.memory_mask, bias=around.memory_bias, cache=memory_cache),
+                lambda h: cross(
+                    h,
+                    around.memory,
+                    mask=around.memory_mask,
+                    bias=around.memory_bias,
+                    cache=memory_cache,
+                    where=around.memory_where,
+                ),
             )
             x = see("resid_cross", x)
         x = self._add(x, "feed_forward", self.feed_forward_norm, self.feed_forward)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clearhead.attention import Causal, Documents, Learned, Mask, Padding, Tree
+from clearhead.attention import Causal, Learned, Where
 from clearhead.look import see
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.layers import make_norm
@@ -59,30 +59,19 @@ class Decoder(nn.Module):
         token_ids: Int[Tensor, "rows tokens"],
         *,
         cache: DecoderCache | None = None,
-        tree: Tree | None = None,
-        padding: Padding | None = None,
-        documents: Int[Tensor, "rows tokens"] | None = None,
-        at: Int[Tensor, "rows tokens"] | None = None,
+        where: Where | None = None,
     ) -> Float[Tensor, "rows tokens d_model"]:
         """The stack's output for each token, before the head.
 
         Args:
             cache: what came before; `token_ids` are the new tokens only.
-            tree: these are its newest tokens, one on each branch.
-            padding: which tokens of the rows are real, those in the cache with them.
-            documents: in packed rows, the number of the document each token belongs to; nobody sees another's.
-            at: where each token stands in its text, where that is not its place in the row.
+            where: where they stand in their texts, and what the cache holds; None: one text a row.
         """
         device = self.embedding.weight.device  # texts come from the CPU, wherever the model is
-        token_ids, at = token_ids.to(device), None if at is None else at.to(device)
-        documents = None if documents is None else documents.to(device)
-        padding = None if padding is None else padding.to(device)
-        mask: Mask = tree if tree is not None else Causal()
-        for more in (padding, None if documents is None else Documents(documents)):
-            mask = mask if more is None else mask & more
+        token_ids, where = token_ids.to(device), None if where is None else where.to(device)
         x = self.embedding(token_ids)
         x = x if self.embedding_norm is None else self.embedding_norm(x)
-        out: Tensor = self.decoder(x, mask=mask, cache=cache, at=at)
+        out: Tensor = self.decoder(x, mask=Causal(), cache=cache, where=where)
         return out
 
     def logits(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
@@ -97,11 +86,10 @@ class Decoder(nn.Module):
     def forward(
         self,
         token_ids: Int[Tensor, "batch tokens"],
-        documents: Int[Tensor, "batch tokens"] | None = None,
-        at: Int[Tensor, "batch tokens"] | None = None,
+        where: Where | None = None,
     ) -> Float[Tensor, "batch tokens vocab"]:
         """logits[b, t] scores the token that follows token_ids[b, : t + 1]."""
-        return self.logits(self.decode(token_ids, documents=documents, at=at))
+        return self.logits(self.decode(token_ids, where=where))
 
     def new_cache(self, *, forgets: bool = True) -> DecoderCache:
         """An empty cache for `decode`; unless it `forgets`, also what layers with a window no longer see is kept."""

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clearhead.attention import Causal, MultiHead, Padding, Tree
+from clearhead.attention import Causal, MultiHead, Where
 from clearhead.look import see
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.layers import TokenEmbedding
@@ -60,8 +60,8 @@ class EncoderDecoder(nn.Module):
 
     def encode(self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None) -> Memory:
         """The memory of source sentences; `lengths` where they are padded (at the end)."""
-        mask = None if lengths is None else Padding(lengths)
-        return Memory(self.encoder(self.src_embedding(src), mask=mask), mask)
+        where = None if lengths is None else Where.texts(lengths, src.size(1))
+        return Memory(self.encoder(self.src_embedding(src), mask=None, where=where), lengths)
 
     def decode(
         self,
@@ -69,13 +69,13 @@ class EncoderDecoder(nn.Module):
         memory: Memory,
         *,
         cache: DecoderCache | None = None,
-        tree: Tree | None = None,
+        where: Where | None = None,
     ) -> Float[Tensor, "rows tgt_tokens d_model"]:
         """The decoder's output for target tokens, before the head.
 
-        With a cache, for the new tokens only; with a tree, these are its newest, one on each branch.
+        With a cache, for the new tokens only, which stand as `where` says (None: one text a row).
         """
-        out: Tensor = self.decoder(self.tgt_embedding(tgt), mask=tree or Causal(), memory=memory, cache=cache)
+        out: Tensor = self.decoder(self.tgt_embedding(tgt), mask=Causal(), memory=memory, cache=cache, where=where)
         return out
 
     def logits(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clearhead.attention import Additive, MemoryCache, MultiHead, Padding, Score, Tree, make_score
+from clearhead.attention import Additive, MemoryCache, MultiHead, Score, Where, make_score
 from clearhead.attention.dropout import dropout
 from clearhead.look import see
 from clearhead.models.architecture import RecurrentConfig
@@ -31,16 +31,20 @@ __all__ = ["RecurrentCache", "RecurrentDecoder", "RecurrentEncoder", "RecurrentE
 
 @dataclass(frozen=True, eq=False)
 class RecurrentMemory:
-    """What the encoder leaves: its states, which of them are real (None = all), and the source in one vector."""
+    """What the encoder leaves: its states, how many are real (None = all), and the source in one vector."""
 
     states: Float[Tensor, "batch src_tokens d_memory"]
-    mask: Padding | None
+    lengths: Tensor | None
     summary: Float[Tensor, "batch d_memory"]
+
+    def asked_by(self, n: int) -> Where:
+        """Where it stands for so many queries."""
+        return Where.across(n, self.states.size(1), self.lengths, device=self.states.device)
 
     def select(self, rows: Tensor) -> RecurrentMemory:
         """The memory of these sentences only."""
-        mask = None if self.mask is None else self.mask.select(rows)
-        return RecurrentMemory(self.states.index_select(0, rows), mask, self.summary.index_select(0, rows))
+        lengths = None if self.lengths is None else self.lengths.index_select(0, rows)
+        return RecurrentMemory(self.states.index_select(0, rows), lengths, self.summary.index_select(0, rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +92,13 @@ class RecurrentCache:
         """The states after further tokens."""
         self.states = states if self.states is None else State.joined([self.states, states])
 
-    def before(self, tree: Tree | None) -> State | None:
+    def before(self, where: Where | None) -> State | None:
         """The state each newest token goes on from: its parent's in a tree, else the last one; None at the start."""
         if self.states is None:
             return None
-        if tree is None:
+        if where is None or where.kin is None:
             return self.states.at(torch.full((len(self.states.out), 1), self.length - 1))
-        older = tree.ancestors[:, :, : self.length]
+        older = where.kin[:, :, : self.length]
         return self.states.at((older * torch.arange(self.length)).amax(-1))  # the nearest ancestor stands last
 
     def select(self, rows: Tensor) -> None:
@@ -186,18 +190,19 @@ class RecurrentDecoder(nn.Module):
         memory: RecurrentMemory,
         *,
         cache: RecurrentCache | None = None,
-        tree: Tree | None = None,
+        where: Where | None = None,
     ) -> Float[Tensor, "batch tokens d_model"]:
         """What is read off after each token; with a cache, x holds only the new tokens (of a tree: one a branch)."""
         x = see("embedded", dropout(x, self.dropout, self.training))
         if not x.size(1):
             return see("out", x)
         keys = MemoryCache() if cache is None else cache.memory
-        state = None if cache is None else cache.before(tree)
+        state = None if cache is None else cache.before(where)
         if state is None:
             state = self._begin(memory)
-        if tree is not None or (cache is None and not self._waits):  # branches abreast, or all tokens as one
-            out, behind = self._step(x, state, memory, keys, abreast=tree is not None)
+        abreast = where is not None and where.kin is not None
+        if abreast or (cache is None and not self._waits):  # branches abreast, or all tokens as one
+            out, behind = self._step(x, state, memory, keys, abreast=abreast)
         else:
             out, behind = self._steps(x, state, memory, keys)
         if cache is not None:
@@ -244,7 +249,7 @@ class RecurrentDecoder(nn.Module):
 
     def _attend(self, x: Tensor, memory: RecurrentMemory, keys: MemoryCache) -> Tensor:
         assert self.cross_attention is not None, "only called where there is one"
-        context: Tensor = self.cross_attention(x, memory.states, mask=memory.mask, cache=keys)
+        context: Tensor = self.cross_attention(x, memory.states, cache=keys, where=memory.asked_by(x.size(1)))
         return context
 
     def _recur(self, x: Tensor, state: State, *, abreast: bool) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -303,7 +308,7 @@ class RecurrentEncoderDecoder(nn.Module):
     ) -> RecurrentMemory:
         """The memory of source sentences; `lengths` where they are padded (at the end)."""
         states, summary = self.encoder(self.src_embedding(src), lengths)
-        return RecurrentMemory(states, None if lengths is None else Padding(lengths), summary)
+        return RecurrentMemory(states, lengths, summary)
 
     def decode(
         self,
@@ -311,13 +316,13 @@ class RecurrentEncoderDecoder(nn.Module):
         memory: RecurrentMemory,
         *,
         cache: RecurrentCache | None = None,
-        tree: Tree | None = None,
+        where: Where | None = None,
     ) -> Float[Tensor, "rows tgt_tokens d_model"]:
         """The decoder's output for target tokens, before the head.
 
-        With a cache, for the new tokens only; with a tree, these are its newest, one on each branch.
+        With a cache, for the new tokens only, which stand as `where` says (None: one text a row).
         """
-        out: Tensor = self.decoder(self.tgt_embedding(tgt), memory, cache=cache, tree=tree)
+        out: Tensor = self.decoder(self.tgt_embedding(tgt), memory, cache=cache, where=where)
         return out
 
     def logits(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:

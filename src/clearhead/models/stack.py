@@ -21,12 +21,10 @@ from clearhead.attention import (
     Learned,
     Mask,
     MemoryCache,
-    OfPass,
-    Padding,
     Relative,
     Rotary,
     Sinusoidal,
-    Tree,
+    Where,
     Window,
 )
 from clearhead.attention.dropout import dropout
@@ -40,15 +38,22 @@ __all__ = ["DecoderCache", "Memory", "Stack"]
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """What the encoder leaves for the decoder: its output and which of it is real (None = all)."""
+    """What the encoder leaves for the decoder: its output and how much of each row is real (None = all)."""
 
     states: Float[Tensor, "batch src_tokens d_model"]
-    mask: Padding | None
+    lengths: Int[Tensor, " batch"] | None
+
+    def asked_by(self, where: Where) -> Where:
+        """Where it stands for queries that stand so."""
+        n, m = where.n, self.states.size(1)
+        return Where.across(
+            n, m, self.lengths, row=0 if where.kin is not None else where.row, device=self.states.device
+        )
 
     def select(self, rows: Tensor) -> Memory:
         """The memory of these sentences only."""
-        mask = None if self.mask is None else self.mask.select(rows)
-        return Memory(self.states.index_select(0, rows), mask)
+        lengths = None if self.lengths is None else self.lengths.index_select(0, rows)
+        return Memory(self.states.index_select(0, rows), lengths)
 
 
 class DecoderCache:
@@ -59,7 +64,7 @@ class DecoderCache:
     """
 
     def __init__(self, windows: Sequence[int | None]):
-        self.tokens = [Cache(window) for window in windows]
+        self.tokens, self.keeps_all = [Cache(window) for window in windows], not any(windows)
         self.memory = [MemoryCache() for _ in windows]
 
     @property
@@ -132,38 +137,41 @@ class Stack(nn.Module):
         mask: Mask | None,
         memory: Memory | None = None,
         cache: DecoderCache | None = None,
-        at: Int[Tensor, "batch tokens"] | None = None,
+        where: Where | None = None,
     ) -> Float[Tensor, "batch tokens d_model"]:
-        """x through all blocks; with a cache, x holds only the new tokens (of a tree: all at its depth).
+        """x through all blocks; with a cache, x holds only the new tokens.
 
-        `at` tells where each token stands in its text, where that is not its place in the row.
+        Args:
+            where: where they stand, and what the cache holds; None: one text a row, from its beginning.
         """
-        written = None if cache is None or isinstance(mask, Tree) else cache.length
-        with goes_on(written):
-            return self._through(x, mask, memory, cache, at)
+        if where is None:
+            where = Where.line(x.size(1), start=0 if cache is None else cache.length, device=x.device)
+        with goes_on(None if cache is None or where.kin is not None else cache.length):
+            return self._through(x, mask, memory, cache, where)
 
     def _through(
-        self, x: Tensor, mask: Mask | None, memory: Memory | None, cache: DecoderCache | None, at: Tensor | None
+        self, x: Tensor, mask: Mask | None, memory: Memory | None, cache: DecoderCache | None, where: Where
     ) -> Tensor:
-        tree = mask if isinstance(mask, Tree) else None
         x = see("token_embeddings", x)
-        start, together = 0 if cache is None else cache.length, x.size(1)
-        if tree is not None and isinstance(tree.depth, int):
-            start, together = tree.depth, 1
-        elif tree is not None:
-            at = tree.positions[:, -x.size(1) :]
-        if self.positions is not None and at is None:
-            texts = x.size(0) * (x.size(1) // max(1, together))
-            x = self.positions(x.reshape(texts, together, x.size(2)), start=start).view_as(x)
-        elif self.positions is not None:
-            x = self.positions(x, at=at)
+        if self.positions is not None:
+            x = self.positions(x, where)
         x = see("embedded", dropout(x, self.dropout, self.training))
-        rotation = None if self.rotary is None else self.rotary(together, start=start, at=at)
-        states, memory_mask = (None, None) if memory is None else (memory.states, memory.mask)
-        bias = None if self.bias is None else OfPass(self.bias, tree)
-        values = FirstValues() if self.value_residual else None
-        whole = Surroundings(mask, bias, rotation, values, memory=states, memory_mask=memory_mask)
-        around = {None: whole} | {w: replace(whole, mask=_within(w, mask, tree)) for w in set(self.windows) if w}
+        whole = Surroundings(
+            where,
+            mask,
+            self.bias,
+            None if self.rotary is None else self.rotary(where),
+            FirstValues() if self.value_residual else None,
+            memory=None if memory is None else memory.states,
+            memory_where=None if memory is None else memory.asked_by(where),
+        )
+        around: dict[int | None, Surroundings] = {None: whole}
+        for window in set(self.windows):
+            if window is None:
+                continue
+            near = Window(window) if mask is None else mask & Window(window)
+            held = where if cache is None or cache.keeps_all else where.since(max(0, where.row + 1 - window))
+            around[window] = replace(whole, where=held, mask=near)
         first = x
         for i, (block, window) in enumerate(zip(self.blocks, self.windows, strict=True)):
             if self.mix is not None:
@@ -176,11 +184,6 @@ class Stack(nn.Module):
             else:
                 x = block(x, around[window])
         return see("out", self.norm(x))
-
-
-def _within(window: int, mask: Mask | None, tree: Tree | None) -> Mask:
-    near = Window(window, None if tree is None else tree.positions)
-    return near if mask is None else mask & near
 
 
 def _distances(config: TransformerConfig, *, ahead: bool) -> Bias | None:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.attention.act import STEPS
+from clearhead.attention.where import Where
 from clearhead.edits import Edit, plain
 from clearhead.errors import ConfigError
 from clearhead.look import Trace, watch
@@ -79,20 +80,23 @@ class Program:
         return packed(self.constants)
 
 
-def program_of(model: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
+def program_of(model: nn.Module, inputs: tuple[Tensor | Where, ...]) -> Program:
     """The program of one pass `model(*inputs)`, in float64 and without dropout; the model is not changed.
 
-    Token ids may be others when it is run, as many; what else is given (lengths of padded rows) is fixed.
+    Token ids may be others when it is run, as many; what else is given (lengths of padded rows, where tokens stand) is
+    fixed.
 
     Raises:
         ConfigError: the model computes something that a program has no word for, or the text is too long for a page.
         NotSeenError: the model shows nothing.
     """
-    model, inputs = copy.deepcopy(model).double().eval(), tuple(x.clone() for x in inputs)
+    model = copy.deepcopy(model).double().eval()
+    inputs = tuple(x.clone() if isinstance(x, Tensor) else x.kept() for x in inputs)
     with torch.no_grad():
         with watch(model) as trace:
             model(*inputs)
-        given = dict(zip(inspect.signature(model.forward).parameters, inputs, strict=False))
+        named = zip(inspect.signature(model.forward).parameters, inputs, strict=False)
+        given = {name: x for name, x in named if isinstance(x, Tensor)}
         recorder = Recorder(dict([*model.named_parameters(), *model.named_buffers()]), given)
         notes = [_Note(path, step=step, call=call, see=recorder.see) for path, call, step in _places(trace)]
         with watch(model, edits=notes), recorder:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from clearhead.attention import ALiBi, Relative, Rotary, sinusoids
+from clearhead.attention import ALiBi, Relative, Rotary, Where, sinusoids
 from clearhead.insight.findings import Chart, Curve, Findings, Table
 
 __all__ = ["run"]
@@ -56,8 +56,7 @@ def run(say: Callable[[str], None]) -> Findings:
             Curve(f"rotary, head_dim {_WIDTH}: q . k of equal q and k", distances, turned),
         ],
     )
-    zero = torch.zeros(1, 1, dtype=torch.long)
-    slopes = ALiBi(8).between(zero, away[None])[0, :, 0].double()
+    slopes = ALiBi(8).between(Where.across(1, _DISTANCES))[0, :, 0].double()
     penalties = Chart(
         "ALiBi: what is added to a similarity",
         "distance (tokens)",
@@ -99,7 +98,7 @@ def run(say: Callable[[str], None]) -> Findings:
 
 def _turned(away: torch.Tensor) -> list[float]:
     """q . k for one vector of ones, turned by position 0 and by each distance, over head_dim."""
-    rotation = Rotary(_WIDTH)(len(away))
+    rotation = Rotary(_WIDTH)(Where.line(len(away)))
     k = rotation(torch.ones(1, 1, len(away), _WIDTH, dtype=torch.float64))[0, 0]
     return [float(x) for x in k @ k[0] / _WIDTH]
 

@@ -271,7 +271,7 @@ class Chat(LanguageModel):
         module, total, count = self._ready(self.module, precision), 0.0, 0
         with torch.inference_mode():
             for batch in map(rows.whole, rows.in_order()):
-                x = module.decode(batch.ids, documents=batch.documents, at=batch.at)
+                x = module.decode(batch.ids, where=batch.where())
                 wanted = batch.labels != IGNORED
                 logits = module.logits(x[wanted]).float()
                 total += float(F.cross_entropy(logits, batch.labels[wanted], reduction="sum"))

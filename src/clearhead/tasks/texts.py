@@ -160,7 +160,7 @@ class LanguageJob(TextJob):
 
 def text_loss(module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
     """(sum of the losses in nats, tokens that are predicted) of a batch."""
-    x = module.decode(batch.ids, documents=batch.documents, at=batch.at).flatten(0, 1)
+    x = module.decode(batch.ids, where=batch.where()).flatten(0, 1)
     labels = batch.labels.flatten()
     wanted = labels != IGNORED  # where the labels are: a GPU need not be waited for
     if not wanted.all():

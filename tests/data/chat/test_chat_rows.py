@@ -66,7 +66,7 @@ def test_no_chat_sees_another() -> None:
     batch = rows.batch((0, 0))
     assert batch.documents is not None
     with torch.inference_mode():
-        packed = model.decode(batch.ids, documents=batch.documents, at=batch.at)[0]
+        packed = model.decode(batch.ids, where=batch.where())[0]
         for number in range(1, 6):
             here = batch.documents[0] == number
             alone = model.decode(batch.ids[:, here])[0]
