@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import torch
+from clearhead.generation.continuation import Sampling
 
 import clearhead
 from clearhead import attention, check
 from clearhead.edits import Edit
-from clearhead.generation.continuation import Sampling
 from clearhead.recipes.train import configure, preview, train
 
 __all__ = ["CALLS", "Call", "spoil"]

@@ -30,13 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from clearhead.generation.search import search
 from torch import Tensor
 
 from _peers import EOS, SIZES, UNK, Size, random_marian, save_ctranslate2, twin
 from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, reading, table
 from clearhead.attention import Where
 from clearhead.generation.precision import Precision, prepared
-from clearhead.generation.search import search
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.models.stack import Memory
 

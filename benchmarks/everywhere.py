@@ -73,7 +73,7 @@ def _job(model: str) -> tuple[Any, Any]:
 def ours(model: str) -> Callable[[int], tuple[int, float, str]]:
     """Steps of clearhead's loop: (tokens, seconds in the optimizers, what it chose)."""
     config, job = _job(model)
-    job.validate = lambda module: {"loss": 1.0}
+    job.held_out, job.summary = list, lambda sums: {"loss": 1.0}
     training = config.training.model_copy(update={"compile": "no"})
     plan = Plan(0, 10**6, 0, config.optimizer, config.schedule, training)
     run = _Timed(job, plan, Folder(Path(tempfile.mkdtemp()) / model), quiet=True)

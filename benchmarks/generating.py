@@ -36,12 +36,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from clearhead.generation.continuation import Sampling, continued
 from torch import Tensor, nn
 
 from _gpt import GPT2, SMALL, Shape
 from _rounds import Contender, machine, reading, table
 from clearhead.exchange.huggingface import from_huggingface
-from clearhead.generation.continuation import Sampling, continued
 from clearhead.generation.precision import Precision, prepared
 from clearhead.models.decoder import Decoder
 

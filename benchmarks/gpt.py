@@ -123,7 +123,13 @@ class RandomText:
     def loss(self, module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
         return text_loss(module, batch)
 
-    def validate(self, module: Decoder) -> dict[str, float]:
+    def held_out(self) -> list[TextBatch]:
+        return []
+
+    def measure(self, module: Decoder, batch: TextBatch) -> dict[str, float]:
+        raise NotImplementedError("nothing is held out")
+
+    def summary(self, sums: Any) -> dict[str, float]:
         return {"loss": 0.0}
 
     def floors(self) -> dict[str, float]:

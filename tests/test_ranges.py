@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from clearhead import attention
 from clearhead.errors import ConfigError
-from clearhead.generation.continuation import Sampling
+from clearhead.generation.sampling import Sampling
 from clearhead.models.architecture import models_in
 from clearhead.ranges import Count, Port, Rate, Seed, Share, check
 from clearhead.recipes.train import configure

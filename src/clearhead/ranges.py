@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
-from typing import Annotated, Any, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -68,6 +68,7 @@ Table: TypeAlias = Annotated[int, _Number, Field(ge=0, le=2**29)]  # numbers of 
 Entries: TypeAlias = Annotated[int, _Number, Field(ge=1, le=2**22)]  # of a vocabulary
 Base: TypeAlias = Annotated[float, _Number, Field(gt=1, le=1e12, allow_inf_nan=False)]  # of waves
 # Of trainings
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Steps: TypeAlias = Annotated[int, _Number, Field(ge=0, le=10**9)]
 Moments: TypeAlias = Annotated[int, _Number, Field(ge=0, le=10_000)]  # of a run, each with something to do
 Rate: TypeAlias = Annotated[float, _Number, Field(gt=0, le=1e6, allow_inf_nan=False)]  # of learning

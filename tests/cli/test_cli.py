@@ -406,15 +406,26 @@ def test_places_that_cannot_be_written(desk: Path, tmp_path: Path) -> None:
     [
         ["--device", "cuda"],
         ["demo", "--devices=2"],
-        ["translate", "m", "a house", "--device", "cuda"],
-        ["train", "translate", "pairs.tsv", "--out", "m", "--device", "cuda"],
+        ["show", "m", "a house", "--device", "cuda"],
+        ["train", "translate", "pairs.tsv", "--out", "m", "--devices", "2"],
         ["worksheet", "--gpu"],
     ],
     ids=" ".join,
 )
 def test_where_no_device_can_be_chosen_it_is_said_what_runs_where(words: list[str]) -> None:
     said = refused(*words)
-    assert "runs on the CPU" in said and "`clearhead train language`" in said
+    assert "all else runs on the CPU" in said and "there is --device auto, cpu, cuda or mps" in said
+
+
+ABSENT = [["translate", "m", "a house"], ["train", "translate", "pairs.tsv", "--out", "new"], ["evaluate", "m", "p"]]
+
+
+@pytest.mark.parametrize("words", ABSENT, ids=" ".join)
+def test_a_device_that_is_not_there_is_refused(desk: Path, words: list[str]) -> None:
+    """Apple's: no machine of ours has one, nor an NVIDIA GPU beside it."""
+    words = [str(desk / word) if word in ("m", "new", "pairs.tsv") else word for word in words]
+    assert "PyTorch finds no GPU of Apple's\n  fix: leave --device out" in refused(*words, "--device", "mps")
+    assert not (desk / "new").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from clearhead.cli import app
 from clearhead.cli.drawing import Drawing, DrawingAnswers
 from clearhead.errors import ConfigError
-from clearhead.generation.continuation import Sampling
+from clearhead.generation.sampling import Sampling
 
 
 def test_they_are_the_librarys_with_its_values() -> None:

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
+from tests.generation.writing import continued
 
 from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
 from clearhead.explorer.glass import Cuts, Glass, Question, Want
 from clearhead.explorer.page import page as page_of
-from clearhead.generation.continuation import Choice, Sampling, continued, drawn
+from clearhead.generation.sampling import Choice, Sampling, draw
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.language import LanguageModel
@@ -54,7 +55,13 @@ def chosen(model: LanguageModel, sampling: Sampling) -> Choice:
     told: list[Choice] = []
     banned = model.tokenizer.unwritten()
     steps = continued(
-        model.module, [TOKENS], [1], sampling, eos=EOS, forbidden=banned, told=lambda _, choice: told.append(choice)
+        model.module,
+        [TOKENS],
+        [1],
+        sampling,
+        eos=EOS,
+        forbidden=banned,
+        on_choice=lambda _, choice: told.append(choice),
     )
     next(steps)
     return told[0]
@@ -82,7 +89,7 @@ def test_the_application_cuts_as_generation_does(sampling: Sampling) -> None:
     (answer,) = Glass(model, "m").values(question, [want])
     after = chosen(model, sampling).after
     agrees(answer, after, 1e-4)
-    assert answer["drawn"]["id"] == drawn(after[None], [0.4])[0]
+    assert answer["drawn"]["id"] == draw(after[None], [0.4])[0]
 
 
 # Every setting in a file: its candidates, and a token drawn.
@@ -110,7 +117,7 @@ def test_a_file_cuts_as_generation_does(page: Any, site: str) -> None:
     for sampling, chance, answer in zip(SETTINGS, chances, answers, strict=True):
         after = chosen(exact, sampling).after
         agrees(answer, after, 1e-4)
-        assert answer["drawn"]["id"] == drawn(after[None], [chance])[0]
+        assert answer["drawn"]["id"] == draw(after[None], [chance])[0]
 
 
 def test_the_page_says_how_many_are_left(new_page: Callable[..., Any], tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def test_a_tree_by_hand() -> None:
     tree = tree.grown(torch.tensor([[0, 0], [1, 1]]))
     assert table(tree) == "11010 11001" and tree.where().queries.tolist() == [[2, 2]] * 2
     assert table(tree, row=1) == "10110 10101"
-    assert tree.select(torch.tensor([1])).ancestors.equal(tree.ancestors[1:])
+    assert tree.ancestors is not None
+    assert tree.select(torch.tensor([1])).ancestors.equal(tree.ancestors[1:])  # type: ignore[union-attr]
 
 
 def test_one_branch_alone_is_a_line() -> None:
@@ -61,7 +62,7 @@ def test_one_branch_that_is_left_does_not_see_the_dead_one() -> None:
 
 
 def test_texts_of_unequal_length_begin_after_their_padding() -> None:
-    tree = Branches.of_texts(torch.tensor([3, 1]), 3)
+    tree = Branches.of_texts([3, 1])
     assert tree.positions.tolist() == [[0, 1, 2], [-1, -1, 0]]
     assert table(tree) == "111" and table(tree, row=1) == "001"
     tree = tree.grown(torch.tensor([[0, 0], [0, 0]]))

@@ -10,11 +10,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.generation.writing import continued
 from torch import Tensor
 
 from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
 from clearhead.errors import ConfigError
-from clearhead.generation.continuation import Choice, Sampling, beams, continued
+from clearhead.generation.beam import search
+from clearhead.generation.sampling import Choice, Sampling
 from clearhead.generation.streaming import TextStream
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
@@ -36,12 +38,12 @@ def make(**config: Any) -> Decoder:
 
 
 def written(
-    model: Decoder, prompts: list[list[int]], limits: list[int], sampling: Sampling, **more: Any
+    model: Decoder, prompts: list[list[int]], limits: list[int], sampling: Sampling, first: int = 0, **more: Any
 ) -> list[list[int]]:
     texts: list[list[int]] = [[] for _ in prompts]
-    for step in continued(model, prompts, limits, sampling, eos=EOS, **more):
+    for step in continued(model, prompts, limits, sampling, eos=EOS, first=first, **more):
         for number, token in step.items():
-            texts[number].append(token)
+            texts[number - first].append(token)
     return texts
 
 
@@ -100,7 +102,7 @@ def test_draws_follow_the_probabilities() -> None:
     told: list[Choice] = []
     sampling = Sampling(temperature=0.7, top_p=0.9)
     tokens = [
-        written(model, [[4, 5]], [1], sampling, seed=seed, told=lambda _, choice: told.append(choice))[0]
+        written(model, [[4, 5]], [1], sampling, seed=seed, on_choice=lambda _, choice: told.append(choice))[0]
         for seed in range(400)
     ]
     wanted = told[0].after
@@ -217,7 +219,7 @@ def test_beams_find_the_most_probable_text(config: dict[str, Any]) -> None:
     model, prompts = make(**config), [[4, 5, 6, 7], [8]]
     kept = [2, 5, 9, 13]  # EOS among them
     forbidden = [t for t in range(VOCAB) if t not in kept]
-    found = beams(model, prompts, [3, 3], eos=EOS, forbidden=forbidden, beam=64, length_penalty=0.0)
+    found = search(model, prompts, [3, 3], eos=EOS, forbidden=forbidden, beam=64, length_penalty=0.0)
     for prompt, best in zip(prompts, found, strict=True):
         every = {}
         for text in (t for n in range(4) for t in np.ndindex(*[3] * n)):

@@ -8,10 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.generation.writing import continued
 from torch import Tensor
 
-from clearhead.generation.continuation import Choice, Sampling, continued
 from clearhead.generation.reader import Reader
+from clearhead.generation.sampling import Choice, Sampling
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 
@@ -35,10 +36,14 @@ class Counted:
     def __init__(self, model: Decoder):
         self._model, self.read, self.fails = model, [], False
 
+    @property
+    def device(self) -> torch.device:
+        return self._model.device
+
     def new_cache(self, *, forgets: bool = True) -> Any:
         return self._model.new_cache(forgets=forgets)
 
-    def decode(self, token_ids: Tensor, **more: Any) -> Tensor:
+    def decode(self, token_ids: Tensor, memory: Any = None, **more: Any) -> Tensor:
         self.read.append(token_ids.size(1))
         x = self._model.decode(token_ids, **more)
         if self.fails:
@@ -50,9 +55,9 @@ class Counted:
 
 
 def written(model: Any, prompt: list[int], count: int = 4) -> tuple[list[int], list[Tensor]]:
-    """(the tokens behind a prompt, each one's probabilities)."""
+    """(the tokens after a prompt, each one's probabilities)."""
     choices: list[Choice] = []
-    list(continued(model, [prompt], [count], GREEDY, eos=EOS, told=lambda _, choice: choices.append(choice)))
+    list(continued(model, [prompt], [count], GREEDY, eos=EOS, on_choice=lambda _, choice: choices.append(choice)))
     return [choice.token for choice in choices], [choice.before for choice in choices]
 
 

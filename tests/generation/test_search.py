@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from tests.generation.writing import searched
 from torch import Tensor
 
 from clearhead.attention import Where
-from clearhead.generation import search as module
+from clearhead.generation import writer as module
+from clearhead.generation.beam import Hypothesis, _best
 from clearhead.generation.branches import Branches
-from clearhead.generation.search import Hypothesis, _best, search
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.models.stack import Memory
@@ -49,7 +50,9 @@ class Prefixes:
 class Fake:
     """A model whose next token depends on the whole prefix, by a random number for each."""
 
-    def new_cache(self) -> Prefixes:
+    device = torch.device("cpu")
+
+    def new_cache(self, *, forgets: bool = True) -> Prefixes:
         return Prefixes()
 
     def decode(self, tgt: Tensor, memory: Tables, *, cache: Any = None, where: Where | None = None) -> Tensor:
@@ -92,7 +95,7 @@ def every_text(table: Tensor, limit: int, penalty: float) -> Iterator[Hypothesis
 @pytest.mark.parametrize("seed", range(3))
 def test_a_wide_beam_finds_all_there_is(seed: int, limit: int, penalty: float) -> None:
     table = memory(seed=seed)
-    (found,) = search(Fake(), table, [limit], bos=BOS, eos=EOS, beam=VOCAB**limit, length_penalty=penalty)
+    (found,) = searched(Fake(), table, [limit], bos=BOS, eos=EOS, beam=VOCAB**limit, length_penalty=penalty)
     wanted = sorted(every_text(table.tables[0], limit, penalty), key=lambda h: -h.score)
     assert [(h.ids, h.ended) for h in found] == [(h.ids, h.ended) for h in wanted]
     assert [h.score for h in found] == pytest.approx([h.score for h in wanted], rel=1e-4)
@@ -101,7 +104,7 @@ def test_a_wide_beam_finds_all_there_is(seed: int, limit: int, penalty: float) -
 def test_length_penalty_prefers_long() -> None:
     def length(penalty: float) -> int:
         found = [
-            search(Fake(), memory(seed=s), [4], bos=BOS, eos=EOS, beam=64, length_penalty=penalty) for s in range(9)
+            searched(Fake(), memory(seed=s), [4], bos=BOS, eos=EOS, beam=64, length_penalty=penalty) for s in range(9)
         ]
         return sum(len(sentence[0].ids) for (sentence,) in found)
 
@@ -111,7 +114,7 @@ def test_length_penalty_prefers_long() -> None:
 @pytest.mark.parametrize("beam", [1, 2, 5])
 def test_limits_forbidden_tokens_and_order(beam: int) -> None:
     limits = [1, 4, 2, 3]
-    found = search(Fake(), memory(4), limits, bos=BOS, eos=EOS, forbidden=[0, 2], beam=beam)
+    found = searched(Fake(), memory(4), limits, bos=BOS, eos=EOS, forbidden=[0, 2], beam=beam)
     for hypotheses, limit in zip(found, limits, strict=True):
         assert 1 <= len(hypotheses) <= beam
         assert len({tuple(h.ids) for h in hypotheses}) == len(hypotheses)
@@ -121,7 +124,7 @@ def test_limits_forbidden_tokens_and_order(beam: int) -> None:
 
 @pytest.mark.parametrize("beam", [1, 3])
 def test_without_an_end_texts_are_as_long_as_the_limit(beam: int) -> None:
-    found = search(Fake(), memory(3), [1, 4, 3], bos=BOS, eos=EOS, forbidden=[EOS], beam=beam)
+    found = searched(Fake(), memory(3), [1, 4, 3], bos=BOS, eos=EOS, forbidden=[EOS], beam=beam)
     assert [[len(h.ids) for h in hypotheses] for hypotheses in found] == [[n] * beam for n in (1, 4, 3)]
 
 
@@ -148,7 +151,7 @@ def encode(model: EncoderDecoder, rows: slice = slice(None)) -> Memory:
 
 def test_greedy_is_a_plain_loop(model: EncoderDecoder) -> None:
     limits = [5, 9, 7]
-    found = search(model, encode(model), limits, bos=1, eos=2)
+    found = searched(model, encode(model), limits, bos=1, eos=2)
     for i, limit in enumerate(limits):
         ids = [1]
         while len(ids) <= limit and ids[-1] != 2:
@@ -159,9 +162,9 @@ def test_greedy_is_a_plain_loop(model: EncoderDecoder) -> None:
 @pytest.mark.parametrize("beam", [1, 2, 4])
 def test_a_batch_is_its_sentences(model: EncoderDecoder, beam: int) -> None:
     limits = [5, 9, 7]
-    together = search(model, encode(model), limits, bos=1, eos=2, forbidden=[0, 1], beam=beam)
+    together = searched(model, encode(model), limits, bos=1, eos=2, forbidden=[0, 1], beam=beam)
     for i in range(3):
-        (alone,) = search(
+        (alone,) = searched(
             model, encode(model, slice(i, i + 1)), limits[i : i + 1], bos=1, eos=2, forbidden=[0, 1], beam=beam
         )
         assert [h.ids for h in alone] == [h.ids for h in together[i]]
@@ -171,7 +174,7 @@ def test_a_batch_is_its_sentences(model: EncoderDecoder, beam: int) -> None:
 @torch.no_grad()
 def test_the_log_probability_is_that_of_teacher_forcing(model: EncoderDecoder) -> None:
     limits, ended = [5, 9, 7], 0
-    for i, hypotheses in enumerate(search(model, encode(model), limits, bos=1, eos=2, beam=4, length_penalty=0.5)):
+    for i, hypotheses in enumerate(searched(model, encode(model), limits, bos=1, eos=2, beam=4, length_penalty=0.5)):
         for h in hypotheses:
             at_end = len(h.ids) < limits[i]
             ended += at_end
@@ -185,7 +188,7 @@ def test_the_log_probability_is_that_of_teacher_forcing(model: EncoderDecoder) -
 
 
 def test_nothing_to_write_is_nothing() -> None:
-    assert search(Fake(), memory(0), [], bos=BOS, eos=EOS, beam=2) == []
+    assert searched(Fake(), memory(0), [], bos=BOS, eos=EOS, beam=2) == []
 
 
 @pytest.mark.parametrize("small", [0, 8, 1000])
@@ -203,10 +206,10 @@ def test_cutting_dead_branches_changes_nothing(
 
     monkeypatch.setattr(module, "_SMALL", small)
     monkeypatch.setattr(Branches, "pruned", pruned)
-    found = search(exact, memory, [40, 25, 38], bos=1, eos=2, forbidden=[0, 1, 2], beam=4)
+    found = searched(exact, memory, [40, 25, 38], bos=1, eos=2, forbidden=[0, 1, 2], beam=4)
     assert any(cut) == (small < 1000)
     monkeypatch.setattr(module, "_SMALL", 1000)
-    wanted = search(exact, memory, [40, 25, 38], bos=1, eos=2, forbidden=[0, 1, 2], beam=4)
+    wanted = searched(exact, memory, [40, 25, 38], bos=1, eos=2, forbidden=[0, 1, 2], beam=4)
     assert [[h.ids for h in hs] for hs in found] == [[h.ids for h in hs] for hs in wanted]
 
 

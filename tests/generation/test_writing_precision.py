@@ -156,5 +156,5 @@ def test_int8_never_overflows() -> None:
 
 
 def test_int8_is_for_cpus() -> None:
-    with pytest.raises(ConfigError, match=r"products of bytes for CPUs, which are not there on meta\n  fix: move"):
+    with pytest.raises(ConfigError, match=r"products of bytes for CPUs, which are not there on meta\n  fix: write on"):
         prepared(nn.Sequential(nn.Linear(2, 2, device="meta")), "int8")

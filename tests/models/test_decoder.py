@@ -132,7 +132,7 @@ def test_a_tree_of_unequal_prompts_is_plain_texts(positions: str, window: int | 
     prompts, branches = texts(6, 3), torch.tensor([[[5, 6], [7, 8]], [[9, 10], [11, 12]]])
     lengths, width = torch.tensor([6, 3]), 6
     ids = torch.stack([torch.cat([torch.zeros(width - len(p), dtype=torch.long), p]) for p in prompts])
-    tree, cache = Branches.of_texts(lengths, width), model.new_cache(forgets=False)
+    tree, cache = Branches.of_texts(lengths.tolist()), model.new_cache(forgets=False)
     model.decode(ids[:, :-1], cache=cache, where=Where.texts(lengths, width, left=True).but_last())
     model.decode(ids[:, -1:], cache=cache, where=tree.where())
     tree = tree.grown(torch.zeros(2, 2, dtype=torch.long))

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from tests.generation.writing import continued
 
 import clearhead
 from clearhead.data.text_preview import TextPreview
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Sampling, continued
+from clearhead.generation.sampling import Sampling
 from clearhead.recipes.train import configure, preview
 from clearhead.tasks.language import LanguageModel
 from clearhead.tasks.reading import TextWarning

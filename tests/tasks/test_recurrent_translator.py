@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.generation.writing import searched
 
 import clearhead
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError
-from clearhead.generation.search import search
 from clearhead.tasks.translate import Translator
 from clearhead.worksheet import attention_paper
 
@@ -62,7 +62,7 @@ def test_what_the_search_counted_is_the_forced_pass(trained: Translator) -> None
     src = torch.tensor([[*trained.tokenizers.source.encode([TEXTS[0]])[0], EOS]])
     with torch.inference_mode():
         memory = module.encode(src)
-    for hypothesis in search(module, memory, [limit], bos=BOS, eos=EOS, beam=5)[0]:
+    for hypothesis in searched(module, memory, [limit], bos=BOS, eos=EOS, beam=5)[0]:
         ids = [*hypothesis.ids, EOS][:limit]  # at the limit no end is written
         log_p = module(src, torch.tensor([[BOS, *hypothesis.ids]]))[0].log_softmax(-1)[torch.arange(len(ids)), ids]
         assert log_p.sum().item() == pytest.approx(hypothesis.log_probability, abs=1e-4)

@@ -14,10 +14,12 @@ import torch
 
 import clearhead
 from clearhead.cli import translate as command
+from clearhead.cli.drawing import DrawingInstead
 from clearhead.cli.look import show as command_show
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError, DataError
 from clearhead.generation.precision import Precision
+from clearhead.generation.sampling import Sampling
 from clearhead.look import Edit
 from clearhead.tasks.pair_model import Written
 from clearhead.tasks.translate import Translator
@@ -123,10 +125,10 @@ def test_a_command_names_the_texts_that_were_stopped(
     loaded: Translator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert loaded.folder is not None
-    command.translate(str(loaded.folder.path), SOURCE, SOURCE, beam=1)
+    command.translate(str(loaded.folder.path), SOURCE, SOURCE, writing=command.Writing(beam=1))
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(Translator, "limit", staticmethod(lambda _: 2))
-    command.translate(str(loaded.folder.path), SOURCE, SOURCE, beam=1)
+    command.translate(str(loaded.folder.path), SOURCE, SOURCE, writing=command.Writing(beam=1))
     said = "the model had not come to an end after 2 tokens, the most it may write here: the rest is missing"
     assert capsys.readouterr().err == f"note: text 1: {said}\nnote: text 2: {said}\n"
 
@@ -141,9 +143,9 @@ def test_words_that_a_model_does_not_know_are_named(loaded: Translator, capsys: 
     assert many[0].endswith("“xhx” and 12 more: it reads <unk> for each")
     assert loaded.folder is not None
     model = str(loaded.folder.path)
-    command.translate(model, SOURCE, "The zyx is big.", beam=1)
+    command.translate(model, SOURCE, "The zyx is big.", writing=command.Writing(beam=1))
     assert capsys.readouterr().err == f"note: text 2: {said}\n"
-    command.translate(model, *["zyx"] * 30, beam=1)
+    command.translate(model, *["zyx"] * 30, writing=command.Writing(beam=1))
     told = capsys.readouterr().err
     assert told.count("zyx") == 20 and told.count("further lines have words that the model does not know") == 1
     command_show(model, "The zyx is big.", target="El perro")
@@ -449,3 +451,49 @@ def test_writing_heeds_changed_weights_and_whoever_watches(trained: Translator, 
     assert "decoder.blocks.1.cross_attention.attention" in trace
     translator.module.head.weight.data[5:] = translator.module.head.weight.data[5:].flip(0)
     assert translator.translate(TEXTS, precision=precision) != before
+
+
+# Drawn instead of searched
+
+
+def test_drawn_translations_depend_on_their_seed_and_number_alone(loaded: Translator) -> None:
+    warm = Sampling(temperature=1.5, top_p=1.0)
+    whole = loaded.sample(TEXTS[:6], sampling=warm, seed=1)
+    parts = [one for at in (0, 3) for one in loaded.sample(TEXTS[at : at + 3], sampling=warm, seed=1, first=at)]
+    assert [one.text for one in parts] == [one.text for one in whole]
+    assert [one.score for one in parts] == pytest.approx([one.score for one in whole], abs=1e-4)
+    assert loaded.translate(TEXTS[:6], sampling=warm, seed=1) == [one.text for one in whole]
+    assert loaded.translate(TEXTS[:6], sampling=warm, seed=2) != [one.text for one in whole]
+
+
+def test_drawn_at_temperature_0_is_greedy_and_scored_alike(loaded: Translator) -> None:
+    drawn = loaded.sample(TEXTS[:6], sampling=Sampling(temperature=0))
+    searched = [best[0] for best in loaded.n_best(TEXTS[:6], beam=1)]
+    assert [(one.text, one.limit) for one in drawn] == [(one.text, one.limit) for one in searched]
+    assert [one.score for one in drawn if one.limit is None] == pytest.approx(
+        [one.score for one in searched if one.limit is None], abs=1e-4
+    )
+    assert loaded.sample([""])[0].text == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"drawing": DrawingInstead(seed=1)}, "--seed is of texts that are drawn\n  fix: add --sample"),
+        ({"drawing": DrawingInstead(sample=True), "n_best": 2}, "drawn texts have no --n-best"),
+        ({"drawing": DrawingInstead(top_k=3), "writing": command.Writing(beam=2)}, "drawn texts have no --beam"),
+        ({"drawing": DrawingInstead(temperature=-1.0)}, "temperature"),
+    ],
+)
+def test_what_contradicts_drawing_is_refused(loaded: Translator, options: dict[str, Any], said: str) -> None:
+    assert loaded.folder is not None
+    with pytest.raises(ConfigError, match=said):
+        command.translate(str(loaded.folder.path), SOURCE, **options)
+
+
+def test_the_command_draws(loaded: Translator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert loaded.folder is not None
+    drawing = DrawingInstead(seed=3, temperature=1.5)
+    command.translate(str(loaded.folder.path), *TEXTS[:3], drawing=drawing)
+    wanted = loaded.translate(TEXTS[:3], sampling=Sampling(temperature=1.5), seed=3)
+    assert capsys.readouterr().out.splitlines() == wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,15 +116,15 @@ def test_a_disk_that_fills_at_any_write(whole: Path, tmp_path: Path, monkeypatch
 
 def at_validation(monkeypatch: pytest.MonkeyPatch, number: int, do: Callable[[], None]) -> None:
     """Something happens in the middle of the n-th evaluation (the first is of the untrained model)."""
-    validate, count = PairJob.validate, [0]
+    held_out, count = PairJob.held_out, [0]
 
-    def disturbed(self: PairJob, module: Any) -> dict[str, float]:
+    def disturbed(self: PairJob) -> Iterator[Any]:
         count[0] += 1
         if count[0] == number:
             do()
-        return validate(self, module)
+        return held_out(self)
 
-    monkeypatch.setattr(PairJob, "validate", disturbed)
+    monkeypatch.setattr(PairJob, "held_out", disturbed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

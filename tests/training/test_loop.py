@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,21 @@ class Line:
     def order(self) -> str:
         return "always the same"
 
-    def validate(self, module: nn.Module) -> dict[str, float]:
+    def held_out(self) -> list[Tensor]:
+        return [self.batch([-2.0, 4.0])]
+
+    def measure(self, module: nn.Module, batch: Tensor) -> dict[str, float]:
         if self.untrained is not None:
             loss, self.untrained = self.untrained, None
-            return {"loss": loss}
+            return {"loss": loss, "count": 1}
         self.judged.append({name: value.clone() for name, value in module.state_dict().items()})
         if self._losses:
-            return {"loss": self._losses[min(len(self.judged), len(self._losses)) - 1]}
-        with torch.no_grad():
-            loss, count = self.loss(module, self.batch([-2.0, 4.0]))
-        return {"loss": loss.item() / count}
+            return {"loss": self._losses[min(len(self.judged), len(self._losses)) - 1], "count": 1}
+        sum_of_losses, count = self.loss(module, batch)
+        return {"loss": sum_of_losses.item(), "count": count}
+
+    def summary(self, sums: Mapping[str, float]) -> dict[str, float]:
+        return {"loss": sums["loss"] / sums["count"]}
 
 
 def test_the_loss_falls(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,14 @@ class Line:
     def loss(self, module: nn.Module, batch: Tensor) -> tuple[Tensor, int]:
         return (module(batch) - 3 * batch).square().sum(), len(batch)
 
-    def validate(self, module: nn.Module) -> dict[str, float]:
-        return {"loss": self.loss(module, self.batch([-2.0, 4.0]))[0].item() / 2}
+    def held_out(self) -> list[Tensor]:
+        return [self.batch([-2.0, 4.0])]
+
+    def measure(self, module: nn.Module, batch: Tensor) -> dict[str, float]:
+        return {"loss": self.loss(module, batch)[0].item()}
+
+    def summary(self, sums: Mapping[str, float]) -> dict[str, float]:
+        return {"loss": sums["loss"] / 2}
 
     def floors(self) -> dict[str, float]:
         return {}

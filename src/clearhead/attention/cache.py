@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["Cache", "MemoryCache"]
+__all__ = ["Cache", "MemoryCache", "join_memories", "join_rows"]
 
 
 class Cache:
@@ -51,8 +51,22 @@ class Cache:
         """Go on with these of each row's tokens [batch, kept], in this order; not for a cache of a window."""
         assert self.window is None, "what a window has forgotten cannot be picked"
         if self._k is not None and self._v is not None:
+            places = places.to(self._k.device)
             self._k, self._v = (self._picked(x, places) for x in (self._k, self._v))
             self.length = places.size(1)
+
+    def join(self, other: Cache) -> None:
+        """Go on with other rows too, ended alike: what shorter ones lack at their beginning is padding."""
+        if self._k is None or self._v is None or other._k is None or other._v is None:
+            assert self._k is other._k, "a cache that holds something is joined by one that does"
+            return
+        length = max(self.length, other.length)
+        held, more = self.length - self._first, other.length - other._first
+        self._k, self._v = (
+            join_rows(one[:, :, :held], new[:, :, :more], dim=2)
+            for one, new in ((self._k, other._k), (self._v, other._v))
+        )
+        self.length, self._first = length, length - self._k.size(2)
 
     @staticmethod
     def _picked(x: Tensor, places: Tensor) -> Tensor:
@@ -87,4 +101,37 @@ class MemoryCache:
     def select(self, rows: Tensor) -> None:
         """Go on with these rows of the memory."""
         if self._kv is not None:
+            rows = rows.to(self._kv[0].device)
             self._kv = (self._kv[0].index_select(0, rows), self._kv[1].index_select(0, rows))
+
+    def join(self, other: MemoryCache) -> None:
+        """Go on with other rows too, begun alike: what shorter ones lack at their end is padding."""
+        if self._kv is None or other._kv is None:
+            assert self._kv is other._kv, "a cache that holds something is joined by one that does"
+            return
+        k, v = (join_rows(one, more, dim=2, end=True) for one, more in zip(self._kv, other._kv, strict=True))
+        self._kv = k.contiguous(), v.contiguous()
+
+
+def join_rows(one: Tensor, more: Tensor, dim: int, *, end: bool = False) -> Tensor:
+    """Rows and others below them, along `dim` padded with zeros to one size: at the beginning, or at the `end`."""
+    size = max(one.size(dim), more.size(dim))
+
+    def padded(x: Tensor) -> Tensor:
+        shape = list(x.shape)
+        shape[dim] = size - x.size(dim)
+        zeros = x.new_zeros(shape)
+        return torch.cat([x, zeros] if end else [zeros, x], dim=dim)
+
+    return torch.cat([padded(one), padded(more)])
+
+
+def join_memories(
+    one: Tensor, lengths: Tensor | None, more: Tensor, more_lengths: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """(the states of sentences and of others [batch, src_tokens, width], how many of each row are real)."""
+    both = [
+        torch.full((len(x),), x.size(1), device=x.device) if given is None else given
+        for x, given in ((one, lengths), (more, more_lengths))
+    ]
+    return join_rows(one, more, 1, end=True), torch.cat(both)

@@ -17,9 +17,10 @@ from clearhead.cli.inputs import Line, Text, lines, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.disk import named
 from clearhead.errors import ClearheadError, ConfigError
+from clearhead.ranges import Device
 
 if TYPE_CHECKING:
-    from clearhead.tasks.chat import Chat
+    from clearhead.tasks.chat_model import Chat
 
 __all__ = ["chat"]
 
@@ -43,6 +44,7 @@ def chat(
     drawing: DrawingAnswers = DrawingAnswers(),  # noqa: B008  (nobody can change it)
     stop: Annotated[list[str] | None, Parameter(negative=())] = None,
     precision: Precision = "float32",
+    device: Device = "auto",
     save: Path | None = None,
     resume: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -71,6 +73,8 @@ def chat(
         end an answer before this text (may be given several times)
     precision
         of the arithmetic
+    device
+        where answers are written; auto: on an NVIDIA GPU if there is one
     save
         a file of conversations, one a line as JSON; this one is added, and written after each answer
     resume
@@ -83,14 +87,14 @@ def chat(
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
     from clearhead.cli.machine import settle
-    from clearhead.generation.continuation import check_writing
     from clearhead.generation.reader import Reader
+    from clearhead.generation.sampling import check_writing
     from clearhead.tasks.load import load_for
 
     check_writing(max_tokens, seed)
     options = {"max_tokens": max_tokens, "sampling": drawing.sampling(), "stop": stop or (), "precision": precision}
     options["reader"] = Reader()
-    talk = _Talk(load_for("chat", model), options, seed, save, resume=resume)
+    talk = _Talk(load_for("chat", model, device=device), options, seed, save, resume=resume)
     settle(precision)
     if system is not None:
         talk.be(system)

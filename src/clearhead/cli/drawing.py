@@ -7,27 +7,33 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter
 
+from clearhead.errors import ConfigError
+
 if TYPE_CHECKING:
-    from clearhead.generation.continuation import Sampling
+    from clearhead.generation.sampling import Sampling
 
-__all__ = ["Drawing", "DrawingAnswers"]
+__all__ = ["Drawing", "DrawingAnswers", "DrawingInstead"]
 
-_Temperature: TypeAlias = Annotated[float, Parameter(help="below 1 probable tokens become more so; 0 is greedy")]
+_HELP = {
+    "temperature": "below 1 probable tokens become more so; 0 is greedy",
+    "top_k": "draw from so many tokens only (0: all)",
+    "top_p": "draw from the fewest tokens that together have this probability",
+    "min_p": "draw from tokens only that have at least this share of the most probable one's probability",
+    "repetition_penalty": "above 1 tokens of the text so far become less probable",
+}
+_Temperature: TypeAlias = Annotated[float, Parameter(help=_HELP["temperature"])]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Drawing:
-    """The fields of `generation.continuation.Sampling`, which needs torch."""
+    """The fields of `generation.sampling.Sampling`, which needs torch."""
 
     temperature: _Temperature = 0.8
-    top_k: Annotated[int, Parameter(help="draw from so many tokens only (0: all)")] = 0
-    top_p: Annotated[float, Parameter(help="draw from the fewest tokens that together have this probability")] = 0.95
-    min_p: Annotated[
-        float,
-        Parameter(help="draw from tokens only that have at least this share of the most probable one's probability"),
-    ] = 0.0
-    repetition_penalty: Annotated[float, Parameter(help="above 1 tokens of the text so far become less probable")] = 1.0
+    top_k: Annotated[int, Parameter(help=_HELP["top_k"])] = 0
+    top_p: Annotated[float, Parameter(help=_HELP["top_p"])] = 0.95
+    min_p: Annotated[float, Parameter(help=_HELP["min_p"])] = 0.0
+    repetition_penalty: Annotated[float, Parameter(help=_HELP["repetition_penalty"])] = 1.0
 
     def sampling(self) -> Sampling:
         """What the models are given.
@@ -35,7 +41,7 @@ class Drawing:
         Raises:
             ConfigError: a number is out of its range.
         """
-        from clearhead.generation.continuation import Sampling
+        from clearhead.generation.sampling import Sampling
 
         return Sampling(**asdict(self))
 
@@ -49,3 +55,34 @@ class DrawingAnswers(Drawing):
     repetition_penalty: Annotated[
         float, Parameter(help="above 1 tokens of the conversation so far become less probable")
     ] = 1.1
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DrawingInstead:
+    """The same where a beam search is usual: one option of these, and tokens are drawn."""
+
+    sample: Annotated[
+        bool, Parameter(negative=(), help="draw each token, as --temperature and the options after it do")
+    ] = False
+    seed: Annotated[
+        int | None, Parameter(help="of what is drawn; what one text becomes depends on no other [default: 0]")
+    ] = None
+    temperature: Annotated[float | None, Parameter(help=f"{_HELP['temperature']} [default: 0.8]")] = None
+    top_k: Annotated[int | None, Parameter(help=f"{_HELP['top_k']} [default: 0]")] = None
+    top_p: Annotated[float | None, Parameter(help=f"{_HELP['top_p']} [default: 0.95]")] = None
+    min_p: Annotated[float | None, Parameter(help=f"{_HELP['min_p']} [default: 0.0]")] = None
+    repetition_penalty: Annotated[float | None, Parameter(help=f"{_HELP['repetition_penalty']} [default: 1.0]")] = None
+
+    def sampling(self) -> Sampling | None:
+        """What the models are given; None where nothing is drawn.
+
+        Raises:
+            ConfigError: a number is out of its range, or there is a seed and nothing is drawn.
+        """
+        given = {name: value for name in _HELP if (value := getattr(self, name)) is not None}
+        if self.sample or given:
+            return Drawing(**given).sampling()
+        if self.seed is not None:
+            raise ConfigError("--seed is of texts that are drawn", "add --sample, or leave it out")
+        return None

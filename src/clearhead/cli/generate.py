@@ -14,9 +14,10 @@ from clearhead.cli.drawing import Drawing
 from clearhead.cli.inputs import Line, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError
+from clearhead.ranges import Device
 
 if TYPE_CHECKING:
-    from clearhead.tasks.language import Shown
+    from clearhead.tasks.language_model import Shown
 
 __all__ = ["generate"]
 
@@ -36,6 +37,7 @@ def generate(
     stop: Annotated[list[str] | None, Parameter(negative=())] = None,
     beam: int = 1,
     precision: Precision = "float32",
+    device: Device = "auto",
     show: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -62,9 +64,11 @@ def generate(
     beam
         above 1 (at most 256): follow so many texts at once and print the most probable; nothing is drawn
     precision
-        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
+        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` says what they cost
+    device
+        where texts are written; auto: on an NVIDIA GPU if there is one
     show
-        print each token's candidates with their probabilities, and whom it attended to, on standard error
+        print each token's candidates with their probabilities, and what it attended to, on standard error
     json
         print one object {"prompt", "text"} a line; "text" is what was written
     """
@@ -75,7 +79,7 @@ def generate(
     common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}
     from clearhead.tasks.reading import not_known
 
-    writer, remarks = load_for("generate", model), Remarks("were cut, or could not be written on")
+    writer, remarks = load_for("generate", model, device=device), Remarks("were cut, or could not be written on")
     settle(precision)
     unknown = Remarks("have characters that the model does not know")
     for line in given:

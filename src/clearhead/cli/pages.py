@@ -20,7 +20,7 @@ _COMMON = frozenset(
     f"--{name}"
     for name in (
         *("data.source", "data.target", "data.text", "data.template"),
-        *("tokenizer.kind", "tokenizer.vocab-size", "tokenizer.lowercase", "vocabulary.min-count"),
+        *("tokenizer.kind", "tokenizer.vocab-size", "vocabulary.min-count"),
         *("arch.family", "arch.preset", "arch.objective", "arch.layers", "arch.d-model", "arch.heads", "arch.dropout"),
         *("arch.max-len", "lora.rank", "optimizer.lr", "training.epochs", "training.batch-tokens"),
     )

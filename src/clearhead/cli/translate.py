@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from inspect import signature
 from itertools import islice
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 
+from clearhead.cli.drawing import DrawingInstead
 from clearhead.cli.inputs import Line, Source, count, lines, sources
 from clearhead.cli.outputs import Output, OutputFile, StandardOutput
 from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.progress import Bar
+from clearhead.ranges import Device
 
 if TYPE_CHECKING:
     from clearhead.tasks.pair_model import PairModel, Written
@@ -27,17 +30,51 @@ Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generatio
 _CHUNK = 512  # lines that are read before the first is written, unless a person types
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Writing:
+    """How texts are written, and where to."""
+
+    out: Annotated[Path | None, Parameter(help="a file to write instead of standard output")] = None
+    resume: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="go on with what that file holds, with the same model, input and options (it need not exist yet)",
+        ),
+    ] = False
+    beam: Annotated[int, Parameter(help="hypotheses followed at once; 1 is greedy")] = 4
+    length_penalty: Annotated[
+        float, Parameter(help="0 prefers short texts, 1 compares the mean log-probability of a token")
+    ] = 1.0
+    precision: Annotated[
+        Precision,
+        Parameter(
+            help="of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` says what they cost"
+        ),
+    ] = "float32"
+    device: Annotated[Device, Parameter(help="where texts are written; auto: on an NVIDIA GPU if there is one")] = (
+        "auto"
+    )
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is printed beside the texts."""
+
+    n_best: int = 1
+    alignments: bool = False
+    show: bool = False
+
+
 def translate(
     model: str,
     *texts: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    out: Path | None = None,
-    resume: Annotated[bool, Parameter(negative=())] = False,
-    beam: int = 4,
-    length_penalty: float = 1.0,
-    precision: Precision = "float32",
     n_best: int = 1,
     alignments: Annotated[bool, Parameter(negative=())] = False,
     show: Annotated[bool, Parameter(negative=())] = False,
+    writing: Writing = Writing(),
+    drawing: DrawingInstead = DrawingInstead(),  # noqa: B008
 ) -> None:
     """Translate texts, files (one sentence a line) or standard input; one line out for each line in.
 
@@ -47,22 +84,14 @@ def translate(
 
     A long file, that may be stopped: clearhead translate models/demo input.txt --out output.txt --resume
 
+    Another translation with each seed: clearhead translate models/demo "The red house is big." --sample --seed 1
+
     Parameters
     ----------
     model
         a model folder
     texts
         sentences, or files to read, or - for standard input (default)
-    out
-        a file to write instead of standard output
-    resume
-        go on with what that file holds, with the same model, input and options (it need not exist yet)
-    beam
-        hypotheses followed at once; 1 is greedy
-    length_penalty
-        0 prefers short translations, 1 compares the mean log-probability of a token
-    precision
-        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
     n_best
         print so many translations of each line, as: line number, TAB, score, TAB, text
     alignments
@@ -70,20 +99,14 @@ def translate(
     show
         also print where the model looked, on standard error
     """
-    wanted = sources(texts, "translate")
-    followed = max(beam, n_best) if beam > 0 else beam  # one that is impossible is refused as it is
-    settings = {"beam": followed, "length_penalty": length_penalty, "precision": precision}
-    _write("translate", model, wanted, out, resume, n_best, settings, alignments=alignments, show=show)
+    _write("translate", model, sources(texts, "translate"), writing, drawing, Extras(n_best, alignments, show))
 
 
 def summarize(
     model: str,
     *texts: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    out: Path | None = None,
-    resume: Annotated[bool, Parameter(negative=())] = False,
-    beam: int = 4,
-    length_penalty: float = 1.0,
-    precision: Precision = "float32",
+    writing: Writing = Writing(),
+    drawing: DrawingInstead = DrawingInstead(),  # noqa: B008
 ) -> None:
     """Summarize texts, files (one text a line) or standard input; one line out for each line in.
 
@@ -95,63 +118,53 @@ def summarize(
         a model folder
     texts
         texts, or files to read, or - for standard input (default)
-    out
-        a file to write instead of standard output
-    resume
-        go on with what that file holds, with the same model, input and options (it need not exist yet)
-    beam
-        hypotheses followed at once; 1 is greedy
-    length_penalty
-        0 prefers short summaries, 1 compares the mean log-probability of a token
-    precision
-        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` tells what they cost
     """
-    settings = {"beam": beam, "length_penalty": length_penalty, "precision": precision}
-    _write("summarize", model, sources(texts, "summarize"), out, resume, 1, settings)
+    _write("summarize", model, sources(texts, "summarize"), writing, drawing, Extras())
 
 
 def _write(
-    verb: str,
-    model: str,
-    wanted: list[Source],
-    out: Path | None,
-    resume: bool,
-    n_best: int,
-    settings: dict[str, Any],
-    *,
-    alignments: bool = False,
-    show: bool = False,
+    verb: str, model: str, wanted: list[Source], writing: Writing, drawing: DrawingInstead, extras: Extras
 ) -> None:
+    out, n_best, sampling = writing.out, extras.n_best, drawing.sampling()
+    if sampling is not None and (n_best > 1 or writing.beam != Writing.beam):
+        option = "--n-best" if n_best > 1 else "--beam"
+        raise ConfigError(f"drawn texts have no {option}: that is of a beam search", f"leave {option} or --sample out")
     total = count(wanted)  # before torch is there: a line that is not UTF-8 is found at once
-    tabs = 2 * (n_best > 1) + alignments
-    output = _output(out, wanted, tabs=tabs, resume=resume)
+    tabs = 2 * (n_best > 1) + extras.alignments
+    output = _output(out, wanted, tabs=tabs, resume=writing.resume)
 
     from clearhead.cli.machine import settle
     from clearhead.tasks.load import load_for
     from clearhead.tasks.reading import not_known, stopped
 
-    writer = load_for(verb, model)
-    settle(settings["precision"])
+    writer: PairModel = load_for(verb, model, device=writing.device)
+    settle(writing.precision)
 
     unknown, unended = Remarks("have words that the model does not know"), Remarks("were not ended")
     long = Remarks("were cut")
 
-    def found(chunk: list[Line]) -> list[list[Written]]:
+    def found(chunk: list[Line], first: int) -> list[list[Written]]:
+        texts = [line.text for line in chunk]
         with long.placed(chunk):
-            best: list[list[Written]] = writer.n_best([line.text for line in chunk], n=n_best, **settings)
-        return best
+            if sampling is not None:
+                seed, number = drawing.seed or 0, first - 1
+                drawn = writer.sample(texts, sampling=sampling, seed=seed, first=number, precision=writing.precision)
+                return [[one] for one in drawn]
+            followed = max(writing.beam, n_best) if writing.beam > 0 else writing.beam  # an impossible one is refused
+            penalty, precision = writing.length_penalty, writing.precision
+            return writer.n_best(texts, n=n_best, beam=followed, length_penalty=penalty, precision=precision)
 
     def rows(chunk: list[Line], first: int) -> list[str]:
         for line in chunk:
             unknown.tell(line, not_known(writer.unknown("source", line.text)))
         written = []
-        for number, (line, best) in enumerate(zip(chunk, found(chunk), strict=True), first):
+        for number, (line, best) in enumerate(zip(chunk, found(chunk, first), strict=True), first):
             unended.tell(line, [stopped(best[0].limit)] if best[0].limit is not None else [])
             for one in best:
                 prefix = f"{number}\t{one.score:.4f}\t" if n_best > 1 else ""
-                suffix = f"\t{_links(writer, line.text, one.text)}" if alignments else ""
+                suffix = f"\t{_links(writer, line.text, one.text)}" if extras.alignments else ""
                 written.append(prefix + one.text + suffix)
-            if show and best[0].text:
+            if extras.show and best[0].text:
                 _show(writer, line.text, best[0].text)
         return written
 
@@ -175,6 +188,7 @@ def evaluate(
     length_penalty: float = 1.0,
     lowercase: Annotated[bool, Parameter(negative=())] = False,
     precision: Precision = "float32",
+    device: Device = "auto",
     source: int | str | None = None,
     target: int | str | None = None,
     links: int | str | None = None,
@@ -204,6 +218,8 @@ def evaluate(
         compare without case
     precision
         of the arithmetic; one below float32 is measured beside it, so that its price is seen
+    device
+        where it is measured; auto: on an NVIDIA GPU if there is one
     source
         the column of sources, by position (from 1) or name (default: that of the training)
     target
@@ -217,7 +233,7 @@ def evaluate(
 
     if not files:
         raise DataError("no file to evaluate on", f"name one: clearhead evaluate {model} FILE")
-    loaded = load(model)
+    loaded = load(model, device=device)
     named = {"source": source, "target": target, "links": links}
     columns = {name: value for name, value in named.items() if value is not None}
     asked = {"beam": beam, "length_penalty": length_penalty, "lowercase": lowercase, "precision": precision}

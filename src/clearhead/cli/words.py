@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from clearhead.cli.pictures import pictures
+from clearhead.ranges import Device
 
 __all__ = ["nearest"]
 
@@ -20,6 +21,7 @@ def nearest(
     json: Annotated[bool, Parameter(negative=())] = False,
     picture: Path | None = None,
     by: Literal["pca", "tsne"] = "pca",
+    device: Device = "auto",
 ) -> None:
     """The words nearest to a word, or to a sum of words, with the cosine of the angle between them.
 
@@ -43,13 +45,15 @@ def nearest(
         save the words and their neighbours as points of a plane: .svg, .png or .pdf
     by
         how vectors of many numbers come into a plane
+    device
+        where vectors are compared; auto: on an NVIDIA GPU if there is one
     """
     pictures(picture)
     from json import dumps
 
     from clearhead.tasks.load import load_for
 
-    vectors = load_for("nearest", model)
+    vectors = load_for("nearest", model, device=device)
     queries = list(words) or [line.strip() for line in sys.stdin if line.strip()]
     found = vectors.nearest(queries, n=n)
     if json:

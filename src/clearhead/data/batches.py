@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clearhead.data.vocabulary import IGNORED, Specials
 
-__all__ = ["PairBatch", "PairSet", "pad"]
+__all__ = ["PairBatch", "PairSet", "pad", "predicted_places"]
 
 Ids: TypeAlias = Sequence[int] | np.ndarray
 TokenIds: TypeAlias = Sequence[Ids]
@@ -27,13 +27,21 @@ Recut: TypeAlias = Callable[[int], tuple[TokenIds, TokenIds]]
 class PairBatch:
     """One batch: `src` has its end, `tgt` its begin; `labels[t]` is what follows `tgt[: t + 1]` (or IGNORED).
 
-    `lengths` are those of the sources, or None if none is padded.
+    `lengths` are those of the sources, or None if none is padded; `predicted` says where labels are, in the flattened
+    rows (None: everywhere), as a GPU would have to be waited for when it is asked.
     """
 
     src: Tensor
     lengths: Tensor | None
     tgt: Tensor
     labels: Tensor
+    predicted: Tensor | None = None
+
+
+def predicted_places(labels: Tensor) -> Tensor | None:
+    """Where something is predicted, in the flattened rows; None: everywhere."""
+    wanted = (labels != IGNORED).flatten()
+    return None if wanted.all() else wanted.nonzero()[:, 0]
 
 
 class _Rows:
@@ -116,7 +124,8 @@ class PairSet:
         source, target = self._specials
         src, lengths = pad([made.src[i] for i in places], source.fill)
         (tgt, _), (labels, _) = (pad([made.tgt[i] for i in places], fill) for fill in (target.fill, IGNORED))
-        return PairBatch(src, lengths, tgt[:, :-1].clone(), labels[:, 1:].clone())
+        labels = labels[:, 1:].clone()
+        return PairBatch(src, lengths, tgt[:, :-1].clone(), labels, predicted_places(labels))
 
     def _rows(self, epoch: int) -> _Rows:
         """The rows of an epoch; of epoch -1, as they were given."""

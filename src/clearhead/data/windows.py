@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import Where
+from clearhead.data.batches import predicted_places
 from clearhead.data.shards import Tokens
 from clearhead.data.vocabulary import IGNORED
 
@@ -30,13 +31,15 @@ Key: TypeAlias = tuple[int, int]  # epoch, number of the batch in it
 class TextBatch:
     """Rows of text: `labels[t]` is what follows `ids[: t + 1]` (or IGNORED).
 
-    Where documents are told apart, `documents` numbers them and `at` is where each token stands in its own.
+    Where documents are told apart, `documents` numbers them and `at` is where each token stands in its own. `predicted`
+    says where labels are, in the flattened rows (None: everywhere).
     """
 
     ids: Tensor
     labels: Tensor
     documents: Tensor | None = None
     at: Tensor | None = None
+    predicted: Tensor | None = None
 
     def where(self) -> Where | None:
         """Where the tokens stand; None: one text a row."""
@@ -93,7 +96,8 @@ class Windows:
         padded = np.stack([np.pad(row, (0, longest - len(row)), constant_values=IGNORED) for row in rows])
         table = torch.from_numpy(padded)
         ids, labels = table[:, :-1].where(table[:, :-1] != IGNORED, self._eos), table[:, 1:]
-        return TextBatch(ids, labels, *(told_apart(ids, self._eos) if self.apart else ()))
+        documents, at = told_apart(ids, self._eos) if self.apart else (None, None)
+        return TextBatch(ids, labels, documents, at, predicted_places(labels))
 
     def _row(self, start: int) -> np.ndarray:
         """The token before a window, and its tokens."""

@@ -26,7 +26,7 @@ from clearhead.attention.act import STEPS
 from clearhead.errors import NotSeenError, nearest
 from clearhead.explorer.recurrence import backwards
 from clearhead.explorer.stations import stations, tensors
-from clearhead.generation.continuation import Sampling, drawn, shares
+from clearhead.generation.sampling import Sampling, draw, probabilities_at
 from clearhead.look import Trace
 
 __all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "sampled", "values", "weight"]
@@ -147,7 +147,7 @@ def sampled(
     """
     logits = _behind(trace, row).float()
     allowed = logits.index_fill(0, torch.tensor(trace.forbidden, dtype=torch.long), float("-inf"))
-    before = shares(logits, sampling.temperature)
+    before = probabilities_at(logits, sampling.temperature)
     after = sampling.probabilities(allowed[None])[0]
 
     def one(token: int) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def sampled(
 
     left = int((after > 0).sum())
     best = after.sort(descending=True, stable=True).indices[: min(n, left)].tolist()
-    chosen = None if chance is None else one(drawn(after[None], [chance])[0])
+    chosen = None if chance is None else one(draw(after[None], [chance])[0])
     return {"candidates": [one(token) for token in best], "left": left, "drawn": chosen}
 
 
@@ -337,7 +337,7 @@ def _ranked(
 ) -> list[dict[str, Any]]:
     """The n best entries of one row of logits, and after them these."""
     logits = logits.float()
-    p = shares(logits, temperature)
+    p = probabilities_at(logits, temperature)
     tokens = [*logits.topk(min(n, len(logits))).indices.tolist(), *also]
     return [_candidate(trace, token, float(logits[token]), float(p[token])) for token in tokens]
 

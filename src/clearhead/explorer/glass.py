@@ -33,7 +33,7 @@ from clearhead.explorer.document import (
 from clearhead.explorer.page import Page, page
 from clearhead.explorer.placing import Placing
 from clearhead.explorer.wordlist import matching, whole_words
-from clearhead.generation.continuation import Sampling
+from clearhead.generation.sampling import Sampling
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.tasks.base import Inside

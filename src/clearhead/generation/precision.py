@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clearhead.attention import MultiHead
+from clearhead.devices import find_device
 from clearhead.errors import ConfigError
 
 __all__ = ["Precision", "Ready", "fingerprint", "prepared"]
@@ -34,21 +35,32 @@ Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
 
 M = TypeVar("M", bound=nn.Module)
 
+_CPU = torch.device("cpu")
 _ROWS = 64  # that packed weights are laid out for: hypotheses of a batch
 _FEW = 64  # columns: twice as many take hardly longer
 
 
-def prepared(module: M, precision: Precision) -> M:
-    """A copy of `module`, which is in float32, that writes in `precision`; what is not packed is shared with it.
+def prepared(module: M, precision: Precision, device: torch.device = _CPU) -> M:
+    """A copy of `module`, which is in float32, that writes in `precision` on a device.
+
+    What need not differ is shared with it.
 
     Raises:
         ConfigError: int8 is asked for on a device that is no CPU, or of a PyTorch without its int8 products, or of
             weights that are not finite.
     """
+    elsewhere = device.type != "cpu"
+    if precision == "int8":
+        for place in {device, *(weight.device for weight in module.parameters())} - {_CPU}:
+            problem = f"int8 needs PyTorch's products of bytes for CPUs, which are not there on {place}"
+            raise ConfigError(problem, "write on the CPU, or in bfloat16")
     shared = {id(x): x for x in [*module.parameters(), *module.buffers()]}
-    if precision == "bfloat16":
-        for weight in module.parameters():  # parameters only: tables of positions stay exact
-            shared[id(weight)] = nn.Parameter(weight.detach().bfloat16(), requires_grad=False)
+    if precision == "bfloat16" or elsewhere:
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        for weight in module.parameters():
+            shared[id(weight)] = nn.Parameter(weight.detach().to(device, dtype), requires_grad=False)
+    for buffer in module.buffers() if elsewhere else ():  # tables of positions stay exact
+        shared[id(buffer)] = buffer.to(device)
     ready = copy.deepcopy(module, shared)
     if precision == "int8":
         if not all(weight.is_meta or weight.isfinite().all() for weight in module.parameters()):
@@ -61,9 +73,18 @@ def prepared(module: M, precision: Precision) -> M:
 
 
 class Ready(Generic[M]):
-    """The copies of a model that were made ready, each for as long as the weights stay the same."""
+    """The copies of a model that were made ready, each for as long as the weights stay the same.
 
-    def __init__(self) -> None:
+    Args:
+        device: where it writes; `auto` is an NVIDIA GPU where there is one, but the CPU for int8.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+        find_device(device)
         self._copies: dict[Precision, tuple[object, M]] = {}
 
     def __call__(self, module: M, precision: Precision) -> M:
@@ -76,7 +97,8 @@ class Ready(Generic[M]):
             return module
         now = fingerprint(module)
         if precision not in self._copies or self._copies[precision][0] != now:
-            self._copies[precision] = now, prepared(module, precision)
+            device = find_device("cpu" if precision == "int8" and self.device == "auto" else self.device)
+            self._copies[precision] = now, prepared(module, precision, device)
         return self._copies[precision][1]
 
 
@@ -126,11 +148,9 @@ class _Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear):
         super().__init__()
         weight = linear.weight.detach()
-        if weight.device.type != "cpu" or not hasattr(torch, "quantize_per_channel"):
-            raise ConfigError(
-                f"int8 needs PyTorch's products of bytes for CPUs, which are not there on {weight.device}",
-                "move the model to the CPU, or write in bfloat16",
-            )
+        if not hasattr(torch, "quantize_per_channel"):
+            problem = f"int8 needs PyTorch's products of bytes, which are not there in PyTorch {torch.__version__}"
+            raise ConfigError(problem, "write in float32 or bfloat16")
         wide = has_vnni()
         self.spread = not wide and weight.size(1) <= _FEW
         if self.spread:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import Where
-from clearhead.generation.continuation import Continuer
+from clearhead.generation.writer import Writer
 
 __all__ = ["Reader"]
 
@@ -20,21 +20,27 @@ __all__ = ["Reader"]
 class Reader:
     """A model that reads one text after the other, none while another is written, and keeps the cache of the last.
 
-    It stands where a model stands (`Continuer`), for one row. A text that begins with all tokens that the cache holds
+    It stands where a model stands (`Writer`), for one row. A text that begins with all tokens that the cache holds
     is read from there; any other from its beginning.
     """
 
     def __init__(self) -> None:
-        self._model: Continuer | None = None
+        self._model: Writer | None = None
         self._cache: Any = None
         self._held: list[int] = []  # the tokens in the cache; none while a pass may leave it half-written
         self._begun = False
 
-    def of(self, model: Continuer) -> Reader:
+    def of(self, model: Writer) -> Reader:
         """Read with this model; what another one has read is forgotten."""
         if model is not self._model:
             self._model, self._held = model, []
         return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        assert self._model is not None, "a model was named"
+        return self._model.device
 
     def new_cache(self, *, forgets: bool = True) -> None:
         """Another text begins."""
@@ -43,17 +49,18 @@ class Reader:
     def decode(
         self,
         token_ids: Tensor,
+        memory: Any = None,
         *,
         cache: Any = None,
         where: Where | None = None,
     ) -> Tensor:
         """The model's output for those of the tokens that it had not read."""
-        assert self._model is not None and len(token_ids) == 1 and where is None, "one row, of a model that was named"
+        assert self._model is not None and len(token_ids) == 1, "one row, of a model that was named"
         ids: list[int] = token_ids[0].tolist()
         if not self._begun:
             ids = self._rest(ids, self._model)
         held, self._held = self._held, []
-        x = self._model.decode(torch.tensor([ids]), cache=self._cache)
+        x = self._model.decode(torch.tensor([ids], device=self.device), memory, cache=self._cache)
         self._held = held + ids
         return x
 
@@ -62,7 +69,7 @@ class Reader:
         assert self._model is not None, "nothing was read"
         return self._model.logits(x)
 
-    def _rest(self, ids: list[int], model: Continuer) -> list[int]:
+    def _rest(self, ids: list[int], model: Writer) -> list[int]:
         """What is still to be read of a text that begins; where that is all of it, with a new cache."""
         known = len(self._held)
         if not 0 < known < len(ids) or ids[:known] != self._held:

@@ -7,6 +7,7 @@ Token ids in, logits out; never text. Axes: batch, tokens, d_model, vocab.
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -49,6 +50,11 @@ class Decoder(nn.Module):
             self.head.weight = self.embedding.weight
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.weight.device
+
+    @property
     def remembered(self) -> int:
         """How many numbers generation keeps for each token."""
         config = self.config
@@ -57,6 +63,7 @@ class Decoder(nn.Module):
     def decode(
         self,
         token_ids: Int[Tensor, "rows tokens"],
+        memory: None = None,
         *,
         cache: DecoderCache | None = None,
         where: Where | None = None,
@@ -64,11 +71,10 @@ class Decoder(nn.Module):
         """The stack's output for each token, before the head.
 
         Args:
+            memory: nothing is read beside the text.
             cache: what came before; `token_ids` are the new tokens only.
             where: where they stand in their texts, and what the cache holds; None: one text a row.
         """
-        device = self.embedding.weight.device  # texts come from the CPU, wherever the model is
-        token_ids, where = token_ids.to(device), None if where is None else where.to(device)
         x = self.embedding(token_ids)
         x = x if self.embedding_norm is None else self.embedding_norm(x)
         out: Tensor = self.decoder(x, mask=Causal(), cache=cache, where=where)

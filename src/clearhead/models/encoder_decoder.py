@@ -52,6 +52,11 @@ class EncoderDecoder(nn.Module):
         return [m for block in self.decoder.blocks if isinstance(m := block.cross_attention, MultiHead)]
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.tgt_embedding.weight.device
+
+    @property
     def remembered(self) -> tuple[int, int]:
         """How many numbers decoding keeps for each token written, and for each token of the source."""
         config = self.config
@@ -95,8 +100,8 @@ class EncoderDecoder(nn.Module):
         """Teacher forcing: logits[b, t] scores the token that follows tgt[b, : t + 1]."""
         return self.logits(self.decode(tgt, self.encode(src, lengths)))
 
-    def new_cache(self) -> DecoderCache:
-        """An empty cache for `decode`."""
+    def new_cache(self, *, forgets: bool = True) -> DecoderCache:
+        """An empty cache for `decode`; no layer has a window, so nothing is ever forgotten."""
         return DecoderCache(self.decoder.windows)
 
 

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clearhead.attention import Additive, MemoryCache, MultiHead, Score, Where, make_score
+from clearhead.attention.cache import join_memories, join_rows
 from clearhead.attention.dropout import dropout
 from clearhead.look import see
 from clearhead.models.architecture import RecurrentConfig
@@ -43,8 +44,14 @@ class RecurrentMemory:
 
     def select(self, rows: Tensor) -> RecurrentMemory:
         """The memory of these sentences only."""
+        rows = rows.to(self.states.device)
         lengths = None if self.lengths is None else self.lengths.index_select(0, rows)
         return RecurrentMemory(self.states.index_select(0, rows), lengths, self.summary.index_select(0, rows))
+
+    def join(self, other: RecurrentMemory) -> RecurrentMemory:
+        """These sentences and others."""
+        states, lengths = join_memories(self.states, self.lengths, other.states, other.lengths)
+        return RecurrentMemory(states, lengths, torch.cat([self.summary, other.summary]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +77,11 @@ class State:
     def select(self, rows: Int[Tensor, " kept"]) -> State:
         """The states of these rows."""
         return self._of(lambda x: x.index_select(0, rows))
+
+    def join(self, other: State) -> State:
+        """The states of these rows and of others, ended alike."""
+        cells = None if self.cells is None or other.cells is None else join_rows(self.cells, other.cells, 1)
+        return State(join_rows(self.hidden, other.hidden, 1), cells, join_rows(self.out, other.out, 1))
 
     def _of(self, change: Callable[[Tensor], Tensor]) -> State:
         cells = None if self.cells is None else change(self.cells)
@@ -97,20 +109,28 @@ class RecurrentCache:
         if self.states is None:
             return None
         if where is None or where.kin is None:
-            return self.states.at(torch.full((len(self.states.out), 1), self.length - 1))
+            last = torch.full((len(self.states.out), 1), self.length - 1, device=self.states.out.device)
+            return self.states.at(last)
         older = where.kin[:, :, : self.length]
-        return self.states.at((older * torch.arange(self.length)).amax(-1))  # the nearest ancestor stands last
+        places = torch.arange(self.length, device=older.device)
+        return self.states.at((older * places).amax(-1))  # the nearest ancestor stands last
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows of the batch, in this order."""
         self.memory.select(rows)
         if self.states is not None:
-            self.states = self.states.select(rows)
+            self.states = self.states.select(rows.to(self.states.out.device))
 
     def keep(self, places: Tensor) -> None:
         """Go on with these of each row's tokens [batch, kept], in this order."""
         if self.states is not None:
-            self.states = self.states.at(places)
+            self.states = self.states.at(places.to(self.states.out.device))
+
+    def join(self, other: RecurrentCache) -> None:
+        """Go on with other rows too, ended alike: the states that shorter ones lack are never read."""
+        assert self.states is not None and other.states is not None, "rows that have read something are joined"
+        self.memory.join(other.memory)
+        self.states = self.states.join(other.states)
 
 
 class RecurrentEncoder(nn.Module):
@@ -297,6 +317,11 @@ class RecurrentEncoderDecoder(nn.Module):
         return [] if attention is None else [attention]
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.tgt_embedding.weight.device
+
+    @property
     def remembered(self) -> tuple[int, int]:
         """How many numbers decoding keeps for each token written, and for each token of the source."""
         config = self.config
@@ -342,7 +367,7 @@ class RecurrentEncoderDecoder(nn.Module):
         """Teacher forcing: logits[b, t] scores the token that follows tgt[b, : t + 1]."""
         return self.logits(self.decode(tgt, self.encode(src, lengths)))
 
-    def new_cache(self) -> RecurrentCache:
+    def new_cache(self, *, forgets: bool = True) -> RecurrentCache:
         """An empty cache for `decode`."""
         return RecurrentCache()
 

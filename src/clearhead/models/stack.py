@@ -27,6 +27,7 @@ from clearhead.attention import (
     Where,
     Window,
 )
+from clearhead.attention.cache import join_memories
 from clearhead.attention.dropout import dropout
 from clearhead.look import goes_on, see
 from clearhead.models.architecture import TransformerConfig
@@ -52,8 +53,13 @@ class Memory:
 
     def select(self, rows: Tensor) -> Memory:
         """The memory of these sentences only."""
+        rows = rows.to(self.states.device)
         lengths = None if self.lengths is None else self.lengths.index_select(0, rows)
         return Memory(self.states.index_select(0, rows), lengths)
+
+    def join(self, other: Memory) -> Memory:
+        """These sentences and others."""
+        return Memory(*join_memories(self.states, self.lengths, other.states, other.lengths))
 
 
 class DecoderCache:
@@ -82,6 +88,13 @@ class DecoderCache:
         """Go on with these of each row's tokens [batch, kept], in this order."""
         for tokens in self.tokens:
             tokens.keep(places)
+
+    def join(self, other: DecoderCache) -> None:
+        """Go on with other rows too, ended alike: what shorter ones lack at their beginning is padding."""
+        for one, more in zip(self.tokens, other.tokens, strict=True):
+            one.join(more)
+        for memory, others in zip(self.memory, other.memory, strict=True):
+            memory.join(others)
 
 
 class Stack(nn.Module):

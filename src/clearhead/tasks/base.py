@@ -15,6 +15,7 @@ from torch import nn
 from clearhead.edits import Edit
 from clearhead.folder import Folder
 from clearhead.look import Trace
+from clearhead.ranges import Device
 from clearhead.tasks.reading import Reading
 from clearhead.tasks.session import Session
 
@@ -56,6 +57,10 @@ class Task(Protocol):
     @classmethod
     def load(cls, folder: Folder) -> Self:
         """Open a trained model."""
+        ...
+
+    def write_on(self, device: Device) -> None:
+        """Write and measure there from now on."""
         ...
 
     def evaluate(self, files: Sequence[str]) -> dict[str, Any]:

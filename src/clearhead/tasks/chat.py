@@ -16,12 +16,13 @@ from clearhead.data.chat.chat_rows import ChatRows
 from clearhead.data.chat.chats import Message, chat_digest, messages_of, read_chats
 from clearhead.data.tokenizers import ROLES, Tokenizer
 from clearhead.data.vocabulary import IGNORED
+from clearhead.devices import move
 from clearhead.disk import identity, named
 from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Continuer, Sampling, check_writing
 from clearhead.generation.precision import Precision
 from clearhead.generation.reader import Reader
+from clearhead.generation.sampling import Sampling, check_writing
 from clearhead.generation.template import DEFAULT, ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.models.lora import adapter, add_adapter, add_lora, merge
@@ -30,7 +31,7 @@ from clearhead.progress import doing
 from clearhead.tasks.chat_preview import ChatPreview, describe_chats
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.conversations import ChatJob, ending, read_parts, rows_of, tokens_of
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language import Beginnings, LanguageModel
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.reading import refuse_string
 from clearhead.tasks.room import fitted
@@ -199,9 +200,9 @@ class Chat(LanguageModel):
         refuse_string("chat", stop=stop)
         check_writing(max_tokens, seed)
         texts = [""] * len(chats)
-        ids, limits = self._asked([messages_of(chat) for chat in chats], max_tokens)
-        model = self._ready(self.module, precision)
-        for number, more in self._answers(model, ids, limits, max_tokens, sampling, seed, stop):
+        asked = self._asked([messages_of(chat) for chat in chats], max_tokens)
+        model, strategy = self._ready(self.module, precision), self._strategy(self._end, sampling, seed)
+        for number, more in self._written(model, asked, strategy, [*stop, *self._stop]):
             texts[number] += more
         return [text.strip() for text in texts]
 
@@ -222,25 +223,13 @@ class Chat(LanguageModel):
         """
         refuse_string("chat", stop=stop)
         check_writing(max_tokens, seed)
-        ids, limits = self._asked([messages_of(messages)], max_tokens)
-        model = self._ready(self.module, precision)
+        asked = self._asked([messages_of(messages)], max_tokens)
+        model, strategy = self._ready(self.module, precision), self._strategy(self._end, sampling, seed)
         reads = model if reader is None or model is self.module else reader.of(model)  # what is watched is read whole
-        for _, more in self._answers(reads, ids, limits, max_tokens, sampling, seed, stop):
+        for _, more in self._written(reads, asked, strategy, [*stop, *self._stop]):
             yield more
 
-    def _answers(
-        self,
-        model: Continuer,
-        ids: list[list[int]],
-        limits: list[int],
-        max_tokens: int,
-        sampling: Sampling | None,
-        seed: int,
-        stop: Sequence[str],
-    ) -> Iterator[tuple[int, str]]:
-        return self._written(model, ids, limits, max_tokens, self._end, sampling, seed, [*stop, *self._stop])
-
-    def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> tuple[list[list[int]], list[int]]:
+    def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> Beginnings:
         """(token ids of each conversation, the most tokens of its answer)."""
         length = self.module.config.max_len
         wanted = length - min(max_tokens, length // _LEAST)
@@ -249,7 +238,7 @@ class Chat(LanguageModel):
             while len(tokens := self._ids(chat)) > wanted:
                 chat = _without_oldest(chat, len(tokens), wanted)
             ids.append(tokens)
-        return ids, [min(max_tokens, length - len(row)) for row in ids]
+        return Beginnings(ids, [min(max_tokens, length - len(row)) for row in ids], max_tokens)
 
     def _ids(self, messages: Sequence[Message]) -> list[int]:
         return [self.tokenizer.specials.end, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
@@ -270,7 +259,7 @@ class Chat(LanguageModel):
         length = self.module.config.max_len
         module, total, count = self._ready(self.module, precision), 0.0, 0
         with torch.inference_mode():
-            for batch in map(rows.whole, rows.in_order()):
+            for batch in (move(rows.whole(number), module.device) for number in rows.in_order()):
                 x = module.decode(batch.ids, where=batch.where())
                 wanted = batch.labels != IGNORED
                 logits = module.logits(x[wanted]).float()

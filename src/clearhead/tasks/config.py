@@ -19,7 +19,7 @@ from clearhead.models.architecture import (
     Seq2SeqConfig,
     WordVectorsConfig,
 )
-from clearhead.ranges import Moments, Seed, Steps
+from clearhead.ranges import Device, Moments, Seed, Steps
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 __all__ = [
@@ -46,6 +46,7 @@ class RunConfig(BaseModel):
     keep_checkpoints: Moments = Field(
         0, description="moments of the run to keep, spread evenly, the first and last too"
     )
+    device: Device = Field("auto", description="where it is trained; auto: on an NVIDIA GPU if there is one")
     optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="how weights are changed")
 
     @model_validator(mode="after")
@@ -99,6 +100,7 @@ class WordsConfig(RunConfig):
 
     task: Literal["words"] = Field("words", description="the task")
     recipe: str = Field("words", description="the recipe this began with")
+    device: Device = Field("cpu", description="where it is trained: for so little arithmetic a GPU is rarely faster")
     negatives: Moments = Field(
         5,
         description="words drawn by chance for each pair (0: the softmax over all words, for small vocabularies)",
@@ -143,9 +145,6 @@ class DecoderRunConfig(RunConfig):
         min_length=1,
         title="from",
         description="a trained model to begin with: its weights, tokenizer and architecture",
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where it is trained; auto: on an NVIDIA GPU if there is one"
     )
     arch: DecoderConfig = Field(default_factory=lambda: DecoderConfig(dropout=0.0), description="the model")
     optimizer: OptimizerConfig = Field(
@@ -197,6 +196,6 @@ def no_device(option: str) -> ConfigError | None:
     if name.lstrip("-") not in ("device", "devices", "cpu", "cuda", "gpu", "mps"):
         return None
     return ConfigError(
-        f"there is no option {name} here: this runs on the CPU",
-        "leave it out; `clearhead train language` and `clearhead train chat` take --device auto, cpu or cuda",
+        f"there is no option {name} here",
+        "leave it out: to train, write or measure there is --device auto, cpu, cuda or mps; all else runs on the CPU",
     )

@@ -5,11 +5,9 @@ A template says how a conversation is written, and which of it the assistant wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any
-
-import torch
 
 from clearhead.data.chat.chat_rows import ChatRows, ChatTokens
 from clearhead.data.chat.chats import Chat, Message, hold_out_chats, read_chats
@@ -20,7 +18,7 @@ from clearhead.generation.template import ChatTemplate, Stretch
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.reading import unknown_share
-from clearhead.tasks.texts import TextJob, judged
+from clearhead.tasks.texts import TextJob
 from clearhead.training.cross_entropy import perplexity
 
 __all__ = ["ChatJob", "ending", "read_parts", "rows_of", "tokens_of"]
@@ -32,14 +30,12 @@ class ChatJob(TextJob):
     varies: bool = True
 
     def __init__(self, module: Decoder, train: ChatRows, valid: ChatRows):
-        super().__init__(module, train)
-        self._valid = valid
+        super().__init__(module, train, valid)
 
-    @torch.inference_mode()
-    def validate(self, module: Decoder) -> dict[str, float]:
+    def summary(self, sums: Mapping[str, float]) -> dict[str, float]:
         """ "loss" (nats) and perplexity of the assistant's tokens in the validation part."""
-        total, count = judged(module, self._valid)
-        return {"loss": total / count, "perplexity": perplexity(total / count)}
+        loss = sums["loss"] / sums["count"]
+        return {"loss": loss, "perplexity": perplexity(loss)}
 
     def floors(self) -> dict[str, float]:
         """None: the model was trained before."""

@@ -19,15 +19,16 @@ from clearhead.data.text_preview import TextPreview, describe_text
 from clearhead.data.tokenizers import Tokenizer, text_tokenizer
 from clearhead.errors import DataError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Choice, Continuer, Sampling, beams, check_writing, continued
+from clearhead.generation.beam import check_beam, search
 from clearhead.generation.precision import Precision, Ready
-from clearhead.generation.search import check_beam
+from clearhead.generation.sampling import Choice, Drawn, Sampling, check_writing, continue_texts
 from clearhead.generation.streaming import TextStream
+from clearhead.generation.writer import Writer
 from clearhead.look import watch
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.progress import doing
-from clearhead.ranges import Count, check
+from clearhead.ranges import Count, Device, check
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import Score
@@ -41,7 +42,7 @@ from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.training.cross_entropy import perplexity
 from clearhead.training.run import run
 
-__all__ = ["LanguageModel", "Shown"]
+__all__ = ["Beginnings", "LanguageModel", "Shown"]
 
 
 _COUNTED = 2**22  # tokens of a part in which those that are unknown are counted
@@ -54,6 +55,19 @@ class Shown:
     text: str
     candidates: list[tuple[str, float, float]]
     attended: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Beginnings:
+    """Token ids of texts that are written on, the most tokens that may follow each, and how many were asked for."""
+
+    ids: list[list[int]]
+    limits: list[int]
+    wanted: int
+
+    def full(self, number: int) -> bool:
+        """Whether a text can get fewer tokens than were asked for: the model's max_len is full."""
+        return self.limits[number] < self.wanted
 
 
 class LanguageModel(TextInside):
@@ -171,6 +185,14 @@ class LanguageModel(TextInside):
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
+    def write_on(self, device: Device) -> None:
+        """Write and measure there from now on.
+
+        Raises:
+            ConfigError: there is no such device.
+        """
+        self._ready = Ready(device)
+
     def generate(
         self,
         prompts: Sequence[str],
@@ -230,57 +252,55 @@ class LanguageModel(TextInside):
         """
         refuse_string("stream", prompts=prompts, stop=stop)
         check_writing(max_tokens, seed, first)
-        ids, limits = self._asked_on(prompts, max_tokens)
-        model = self._ready(self.module, precision)
-        eos = self.tokenizer.specials.end
-        return self._written(model, ids, limits, max_tokens, eos, sampling, seed, stop, first, told)
+        beginnings = self._beginnings(prompts, max_tokens)
+        strategy = self._strategy(self.tokenizer.specials.end, sampling, seed, told)
+        return self._written(self._ready(self.module, precision), beginnings, strategy, stop, first)
 
-    def _written(
+    def _strategy(
         self,
-        model: Continuer,
-        ids: list[list[int]],
-        limits: list[int],
-        max_tokens: int,
-        eos: int,
+        end: int,
         sampling: Sampling | None,
         seed: int,
-        stop: Sequence[str],
-        first: int = 0,
-        told: Callable[[int, Choice], None] | None = None,
-    ) -> Iterator[tuple[int, str]]:
-        """(number of the text, what is written next of it), until `eos`, a stop or the limit comes.
+        on_choice: Callable[[int, Choice], None] | None = None,
+    ) -> Drawn:
+        """How texts are written that this token ends."""
+        banned = self.tokenizer.unwritten(end)
+        return Drawn(sampling or Sampling(), eos=end, forbidden=banned, seed=seed, on_choice=on_choice)
 
-        A text whose limit is less than the `max_tokens` that were asked for is warned of when it comes there.
+    def _written(
+        self, model: Writer, beginnings: Beginnings, strategy: Drawn, stop: Sequence[str], first: int = 0
+    ) -> Iterator[tuple[int, str]]:
+        """(number of the text, what is written next of it), until its end, a stop or the limit comes.
+
+        A text whose limit is less than what was asked for is warned of when it comes there.
         """
+        ids, limits = beginnings.ids, beginnings.limits
         streams = [TextStream(self.tokenizer, stop) for _ in ids]
-        banned = self.tokenizer.unwritten(eos)
-        steps = continued(
-            model, ids, limits, sampling or Sampling(), eos=eos, forbidden=banned, seed=seed, first=first, told=told
-        )
+        steps = continue_texts(model, ids, limits, strategy, numbers=range(first, first + len(ids)))
         written, left = next(steps, None), list(limits)
         while written is not None:
             for number, token in written.items():
-                left[number] -= 1
-                if more := streams[number].add(token):
-                    yield number, more
+                left[number - first] -= 1
+                if more := streams[number - first].add(token):
+                    yield number - first, more
             try:
-                written = steps.send({number for number in written if streams[number].stopped})
+                written = steps.send({number for number in written if streams[number - first].stopped})
             except StopIteration:
                 written = None
         for number, stream in enumerate(streams):
             if more := stream.rest():
                 yield number, more
-            if not left[number] and limits[number] < max_tokens and not stream.stopped:
+            if not left[number] and beginnings.full(number) and not stream.stopped:
                 self._warn_full(number)
 
-    def _asked_on(self, prompts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], list[int]]:
+    def _beginnings(self, prompts: Sequence[str], max_tokens: int) -> Beginnings:
         """What `_read` gives; prompts that are cut are warned of."""
         ids, limits = self._read(prompts, max_tokens)
         for number, (prompt, row) in enumerate(zip(prompts, ids, strict=True), 1):
             if (given := len(self.tokens_of("tokens", prompt))) > len(row):
                 said = f"{cut(given, len(row), which='its last ')}, less the room to write"
                 warnings.warn(TextWarning(number, said), stacklevel=3)
-        return ids, limits
+        return Beginnings(ids, limits, max_tokens)
 
     def _warn_full(self, number: int) -> None:
         warnings.warn(TextWarning(number + 1, full(self.module.config.max_len)), stacklevel=3)
@@ -348,7 +368,7 @@ class LanguageModel(TextInside):
                 read.append(np.array(ids, dtype=np.int32))
                 size += len(text.encode())
                 for start in range(0, len(ids) - 1, length):
-                    row = torch.tensor([ids[start : start + length + 1]])
+                    row = torch.tensor([ids[start : start + length + 1]], device=module.device)
                     logits = module.logits(module.decode(row[:, :-1]))[0].float()
                     total += float(F.cross_entropy(logits, row[0, 1:], reduction="sum"))
                     tokens += row.size(1) - 1
@@ -387,14 +407,14 @@ class LanguageModel(TextInside):
     def _searched(
         self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
     ) -> list[str]:
-        ids, limits = self._asked_on(prompts, max_tokens)
-        model, banned = self._ready(self.module, precision), self.tokenizer.unwritten(self.tokenizer.specials.end)
-        found = beams(model, ids, limits, eos=self.tokenizer.specials.end, forbidden=banned, beam=beam)
+        beginnings, end = self._beginnings(prompts, max_tokens), self.tokenizer.specials.end
+        model, banned = self._ready(self.module, precision), self.tokenizer.unwritten(end)
+        found = search(model, beginnings.ids, beginnings.limits, eos=end, forbidden=banned, beam=beam)
         texts = []
         for number, best in enumerate(found):
             stream = TextStream(self.tokenizer, stop)
             texts.append("".join(stream.add(token) for token in best[0].ids) + stream.rest())
-            if not best[0].ended and limits[number] < max_tokens and not stream.stopped:
+            if not best[0].ended and beginnings.full(number) and not stream.stopped:
                 self._warn_full(number)
         return texts
 

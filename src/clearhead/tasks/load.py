@@ -8,19 +8,31 @@ from typing import Any
 from clearhead.disk import named
 from clearhead.errors import ConfigError
 from clearhead.folder import Folder
+from clearhead.ranges import Device
 from clearhead.tasks import task_class
 
 __all__ = ["load", "load_for"]
 
 
-def load(model: str | os.PathLike[str]) -> Any:
+def load(model: str | os.PathLike[str], *, device: Device = "auto") -> Any:
     """Open a model folder; the object is of its task's class, with its verbs (`.translate([...])`) and `.module`.
 
     A file is taken for word vectors in word2vec's text form.
 
+    Args:
+        device: where texts are written and measured; auto: on an NVIDIA GPU if there is one. `.module` stays on the
+            CPU, where it is looked into.
+
     Raises:
         FolderError: there is no model, or it is damaged or of another library.
+        ConfigError: there is no such device.
     """
+    loaded = _opened(model)
+    loaded.write_on(device)
+    return loaded
+
+
+def _opened(model: str | os.PathLike[str]) -> Any:
     if named(model).is_file():
         from clearhead.tasks.words import Words
 
@@ -29,13 +41,13 @@ def load(model: str | os.PathLike[str]) -> Any:
     return task_class(folder.config().get("task", "")).load(folder)
 
 
-def load_for(verb: str, model: str | os.PathLike[str]) -> Any:
+def load_for(verb: str, model: str | os.PathLike[str], *, device: Device = "auto") -> Any:
     """Open a model folder to do this with it.
 
     Raises:
-        ConfigError: the model is for something else.
+        ConfigError: the model is for something else, or there is no such device.
     """
-    loaded = load(model)
+    loaded = load(model, device=device)
     if verb not in loaded.verbs:
         does = " or ".join(loaded.verbs)
         raise ConfigError(f"this model does not {verb}: its task is {loaded.name}", f"write: clearhead {does} {model}")

@@ -18,11 +18,13 @@ from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, clean, read_pairs
 from clearhead.data.preview import Preview
+from clearhead.devices import move
 from clearhead.errors import ConfigError, FolderError, MissingError
 from clearhead.fields import INTACT
 from clearhead.folder import Folder
+from clearhead.generation.beam import check_beam, search
 from clearhead.generation.precision import Precision, Ready
-from clearhead.generation.search import check_beam, search
+from clearhead.generation.sampling import Drawn, Sampling, check_writing, continue_texts
 from clearhead.insight.alignment import (
     AlignmentHead,
     Gold,
@@ -31,7 +33,7 @@ from clearhead.insight.alignment import (
 )
 from clearhead.models.architecture import RecurrentConfig, Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
-from clearhead.ranges import among
+from clearhead.ranges import Device, among
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pair_inside import PairInside
@@ -179,16 +181,35 @@ class PairModel(PairInside, ABC):
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
+    def write_on(self, device: Device) -> None:
+        """Write and measure there from now on.
+
+        Raises:
+            ConfigError: there is no such device.
+        """
+        self._ready = Ready(device)
+
     def write(
-        self, texts: Sequence[str], *, beam: int = 4, length_penalty: float = 1.0, precision: Precision = "float32"
+        self,
+        texts: Sequence[str],
+        *,
+        beam: int = 4,
+        length_penalty: float = 1.0,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        precision: Precision = "float32",
     ) -> list[str]:
         """What is written for each text, in order. An empty text stays empty.
 
         Args:
             beam: hypotheses that are followed at once; 1 is greedy.
             length_penalty: 0 prefers short texts, 1 compares the mean log-probability of a token.
-            precision: of the arithmetic; bfloat16 and int8 are faster, `evaluate` tells what they cost.
+            sampling: draws each token instead; no beam is followed then.
+            seed: of what is drawn; what one text becomes depends on no other.
+            precision: of the arithmetic; bfloat16 and int8 are faster, `evaluate` reports what they cost.
         """
+        if sampling is not None:
+            return [one.text for one in self.sample(texts, sampling=sampling, seed=seed, precision=precision)]
         found = self.n_best(texts, beam=beam, length_penalty=length_penalty, precision=precision)
         return [best[0].text for best in found]
 
@@ -212,6 +233,41 @@ class PairModel(PairInside, ABC):
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
         return self._found(self._source_ids(texts), n, beam, length_penalty, precision)
 
+    def sample(
+        self,
+        texts: Sequence[str],
+        *,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        first: int = 0,
+        precision: Precision = "float32",
+    ) -> list[Written]:
+        """What is drawn for each text, token by token, with its score; see `write`.
+
+        Args:
+            first: the number of the first text, where these are a part of more texts with the same seed.
+
+        Raises:
+            ConfigError: a number is impossible.
+        """
+        refuse_string(self.name, texts=texts)
+        check_writing(1, seed, first)
+        ids, target = self._source_ids(texts), self.tokenizers.target
+        found, tokens = [Written("", 0.0) for _ in ids], [list[int]() for _ in ids]
+        for rows, module, memory in self._encoded(ids, 1, precision):
+            strategy = Drawn(
+                sampling or Sampling(), eos=target.specials.end, forbidden=target.unwritten(), seed=seed, scored=True
+            )
+            begin, limits = [[target.specials.begin]] * len(rows), [self._most_written(ids[i]) for i in rows]
+            for step in continue_texts(module, begin, limits, strategy, memory, numbers=[first + i for i in rows]):
+                for number, token in step.items():
+                    tokens[number - first].append(token)
+            for i, text, limit in zip(rows, target.decode([tokens[i] for i in rows]), limits, strict=True):
+                ended = len(tokens[i]) < limit
+                score = strategy.log_p[first + i] / (len(tokens[i]) + ended)
+                found[i] = Written(text, score, None if ended else limit)
+        return found
+
     def _found(
         self,
         ids: Sequence[list[int]],
@@ -221,17 +277,14 @@ class PairModel(PairInside, ABC):
         precision: Precision = "float32",
     ) -> list[list[Written]]:
         """The same of the sources' tokens."""
-        module, specials = self._ready(self.module, precision), self.tokenizers.target.specials
+        specials = self.tokenizers.target.specials
         found: list[list[Written]] = [[Written("", 0.0)] * n for _ in ids]
-        for rows in _by_length(ids, beam):
-            src, lengths = pad([ids[i] for i in rows], self.tokenizers.source.specials.fill)
-            with torch.inference_mode():
-                memory = module.encode(src, lengths)
+        for rows, module, memory in self._encoded(ids, beam, precision):
             hypotheses = search(
                 module,
-                memory,
+                [[specials.begin]] * len(rows),
                 [self._most_written(ids[i]) for i in rows],
-                bos=specials.begin,
+                memory,
                 eos=specials.end,
                 forbidden=self.tokenizers.target.unwritten(),
                 beam=beam,
@@ -244,6 +297,17 @@ class PairModel(PairInside, ABC):
                     Written(text, h.score, None if h.ended else limit) for text, h in zip(texts_, best, strict=False)
                 ]
         return found
+
+    def _encoded(
+        self, ids: Sequence[list[int]], beam: int, precision: Precision
+    ) -> Iterator[tuple[list[int], Seq2Seq, Any]]:
+        """(row numbers, the model made ready, the memory of these sources) of texts that are not empty."""
+        module = self._ready(self.module, precision)
+        for rows in _by_length(ids, beam):
+            src, lengths = move(pad([ids[i] for i in rows], self.tokenizers.source.specials.fill), module.device)
+            with torch.inference_mode():
+                memory = module.encode(src, lengths)
+            yield rows, module, memory
 
     def _most_written(self, source_ids: Sequence[int]) -> int:
         """The most tokens that are written for a source, the end's included."""

@@ -6,7 +6,7 @@ loss = - sum_t log p(y_t | y_<t, x), smoothed over the vocabulary in training   
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from clearhead.data.floors import floors
 from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
 from clearhead.data.preview import Preview, describe_pairs
 from clearhead.data.subword_dropout import recut_pairs
-from clearhead.data.vocabulary import IGNORED
 from clearhead.errors import DataError
 from clearhead.folder import Folder
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
@@ -69,17 +68,20 @@ class PairJob:
         x, labels = _predictions(module, batch)
         return cross_entropy(x, module.head.weight, labels, self._smoothing), len(labels)
 
-    @torch.inference_mode()
-    def validate(self, module: Seq2Seq) -> dict[str, float]:
-        """ "loss" (nats per token, without smoothing) and "accuracy" (per cent of tokens) on the validation part."""
-        loss = hits = count = 0.0
-        for key in self._valid.in_order(self._budget):
-            x, labels = _predictions(module, self._valid.batch(key))
-            logits = module.logits(x).float()
-            loss += F.cross_entropy(logits, labels, reduction="sum").item()
-            hits += (logits.argmax(-1) == labels).sum().item()
-            count += len(labels)
-        return {"loss": loss / count, "accuracy": 100.0 * hits / count}
+    def held_out(self) -> Iterator[PairBatch]:
+        """The validation pairs, by length."""
+        return map(self._valid.batch, self._valid.in_order(self._budget))
+
+    def measure(self, module: Seq2Seq, batch: PairBatch) -> dict[str, float]:
+        """The loss (nats, without smoothing), the tokens that the model finds most probable, and all tokens."""
+        x, labels = _predictions(module, batch)
+        logits = module.logits(x).float()
+        loss = F.cross_entropy(logits, labels, reduction="sum").item()
+        return {"loss": loss, "hits": (logits.argmax(-1) == labels).sum().item(), "count": len(labels)}
+
+    def summary(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """ "loss" (nats per token) and "accuracy" (per cent of tokens)."""
+        return {"loss": sums["loss"] / sums["count"], "accuracy": 100.0 * sums["hits"] / sums["count"]}
 
     def floors(self) -> dict[str, float]:
         """What uniform, unigram and bigram models of the target side reach; see `clearhead.data.floors`."""
@@ -97,9 +99,10 @@ class PairJob:
 def _predictions(module: Seq2Seq, batch: PairBatch) -> tuple[Tensor, Tensor]:
     """(the decoder's outputs, labels) of the real tokens only: padding costs nothing over the vocabulary."""
     memory: Any = module.encode(batch.src, batch.lengths)  # of the module's own kind
-    x = module.decode(batch.tgt, memory)
-    real = batch.labels != IGNORED
-    return x[real], batch.labels[real]
+    x, labels = module.decode(batch.tgt, memory).flatten(0, 1), batch.labels.flatten()
+    if batch.predicted is None:
+        return x, labels
+    return x.index_select(0, batch.predicted), labels.index_select(0, batch.predicted)
 
 
 def preview_pairs(files: Sequence[str], config: PairConfig, valid: Sequence[str]) -> Preview:
@@ -216,7 +219,13 @@ def _job(
 
 def _plan(config: PairConfig) -> Plan:
     return Plan(
-        config.seed, config.max_steps, config.keep_checkpoints, config.optimizer, config.schedule, config.training
+        config.seed,
+        config.max_steps,
+        config.keep_checkpoints,
+        config.optimizer,
+        config.schedule,
+        config.training,
+        config.device,
     )
 
 

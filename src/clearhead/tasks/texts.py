@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -15,11 +15,10 @@ from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey,
 from clearhead.data.sources.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.tokenizers import Tokenizer
-from clearhead.data.vocabulary import IGNORED
 from clearhead.data.windows import TextBatch, Windows
 from clearhead.errors import ConfigError
 from clearhead.folder import Folder
-from clearhead.generation.continuation import Sampling, continued
+from clearhead.generation.sampling import Drawn, Sampling, continue_texts
 from clearhead.models.decoder import Decoder
 from clearhead.progress import Bar
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
@@ -33,7 +32,6 @@ __all__ = [
     "LanguageJob",
     "TextJob",
     "begin",
-    "judged",
     "judged_rows",
     "make_job",
     "plan_of",
@@ -110,8 +108,8 @@ class TextJob:
 
     varies: bool = False
 
-    def __init__(self, module: Decoder, train: Any):
-        self.module, self._train = module, train
+    def __init__(self, module: Decoder, train: Any, valid: Rows):
+        self.module, self._train, self._valid = module, train, valid
 
     def epoch(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch."""
@@ -125,20 +123,28 @@ class TextJob:
         """(sum of the losses in nats, tokens that are predicted)."""
         return text_loss(module, batch)
 
+    def held_out(self) -> Iterator[TextBatch]:
+        """The validation part, each token predicted once."""
+        return map(self._valid.whole, self._valid.in_order())
+
+    def measure(self, module: Decoder, batch: TextBatch) -> dict[str, float]:
+        """The loss (nats) and the tokens that are predicted."""
+        loss, count = text_loss(module, batch)
+        return {"loss": loss.item(), "count": count}
+
 
 class LanguageJob(TextJob):
     """What it asks of a language model."""
 
     def __init__(self, module: Decoder, train: Windows, valid: Windows, tokenizer: Tokenizer):
-        super().__init__(module, train)
-        self._valid, self._tokenizer = valid, tokenizer
+        super().__init__(module, train, valid)
+        self._valid: Windows = valid
+        self._tokenizer = tokenizer
 
-    @torch.inference_mode()
-    def validate(self, module: Decoder) -> dict[str, float]:
-        """ "loss" (nats a token) over the whole validation part, and the same as bits for a byte of its text."""
-        total, count = judged(module, self._valid)
-        about = self._valid.tokens.about
-        return {"loss": total / max(1, count), "bits per byte": total / math.log(2) / max(1, about.bytes)}
+    def summary(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """ "loss" (nats a token), and the same as bits for a byte of the text."""
+        total, about = sums["loss"], self._valid.tokens.about
+        return {"loss": total / max(1, sums["count"]), "bits per byte": total / math.log(2) / max(1, about.bytes)}
 
     def floors(self) -> dict[str, float]:
         """What models reach which know less, counted on the first tokens of both parts."""
@@ -149,7 +155,7 @@ class LanguageJob(TextJob):
         """How the validation part goes on after its first tokens, as the model would have it."""
         prompt = self._valid.tokens[:_PROMPT].tolist()
         eos, banned = self._tokenizer.specials.end, self._tokenizer.unwritten()
-        steps = continued(module, [prompt], [_SAMPLE], Sampling(), eos=eos, forbidden=banned)
+        steps = continue_texts(module, [prompt], [_SAMPLE], Drawn(Sampling(), eos=eos, forbidden=banned))
         return self._tokenizer.exactly([token for step in steps for token in step.values()])
 
     def order(self) -> str:
@@ -162,20 +168,9 @@ def text_loss(module: Decoder, batch: TextBatch) -> tuple[Tensor, int]:
     """(sum of the losses in nats, tokens that are predicted) of a batch."""
     x = module.decode(batch.ids, where=batch.where()).flatten(0, 1)
     labels = batch.labels.flatten()
-    wanted = labels != IGNORED  # where the labels are: a GPU need not be waited for
-    if not wanted.all():
-        x, labels = x[wanted.to(x.device)], labels[wanted]
-    loss = cross_entropy(x, module.head.weight, labels.to(x.device), cap=module.config.soft_cap)
-    return loss, len(labels)
-
-
-def judged(module: Decoder, windows: Rows) -> tuple[float, int]:
-    """(sum of the losses in nats, tokens) over a whole corpus, in windows that do not overlap."""
-    total, count = 0.0, 0
-    for start in windows.in_order():
-        loss, n = text_loss(module, windows.whole(start))
-        total, count = total + loss.item(), count + n
-    return total, count
+    if batch.predicted is not None:
+        x, labels = x.index_select(0, batch.predicted), labels.index_select(0, batch.predicted)
+    return cross_entropy(x, module.head.weight, labels, cap=module.config.soft_cap), len(labels)
 
 
 def judged_rows(length: int) -> int:

@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,13 +23,14 @@ from torch import Tensor
 from clearhead.data.sources.files import open_file, read_lines
 from clearhead.data.tokenizers import Tokenizer, listed_words, word_tokenizer
 from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
+from clearhead.devices import find_device
 from clearhead.errors import ConfigError, DataError, nearest
 from clearhead.exchange.word2vec import read_vectors
 from clearhead.folder import Folder, checkpoint_file
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
 from clearhead.progress import doing
-from clearhead.ranges import Count, Steps, check
+from clearhead.ranges import Count, Device, Steps, check
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.named import named
@@ -113,14 +114,18 @@ class WordJob:
         """The vectors of words; their gradient, where few of all words have one, holds the rows of these words only."""
         return F.embedding(words, table, sparse=self._sparse)
 
-    @torch.inference_mode()
-    def validate(self, module: WordVectors) -> dict[str, float]:
-        """ "loss" (nats a prediction) on the validation part, against the same words drawn every time."""
-        total, count = 0.0, 0
-        for key in self._valid.in_order(self._size):
-            loss, n = self.loss(module, self._valid.stretch(key, self._size))
-            total, count = total + loss.item(), count + n
-        return {"loss": total / max(1, count)}
+    def held_out(self) -> Iterator[Stretch]:
+        """The validation part, against the same words drawn every time."""
+        return (self._valid.stretch(key, self._size) for key in self._valid.in_order(self._size))
+
+    def measure(self, module: WordVectors, batch: Stretch) -> dict[str, float]:
+        """The loss (nats) and the predictions."""
+        loss, count = self.loss(module, batch)
+        return {"loss": loss.item(), "count": count}
+
+    def summary(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """ "loss" (nats a prediction)."""
+        return {"loss": sums["loss"] / max(1, sums["count"])}
 
     def floors(self) -> dict[str, float]:
         """None: what plain models reach depends on what is drawn."""
@@ -158,6 +163,7 @@ class Words:
         words: Sequence[str] | None = None,
     ):
         self.module, self.tokenizer, self.folder, self._listed = module.eval(), tokenizer, folder, words
+        self._device = torch.device("cpu")
 
     # Training and loading --------------------------------------------------------------------------------------------
 
@@ -201,7 +207,13 @@ class Words:
             config.keep_checkpoints, 2 if config.arch.d_model <= 2 else 0
         )  # a plane is shown before and after
         plan = Plan(
-            config.seed, config.max_steps, moments, _optimizer(config, job.words), config.schedule, config.training
+            config.seed,
+            config.max_steps,
+            moments,
+            _optimizer(config, job.words),
+            config.schedule,
+            config.training,
+            config.device,
         )
         outcome = run(job, plan, folder, resume=session.resume, quiet=session.quiet)
         folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
@@ -255,6 +267,14 @@ class Words:
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
+    def write_on(self, device: Device) -> None:
+        """Compare and measure there from now on.
+
+        Raises:
+            ConfigError: there is no such device.
+        """
+        self._device = find_device(device)
+
     @property
     def words(self) -> list[str]:
         """All words that have a vector, the most frequent first."""
@@ -286,7 +306,7 @@ class Words:
         """
         refuse_string("nearest", queries=queries)
         check(Count, "n", n)
-        names, unit = self.words, _unit(self.vectors)
+        names, unit = self.words, _unit(self.vectors.to(self._device))
         found = []
         for query in queries:
             terms = self._sum(query)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,15 +29,23 @@ class Job(Protocol):
         ...
 
     def batch(self, key: Any) -> Batch:
-        """The tensors of a batch."""
+        """The tensors of a batch, on the CPU: the loop moves them to where the module is."""
         ...
 
     def loss(self, module: Any, batch: Batch) -> tuple[Tensor, int]:
         """(sum of the losses in nats, how many predictions)."""
         ...
 
-    def validate(self, module: Any) -> dict[str, float]:
-        """Numbers of the validation part; "loss" (nats per prediction) decides."""
+    def held_out(self) -> Iterable[Batch]:
+        """The validation part in batches, on the CPU: all of it, once."""
+        ...
+
+    def measure(self, module: Any, batch: Batch) -> Mapping[str, float]:
+        """What is summed over the batches of the validation part, by name."""
+        ...
+
+    def summary(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Numbers of the validation part, of those sums; "loss" (nats per prediction) decides."""
         ...
 
     def floors(self) -> dict[str, float]:

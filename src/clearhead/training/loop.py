@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from clearhead.devices import find_device
+from clearhead.devices import find_device, move
 from clearhead.errors import StoppedError
 from clearhead.folder import Folder
 from clearhead.interrupting import caught_signals
 from clearhead.progress import doing
 from clearhead.training.board import Board
 from clearhead.training.health import passed
-from clearhead.training.job import Job, Plan
+from clearhead.training.job import Batch, Job, Plan
 from clearhead.training.keeping import Keeping
 from clearhead.training.log import Log
 from clearhead.training.optim import make_optimizers, make_schedule, muon_groups
@@ -125,7 +126,7 @@ class Loop:
         self.weights.train()
         total, count = 0.0, 0
         for key in keys:
-            loss, n = self.job.loss(self.weights.working, self.job.batch(key))
+            loss, n = self.job.loss(self.weights.working, self.batch(key))
             loss.backward()
             total, count = total + loss.item(), count + n
         self.weights.gather()
@@ -197,7 +198,15 @@ class Loop:
     def validate(self) -> dict[str, float]:
         """What the weights reach on the validation part."""
         self.weights.eval()
-        return self.job.validate(self.weights.working)
+        sums: Counter[str] = Counter()
+        with torch.inference_mode():
+            for batch in self.job.held_out():
+                sums.update(self.job.measure(self.weights.working, move(batch, self.device)))
+        return self.job.summary(sums)
+
+    def batch(self, key: Any) -> Batch:
+        """A batch, where the module is."""
+        return move(self.job.batch(key), self.device)
 
     def judge(self, tensors: Mapping[str, Tensor]) -> dict[str, float]:
         """Put weights in place and evaluate them."""

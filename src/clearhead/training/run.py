@@ -106,7 +106,7 @@ def _chosen(loop: Loop) -> Position:
     @cache
     def batch() -> Batch:
         keys = loop.job.epoch(0)
-        return loop.job.batch(keys[len(keys) // 2])
+        return loop.batch(keys[len(keys) // 2])
 
     def loss(module: nn.Module) -> Tensor:
         return loop.job.loss(module, batch())[0]

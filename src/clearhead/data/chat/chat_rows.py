@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
+from clearhead.data.batches import predicted_places
 from clearhead.data.vocabulary import IGNORED
 from clearhead.data.windows import TextBatch
 
@@ -108,7 +109,8 @@ class ChatRows:
                 stop = start + len(ids)
                 tables[:, i, start:stop] = ids, labels, np.full(len(ids), number), np.arange(len(ids))
                 start = stop
-        return TextBatch(*torch.from_numpy(tables).unbind())
+        read, wanted, documents, at = torch.from_numpy(tables).unbind()
+        return TextBatch(read, wanted, documents, at, predicted_places(wanted))
 
 
 def _predictions(chat: ChatTokens, length: int, eos: int) -> tuple[np.ndarray, np.ndarray]:
