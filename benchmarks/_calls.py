@@ -14,7 +14,7 @@ from clearhead.generation.continuation import Sampling
 import clearhead
 from clearhead import attention, check
 from clearhead.edits import Edit
-from clearhead.recipes.train import configure, preview, train
+from clearhead.tasks.train import configure, preview, train
 
 __all__ = ["CALLS", "Call", "spoil"]
 

@@ -31,7 +31,7 @@ from _rounds import Contender, Row, in_turns, machine, ratio, table
 from clearhead.folder import Folder
 from clearhead.models.decoder import Decoder
 from clearhead.models.encoder_decoder import EncoderDecoder
-from clearhead.recipes import recipe
+from clearhead.tasks import find_recipe as recipe
 from clearhead.tasks.pairs import PairJob
 from clearhead.training.job import Plan
 from clearhead.training.loop import Loop

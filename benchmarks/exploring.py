@@ -33,7 +33,7 @@ from clearhead.explorer.app import explorer
 from clearhead.explorer.glass import Glass, Question
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language_model import LanguageModel
 
 PATH = "decoder.blocks.6.self_attention.attention"
 SIZE = DecoderConfig(preset="gpt2", d_model=768, d_ff=3072, heads=12, layers=12, max_len=4096)

@@ -26,7 +26,7 @@ from gensim.test.utils import datapath
 
 import clearhead
 from clearhead.data.words import encode_words, read_text
-from clearhead.tasks.words import Words
+from clearhead.tasks.word_model import Words
 
 ASKED = (
     *("ship", "king", "child", "house", "night", "red", "money", "letter", "horse", "sea", "walked", "happy"),

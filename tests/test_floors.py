@@ -25,7 +25,7 @@ FLOORS = (
     ("training", "generation", "exchange", "insight"),
     ("tasks",),
     ("figures", "program"),
-    ("recipes", "studies", "worksheet", "explorer"),
+    ("studies", "worksheet", "explorer"),
     ("check",),
     ("cli",),
     ("__main__",),

@@ -29,7 +29,7 @@ import pytest
 import clearhead
 from clearhead.cli import main
 from clearhead.data.samples.english_spanish import sentences
-from clearhead.recipes import RECIPES
+from clearhead.tasks import TASKS, find_task
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -81,9 +81,9 @@ EXPLORERS = dict.fromkeys(each for page in PAGES for each in commands(page) if e
 @pytest.fixture(autouse=True)
 def _tiny_and_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipes of few numbers; and what a person runs: no shapes are checked at each call."""
-    for recipes in RECIPES.values():
-        for name, recipe in list(recipes.items()):
-            monkeypatch.setitem(recipes, name, lambda recipe=recipe: tiny(recipe()))
+    for task in map(find_task, TASKS):
+        for name, recipe in list(task.recipes.items()):
+            monkeypatch.setitem(task.recipes, name, lambda recipe=recipe: tiny(recipe()))
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 

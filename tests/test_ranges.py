@@ -14,8 +14,8 @@ from clearhead.errors import ConfigError
 from clearhead.generation.sampling import Sampling
 from clearhead.models.architecture import models_in
 from clearhead.ranges import Count, Port, Rate, Seed, Share, check
-from clearhead.recipes.train import configure
-from clearhead.tasks import TASKS, config_class
+from clearhead.tasks import TASKS, find_task
+from clearhead.tasks.train import configure
 from command import call
 
 OUTSIDE = [-1, -1e308, 2**63, 10**5000, math.nan, math.inf, True]
@@ -51,7 +51,7 @@ def options(name: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_no_number_of_a_configuration_is_without_a_range(task: str) -> None:
-    names = sorted(numbers(config_class(task)))
+    names = sorted(numbers(find_task(task).config))
     assert len(names) > 20
     for name in names:
         for value in OUTSIDE:

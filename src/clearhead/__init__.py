@@ -22,7 +22,7 @@ _WHERE = {
     "load": "clearhead.tasks.load",
     "see": "clearhead.look",
     "show": "clearhead.explorer.show",
-    "train": "clearhead.recipes.train",
+    "train": "clearhead.tasks.train",
     "watch": "clearhead.look",
 }
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from clearhead.errors import ClearheadError
     from clearhead.explorer.show import show
     from clearhead.look import Trace, see, watch
-    from clearhead.recipes.train import train
     from clearhead.tasks.load import load
+    from clearhead.tasks.train import train
 
 
 def __getattr__(name: str) -> Any:

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from clearhead.cli import app
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.folder import Folder
-from clearhead.recipes import recipe
-from clearhead.tasks import TASKS, config_class
+from clearhead.tasks import TASKS, find_task
+from clearhead.tasks import find_recipe as recipe
 from clearhead.training.log import read_metrics
 from command import call, unremarked
 
@@ -147,7 +147,7 @@ def test_the_first_help_and_the_version() -> None:
 @pytest.mark.parametrize("task", list(TASKS))
 def test_sections_and_commands_have_names_of_their_own(task: str) -> None:
     """So that a word means one thing, on the command line, in TOML and in Python."""
-    assert not set(config_class(task).model_fields) - {"task"} & commands()
+    assert not set(find_task(task).config.model_fields) - {"task"} & commands()
 
 
 # Train

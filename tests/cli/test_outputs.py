@@ -15,7 +15,7 @@ from clearhead.cli.outputs import OutputFile
 from clearhead.cli.remarks import Remarks
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ClearheadError, ConfigError, FolderError
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 from command import unremarked
 
 ARCH = {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "max_len": 24}

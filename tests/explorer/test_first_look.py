@@ -22,7 +22,7 @@ from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.seq2seq import make_seq2seq
 from clearhead.tasks.tokenizer_pair import TokenizerPair
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 
 SIZES = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
 ENGLISH, SPANISH = ["the red house is big .", "a dog is here ."], ["la casa roja es grande .", "un perro está aquí ."]

@@ -19,9 +19,9 @@ from clearhead.insight.findings import Findings
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.seq2seq import make_seq2seq
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language_model import LanguageModel
 from clearhead.tasks.tokenizer_pair import TokenizerPair
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 
 SIZES = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 256}
 TEXTS = ["the red house is big .", "la casa roja es grande .", "a dog is here .", "un perro está aquí ."]

@@ -15,7 +15,7 @@ from clearhead.figures.canvas import save_figure
 from clearhead.look import Trace
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language_model import LanguageModel
 
 pytest.importorskip("matplotlib", reason="figures need the extra")
 

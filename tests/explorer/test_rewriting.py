@@ -14,7 +14,7 @@ from clearhead.explorer.placing import Placing
 from clearhead.look import Trace
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language_model import LanguageModel
 
 EOS = 2  # as tokenizers that are trained here number it
 

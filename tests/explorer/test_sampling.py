@@ -20,7 +20,7 @@ from clearhead.explorer.page import page as page_of
 from clearhead.generation.sampling import Choice, Sampling, draw
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language_model import LanguageModel
 
 EOS = 2  # as tokenizers that are trained here number it
 

@@ -22,9 +22,9 @@ from clearhead.look import Trace
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.seq2seq import make_seq2seq
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language_model import LanguageModel
 from clearhead.tasks.tokenizer_pair import TokenizerPair
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 
 SIZES: dict[str, Any] = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 32}
 IDS = {"source": [5, 6, 7, 2], "target": [1, 8, 9, 6]}

@@ -13,7 +13,7 @@ from clearhead.models.architecture import Seq2SeqConfig
 from clearhead.models.seq2seq import make_seq2seq
 from clearhead.studies import context, heads, lstm, scores, size, small, study
 from clearhead.studies.small import exact, made, sample
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 
 
 def few(monkeypatch: pytest.MonkeyPatch, module: Any, **values: Any) -> None:

@@ -21,11 +21,11 @@ from clearhead.generation.reader import Reader
 from clearhead.generation.sampling import Sampling
 from clearhead.generation.template import ChatTemplate
 from clearhead.models.decoder import Decoder
-from clearhead.recipes.train import configure, preview
-from clearhead.tasks.chat import Chat
+from clearhead.tasks.chat_model import Chat
 from clearhead.tasks.chat_preview import ChatPreview
 from clearhead.tasks.conversations import tokens_of
-from clearhead.tasks.texts import plan_of
+from clearhead.tasks.task import plan_of
+from clearhead.tasks.train import configure, preview
 from clearhead.training.log import read_metrics
 from command import call
 

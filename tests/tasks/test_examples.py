@@ -18,9 +18,9 @@ from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.models.recurrent import RecurrentEncoderDecoder
 from clearhead.tasks.examples import Example, built_in, of_file, trace_example
 from clearhead.tasks.heads import examine
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language_model import LanguageModel
 from clearhead.tasks.tokenizer_pair import TokenizerPair
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 
 SAID = sentences("valid", 8)
 

@@ -17,9 +17,9 @@ from clearhead.data.text_preview import TextPreview
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.sampling import Sampling
-from clearhead.recipes.train import configure, preview
-from clearhead.tasks.language import LanguageModel
+from clearhead.tasks.language_model import LanguageModel
 from clearhead.tasks.reading import TextWarning
+from clearhead.tasks.train import configure, preview
 from clearhead.training.log import read_metrics
 from command import call
 

@@ -12,7 +12,7 @@ from tests.generation.writing import searched
 import clearhead
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 from clearhead.worksheet import attention_paper
 
 BOS, EOS = 1, 2  # as tokenizers that are trained here number them

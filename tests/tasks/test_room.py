@@ -32,8 +32,8 @@ from clearhead.models.decoder import Decoder
 from clearhead.models.lora import adapter, add_lora
 from clearhead.models.seq2seq import make_seq2seq
 from clearhead.models.word_vectors import WordVectors
-from clearhead.recipes.train import configure
 from clearhead.tasks.room import check_room, outline
+from clearhead.tasks.train import configure
 from command import call
 
 TEXT = ["the white cats do not see the small red house", "el gato blanco no ve la casa roja"] * 3

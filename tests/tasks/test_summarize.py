@@ -12,7 +12,7 @@ from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError
 from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import rouge_scores
-from clearhead.tasks.summarize import Summarizer
+from clearhead.tasks.summarizer import Summarizer
 
 ROWS = [s.english for s in sentences("train", 300)]
 

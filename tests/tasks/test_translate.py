@@ -22,7 +22,7 @@ from clearhead.generation.precision import Precision
 from clearhead.generation.sampling import Sampling
 from clearhead.look import Edit
 from clearhead.tasks.pair_model import Written
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 from clearhead.worksheet import attention_paper
 
 ARCH = {"layers": 2, "d_model": 32, "d_ff": 32, "heads": 2, "max_len": 48}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clearhead.errors import ConfigError, DataError
-from clearhead.tasks.words import Words
+from clearhead.tasks.word_model import Words
 
 PLAIN = "the 1 0 0\ncat 0 1 0\ndog 0 0.9 0.1\n"
 

@@ -16,7 +16,8 @@ from clearhead.data.words import WordSet
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
-from clearhead.tasks.words import WordJob, Words
+from clearhead.tasks.word_model import Words
+from clearhead.tasks.word_training import WordJob
 
 LINES = ["the cat sat on the mat", "the dog sat on the rug", "a dog and a cat", "don't, said the KING; don't!"] * 3
 SMALL = {"vocabulary": {"min_count": 1, "sample": 0.0}, "quiet": True}

@@ -27,7 +27,7 @@ from clearhead.models.seq2seq import make_seq2seq
 from clearhead.models.word_vectors import WordVectors
 from clearhead.tasks.pairs import PairJob
 from clearhead.tasks.texts import text_loss
-from clearhead.tasks.words import WordJob
+from clearhead.tasks.word_training import WordJob
 
 META = torch.device("meta")
 SIZES = {"d_model": 32, "d_ff": 64, "heads": 4, "layers": 2, "max_len": 64, "dropout": 0.1}

@@ -30,8 +30,8 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
     from clearhead.errors import MissingError, StoppedError
     from clearhead.explorer.show import save, show
     from clearhead.folder import Folder
-    from clearhead.recipes.train import train
     from clearhead.tasks.load import load
+    from clearhead.tasks.train import train
 
     begun = (out / "config.json").exists()
     if begun and "alignment" in Folder(out).config():

@@ -8,6 +8,7 @@ from typing import Any
 
 from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
+from clearhead.tasks import find_task
 from clearhead.training.log import read_metrics
 
 __all__ = ["finished", "loss_picture", "scores", "words_picture"]
@@ -29,22 +30,13 @@ def finished(folder: Path) -> None:
     say(f"validation, {results['weights']} weights: {numbers}")
     if before := results.get("before"):
         say(f"before: {'  '.join(f'{name} {value:.4g}' for name, value in before.items())}")
-    if picture := loss_picture(folder):
-        say(f"loss curve: {picture}")
-    if config["task"] == "words":
-        if picture := words_picture(folder):
-            say(f"words: {picture}")
-        say(f"model: {folder}\n  try: clearhead nearest {folder} WORD")
-        return
-    if config["task"] == "chat":
-        say(f"model: {folder}\n  try: clearhead chat {folder}")
-        return
-    if config["task"] == "language":
-        say(f'model: {folder}\n  try: clearhead generate {folder} "Once upon a time"')
-        return
-    say(f'model: {folder}\n  try: clearhead {config["task"]} {folder} "your sentence"')
-    if config["arch"].get("attention") != "none":
-        say(f'       clearhead show {folder} "your sentence"')
+    task = find_task(config["task"])
+    for name in task.pictures:
+        if picture := _PICTURES[name](folder):
+            say(f"{'loss curve' if name == 'loss' else name}: {picture}")
+    say(f"model: {folder}")
+    for words, command in zip(("  try: ", *[" " * 7] * 9), task.tries(str(folder), config), strict=False):
+        say(f"{words}{command}")
 
 
 def loss_picture(folder: Path) -> Path | None:
@@ -86,6 +78,9 @@ def words_picture(folder: Path) -> Path | None:
         print(f"note: no picture: {error}", file=sys.stderr)
         return None
     return picture
+
+
+_PICTURES = {"loss": loss_picture, "words": words_picture}
 
 
 def scores(found: dict[str, Any]) -> list[str]:

@@ -36,10 +36,10 @@ from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.generation.sampling import Sampling
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
-from clearhead.tasks.base import Inside
 from clearhead.tasks.examples import built_in
 from clearhead.tasks.heads import examine
 from clearhead.tasks.reading import not_known, stopped
+from clearhead.tasks.task import Inside
 
 __all__ = ["Asked", "Glass", "Question", "Want"]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clearhead.insight.findings import Chart, Curve, Findings, Table
 from clearhead.studies.small import made, sample
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.translator import Translator
 
 __all__ = ["run"]
 

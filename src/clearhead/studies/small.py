@@ -14,10 +14,14 @@ from clearhead.data.samples.english_spanish import Split, sentences
 from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.folder import Folder
 from clearhead.insight.findings import Curve
+from clearhead.models.seq2seq import Seq2Seq
 from clearhead.tasks.config import TranslateConfig
-from clearhead.tasks.pairs import train_pairs
+from clearhead.tasks.fit import train_parts
 from clearhead.tasks.session import Session
-from clearhead.tasks.translate import Translator
+from clearhead.tasks.task import Asked
+from clearhead.tasks.tokenizer_pair import TokenizerPair
+from clearhead.tasks.translate import TASK
+from clearhead.tasks.translator import Translator
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 __all__ = ["Made", "Pairs", "exact", "made", "sample", "spread"]
@@ -62,8 +66,10 @@ def made(arch: Mapping[str, Any], train: Pairs, *, seed: int, steps: int, batch_
         for file, pairs in zip(files, (train, train[:: max(1, len(train) // 100)]), strict=True):
             Path(file).write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
         folder = Folder(Path(place) / "model")
-        module, tokenizers, _ = train_pairs("translate", files[:1], config, folder, Session(quiet=True), files[1:])
-        results = folder.config()["results"]
+        asked = Asked(files[:1], files[1:], config, Session(quiet=True))
+        _, module = train_parts(TASK, asked, folder)
+        results, tokenizers = folder.config()["results"], TokenizerPair.load(folder)
+    assert isinstance(module, Seq2Seq), "a translator is trained"
     model = Translator(module, tokenizers)
     parameters = sum(weight.numel() for weight in model.module.parameters())
     return Made(model, parameters, results["seconds"], results["validation"]["loss"])

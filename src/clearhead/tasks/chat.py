@@ -1,335 +1,70 @@
-"""Chat: a language model that answers. Perplexity of what the assistant says.
-
-loss = - sum over the assistant's tokens of log p(y_t | everything before)           (Ouyang et al., 2022, step 1)
-"""
+"""Chat: a language model is taught to answer, on conversations. Perplexity of the assistant"s tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-
-from clearhead.data.chat.chat_rows import ChatRows
-from clearhead.data.chat.chats import Message, chat_digest, messages_of, read_chats
-from clearhead.data.tokenizers import ROLES, Tokenizer
-from clearhead.data.vocabulary import IGNORED
-from clearhead.devices import move
-from clearhead.disk import identity, named
-from clearhead.errors import ConfigError, FolderError
 from clearhead.folder import Folder
-from clearhead.generation.precision import Precision
-from clearhead.generation.reader import Reader
-from clearhead.generation.sampling import Sampling, check_writing
-from clearhead.generation.template import DEFAULT, ChatTemplate
-from clearhead.models.decoder import Decoder
-from clearhead.models.lora import adapter, add_adapter, add_lora, merge
-from clearhead.parsing import read_file
-from clearhead.progress import doing
-from clearhead.tasks.chat_preview import ChatPreview, describe_chats
+from clearhead.models.architecture import DecoderConfig
 from clearhead.tasks.config import ChatConfig
-from clearhead.tasks.conversations import ChatJob, ending, read_parts, rows_of, tokens_of
-from clearhead.tasks.language import Beginnings, LanguageModel
-from clearhead.tasks.metrics import Score
-from clearhead.tasks.reading import refuse_string
-from clearhead.tasks.room import fitted
-from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.session import Session, say, say_dropped
-from clearhead.tasks.texts import begin, judged_rows, plan_of
-from clearhead.tasks.tokenizer_pair import tokenizer_fields
-from clearhead.training.cross_entropy import perplexity
-from clearhead.training.log import reports
-from clearhead.training.run import run
+from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["Chat"]
-
-_TEMPLATE = "chat_template.jinja"  # the field's name for it
-_ADAPTER = "adapter.safetensors"
-_WHOLE = "copy the model folder whole"
-_LONGEST = 2**20  # bytes of a template
-_MOST_BASES = 16  # models that were trained beside one another
-_LEAST = 4  # a share of this of the length is kept free for an answer
+__all__ = ["TASK"]
 
 
-class Chat(LanguageModel):
-    """A trained chat model; it continues plain text too.
-
-    Args:
-        module: a decoder-only transformer.
-        tokenizer: of its text.
-        folder: where it was loaded from or trained into.
-        template: how conversations are written (default: with marks of our own).
-    """
-
-    name: ClassVar[str] = "chat"
-    config: ClassVar[type[ChatConfig]] = ChatConfig  # type: ignore[assignment]
-    verbs: ClassVar[tuple[str, ...]] = ("chat", "generate")
-
-    def __init__(
-        self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None, template: ChatTemplate | None = None
-    ):
-        super().__init__(module, tokenizer, folder)
-        self.template = template or _template(DEFAULT, tokenizer)
-        self._end, self._stop = ending(self.template, tokenizer)
-
-    # Training and loading --------------------------------------------------------------------------------------------
-
-    @classmethod
-    def train(  # type: ignore[override]
-        cls,
-        files: Sequence[str],
-        config: ChatConfig,
-        folder: Folder,
-        session: Session,
-        *,
-        valid: Sequence[str] = (),
-    ) -> Self:
-        """Teach a language model to answer, on conversations, or go on with what the folder holds.
-
-        Raises:
-            DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
-        """
-        base = _base(config)
-        started = begun(folder, resume=session.resume)
-        train, held_out = read_parts(files, valid, config, session.say)
-        digest = chat_digest(train, held_out)
-        tokenizer, template = base.tokenizer, _chosen(config, base)
-        if started:
-            same_run(folder, config, digest, "chats")
-        else:
-            folder.write_text("tokenizer.json", tokenizer.to_json())
-            folder.write_text(_TEMPLATE, template.source)
-            fields = tokenizer_fields(tokenizer)
-            folder.write_json("config.json", described(cls.name, config, fields, files, valid, digest))
-        length = config.arch.max_len
-        doing("tokenising")
-        chats = [tokens_of([chat.messages for chat in part], template, tokenizer) for part in (train, held_out)]
-        rows = max(1, config.training.batch_tokens // length)
-        own = tokenizer.specials
-        learned = rows_of("training", chats[0], session.say, length=length, rows=rows, specials=own, seed=config.seed)
-        judged = rows_of("validation", chats[1], session.say, length=length, rows=judged_rows(length), specials=own)
-        module = begin(config, tokenizer, base)
-        if config.lora.rank:
-            add_lora(module, config.lora, _marks(tokenizer))
-            beside = sum(value.numel() for value in adapter(module).values())
-            size = sum(p.numel() for p in base.module.parameters())
-            session.say(f"{beside:,} numbers beside the model's {size:,} are trained")
-        job = ChatJob(module, learned, judged)
-        outcome = run(job, plan_of(config), folder, resume=session.resume, quiet=session.quiet)
-        before = float(reports(folder, "floors")[0]["untrained"])
-        results = {
-            **outcome.to_json(),
-            "before": {"loss": round(before, 4), "perplexity": round(perplexity(before), 4)},
-        }
-        folder.write_json("config.json", {**folder.config(), "results": results})
-        if config.lora.rank:
-            about = {"rank": str(config.lora.rank), "alpha": str(config.lora.alpha), "beside": config.lora.beside}
-            folder.write_tensors(_ADAPTER, adapter(module), {**about, "base": str(config.base)})
-            merge(module)
-        return cls(module, tokenizer, folder, template)
-
-    @classmethod
-    def preview(  # type: ignore[override]
-        cls, files: Sequence[str], config: ChatConfig, *, valid: Sequence[str] = ()
-    ) -> ChatPreview:
-        """What a training on these files would be given, a packed row with what the loss sees; nothing is written.
-
-        Raises:
-            DataError, ConfigError: the files or the base cannot be used.
-        """
-        base = _base(config)
-        remarks: list[str] = []
-        train, _ = read_parts(files, valid, config, remarks.append)
-        chats = tokens_of([chat.messages for chat in train], _chosen(config, base), base.tokenizer)
-        length, own = config.arch.max_len, base.tokenizer.specials
-        rows = rows_of("training", chats, remarks.append, length=length, rows=1, specials=own, seed=config.seed)
-        return describe_chats(remarks, rows, base.tokenizer)
-
-    @classmethod
-    def load(cls, folder: Folder) -> Self:
-        """Open a trained chat model; what was trained beside it is added to it.
-
-        A folder that was handed on without model.safetensors has its adapter, and needs the model it was trained
-        beside, where config.json names it.
-
-        Raises:
-            FolderError: a file of the folder is missing, damaged or of another model.
-        """
-        arch, make, tokenizer = cls._described(folder)
-        config: ChatConfig = folder.part("run", ChatConfig, "a chat model")
-
-        def beside() -> Decoder:
-            module = make()
-            if config.lora.rank:
-                add_lora(module, config.lora, _marks(tokenizer))
-            return module
-
-        if _is_alone(folder):
-            _check_bases(folder)
-            module = begin(config, tokenizer, _base(config))
-            add_adapter(module, config.lora, folder.tensors(_ADAPTER)[0], _marks(tokenizer))
-        else:
-            module = fitted(folder, arch, beside)
-        merge(module)
-        path = folder.path / _TEMPLATE
-        source = read_file(path, error=FolderError, missing=_WHOLE, fix=_WHOLE, most=_LONGEST)
-        return cls(module, tokenizer, folder, _template(source, tokenizer, path))
-
-    # Answering -------------------------------------------------------------------------------------------------------
-
-    def chat(
-        self,
-        chats: Sequence[Sequence[Mapping[str, str]]],
-        *,
-        max_tokens: int = 200,
-        sampling: Sampling | None = None,
-        seed: int = 0,
-        stop: Sequence[str] = (),
-        precision: Precision = "float32",
-    ) -> list[str]:
-        """The assistant's next message in each conversation, a list of {"role", "content"}; see `generate`.
-
-        Of a conversation too long to be read, the oldest messages after the system's are left out.
-
-        Raises:
-            ConfigError: a number is impossible, or the last message alone is too long.
-            DataError: a message is none.
-        """
-        refuse_string("chat", stop=stop)
-        check_writing(max_tokens, seed)
-        texts = [""] * len(chats)
-        asked = self._asked([messages_of(chat) for chat in chats], max_tokens)
-        model, strategy = self._ready(self.module, precision), self._strategy(self._end, sampling, seed)
-        for number, more in self._written(model, asked, strategy, [*stop, *self._stop]):
-            texts[number] += more
-        return [text.strip() for text in texts]
-
-    def stream_chat(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        *,
-        max_tokens: int = 200,
-        sampling: Sampling | None = None,
-        seed: int = 0,
-        stop: Sequence[str] = (),
-        precision: Precision = "float32",
-        reader: Reader | None = None,
-    ) -> Iterator[str]:
-        """What `chat` answers to one conversation, as it comes.
-
-        With the same `reader` in each turn, what it has read of the conversation is not read again.
-        """
-        refuse_string("chat", stop=stop)
-        check_writing(max_tokens, seed)
-        asked = self._asked([messages_of(messages)], max_tokens)
-        model, strategy = self._ready(self.module, precision), self._strategy(self._end, sampling, seed)
-        reads = model if reader is None or model is self.module else reader.of(model)  # what is watched is read whole
-        for _, more in self._written(reads, asked, strategy, [*stop, *self._stop]):
-            yield more
-
-    def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> Beginnings:
-        """(token ids of each conversation, the most tokens of its answer)."""
-        length = self.module.config.max_len
-        wanted = length - min(max_tokens, length // _LEAST)
-        ids = []
-        for chat in chats:
-            while len(tokens := self._ids(chat)) > wanted:
-                chat = _without_oldest(chat, len(tokens), wanted)
-            ids.append(tokens)
-        return Beginnings(ids, [min(max_tokens, length - len(row)) for row in ids], max_tokens)
-
-    def _ids(self, messages: Sequence[Message]) -> list[int]:
-        return [self.tokenizer.specials.end, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
-
-    # Measuring -------------------------------------------------------------------------------------------------------
-
-    def _measured(self, files: Sequence[str]) -> ChatRows:
-        """The conversations; what is left out of them is said."""
-        chats, report = read_chats(files)
-        say_dropped(report.lines())
-        length = self.module.config.max_len
-        tokens = tokens_of([chat.messages for chat in chats], self.template, self.tokenizer)
-        own = self.tokenizer.specials
-        return rows_of("given", tokens, say, length=length, rows=judged_rows(length), specials=own)
-
-    def _judge(self, rows: ChatRows, precision: Precision) -> dict[str, Score]:  # type: ignore[override]
-        """Perplexity of the assistant's tokens in conversations."""
-        length = self.module.config.max_len
-        module, total, count = self._ready(self.module, precision), 0.0, 0
-        with torch.inference_mode():
-            for batch in (move(rows.whole(number), module.device) for number in rows.in_order()):
-                x = module.decode(batch.ids, where=batch.where())
-                wanted = batch.labels != IGNORED
-                logits = module.logits(x[wanted]).float()
-                total += float(F.cross_entropy(logits, batch.labels[wanted], reduction="sum"))
-                count += len(logits)
-        chats_read = f"{len(rows):,} chat{'s' * (len(rows) != 1)}"
-        how = f"{count:,} tokens of the assistant in {chats_read}, each cut at {length} tokens"
-        return {"perplexity": Score(perplexity(total / count), how, 3)}
+def chat() -> ChatConfig:
+    """A language model of one's own taught to answer, on some thousand chats, on a few CPU cores."""
+    return ChatConfig(
+        arch=DecoderConfig(dropout=0.1),
+        optimizer=OptimizerConfig(kind="adamw", lr=1e-3, beta2=0.95, weight_decay=0.0),
+        schedule=ScheduleConfig(warmup=50),
+        training=TrainingConfig(epochs=2, batch_tokens=4096, label_smoothing=0.0, evaluations=6, average=0),
+    )
 
 
-def _base(config: ChatConfig) -> LanguageModel:
-    base = LanguageModel.base_of(config)
-    if base is None:
-        raise ConfigError("a chat model begins with a language model", "name it: --from models/mine")
-    return base
+def _read(asked: Asked) -> Parts:
+    from clearhead.tasks.chat_training import ChatParts
+
+    return ChatParts(asked)
 
 
-def _is_alone(folder: Folder) -> bool:
-    """Whether a folder has only what was trained beside another model."""
-    return not (folder.path / "model.safetensors").exists() and (folder.path / _ADAPTER).exists()
+def _open(folder: Folder) -> Model:
+    from clearhead.tasks.chat_model import Chat
+
+    return Chat.load(folder)
 
 
-def _check_bases(folder: Folder) -> None:
-    """Follow the models that each was trained beside, to the one that has weights of its own.
+def _preview(asked: Asked) -> Any:
+    from clearhead.tasks.chat_training import preview_chats
 
-    Raises:
-        FolderError: there is none: they lead back to where they began.
-    """
-    seen: set[tuple[int, int]] = set()
-    while folder.path.is_dir() and _is_alone(folder):
-        if identity(folder.path) in seen:
-            problem = "the model it was trained beside leads back to it"
-            raise FolderError(problem, "name one with model.safetensors as run.base there", file=folder.path)
-        if len(seen) > _MOST_BASES:
-            problem = f"more than {_MOST_BASES} models, each trained beside the next, and none with weights of its own"
-            raise FolderError(problem, "bring the model.safetensors of one of them", file=folder.path)
-        seen.add(identity(folder.path))
-        folder = Folder(folder.part("run", ChatConfig, "a chat model").base or folder.path)
+    return preview_chats(asked)
 
 
-def _chosen(config: ChatConfig, base: LanguageModel) -> ChatTemplate:
-    """The template that was asked for, or the base's own, or ours."""
-    if config.data.template is None:
-        return base.template if isinstance(base, Chat) else _template(DEFAULT, base.tokenizer)
-    path = named(config.data.template)
-    try:
-        source = read_file(path, error=ConfigError, most=_LONGEST)
-    except ConfigError as error:
-        problem = f"the template cannot be read: {error.problem.removeprefix('cannot be read: ')}"
-        raise ConfigError(problem, "name a file of text in UTF-8", file=path) from None
-    return _template(source, base.tokenizer, path)
+def _tries(folder: str, config: Mapping[str, Any]) -> list[str]:
+    return [f"clearhead chat {folder}"]
 
 
-def _template(source: str, tokenizer: Tokenizer, file: Path | None = None) -> ChatTemplate:
-    return ChatTemplate(source, tokenizer.marks, file=file)
+TASK = Task(
+    name="chat",
+    about="Teach a language model to answer.",
+    files="conversations",
+    help="""Files hold conversations: JSON lines with messages [{"role": "user", "content": "..."}, ...], or with prompt
+    and completion, or with instruction, input and output; lists of such in .json, tables with these columns (Parquet,
+    CSV, TSV), hub:NAME. They may be packed as .gz or .xz. Only what the assistant says is learned.
 
+    Example: clearhead train chat chats.jsonl --from models/mine --out models/chat
 
-def _marks(tokenizer: Tokenizer) -> list[int]:
-    """Tokens that no text before the first chat has shown."""
-    return [tokenizer.marks[role] for role in ROLES if role in tokenizer.marks]
+    What is learned of a row of chats? clearhead train chat chats.jsonl --from models/mine --show-batch
 
-
-def _without_oldest(chat: tuple[Message, ...], tokens: int, wanted: int) -> tuple[Message, ...]:
-    """A conversation without its oldest message after the system's, and without the answer to it."""
-    system = chat[:1] if chat and chat[0].role == "system" else ()
-    rest = chat[len(system) :]
-    if len(rest) <= 1:
-        raise ConfigError(
-            f"the message has {tokens:,} tokens, the model reads {wanted:,} and leaves the rest for its answer",
-            "shorten it, or the system prompt",
-        )
-    following = next((i for i in range(1, len(rest)) if rest[i].role == "user"), 1)
-    return system + rest[following:]
+    Small matrices beside the model instead of all of it: clearhead train chat chats.jsonl --from models/mine
+    --lora.rank 8 --out models/chat""",
+    example="chats.jsonl",
+    config=ChatConfig,
+    recipes={"chat": chat},
+    read=_read,
+    open=_open,
+    preview=_preview,
+    tries=_tries,
+)

@@ -5,7 +5,7 @@ The names of its sections are disjoint from the names of the commands.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,22 +23,18 @@ from clearhead.ranges import Device, Moments, Seed, Steps
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 __all__ = [
-    "ChatConfig",
     "DecoderRunConfig",
-    "LanguageConfig",
     "PairConfig",
     "RunConfig",
-    "SummarizeConfig",
-    "TranslateConfig",
-    "WordsConfig",
     "no_device",
 ]
 
 
 class RunConfig(BaseModel):
-    """What every run is told."""
+    """What every run is told; a task adds `task` (its name), `data`, `arch` and what else there is to choose."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    plain_steps: ClassVar[bool] = False  # whether the optimizer sgd is of use
 
     recipe: str = Field(description="the recipe this began with")
     seed: Seed = Field(0, description="of everything that is drawn: weights, order, dropout")
@@ -48,10 +44,19 @@ class RunConfig(BaseModel):
     )
     device: Device = Field("auto", description="where it is trained; auto: on an NVIDIA GPU if there is one")
     optimizer: OptimizerConfig = Field(default_factory=lambda: OptimizerConfig(), description="how weights are changed")
+    schedule: ScheduleConfig = Field(
+        default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
+    )
+    training: TrainingConfig = Field(default_factory=lambda: TrainingConfig(), description="how long, in which batches")
+
+    @property
+    def begins_trained(self) -> bool:
+        """Whether the run goes on with the weights of a trained model."""
+        return False
 
     @model_validator(mode="after")
     def _walks(self) -> RunConfig:
-        if self.optimizer.kind == "sgd" and not isinstance(self, WordsConfig):
+        if self.optimizer.kind == "sgd" and not self.plain_steps:
             raise ValueError("optimizer.kind sgd is for word vectors; take muon or adamw")
         return self
 
@@ -62,10 +67,6 @@ class PairConfig(RunConfig):
     data: DataConfig = Field(default_factory=lambda: DataConfig(), description="which columns, what is left out")
     tokenizer: TokenizerConfig = Field(default_factory=lambda: TokenizerConfig(), description="how text is cut")
     arch: Seq2SeqConfig = Field(default_factory=lambda: EncoderDecoderConfig(), description="the model")
-    schedule: ScheduleConfig = Field(
-        default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
-    )
-    training: TrainingConfig = Field(default_factory=lambda: TrainingConfig(), description="how long, in which batches")
 
     @model_validator(mode="after")
     def _shares(self) -> PairConfig:
@@ -97,6 +98,8 @@ class SummarizeConfig(PairConfig):
 
 class WordsConfig(RunConfig):
     """Everything that makes word vectors what they are, their text apart."""
+
+    plain_steps: ClassVar[bool] = True
 
     task: Literal["words"] = Field("words", description="the task")
     recipe: str = Field("words", description="the recipe this began with")
@@ -150,13 +153,15 @@ class DecoderRunConfig(RunConfig):
     optimizer: OptimizerConfig = Field(
         default_factory=lambda: OptimizerConfig(beta2=0.95), description="how weights are changed"
     )
-    schedule: ScheduleConfig = Field(
-        default_factory=lambda: ScheduleConfig(), description="the learning rate over time"
-    )
     training: TrainingConfig = Field(
         default_factory=lambda: TrainingConfig(epochs=4, batch_tokens=8192, label_smoothing=0.0, average=0),
         description="how long, in which batches",
     )
+
+    @property
+    def begins_trained(self) -> bool:
+        """Whether the run goes on with the weights of a trained model."""
+        return self.base is not None
 
 
 class LanguageConfig(DecoderRunConfig):

@@ -2,439 +2,88 @@
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from clearhead.data.sources.records import Dropped
-from clearhead.data.text import Piece, read_pieces
-from clearhead.data.text_preview import TextPreview, describe_text
-from clearhead.data.tokenizers import Tokenizer, text_tokenizer
-from clearhead.errors import DataError
+from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.folder import Folder
-from clearhead.generation.beam import check_beam, search
-from clearhead.generation.precision import Precision, Ready
-from clearhead.generation.sampling import Choice, Drawn, Sampling, check_writing, continue_texts
-from clearhead.generation.streaming import TextStream
-from clearhead.generation.writer import Writer
-from clearhead.look import watch
 from clearhead.models.architecture import DecoderConfig
-from clearhead.models.decoder import Decoder
-from clearhead.progress import doing
-from clearhead.ranges import Count, Device, check
-from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
-from clearhead.tasks.load import load_for
-from clearhead.tasks.metrics import Score
-from clearhead.tasks.reading import TextWarning, cut, full, refuse_string, unknown_share
-from clearhead.tasks.room import fitted
-from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.session import Session, say
-from clearhead.tasks.text_inside import TextInside
-from clearhead.tasks.texts import Corpus, begin, make_job, plan_of
-from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
-from clearhead.training.cross_entropy import perplexity
-from clearhead.training.run import run
+from clearhead.tasks.config import LanguageConfig
+from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["Beginnings", "LanguageModel", "Shown"]
+__all__ = ["TASK"]
 
 
-_COUNTED = 2**22  # tokens of a part in which those that are unknown are counted
+def language() -> LanguageConfig:
+    """A language model on some million characters of one's own, on a few CPU cores."""
+    return LanguageConfig()
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """One token that was written: its candidates (text, probability before, after the cut), and whom it attended to."""
-
-    text: str
-    candidates: list[tuple[str, float, float]]
-    attended: list[tuple[str, float]]
-
-
-@dataclass(frozen=True)
-class Beginnings:
-    """Token ids of texts that are written on, the most tokens that may follow each, and how many were asked for."""
-
-    ids: list[list[int]]
-    limits: list[int]
-    wanted: int
-
-    def full(self, number: int) -> bool:
-        """Whether a text can get fewer tokens than were asked for: the model's max_len is full."""
-        return self.limits[number] < self.wanted
+def shakespeare() -> LanguageConfig:
+    """Tiny Shakespeare by characters, in a minute or two on 2 cores."""
+    return LanguageConfig(
+        recipe="shakespeare",
+        tokenizer=TextTokenizerConfig(kind="character", min_count=1),
+        arch=DecoderConfig(d_model=128, d_ff=512, heads=4, layers=4, max_len=64, dropout=0.0),
+        optimizer=OptimizerConfig(lr=5e-3, muon_lr=1e-2, beta2=0.95, weight_decay=0.0),
+        schedule=ScheduleConfig(warmup=20),
+        training=TrainingConfig(
+            batch_tokens=2048, label_smoothing=0.0, epochs=2, evaluations=2, patience=0, average=0, precision="float32"
+        ),
+    )
 
 
-class LanguageModel(TextInside):
-    """A trained language model.
-
-    Args:
-        module: a decoder-only transformer.
-        tokenizer: of its text.
-        folder: where it was loaded from or trained into.
-    """
-
-    name: ClassVar[str] = "language"
-    config: ClassVar[type[LanguageConfig]] = LanguageConfig
-    verbs: ClassVar[tuple[str, ...]] = ("generate",)
-
-    def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
-        self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
-        self._end = tokenizer.specials.end
-        self._ready: Ready[Decoder] = Ready()
-
-    # Training and loading --------------------------------------------------------------------------------------------
-
-    @classmethod
-    def train(
-        cls,
-        files: Sequence[str],
-        config: LanguageConfig,
-        folder: Folder,
-        session: Session,
-        *,
-        valid: Sequence[str] = (),
-    ) -> Self:
-        """Train on running text into a folder, or go on with what the folder holds.
-
-        The text is tokenised once, into FOLDER/tokens.
-
-        Raises:
-            DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
-        """
-        started = begun(folder, resume=session.resume)
-        corpus = Corpus(files, valid, config)
-        about = corpus.survey()
-        base = LanguageModel.base_of(config)
-        if started:
-            same_run(folder, config, about.digest, "text")
-            tokenizer = open_tokenizer(folder, "a language model")
-        else:
-            session.say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
-            _say_empty(corpus.empty, session.say)
-            doing("training the tokenizer")
-            tokenizer = base.tokenizer if base else text_tokenizer(about.sample, config.tokenizer)
-            folder.write_text("tokenizer.json", tokenizer.to_json())
-            fields = tokenizer_fields(tokenizer)
-            folder.write_json("config.json", described(cls.name, config, fields, files, valid, about.digest))
-        doing("tokenising")
-        parts = corpus.tokens(folder, tokenizer, about, quiet=session.quiet)
-        for name, tokens in parts.items():
-            if not len(tokens):
-                raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
-        for name, tokens in parts.items():
-            for remark in unknown_share([tokens[:_COUNTED]], tokenizer.specials.unk, f"the {name} part's beginning"):
-                session.say(f"note: {remark}")
-        module = begin(config, tokenizer, base)
-        parameters = sum(p.numel() for p in module.parameters())
-        session.say(
-            f"{parameters / 1e6:.2f} M parameters, vocabulary of {tokenizer.vocab_size:,}; "
-            f"{len(parts['train']):,} tokens to train on, {len(parts['valid']):,} for validation"
-        )
-        job = make_job(module, tokenizer, parts, config)
-        outcome = run(job, plan_of(config), folder, resume=session.resume, quiet=session.quiet)
-        folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
-        return cls(module, tokenizer, folder)
-
-    @staticmethod
-    def base_of(config: DecoderRunConfig) -> LanguageModel | None:
-        """The trained model that a run begins with, if it does.
-
-        Raises:
-            ConfigError, FolderError: it is no language model, or none at all.
-        """
-        if config.base is None:
-            return None
-        base: LanguageModel = load_for("generate", config.base)
-        return base
-
-    @classmethod
-    def preview(cls, files: Sequence[str], config: LanguageConfig, *, valid: Sequence[str] = ()) -> TextPreview:
-        """What a training on these files would be given; a tokenizer is trained to tell, and nothing is written.
-
-        Raises:
-            DataError: the files cannot be used.
-        """
-        corpus = Corpus(files, valid, config)
-        about = corpus.survey()
-        tokenizer = text_tokenizer(about.sample, config.tokenizer)
-        return describe_text(corpus.pieces(), about, tokenizer, config.arch.max_len)
-
-    @classmethod
-    def load(cls, folder: Folder) -> Self:
-        """Open a trained language model.
-
-        Raises:
-            FolderError: a file of the folder is missing, damaged or of another model.
-        """
-        arch, make, tokenizer = cls._described(folder)
-        return cls(fitted(folder, arch, make), tokenizer, folder)
-
-    @staticmethod
-    def _described(folder: Folder) -> tuple[DecoderConfig, Callable[[], Decoder], Tokenizer]:
-        """(the architecture that config.json names, what makes its model, its tokenizer)."""
-        of = "a language model"
-        arch: DecoderConfig = folder.part("arch", DecoderConfig, of)
-        tokenizer = open_tokenizer(folder, of)
-        return arch, lambda: Decoder(arch, tokenizer.vocab_size), tokenizer
-
-    # Writing ---------------------------------------------------------------------------------------------------------
-
-    def write_on(self, device: Device) -> None:
-        """Write and measure there from now on.
-
-        Raises:
-            ConfigError: there is no such device.
-        """
-        self._ready = Ready(device)
-
-    def generate(
-        self,
-        prompts: Sequence[str],
-        *,
-        max_tokens: int = 200,
-        sampling: Sampling | None = None,
-        seed: int = 0,
-        stop: Sequence[str] = (),
-        beam: int = 1,
-        precision: Precision = "float32",
-        first: int = 0,
-    ) -> list[str]:
-        """How each text goes on, the prompt not repeated. An empty prompt begins a new document.
-
-        A text ends, with a warning, when the model's max_len is full. A prompt longer than that is cut to its end, with
-        a warning; there is then room for max_tokens, but at least half of max_len is the prompt's.
-
-        Args:
-            max_tokens: most tokens that are written.
-            sampling: how tokens are chosen; temperature 0 is greedy.
-            seed: of what is drawn; what one text becomes depends on no other.
-            stop: the text ends before one of these.
-            beam: above 1, the most probable continuation found by beam search; nothing is drawn.
-            precision: of the arithmetic.
-            first: the number of the first text, where these are a part of more texts with the same seed.
-
-        Raises:
-            ConfigError: a number is impossible.
-        """
-        refuse_string("generate", prompts=prompts, stop=stop)
-        check_writing(max_tokens, seed, first)
-        check_beam(beam, self.tokenizer.vocab_size)
-        if beam > 1:
-            return self._searched(prompts, max_tokens, beam, stop, precision)
-        texts = [""] * len(prompts)
-        for number, more in self.stream(
-            prompts, max_tokens=max_tokens, sampling=sampling, seed=seed, stop=stop, precision=precision, first=first
-        ):
-            texts[number] += more
-        return texts
-
-    def stream(
-        self,
-        prompts: Sequence[str],
-        *,
-        max_tokens: int = 200,
-        sampling: Sampling | None = None,
-        seed: int = 0,
-        stop: Sequence[str] = (),
-        precision: Precision = "float32",
-        first: int = 0,
-        told: Callable[[int, Choice], None] | None = None,
-    ) -> Iterator[tuple[int, str]]:
-        """(number of the text, what is written next of it), whole characters, as they come; see `generate`.
-
-        What cannot be is said by the call itself, before the first text comes.
-        """
-        refuse_string("stream", prompts=prompts, stop=stop)
-        check_writing(max_tokens, seed, first)
-        beginnings = self._beginnings(prompts, max_tokens)
-        strategy = self._strategy(self.tokenizer.specials.end, sampling, seed, told)
-        return self._written(self._ready(self.module, precision), beginnings, strategy, stop, first)
-
-    def _strategy(
-        self,
-        end: int,
-        sampling: Sampling | None,
-        seed: int,
-        on_choice: Callable[[int, Choice], None] | None = None,
-    ) -> Drawn:
-        """How texts are written that this token ends."""
-        banned = self.tokenizer.unwritten(end)
-        return Drawn(sampling or Sampling(), eos=end, forbidden=banned, seed=seed, on_choice=on_choice)
-
-    def _written(
-        self, model: Writer, beginnings: Beginnings, strategy: Drawn, stop: Sequence[str], first: int = 0
-    ) -> Iterator[tuple[int, str]]:
-        """(number of the text, what is written next of it), until its end, a stop or the limit comes.
-
-        A text whose limit is less than what was asked for is warned of when it comes there.
-        """
-        ids, limits = beginnings.ids, beginnings.limits
-        streams = [TextStream(self.tokenizer, stop) for _ in ids]
-        steps = continue_texts(model, ids, limits, strategy, numbers=range(first, first + len(ids)))
-        written, left = next(steps, None), list(limits)
-        while written is not None:
-            for number, token in written.items():
-                left[number - first] -= 1
-                if more := streams[number - first].add(token):
-                    yield number - first, more
-            try:
-                written = steps.send({number for number in written if streams[number - first].stopped})
-            except StopIteration:
-                written = None
-        for number, stream in enumerate(streams):
-            if more := stream.rest():
-                yield number, more
-            if not left[number] and beginnings.full(number) and not stream.stopped:
-                self._warn_full(number)
-
-    def _beginnings(self, prompts: Sequence[str], max_tokens: int) -> Beginnings:
-        """What `_read` gives; prompts that are cut are warned of."""
-        ids, limits = self._read(prompts, max_tokens)
-        for number, (prompt, row) in enumerate(zip(prompts, ids, strict=True), 1):
-            if (given := len(self.tokens_of("tokens", prompt))) > len(row):
-                said = f"{cut(given, len(row), which='its last ')}, less the room to write"
-                warnings.warn(TextWarning(number, said), stacklevel=3)
-        return Beginnings(ids, limits, max_tokens)
-
-    def _warn_full(self, number: int) -> None:
-        warnings.warn(TextWarning(number + 1, full(self.module.config.max_len)), stacklevel=3)
-
-    def shown(
-        self, prompt: str, *, max_tokens: int = 20, sampling: Sampling | None = None, seed: int = 0, n: int = 5
-    ) -> list[Shown]:
-        """What `generate` writes, token by token: the `n` best candidates, and whom it looked at in one forced pass."""
-        check(Count, "n", n)
-        choices: list[Choice] = []
-
-        def note(_: int, choice: Choice) -> None:
-            choices.append(choice)
-
-        list(self.stream([prompt], max_tokens=max_tokens, sampling=sampling, seed=seed, told=note))
-        choices = [choice for choice in choices if choice.token != self.tokenizer.specials.end]
-        before = self._read([prompt], max_tokens)[0][0]
-        ids = [*before, *(choice.token for choice in choices)]
-        if not choices:
-            return []
-        names, weights = [self._named(token) for token in ids], self._attended(ids[:-1])  # nothing follows the last
-        shown = []
-        for place, choice in enumerate(choices, len(before)):
-            best = choice.before.topk(min(n, len(choice.before))).indices.tolist()
-            most = weights[place - 1, :place].topk(min(n, place))
-            shown.append(
-                Shown(
-                    names[place],
-                    [(self._named(t), float(choice.before[t]), float(choice.after[t])) for t in best],
-                    [(names[i], w) for w, i in zip(most.values.tolist(), most.indices.tolist(), strict=True)],
-                )
-            )
-        return shown
-
-    # Measuring -------------------------------------------------------------------------------------------------------
-
-    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
-        """Bits per byte and perplexity of whole files, each token predicted once, in windows that do not overlap.
-
-        A `precision` below float32 is measured beside it.
-
-        Raises:
-            DataError: a file cannot be read.
-        """
-        scores: dict[str, Any] = {}
-        given = self._measured(files)
-        for arithmetic in dict.fromkeys((precision, "float32")):
-            judged = self._judge(given, arithmetic)
-            scores |= judged if arithmetic == precision else {f"{k}, {arithmetic}": v for k, v in judged.items()}
-        return scores
-
-    def _measured(self, files: Sequence[str]) -> Any:
-        """What is measured."""
-        return files
-
-    def _judge(self, files: Sequence[str], precision: Precision) -> dict[str, Score]:
-        run = self.folder.part("run", LanguageConfig, "a language model") if self.folder else LanguageConfig()
-        empty = Dropped()
-        pieces = read_pieces(files, column=run.data.text, separator=run.data.separator, empty=empty)
-        total, tokens, size, read = 0.0, 0, 0, list[np.ndarray]()
-        module, length = self._ready(self.module, precision), self.module.config.max_len
-        with torch.inference_mode():
-            for text in _documents(pieces):
-                ids = [self.tokenizer.specials.end, *self.tokenizer.encode([text])[0], self.tokenizer.specials.end]
-                read.append(np.array(ids, dtype=np.int32))
-                size += len(text.encode())
-                for start in range(0, len(ids) - 1, length):
-                    row = torch.tensor([ids[start : start + length + 1]], device=module.device)
-                    logits = module.logits(module.decode(row[:, :-1]))[0].float()
-                    total += float(F.cross_entropy(logits, row[0, 1:], reduction="sum"))
-                    tokens += row.size(1) - 1
-        if precision == "float32":  # which is always measured
-            _say_empty(empty, say)
-            for remark in unknown_share(read, self.tokenizer.specials.unk, "these texts"):
-                say(f"note: {remark}")
-        how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
-        return {
-            "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),
-            "perplexity": Score(perplexity(total / max(1, tokens)), f"{tokens:,} tokens of this model's own; {how}", 3),
-        }
-
-    def describe(self) -> dict[str, Any]:
-        """What is in the model."""
-        saved = {} if self.folder is None else self.folder.config()
-        parameters, config = sum(p.numel() for p in self.module.parameters()), self.module.config
-        return {
-            "task": self.name,
-            "architecture": config.model_dump(mode="json"),
-            "vocabulary": self.tokenizer.vocab_size,
-            "parameters": parameters,
-            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
-            f"memory of the cache at {config.max_len} tokens (float32)": (
-                f"{self.module.remembered * config.max_len * 4 / 1e6:.1f} MB"
-            ),
-            "training": saved.get("results", "not finished"),
-            "data": saved.get("data", {}),
-        }
-
-    # ------------------------------------------------------------------------------------------------------------------
-
-    def _named(self, token: int) -> str:
-        return "<eos>" if token == self.tokenizer.specials.end else self.tokenizer.exactly([token])
-
-    def _searched(
-        self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
-    ) -> list[str]:
-        beginnings, end = self._beginnings(prompts, max_tokens), self.tokenizer.specials.end
-        model, banned = self._ready(self.module, precision), self.tokenizer.unwritten(end)
-        found = search(model, beginnings.ids, beginnings.limits, eos=end, forbidden=banned, beam=beam)
-        texts = []
-        for number, best in enumerate(found):
-            stream = TextStream(self.tokenizer, stop)
-            texts.append("".join(stream.add(token) for token in best[0].ids) + stream.rest())
-            if not best[0].ended and beginnings.full(number) and not stream.stopped:
-                self._warn_full(number)
-        return texts
-
-    def _attended(self, ids: list[int]) -> Tensor:
-        """[queries, keys]: the weights of one pass, the mean over all layers and heads."""
-        with torch.inference_mode(), watch(self.module) as trace:
-            self.module(torch.tensor([ids]))
-        acts = [trace[path] for path in trace.find("self_attention.attention")]
-        return torch.stack([act.weights()[0].mean(0) for act in acts]).mean(0)
+def gpt_100m() -> LanguageConfig:
+    """116 million parameters, for a GPU: books, some 50 MB of them and more."""
+    return LanguageConfig(
+        recipe="gpt-100m",
+        tokenizer=TextTokenizerConfig(vocab_size=20_000),
+        arch=DecoderConfig(d_model=768, d_ff=3072, heads=12, layers=12, max_len=1024, dropout=0.1),
+        training=TrainingConfig(batch_tokens=65_536, accumulate=4, label_smoothing=0.0, epochs=4, average=0),
+    )
 
 
-def _say_empty(empty: Dropped, say: Callable[[str], None]) -> None:
-    if empty.count:
-        say(f"{empty.count:,} row{'s' * (empty.count != 1)} without a text left out (first: {empty.first})")
+def _read(asked: Asked) -> Parts:
+    from clearhead.tasks.texts import TextParts
+
+    return TextParts(asked)
 
 
-def _documents(pieces: Iterator[Piece]) -> Iterator[str]:
-    held: list[str] = []
-    for piece in pieces:
-        held.append(piece.text)
-        if piece.ends:
-            yield "".join(held)
-            held = []
+def _open(folder: Folder) -> Model:
+    from clearhead.tasks.language_model import LanguageModel
+
+    return LanguageModel.load(folder)
+
+
+def _preview(asked: Asked) -> Any:
+    from clearhead.tasks.texts import preview_text
+
+    return preview_text(asked)
+
+
+def _tries(folder: str, config: Mapping[str, Any]) -> list[str]:
+    return [f'clearhead generate {folder} "Once upon a time"']
+
+
+TASK = Task(
+    name="language",
+    about="Train a language model on running text.",
+    files="texts, tables, folders, or sample:python",
+    help="""Files are texts, or tables with a column of texts (JSONL, Parquet, CSV, TSV), or folders of such files;
+    they may be packed as .gz or .xz. hub:NAME is a data set of the Hugging Face hub, sample:python the documentation
+    inside Python's own standard library. The text is tokenised once, into FOLDER/tokens, and may be larger than memory.
+
+    Example: clearhead train language book.txt --out models/mine
+
+    By characters, as small as it gets: clearhead train language book.txt --recipe shakespeare --out models/small
+
+    Another architecture: clearhead train language books/ --arch.preset llama --arch.layers 8 --out models/llama""",
+    example="book.txt",
+    config=LanguageConfig,
+    recipes={"language": language, "shakespeare": shakespeare, "gpt-100m": gpt_100m},
+    read=_read,
+    open=_open,
+    preview=_preview,
+    tries=_tries,
+)

@@ -9,7 +9,7 @@ from clearhead.disk import named
 from clearhead.errors import ConfigError
 from clearhead.folder import Folder
 from clearhead.ranges import Device
-from clearhead.tasks import task_class
+from clearhead.tasks import find_task
 
 __all__ = ["load", "load_for"]
 
@@ -34,11 +34,11 @@ def load(model: str | os.PathLike[str], *, device: Device = "auto") -> Any:
 
 def _opened(model: str | os.PathLike[str]) -> Any:
     if named(model).is_file():
-        from clearhead.tasks.words import Words
+        from clearhead.tasks.word_model import Words
 
         return Words.of_file(model)
     folder = Folder(model)
-    return task_class(folder.config().get("task", "")).load(folder)
+    return find_task(folder.config().get("task", "")).open(folder)
 
 
 def load_for(verb: str, model: str | os.PathLike[str], *, device: Device = "auto") -> Any:

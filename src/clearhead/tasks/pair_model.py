@@ -16,8 +16,7 @@ from pydantic import ValidationError
 
 from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
-from clearhead.data.pairs import Pair, clean, read_pairs
-from clearhead.data.preview import Preview
+from clearhead.data.pairs import Pair, Report, clean, read_pairs
 from clearhead.devices import move
 from clearhead.errors import ConfigError, FolderError, MissingError
 from clearhead.fields import INTACT
@@ -34,10 +33,8 @@ from clearhead.insight.alignment import (
 from clearhead.models.architecture import RecurrentConfig, Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.ranges import Device, among
-from clearhead.tasks.config import PairConfig
 from clearhead.tasks.metrics import Score
 from clearhead.tasks.pair_inside import PairInside
-from clearhead.tasks.pairs import preview_pairs, train_pairs
 from clearhead.tasks.reading import TextWarning, cut, refuse_string, stopped, unknown_share
 from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import pair_data
@@ -81,7 +78,6 @@ class PairModel(PairInside, ABC):
     """
 
     name: ClassVar[str]
-    config: ClassVar[type[PairConfig]]
     verbs: ClassVar[tuple[str, ...]]
     inputs: ClassVar[tuple[str, ...]] = ("source", "target")
 
@@ -99,6 +95,11 @@ class PairModel(PairInside, ABC):
     # What a task adds -------------------------------------------------------------------------------------------------
 
     @staticmethod
+    def read_files(files: Sequence[str], config: DataConfig) -> tuple[list[Pair], Report]:
+        """The pairs of files; by default those of tables, of parallel texts and of translation memories."""
+        return read_pairs(files, config)
+
+    @staticmethod
     @abstractmethod
     def limit(source_tokens: int) -> int:
         """The most tokens to write for a source of so many."""
@@ -113,22 +114,12 @@ class PairModel(PairInside, ABC):
     # Training and loading --------------------------------------------------------------------------------------------
 
     @classmethod
-    def train(
-        cls,
-        files: Sequence[str],
-        config: PairConfig,
-        folder: Folder,
-        session: Session,
-        *,
-        valid: Sequence[str] = (),
+    def finished(
+        cls, module: Seq2Seq, tokenizers: TokenizerPair, folder: Folder, held_out: Sequence[Pair], session: Session
     ) -> Self:
-        """Train on files of pairs into a folder, or go on with what the folder holds.
-
-        Raises:
-            DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
-        """
-        module, tokenizers, held_out = train_pairs(cls.name, files, config, folder, session, valid)
+        """A model that was just trained: where it is found to look and how well it writes is added to its folder."""
         trained = cls(module, tokenizers, folder=folder)
+        trained.write_on(folder.config()["run"].get("device", "cpu"))
         gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
         if gold and module.cross_attentions:
             trained.head = trained._choose_head(gold)
@@ -151,15 +142,6 @@ class PairModel(PairInside, ABC):
             return {}
         session.say(f"validation, written with {how}: " + "  ".join(f"{k} {v.value:.2f}" for k, v in judged.items()))
         return judged
-
-    @classmethod
-    def preview(cls, files: Sequence[str], config: PairConfig, *, valid: Sequence[str] = ()) -> Preview:
-        """What a training on these files would be given; nothing is written.
-
-        Raises:
-            DataError: the files cannot be used.
-        """
-        return preview_pairs(files, config, valid)
 
     @classmethod
     def load(cls, folder: Folder) -> Self:
@@ -342,7 +324,7 @@ class PairModel(PairInside, ABC):
         it. `columns` overrides where the source, target and links stand; by default as in training. Pairs that training
         would drop are not scored, and said on standard error.
         """
-        pairs, report = read_pairs(files, self._data_config(columns or {}))
+        pairs, report = self.read_files(files, self._data_config(columns or {}))
         say_dropped(report.lines())
         for side, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
             for remark in unknown_share(

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from clearhead.data.batches import PairBatch, PairSet
+from clearhead.data.config import DataConfig
 from clearhead.data.floors import floors
-from clearhead.data.pairs import Pair, hold_out, overlap, read_pairs
+from clearhead.data.pairs import Pair, Report, hold_out, overlap, read_pairs
 from clearhead.data.preview import Preview, describe_pairs
 from clearhead.data.subword_dropout import recut_pairs
 from clearhead.errors import DataError
@@ -25,15 +25,16 @@ from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.progress import doing
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.reading import unknown_share
-from clearhead.tasks.room import check_room
-from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.session import Session
+from clearhead.tasks.task import Asked, Parts
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.cross_entropy import cross_entropy
-from clearhead.training.job import Plan
-from clearhead.training.run import run
 
-__all__ = ["PairJob", "preview_pairs", "train_pairs"]
+if TYPE_CHECKING:
+    from clearhead.tasks.pair_model import PairModel
+
+__all__ = ["PairJob", "PairParts", "preview"]
+
+ReadPairs: TypeAlias = Callable[[Sequence[str], DataConfig], tuple[list[Pair], Report]]
 
 
 class PairJob:
@@ -105,15 +106,16 @@ def _predictions(module: Seq2Seq, batch: PairBatch) -> tuple[Tensor, Tensor]:
     return x.index_select(0, batch.predicted), labels.index_select(0, batch.predicted)
 
 
-def preview_pairs(files: Sequence[str], config: PairConfig, valid: Sequence[str]) -> Preview:
-    """What `train_pairs` would train on; a tokenizer is trained to tell, and nothing is written.
+def preview(asked: Asked) -> Preview:
+    """What a training would be given; a tokenizer is trained to tell, and nothing is written.
 
     Raises:
         DataError: the files cannot be used.
     """
-    pairs, report = read_pairs(files, config.data)
-    if valid:
-        read_pairs(valid, config.data)  # what is wrong with them is said now
+    config: PairConfig = asked.config
+    pairs, report = read_pairs(asked.files, config.data)
+    if asked.valid:
+        read_pairs(asked.valid, config.data)  # what is wrong with them is said now
         train = pairs
     else:
         train, _ = hold_out(pairs, config.data.valid_share, config.data.valid_rows)
@@ -121,75 +123,81 @@ def preview_pairs(files: Sequence[str], config: PairConfig, valid: Sequence[str]
     return describe_pairs(pairs, report, tokenizers.source, tokenizers.target, config.arch.max_len)
 
 
-def train_pairs(
-    task: str,
-    files: Sequence[str],
-    config: PairConfig,
-    folder: Folder,
-    session: Session,
-    valid: Sequence[str],
-) -> tuple[Seq2Seq, TokenizerPair, list[Pair]]:
-    """Train, or go on, into a folder; returns the model, the tokenizers and the validation pairs.
+class PairParts(Parts):
+    """Pairs of texts, and what is trained on them.
 
-    config.json is written before the first step (so that a killed run can be resumed) and again with the results.
-
-    Raises:
-        DataError, FolderError, ConfigError: the files, the place or the options cannot be used.
+    Args:
+        asked: what the training is asked for.
+        model: the class of the trained model.
     """
-    started = begun(folder, resume=session.resume)
-    train, held_out = _read(files, valid, config, session.say)
-    digest = _digest(train, held_out)
-    if started:
-        same_run(folder, config, digest, "sentence pairs")
-        tokenizers = TokenizerPair.load(folder)
-    else:
+
+    what: ClassVar[str] = "sentence pairs"
+
+    def __init__(self, asked: Asked, model: type[PairModel]):
+        super().__init__(asked)
+        self._model = model
+        self._tokenizers: TokenizerPair | None = None
+        self._train, self._held_out = _read(asked, model.read_files)
+        self.digest = _digest(self._train, self._held_out)
+
+    @property
+    def tokenizers(self) -> TokenizerPair:
+        """Those that were learned, or opened."""
+        assert self._tokenizers is not None, "learn or reopen comes first"
+        return self._tokenizers
+
+    def learn(self, folder: Folder) -> Mapping[str, Any]:
+        """Train the tokenizers."""
         doing("training the tokenizer")
-        tokenizers = TokenizerPair.train(train, config.tokenizer)
-        tokenizers.save(folder)
-    if not started:
-        folder.write_json("config.json", described(task, config, tokenizers.fields, files, valid, digest))
-    sizes = tokenizers.source.vocab_size, tokenizers.target.vocab_size
-    check_room(lambda: make_seq2seq(config.arch, *sizes))
-    torch.manual_seed(config.seed)
-    module = make_seq2seq(config.arch, *sizes)
-    parameters = sum(p.numel() for p in module.parameters())
-    words = f"vocabulary of {sizes[1]:,}" if tokenizers.joint else f"vocabularies of {sizes[0]:,} and {sizes[1]:,}"
-    session.say(f"{parameters / 1e6:.2f} M parameters, {words}")
-    doing("tokenising")
-    job = _job(module, tokenizers, train, held_out, config, session.say)
-    outcome = run(job, _plan(config), folder, resume=session.resume, quiet=session.quiet)
-    folder.write_json("config.json", {**folder.config(), "results": outcome.to_json()})
-    return module, tokenizers, held_out
+        learned = TokenizerPair.train(self._train, self.asked.config.tokenizer)
+        learned.save(folder)
+        self._tokenizers = learned
+        return learned.fields
 
+    def reopen(self, folder: Folder) -> None:
+        """Open the tokenizers."""
+        self._tokenizers = TokenizerPair.load(folder)
 
-def _read(
-    files: Sequence[str], valid: Sequence[str], config: PairConfig, say: Callable[[str], None]
-) -> tuple[list[Pair], list[Pair]]:
-    pairs, report = read_pairs(files, config.data)
-    for line in report.lines():
-        say(line)
-    if not valid:
-        train, held_out = hold_out(pairs, config.data.valid_share, config.data.valid_rows)
-        say(f"{len(train):,} pairs to train on, {len(held_out):,} held out for validation")
-        return train, held_out
-    held_out, about = read_pairs(valid, config.data)
-    for line in about.lines()[1:]:
-        say(f"validation: {line}")
-    say(f"{len(pairs):,} pairs to train on, {len(held_out):,} for validation")
-    if shared := overlap(pairs, held_out):
-        say(f"note: {shared:,} validation sources stand in the training pairs too; validation will look too good")
-    return pairs, held_out
+    def make(self) -> Seq2Seq:
+        """A new model."""
+        return make_seq2seq(self.asked.config.arch, *self._vocab_sizes())
 
+    def prepare(self, folder: Folder) -> None:
+        """The pairs as tokens."""
+        doing("tokenising")
+        config = self.asked.config
+        self._sets = (
+            self._tokenised(self._train, "training", config.tokenizer.dropout),
+            self._tokenised(self._held_out, "validation"),
+        )
 
-def _job(
-    module: Seq2Seq,
-    tokenizers: TokenizerPair,
-    train: Sequence[Pair],
-    valid: Sequence[Pair],
-    config: PairConfig,
-    say: Callable[[str], None],
-) -> PairJob:
-    def tokenised(pairs: Sequence[Pair], name: str, dropout: float = 0.0) -> PairSet:
+    def job(self, module: Any) -> PairJob:
+        """The pair objective."""
+        config = self.asked.config
+        return PairJob(
+            module,
+            *self._sets,
+            seed=config.seed,
+            batch_tokens=config.training.batch_tokens,
+            label_smoothing=config.training.label_smoothing,
+        )
+
+    def sizes(self) -> str:
+        """The sizes of the vocabularies."""
+        source, target = self._vocab_sizes()
+        if self.tokenizers.joint:
+            return f"vocabulary of {target:,}"
+        return f"vocabularies of {source:,} and {target:,}"
+
+    def finish(self, module: Any, folder: Folder) -> PairModel:
+        """The model, where it is found to look, and how well it writes."""
+        return self._model.finished(module, self.tokenizers, folder, self._held_out, self.asked.session)
+
+    def _vocab_sizes(self) -> tuple[int, int]:
+        return self.tokenizers.source.vocab_size, self.tokenizers.target.vocab_size
+
+    def _tokenised(self, pairs: Sequence[Pair], name: str, dropout: float = 0.0) -> PairSet:
+        config, tokenizers, say = self.asked.config, self.tokenizers, self.asked.session.say
         sources, targets = [p.source for p in pairs], [p.target for p in pairs]
         both = tokenizers.source, tokenizers.target
         recut = recut_pairs(sources, targets, both, dropout, config.seed) if dropout else None
@@ -207,26 +215,23 @@ def _job(
             )
         return made
 
-    return PairJob(
-        module,
-        tokenised(train, "training", config.tokenizer.dropout),
-        tokenised(valid, "validation"),
-        seed=config.seed,
-        batch_tokens=config.training.batch_tokens,
-        label_smoothing=config.training.label_smoothing,
-    )
 
-
-def _plan(config: PairConfig) -> Plan:
-    return Plan(
-        config.seed,
-        config.max_steps,
-        config.keep_checkpoints,
-        config.optimizer,
-        config.schedule,
-        config.training,
-        config.device,
-    )
+def _read(asked: Asked, read: ReadPairs) -> tuple[list[Pair], list[Pair]]:
+    config, say, valid = asked.config, asked.session.say, asked.valid
+    pairs, report = read(asked.files, config.data)
+    for line in report.lines():
+        say(line)
+    if not valid:
+        train, held_out = hold_out(pairs, config.data.valid_share, config.data.valid_rows)
+        say(f"{len(train):,} pairs to train on, {len(held_out):,} held out for validation")
+        return train, held_out
+    held_out, about = read(valid, config.data)
+    for line in about.lines()[1:]:
+        say(f"validation: {line}")
+    say(f"{len(pairs):,} pairs to train on, {len(held_out):,} for validation")
+    if shared := overlap(pairs, held_out):
+        say(f"note: {shared:,} validation sources stand in the training pairs too; validation will look too good")
+    return pairs, held_out
 
 
 def _digest(*parts: Sequence[Pair]) -> str:

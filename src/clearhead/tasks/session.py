@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Session", "say", "say_dropped"]
+from clearhead.data.sources.records import Dropped
+
+__all__ = ["Session", "say", "say_dropped", "say_empty"]
 
 
 def say(line: str) -> None:
@@ -18,6 +20,12 @@ def say_dropped(lines: Sequence[str]) -> None:
     """What is not measured: the lines of a report on rows, the first of which is of all that were read."""
     if len(lines) > 1:
         say("\n".join(lines))
+
+
+def say_empty(empty: Dropped, say: Callable[[str], None] = say) -> None:
+    """How many rows had no text, if any."""
+    if empty.count:
+        say(f"{empty.count:,} row{'s' * (empty.count != 1)} without a text left out (first: {empty.first})")
 
 
 @dataclass(frozen=True)

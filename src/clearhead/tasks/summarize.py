@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
-
-from clearhead.generation.precision import Precision
-from clearhead.generation.sampling import Sampling
+from clearhead.folder import Folder
 from clearhead.tasks.config import SummarizeConfig
-from clearhead.tasks.metrics import Score, rouge_scores
-from clearhead.tasks.pair_model import PairModel
+from clearhead.tasks.pair_task import PAIR_HELP, preview_pairs, tries_of_pairs
+from clearhead.tasks.task import Asked, Model, Parts, Task
 
-__all__ = ["Summarizer"]
+__all__ = ["TASK"]
 
 
-class Summarizer(PairModel):
-    """A trained summarizer; see `PairModel` for what every model on pairs of texts can do."""
+def summarizer() -> SummarizeConfig:
+    """A summarizer on some 10,000 to 500,000 texts of one's own, each of at most 512 tokens, on a few CPU cores."""
+    return SummarizeConfig()
 
-    name: ClassVar[str] = "summarize"
-    config: ClassVar[type[SummarizeConfig]] = SummarizeConfig
-    verbs: ClassVar[tuple[str, ...]] = ("summarize",)
 
-    def summarize(
-        self,
-        texts: Sequence[str],
-        *,
-        beam: int = 4,
-        length_penalty: float = 1.0,
-        sampling: Sampling | None = None,
-        seed: int = 0,
-        precision: Precision = "float32",
-    ) -> list[str]:
-        """The summary of each text, in order. An empty text stays empty; one over `max_len` tokens is cut.
+def _read(asked: Asked) -> Parts:
+    from clearhead.tasks.pairs import PairParts
+    from clearhead.tasks.summarizer import Summarizer
 
-        Args:
-            beam: hypotheses that are followed at once; 1 is greedy.
-            length_penalty: 0 prefers short summaries, 1 compares the mean log-probability of a token.
-            sampling: draws each token instead; no beam is followed then.
-            seed: of what is drawn; what one text becomes depends on no other.
-            precision: of the arithmetic; bfloat16 and int8 are faster, `evaluate` reports what they cost.
-        """
-        return self.write(
-            texts, beam=beam, length_penalty=length_penalty, sampling=sampling, seed=seed, precision=precision
-        )
+    return PairParts(asked, Summarizer)
 
-    @staticmethod
-    def limit(source_tokens: int) -> int:
-        """No longer than the text, but room for a title's worth of words."""
-        return source_tokens + 16
 
-    @staticmethod
-    def metrics(
-        outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
-    ) -> dict[str, Score]:
-        """ROUGE-1, ROUGE-2 and ROUGE-L, which compare without case in any case."""
-        return rouge_scores(outputs, references)
+def _open(folder: Folder) -> Model:
+    from clearhead.tasks.summarizer import Summarizer
+
+    return Summarizer.load(folder)
+
+
+TASK = Task(
+    name="summarize",
+    about="Train a summarizer on pairs of a text and its summary.",
+    files="files of pairs",
+    help=PAIR_HELP.format("text", "summary", "article", "highlights", task="summarize"),
+    example="pairs.tsv",
+    config=SummarizeConfig,
+    recipes={"summarizer": summarizer},
+    read=_read,
+    open=_open,
+    preview=preview_pairs,
+    tries=tries_of_pairs,
+)

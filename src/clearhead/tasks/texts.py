@@ -5,36 +5,43 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import torch
 from torch import Tensor
 
 from clearhead.data.floors import floors
 from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
 from clearhead.data.sources.records import Dropped
 from clearhead.data.text import Piece, read_pieces
-from clearhead.data.tokenizers import Tokenizer
+from clearhead.data.text_preview import TextPreview, describe_text
+from clearhead.data.tokenizers import Tokenizer, text_tokenizer
 from clearhead.data.windows import TextBatch, Windows
-from clearhead.errors import ConfigError
+from clearhead.errors import ConfigError, DataError
 from clearhead.folder import Folder
 from clearhead.generation.sampling import Drawn, Sampling, continue_texts
 from clearhead.models.decoder import Decoder
-from clearhead.progress import Bar
+from clearhead.progress import Bar, doing
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
-from clearhead.tasks.room import check_room
+from clearhead.tasks.load import load_for
+from clearhead.tasks.reading import unknown_share
 from clearhead.tasks.run_folder import differing
+from clearhead.tasks.session import say_empty
+from clearhead.tasks.task import Asked, Parts
+from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.training.cross_entropy import cross_entropy
-from clearhead.training.job import Plan
+
+if TYPE_CHECKING:
+    from clearhead.tasks.language_model import LanguageModel
 
 __all__ = [
     "Corpus",
     "LanguageJob",
     "TextJob",
-    "begin",
+    "TextParts",
+    "base_of",
     "judged_rows",
-    "make_job",
-    "plan_of",
+    "preview_text",
+    "put_in",
     "text_loss",
 ]
 
@@ -178,47 +185,118 @@ def judged_rows(length: int) -> int:
     return max(1, _VALID_TOKENS // length)
 
 
-def make_job(module: Decoder, tokenizer: Tokenizer, parts: dict[str, Tokens], config: LanguageConfig) -> LanguageJob:
-    """The training and the validation part as the loop asks for them."""
-    length, apart = config.arch.max_len, config.data.apart
-    rows = max(1, config.training.batch_tokens // length)
-    eos = tokenizer.specials.end
-    train = Windows(parts["train"], length=length, rows=rows, eos=eos, apart=apart, seed=config.seed)
-    valid = Windows(parts["valid"], length=length, rows=judged_rows(length), eos=eos, apart=apart)
-    return LanguageJob(module, train, valid, tokenizer)
-
-
-def begin(config: DecoderRunConfig, tokenizer: Tokenizer, base: Loaded | None) -> Decoder:
-    """The model of a run before its first step: new, or with the weights of the one it begins with.
+def put_in(module: Decoder, config: DecoderRunConfig, base: Loaded) -> None:
+    """Give a module the weights of the model that its run begins with.
 
     Raises:
-        ConfigError: the options give it another shape than the base has, or it does not fit into memory.
+        ConfigError: the options give it another shape than the base has.
     """
-    check_room(lambda: Decoder(config.arch, tokenizer.vocab_size))
-    torch.manual_seed(config.seed)
-    module = Decoder(config.arch, tokenizer.vocab_size)
-    if base is not None:
-        try:
-            module.load_state_dict(base.module.state_dict())
-        except RuntimeError as error:
-            lines = [line for line in differing(base.module.config, config.arch) if "dropout" not in line]
-            told = "; ".join(f"arch.{line}" for line in lines)
-            raise ConfigError(
-                f"--from {config.base} brings its own architecture: its weights do not fit another ({told})",
-                "leave --arch.* out, or --from",
-            ) from error
-    return module
+    try:
+        module.load_state_dict(base.module.state_dict())
+    except RuntimeError as error:
+        lines = [line for line in differing(base.module.config, config.arch) if "dropout" not in line]
+        told = "; ".join(f"arch.{line}" for line in lines)
+        raise ConfigError(
+            f"--from {config.base} brings its own architecture: its weights do not fit another ({told})",
+            "leave --arch.* out, or --from",
+        ) from error
 
 
-def plan_of(config: DecoderRunConfig) -> Plan:
-    """The parts of the configuration that the loop reads."""
-    return Plan(
-        config.seed,
-        config.max_steps,
-        config.keep_checkpoints,
-        config.optimizer,
-        config.schedule,
-        config.training,
-        config.device,
-        trained=config.base is not None,
-    )
+def base_of(config: DecoderRunConfig) -> LanguageModel | None:
+    """The trained model that a run begins with, if it does.
+
+    Raises:
+        ConfigError, FolderError: it is no language model, or none at all.
+    """
+    if config.base is None:
+        return None
+    base: LanguageModel = load_for("generate", config.base, device="cpu")
+    return base
+
+
+class TextParts(Parts):
+    """Running text, and what is trained on it; it is tokenised once, into FOLDER/tokens."""
+
+    what: ClassVar[str] = "text"
+
+    def __init__(self, asked: Asked):
+        super().__init__(asked)
+        self._corpus = Corpus(asked.files, asked.valid, asked.config)
+        self._about = self._corpus.survey()
+        self._base = base_of(asked.config)
+        self._tokens: dict[str, Tokens] = {}
+        self._tokenizer: Tokenizer | None = None
+        self.digest = self._about.digest
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The one that was learned, or opened."""
+        assert self._tokenizer is not None, "learn or reopen comes first"
+        return self._tokenizer
+
+    def learn(self, folder: Folder) -> Mapping[str, Any]:
+        """Train a tokenizer, or take that of the model that the run begins with."""
+        about, say = self._about, self.asked.session.say
+        say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
+        say_empty(self._corpus.empty, say)
+        doing("training the tokenizer")
+        learned = self._base.tokenizer if self._base else text_tokenizer(about.sample, self.asked.config.tokenizer)
+        folder.write_text("tokenizer.json", learned.to_json())
+        self._tokenizer = learned
+        return tokenizer_fields(learned)
+
+    def reopen(self, folder: Folder) -> None:
+        """Open the tokenizer."""
+        self._tokenizer = open_tokenizer(folder, "a language model")
+
+    def prepare(self, folder: Folder) -> None:
+        """The text as tokens."""
+        doing("tokenising")
+        session = self.asked.session
+        self._tokens = self._corpus.tokens(folder, self.tokenizer, self._about, quiet=session.quiet)
+        for name, tokens in self._tokens.items():
+            if not len(tokens):
+                raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
+        for name, tokens in self._tokens.items():
+            unk = self.tokenizer.specials.unk
+            for remark in unknown_share([tokens[:_COUNTED]], unk, f"the {name} part's beginning"):
+                session.say(f"note: {remark}")
+
+    def make(self) -> Decoder:
+        """A new model."""
+        return Decoder(self.asked.config.arch, self.tokenizer.vocab_size)
+
+    def job(self, module: Any) -> LanguageJob:
+        """The prediction of each token from those before it."""
+        config: LanguageConfig = self.asked.config
+        if self._base is not None:
+            put_in(module, config, self._base)
+        length, apart = config.arch.max_len, config.data.apart
+        rows = max(1, config.training.batch_tokens // length)
+        eos = self.tokenizer.specials.end
+        train = Windows(self._tokens["train"], length=length, rows=rows, eos=eos, apart=apart, seed=config.seed)
+        valid = Windows(self._tokens["valid"], length=length, rows=judged_rows(length), eos=eos, apart=apart)
+        return LanguageJob(module, train, valid, self.tokenizer)
+
+    def sizes(self) -> str:
+        """The size of the vocabulary, and the tokens of both parts."""
+        train, valid = (f"{len(self._tokens[name]):,}" for name in ("train", "valid"))
+        return f"vocabulary of {self.tokenizer.vocab_size:,}; {train} tokens to train on, {valid} for validation"
+
+    def finish(self, module: Any, folder: Folder) -> LanguageModel:
+        """The trained model."""
+        from clearhead.tasks.language_model import LanguageModel
+
+        return LanguageModel(module, self.tokenizer, folder)
+
+
+def preview_text(asked: Asked) -> TextPreview:
+    """What a training would be given; a tokenizer is trained to tell, and nothing is written.
+
+    Raises:
+        DataError: the files cannot be used.
+    """
+    corpus = Corpus(asked.files, asked.valid, asked.config)
+    about = corpus.survey()
+    tokenizer = text_tokenizer(about.sample, asked.config.tokenizer)
+    return describe_text(corpus.pieces(), about, tokenizer, asked.config.arch.max_len)

@@ -2,57 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
-
-from clearhead.generation.precision import Precision
-from clearhead.generation.sampling import Sampling
+from clearhead.data.tokenizers import TokenizerConfig
+from clearhead.folder import Folder
+from clearhead.models.architecture import EncoderDecoderConfig, RecurrentConfig
 from clearhead.tasks.config import TranslateConfig
-from clearhead.tasks.metrics import Score, exact_match, text_scores
-from clearhead.tasks.pair_model import PairModel
+from clearhead.tasks.pair_task import PAIR_HELP, preview_pairs, tries_of_pairs
+from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["Translator"]
+__all__ = ["TASK"]
 
 
-class Translator(PairModel):
-    """A trained translator; see `PairModel` for what every model on pairs of texts can do."""
+# Recipes, with the results they are expected to reach
 
-    name: ClassVar[str] = "translate"
-    config: ClassVar[type[TranslateConfig]] = TranslateConfig
-    verbs: ClassVar[tuple[str, ...]] = ("translate",)
 
-    def translate(
-        self,
-        texts: Sequence[str],
-        *,
-        beam: int = 4,
-        length_penalty: float = 1.0,
-        sampling: Sampling | None = None,
-        seed: int = 0,
-        precision: Precision = "float32",
-    ) -> list[str]:
-        """The translation of each text, in order. An empty text stays empty.
+def translator() -> TranslateConfig:
+    """A translator on some 10,000 to 500,000 pairs of one's own, on a few CPU cores."""
+    return TranslateConfig()
 
-        Args:
-            beam: hypotheses that are followed at once; 1 is greedy.
-            length_penalty: 0 prefers short translations, 1 compares the mean log-probability of a token.
-            sampling: draws each token instead; no beam is followed then.
-            seed: of what is drawn; what one text becomes depends on no other.
-            precision: of the arithmetic; bfloat16 and int8 are faster, `evaluate` reports what they cost.
-        """
-        return self.write(
-            texts, beam=beam, length_penalty=length_penalty, sampling=sampling, seed=seed, precision=precision
-        )
 
-    @staticmethod
-    def limit(source_tokens: int) -> int:
-        """Twice the source and a little more: translations are rarely longer."""
-        return 2 * source_tokens + 16
+def demo() -> TranslateConfig:
+    """The built-in English-Spanish grammar: 99 % exact match on held-out combinations in under 3 minutes on 2 cores."""
+    return TranslateConfig(
+        recipe="demo",
+        tokenizer=TokenizerConfig(kind="word", vocab_size=2000, min_count=1),
+        arch=EncoderDecoderConfig(d_model=128, d_ff=256, heads=4, layers=2, dropout=0.1, max_len=64),
+        optimizer=OptimizerConfig(lr=3e-3, muon_lr=3e-3),
+        schedule=ScheduleConfig(warmup=100),
+        training=TrainingConfig(epochs=5, batch_tokens=2048, label_smoothing=0.1, precision="float32", evaluations=8),
+    )
 
-    @staticmethod
-    def metrics(
-        outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
-    ) -> dict[str, Score]:
-        """BLEU, chrF and exact match."""
-        scores = text_scores(outputs, references, lowercase=lowercase)
-        return {**scores, "exact match": exact_match(outputs, references, lowercase=lowercase)}
+
+def multi30k_de_en() -> TranslateConfig:
+    """Multi30k German-English, 29,000 pairs, ten epochs: validation BLEU (lower-cased 13a) 39.6 greedy, 41.4 beam 5."""
+    return TranslateConfig(
+        recipe="multi30k-de-en",
+        arch=EncoderDecoderConfig(dropout=0.2),
+        training=TrainingConfig(epochs=10, patience=0),
+    )
+
+
+def multi30k_de_en_gru() -> TranslateConfig:
+    """The same data by a GRU with Bahdanau's attention, ten epochs: validation BLEU 39.6, beam 4."""
+    return TranslateConfig(
+        recipe="multi30k-de-en-gru",
+        arch=RecurrentConfig(family="gru", dropout=0.3),
+        optimizer=OptimizerConfig(kind="adamw", lr=2e-3),
+        training=TrainingConfig(epochs=10, patience=0),
+    )
+
+
+def multi30k_en_de() -> TranslateConfig:
+    """Multi30k English-German, 29,000 pairs, narrow and long: validation BLEU (lower-cased 13a) 41.0 beam 5."""
+    return TranslateConfig(
+        recipe="multi30k-en-de",
+        # Half as wide as for ten epochs and twice as long: 41.0 instead of 38.8 in the same half hour.
+        arch=EncoderDecoderConfig(d_model=128, d_ff=512, heads=4, layers=4, dropout=0.2),
+        training=TrainingConfig(epochs=22, patience=0),
+    )
+
+
+def tatoeba_en_es() -> TranslateConfig:
+    """Tatoeba English-Spanish, 113,000 short pairs, ten epochs: validation BLEU 51.9, chrF 69.0, beam 4."""
+    return TranslateConfig(
+        recipe="tatoeba-en-es",
+        arch=EncoderDecoderConfig(d_model=192, d_ff=768, heads=6, dropout=0.1),
+        training=TrainingConfig(epochs=10, patience=0),
+    )
+
+
+def _read(asked: Asked) -> Parts:
+    from clearhead.tasks.pairs import PairParts
+    from clearhead.tasks.translator import Translator
+
+    return PairParts(asked, Translator)
+
+
+def _open(folder: Folder) -> Model:
+    from clearhead.tasks.translator import Translator
+
+    return Translator.load(folder)
+
+
+TASK = Task(
+    name="translate",
+    about="Train a translator on sentence pairs.",
+    files="files of pairs, or sample:english-spanish",
+    help=PAIR_HELP.format("source sentence", "target sentence", "english", "spanish", task="translate"),
+    example="pairs.tsv",
+    config=TranslateConfig,
+    recipes={
+        "translator": translator,
+        "demo": demo,
+        "multi30k-de-en": multi30k_de_en,
+        "multi30k-de-en-gru": multi30k_de_en_gru,
+        "multi30k-en-de": multi30k_en_de,
+        "tatoeba-en-es": tatoeba_en_es,
+    },
+    read=_read,
+    open=_open,
+    preview=preview_pairs,
+    tries=tries_of_pairs,
+)

@@ -17,12 +17,12 @@ from clearhead.errors import ConfigError, given, nearest
 from clearhead.folder import Folder
 from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.parsing import parse_toml, read_file
-from clearhead.progress import Pulse, doing
-from clearhead.recipes import recipe as find_recipe
-from clearhead.tasks import config_class, task_class
-from clearhead.tasks.config import no_device
+from clearhead.progress import Pulse
+from clearhead.tasks import find_recipe, find_task
+from clearhead.tasks.config import RunConfig, no_device
 from clearhead.tasks.run_folder import is_begun
 from clearhead.tasks.session import Session
+from clearhead.tasks.task import Asked
 
 __all__ = ["configure", "preview", "train"]
 
@@ -61,16 +61,15 @@ def train(
     configuration = configure(task, recipe=recipe, config=config, options=options, begun=begun)
     with Pulse("loading PyTorch", quiet=quiet):
         from clearhead.devices import find_device  # not before the configuration is known to be right
+        from clearhead.tasks.fit import fit
 
-        kind = task_class(task)
-        find_device(getattr(configuration, "device", "cpu"))  # missing? said before anything is read or written
+        find_device(configuration.device)  # missing? said before anything is read or written
         if resume and not begun:
             session.say(f"{out} holds nothing to go on with: a new training begins")
         before = begun.config().get("data", {}) if begun else {}
         named, held_out = _names(files) or before.get("files", []), _names(valid) or before.get("valid", [])
-        doing("reading the files")
         with folder.locked():
-            return kind.train(named, configuration, folder, session, valid=held_out)
+            return fit(find_task(task), Asked(named, held_out, configuration, session), folder)
 
 
 def preview(
@@ -88,7 +87,10 @@ def preview(
         ClearheadError: files or options cannot be used; the message names the fix.
     """
     configuration = configure(task, recipe=recipe, config=config, options=options)
-    return task_class(task).preview(_names(files), configuration, valid=_names(valid))
+    show = find_task(task).preview
+    if show is None:
+        raise ConfigError(f"there is nothing to show of the files of {task} before a training", "leave --dry-run out")
+    return show(Asked(_names(files), _names(valid), configuration, Session()))
 
 
 def configure(
@@ -98,13 +100,13 @@ def configure(
     config: str | os.PathLike[str] | None = None,
     options: Mapping[str, Any] | None = None,
     begun: Folder | None = None,
-) -> BaseModel:
+) -> RunConfig:
     """The whole configuration of a run; of one that was `begun` what it was begun with, where nothing else is given.
 
     Raises:
         ConfigError: an option is unknown or impossible; the message names it, its value and the fix.
     """
-    kind = config_class(task)
+    kind = find_task(task).config
     from_file = {} if config is None else _saved(check_name(config))
     before = {} if begun is None else _begun(begun, task)
     name = from_file.get("recipe") or before.get("recipe") if recipe is None else recipe
