@@ -331,7 +331,7 @@ def write(content: bytes) -> Callable[[Path], None]:
         (
             "config.json",
             put(format=FORMAT + 1),
-            f"format {FORMAT + 1}; this version of clearhead reads format {FORMAT}",
+            f"format {FORMAT + 1}; this version of clearhead reads formats 1 to {FORMAT}",
         ),
         ("config.json", put(arch=None), "this is no configuration of a model that can translate: 'arch'"),
         ("config.json", put(arch={"d_model": 10, "heads": 3}), "no configuration of a model that can translate"),

@@ -63,13 +63,13 @@ def test_no_number_of_a_configuration_is_without_a_range(task: str) -> None:
 @pytest.mark.parametrize("task", ["translate", "language"])
 def test_a_size_beyond_all_models_is_refused(task: str, size: str) -> None:
     for value in (0, 2**31, 2**63):
-        with pytest.raises(ConfigError, match=rf"arch\.{size} = {value}: .*(greater|less) than"):
+        with pytest.raises(ConfigError, match=rf"arch\.(attention\.)?{size} = {value}: .*(greater|less) than"):
             configure(task, options={"arch": {size: value}})
 
 
 def test_the_choices_of_recurrent_models_have_ranges_too() -> None:
     for name in ("d_model", "layers", "heads", "max_len", "dropout"):
-        with pytest.raises(ConfigError, match=rf"arch\.{name} = "):
+        with pytest.raises(ConfigError, match=rf"arch\.(attention\.)?{name} = "):
             configure("translate", options={"arch": {"family": "lstm", name: 10**10}})
 
 

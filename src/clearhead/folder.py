@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Folder", "checkpoint_file", "replacing", "unshared", "write_text"]
 
-FORMAT = 1
+FORMAT = 2  # 1 named the choices of an architecture flat; it is read, too
+_READ = (1, FORMAT)
 _LOCK = ".lock"
 
 
@@ -109,11 +110,11 @@ class Folder:
             near = nearest(self.path.name, [p.name for p in _entries(self.path.parent)])
             raise FolderError("there is no such model folder", near or "train one: clearhead train", file=self.path)
         config = self.json("config.json", "this folder holds no model; train one into it, or name another")
-        if config.get("format") != FORMAT:
+        if config.get("format") not in _READ:
             if "format" not in config:
                 raise FolderError(*_foreign(config), file=self.path / "config.json")
             raise FolderError(
-                f"this is format {config['format']!r}; this version of clearhead reads format {FORMAT}",
+                f"this is format {config['format']!r}; this version of clearhead reads formats {_READ[0]} to {FORMAT}",
                 "train with clearhead, or install the version that wrote it",
                 file=self.path / "config.json",
             )

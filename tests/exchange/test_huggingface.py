@@ -76,7 +76,7 @@ def test_a_new_model_of_a_preset_opens_there(preset: str) -> None:
     [
         ({"preset": "modern"}, "no family of theirs"),
         ({"preset": "llama", "soft_cap": 15.0}, "soft_cap is 15.0"),
-        ({"preset": "gpt2", "activation": "relu"}, "activation is relu"),
+        ({"preset": "gpt2", "activation": "relu"}, "feed_forward.kind is relu"),
         ({"preset": "gpt2", "kv_heads": 2}, "grouped heads"),
         ({"preset": "qwen3", "window": 8}, "window is 8"),
     ],

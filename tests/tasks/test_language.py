@@ -351,9 +351,9 @@ def test_characters_that_are_not_known_are_said(tmp_path: Path, capsys: pytest.C
 
 def test_presets_from_options() -> None:
     config: Any = configure("language", options={"arch": {"preset": "llama", "layers": 3}})
-    assert (config.arch.activation, config.arch.layers, config.arch.soft_cap) == ("swiglu", 3, None)
+    assert (config.arch.feed_forward.kind, config.arch.layers, config.arch.soft_cap) == ("swiglu", 3, None)
     small: Any = configure("language", recipe="shakespeare", options={"arch": {"preset": "gpt2", "dropout": 0.1}})
-    assert (small.arch.positions, small.arch.d_model, small.arch.biases) == ("learned", 128, True)
+    assert (small.arch.positions.kind, small.arch.d_model, small.arch.attention.biases) == ("learned", 128, True)
 
 
 def test_by_command(text: Path, tmp_path: Path) -> None:

@@ -118,7 +118,10 @@ def test_what_is_as_it_was_written_is_opened(folders: dict[str, Path]) -> None:
 
 
 SIZES = {
-    **dict.fromkeys(("translate", "summarize", "language", "chat"), ("d_model", "d_ff", "layers", "max_len", "heads")),
+    **dict.fromkeys(
+        ("translate", "summarize", "language", "chat"),
+        ("d_model", "feed_forward.d_ff", "layers", "max_len", "attention.heads"),
+    ),
     "lstm": ("d_model", "layers", "max_len"),
     "words": ("d_model",),
 }
@@ -140,12 +143,12 @@ def test_a_size_that_no_model_has_is_refused_at_once(changed: Callable[..., Path
         ("translate", "arch.d_model", 10**9),
         ("translate", "arch.positions", "learned"),
         ("summarize", "arch.max_len", 2**20),
-        ("summarize", "arch.d_ff", 2**20),
+        ("summarize", "arch.feed_forward.d_ff", 2**20),
         ("lstm", "arch.layers", 1000),
         ("lstm", "arch.d_model", 2**28),
         ("language", "arch.layers", 1000),
-        ("language", "arch.d_ff", 2**20),
-        ("language", "arch.head_dim", 2**18),
+        ("language", "arch.feed_forward.d_ff", 2**20),
+        ("language", "arch.attention.head_dim", 2**18),
         ("chat", "arch.max_len", 2**20),
         ("chat", "run.lora.rank", 10_000),
         ("words", "arch.d_model", 10**9),

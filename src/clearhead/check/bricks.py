@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from clearhead.attention import MultiHead
 from clearhead.check.cases import rows, table
 from clearhead.data.numbers import AttentionNumbers, Memory, Weights
-from clearhead.models.layers import FeedForward, make_norm
+from clearhead.models.architecture import NormConfig
+from clearhead.models.layers import FeedForward
 from clearhead.worksheet import attention_paper
 from clearhead.worksheet.paper import linear
 from clearhead.worksheet.tables import Normed, Op, Places, Table, symbol
@@ -76,7 +77,7 @@ def feed_forward_of(w_up: Tensor, b_up: Tensor, w_down: Tensor, b_down: Tensor) 
 
 def norm_of(weight: Tensor, bias: Tensor, eps: float) -> nn.LayerNorm:
     """A layer norm with these numbers in it."""
-    made = make_norm("layer", len(weight))
+    made = NormConfig(kind="layer").build(len(weight))
     assert isinstance(made, nn.LayerNorm)
     made.load_state_dict({"weight": weight, "bias": bias})
     made.eps = eps

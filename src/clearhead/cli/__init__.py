@@ -99,7 +99,7 @@ def main() -> None:
     try:
         try:
             check_names(sys.argv[1:])
-            app()
+            app(_typed())
         finally:
             sys.stdout.flush()  # a full disk is met here and not when Python has ended
     except ClearheadError as error:
@@ -123,6 +123,16 @@ def main() -> None:
         _drop_output()
         _say("clearhead: the disk is full: the output is not whole\n  fix: free some space, then once more")
         sys.exit(1)
+
+
+def _typed() -> list[str]:
+    """What was typed."""
+    words = sys.argv[1:]
+    if words[:1] != ["train"]:
+        return words
+    from clearhead.cli.options import by_kind  # other commands have no configuration to know of
+
+    return by_kind(words)
 
 
 def _write_anyway() -> None:

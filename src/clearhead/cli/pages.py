@@ -21,7 +21,15 @@ _COMMON = frozenset(
     for name in (
         *("data.source", "data.target", "data.text", "data.template"),
         *("tokenizer.kind", "tokenizer.vocab-size", "vocabulary.min-count"),
-        *("arch.family", "arch.preset", "arch.objective", "arch.layers", "arch.d-model", "arch.heads", "arch.dropout"),
+        *(
+            "arch.family",
+            "arch.preset",
+            "arch.objective",
+            "arch.layers",
+            "arch.d-model",
+            "arch.attention.heads",
+            "arch.dropout",
+        ),
         *("arch.max-len", "lora.rank", "optimizer.lr", "training.epochs", "training.batch-tokens"),
     )
 )

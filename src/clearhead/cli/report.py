@@ -8,6 +8,7 @@ from typing import Any
 
 from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
+from clearhead.models.architecture import nested
 from clearhead.tasks import find_task
 from clearhead.training.log import read_metrics
 
@@ -56,8 +57,9 @@ def loss_picture(folder: Path) -> Path | None:
 
 def _only_in_training(run: dict[str, Any]) -> list[str]:
     """What raises the loss of training batches and not that of validation."""
-    dropped = any(run["arch"].get(name) for name in ("dropout", "attention_dropout"))
-    return [*["label smoothing"] * bool(run["training"]["label_smoothing"]), *["dropout"] * dropped]
+    arch = nested(run["arch"])
+    dropped = arch.get("dropout") or arch.get("attention", {}).get("dropout")
+    return [*["label smoothing"] * bool(run["training"]["label_smoothing"]), *["dropout"] * bool(dropped)]
 
 
 def words_picture(folder: Path) -> Path | None:

@@ -53,6 +53,10 @@ _QWEN3 = _LLAMA | {
 }
 _TABLES = {"gpt2": _GPT2, "llama": _LLAMA, "qwen3": _QWEN3}
 _CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+_FREE = {  # what a family leaves to each of its models
+    *("d_model", "layers", "max_len", "tied", "dropout", "feed_forward.d_ff", "norm.eps", "positions.base"),
+    *("attention.heads", "attention.kv_heads", "attention.head_dim", "attention.dropout"),
+}
 
 
 def to_huggingface(module: Decoder, *, eos: int = 2) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -154,17 +158,24 @@ def _family(config: DecoderConfig) -> str:
     if family not in _TABLES:
         raise ConfigError(f"no family of theirs has the parts of {family}", f"train with one of {', '.join(_TABLES)}")
     plain = DecoderConfig(preset=family)
-    free = {"d_model", "d_ff", "heads", "kv_heads", "head_dim", "layers", "tied", "norm_eps", "rotary_base", "dropout"}
-    free |= {"attention_dropout", "max_len"}
-    for name in DecoderConfig.model_fields:
-        if name not in free and getattr(config, name) != getattr(plain, name):
+    ours, theirs = _choices(config), _choices(plain)
+    for name, value in ours.items():
+        if name not in _FREE and value != theirs[name]:
             raise ConfigError(
-                f"{name} is {getattr(config, name)}, in {family} it is {getattr(plain, name)}",
+                f"{name} is {value}, in {family} it is {theirs[name]}",
                 f"train with --arch.preset {family} and without {name}",
             )
-    if family == "gpt2" and (config.kv_heads or config.head_dim):
+    if family == "gpt2" and (config.attention.kv_heads or config.attention.head_dim):
         raise ConfigError("GPT-2 has neither grouped heads nor heads of another width", "leave them out")
     return family
+
+
+def _choices(config: DecoderConfig) -> dict[str, Any]:
+    """All that a configuration chooses, by dotted names."""
+    chosen: dict[str, Any] = {}
+    for name, value in config.model_dump().items():
+        chosen |= {f"{name}.{inner}": x for inner, x in value.items()} if isinstance(value, dict) else {name: value}
+    return chosen
 
 
 def _their_config(config: DecoderConfig, family: str, vocab: int, eos: int) -> dict[str, Any]:
@@ -174,22 +185,22 @@ def _their_config(config: DecoderConfig, family: str, vocab: int, eos: int) -> d
         return common | {
             "n_embd": config.d_model,
             "n_layer": config.layers,
-            "n_head": config.heads,
-            "n_inner": config.d_ff,
+            "n_head": config.attention.heads,
+            "n_inner": config.feed_forward.d_ff,
             "n_positions": config.max_len,
             "activation_function": "gelu_new",
-            "layer_norm_epsilon": config.norm_eps or 1e-5,
+            "layer_norm_epsilon": config.norm.eps or 1e-5,
         }
     return common | {
         "hidden_size": config.d_model,
-        "intermediate_size": config.d_ff,
+        "intermediate_size": config.feed_forward.d_ff,
         "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads or config.heads,
-        "head_dim": config.head_widths[0],
+        "num_attention_heads": config.attention.heads,
+        "num_key_value_heads": config.attention.kv_heads or config.attention.heads,
+        "head_dim": config.attention.widths(config.d_model)[0],
         "max_position_embeddings": config.max_len,
-        "rms_norm_eps": config.norm_eps or 1e-6,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rotary_base},
+        "rms_norm_eps": config.norm.eps or 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.positions.base},
         "attention_bias": False,
         "hidden_act": "silu",
     }

@@ -33,7 +33,7 @@ from clearhead.exchange.torch_modules import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.architecture import AttentionConfig, EncoderDecoderConfig, FeedForwardConfig
 from clearhead.models.block import Block
 
 __all__ = [
@@ -286,10 +286,9 @@ def _block_from(theirs: Any, parts: _Parts, *, called: bool = False) -> Block:
         raise ConfigError("dropout1, dropout2, ... of a layer differ", "a block here has one for all its residuals")
     config = EncoderDecoderConfig(
         d_model=theirs.self_attn.embed_dim,
-        d_ff=1,  # what is made here is replaced below
-        heads=theirs.self_attn.num_heads,
-        norm_order="pre" if theirs.norm_first else "post",
-        activation=_activation(theirs.activation),
+        attention=AttentionConfig(heads=theirs.self_attn.num_heads),
+        feed_forward=FeedForwardConfig(kind=_activation(theirs.activation), d_ff=1),  # what is made is replaced below
+        wiring="pre" if theirs.norm_first else "post",
     )
     with torch.device("meta"):
         ours = Block(config, cross=cross).train(theirs.training)

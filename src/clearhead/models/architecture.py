@@ -6,26 +6,230 @@ One object is a section of a TOML file, the `--arch.*` flags and a part of a mod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from clearhead.ranges import Base, Blocks, Divisor, Heads, Length, Moments, Rate, Share, Width
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from clearhead.attention import Bias, Learned, MultiHead, Rotary, Sinusoidal
+    from clearhead.models.layers import FeedForward
+
 __all__ = [
+    "BRICKS",
+    "OLD_NAMES",
+    "OLD_RECURRENT_NAMES",
     "PRESETS",
     "SEQ2SEQ",
+    "AttentionConfig",
+    "Brick",
     "DecoderConfig",
     "EncoderDecoderConfig",
+    "FeedForwardConfig",
     "LoRAConfig",
+    "NormConfig",
+    "PositionsConfig",
+    "RecurrentAttentionConfig",
     "RecurrentConfig",
     "Seq2SeqConfig",
     "TransformerConfig",
     "WordVectorsConfig",
+    "laid_over",
     "models_in",
+    "nested",
+    "old_names",
     "seq2seq_family",
     "still_holds",
 ]
+
+
+class Brick(BaseModel):
+    """A part of a model with choices of its own, of which `kind` is the first: "rms" says {"kind": "rms"}."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_its_kind(cls, values: Any) -> Any:
+        return {"kind": values} if isinstance(values, str) else values
+
+
+Similarity: TypeAlias = Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"]
+
+
+class PositionsConfig(Brick):
+    """How a token says where it stands."""
+
+    kind: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = Field(
+        "sinusoidal", description="kind of positions"
+    )
+    base: Base = Field(1e4, description="rotary: about how long the slowest pair takes to turn once")
+
+    def build(self, d_model: int, max_len: int) -> Sinusoidal | Learned | None:
+        """What is added to the embeddings, if anything is."""
+        from clearhead.attention import Learned, Sinusoidal
+
+        kinds: dict[str, type[Sinusoidal | Learned]] = {"sinusoidal": Sinusoidal, "learned": Learned}
+        return kinds[self.kind](d_model, max_len) if self.kind in kinds else None
+
+    def rotation(self, head_dim: int) -> Rotary | None:
+        """What turns queries and keys, if anything does."""
+        from clearhead.attention import Rotary
+
+        return Rotary(head_dim, self.base) if self.kind == "rotary" else None
+
+    def bias(self, heads: int, *, ahead: bool) -> Bias | None:
+        """What is added to similarities, if positions are told by distances; `ahead`: of keys after the query too."""
+        from clearhead.attention import ALiBi, Relative
+
+        if self.kind == "alibi":
+            return ALiBi(heads)
+        return Relative(heads, ahead=ahead) if self.kind == "relative" else None
+
+
+class NormConfig(Brick):
+    """How vectors are normalised."""
+
+    kind: Literal["layer", "rms"] = Field("layer", description="which normalisation")
+    eps: Share | None = Field(None, gt=0, description="what a norm adds below its root (default: 1e-5, rms 1e-6)")
+
+    def build(self, d_model: int) -> nn.Module:
+        """`layer` (Ba et al., 2016) or `rms` (Zhang and Sennrich, 2019)."""
+        from torch import nn
+
+        if self.kind == "rms":
+            return nn.RMSNorm(d_model, eps=self.eps or 1e-6)
+        return nn.LayerNorm(d_model, eps=self.eps or 1e-5)
+
+
+class AttentionConfig(Brick):
+    """How tokens look at others."""
+
+    kind: Similarity = Field("scaled-dot", description="how a query and a key are compared")
+    heads: Heads = Field(8, description="heads of each attention")
+    kv_heads: Heads | None = Field(None, description="key/value heads (fewer than heads: grouped or multi-query)")
+    head_dim: Width | None = Field(
+        None,
+        description="width of a head's queries and keys (default: d_model / heads; d_model: full-width heads)",
+    )
+    v_head_dim: Width | None = Field(None, description="width of a head's values (default: head_dim)")
+    o_proj: bool = Field(True, description="project the joined heads; without it they simply stand side by side")
+    qk_norm: bool = Field(False, description="normalise each head's queries and keys before they are compared")
+    biases: bool = Field(True, description="projections add a bias")
+    dropout: Share = Field(0.0, description="share of attention weights dropped in training")
+
+    def widths(self, d_model: int) -> tuple[int, int]:
+        """(width of a head's queries and keys, width of its values)."""
+        width = self.head_dim or d_model // self.heads
+        return width, self.v_head_dim or width
+
+    def remembered(self, d_model: int) -> int:
+        """How many numbers of a token its keys and values are."""
+        return sum(self.widths(d_model)) * (self.kv_heads or self.heads)
+
+    def build(self, d_model: int, *, norm_eps: float = 1e-6, value_residual: bool = False) -> MultiHead:
+        """The heads of one attention.
+
+        Args:
+            norm_eps: of the norms of queries and keys.
+            value_residual: whether values are mixed with an earlier layer's.
+        """
+        from clearhead.attention import MultiHead, make_score
+
+        width, values = self.widths(d_model)
+        return MultiHead(
+            d_model,
+            self.heads,
+            n_kv_heads=self.kv_heads,
+            head_dim=width,
+            v_head_dim=values,
+            projections_bias=self.biases,
+            o_proj=self.o_proj,
+            qk_norm=self.qk_norm,
+            norm_eps=norm_eps,
+            value_residual=value_residual,
+            score=make_score(self.kind, width, width),
+            dropout=self.dropout,
+        )
+
+
+class FeedForwardConfig(Brick):
+    """What each token goes through alone."""
+
+    kind: Literal["relu", "relu2", "gelu", "gelu-tanh", "swiglu"] = Field(
+        "relu", description="activation of the feed-forward layers"
+    )
+    d_ff: Width = Field(1024, description="width inside the feed-forward layers")
+    biases: bool = Field(True, description="projections add a bias")
+
+    def build(self, d_model: int, dropout: float) -> FeedForward:
+        """One feed-forward part."""
+        from clearhead.models.layers import FeedForward
+
+        return FeedForward(d_model, self.d_ff, self.kind, dropout, biases=self.biases)
+
+
+# Names that options and config.json had before bricks were nested, and where each stands now. They are read for good.
+OLD_NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "heads": (("attention", "heads"),),
+    "kv_heads": (("attention", "kv_heads"),),
+    "head_dim": (("attention", "head_dim"),),
+    "v_head_dim": (("attention", "v_head_dim"),),
+    "o_proj": (("attention", "o_proj"),),
+    "qk_norm": (("attention", "qk_norm"),),
+    "score": (("attention", "kind"),),
+    "attention_dropout": (("attention", "dropout"),),
+    "biases": (("attention", "biases"), ("feed_forward", "biases")),
+    "d_ff": (("feed_forward", "d_ff"),),
+    "activation": (("feed_forward", "kind"),),
+    "norm_eps": (("norm", "eps"),),
+    "norm_order": (("wiring",),),
+    "rotary_base": (("positions", "base"),),
+}
+OLD_RECURRENT_NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "heads": (("attention", "heads"),),
+    "score": (("attention", "score"),),
+    "input_feeding": (("attention", "input_feeding"),),
+}
+BRICKS = ("positions", "norm", "attention", "feed_forward")
+
+
+def old_names(family: str | None) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """The names of before of a family, and where each stands now."""
+    return OLD_RECURRENT_NAMES if family in ("lstm", "gru") else OLD_NAMES
+
+
+def nested(arch: Any, family: str | None = None) -> Any:
+    """The values of an architecture by the names of today, bricks as mappings; what is no mapping stays as it is.
+
+    Args:
+        family: of the model, where the values do not say it.
+
+    Raises:
+        ValueError: the name of before says something else than that of today.
+    """
+    if not isinstance(arch, Mapping):
+        return arch
+    old = old_names(arch.get("family", family))
+    made: dict[str, Any] = {}
+    for name, value in arch.items():
+        if name in BRICKS:
+            given = value.model_dump(exclude_unset=True) if isinstance(value, Brick) else value
+            brick = {"kind": given} if isinstance(given, str) else given
+            made[name] = {**made.get(name, {}), **brick} if isinstance(brick, Mapping) else brick
+        elif name not in old:
+            made[name] = value
+    for name, value in arch.items():
+        for place in old.get(name, ()):
+            brick, *inner = place
+            section = made.setdefault(brick, {}) if inner else made
+            leaf = inner[0] if inner else brick
+            if isinstance(section, dict) and section.setdefault(leaf, value) != value:
+                raise ValueError(f"{name} is {value} and {'.'.join(place)} {section[leaf]}: these are one choice")
+    return made
 
 
 class TransformerConfig(BaseModel):
@@ -35,56 +239,39 @@ class TransformerConfig(BaseModel):
 
     family: Literal["encoder-decoder", "decoder"] = Field(description="which kind of model")
     d_model: Width = Field(256, description="width of the residual stream")
-    d_ff: Width = Field(1024, description="width inside the feed-forward layers")
-    heads: Heads = Field(8, description="heads of each attention")
-    kv_heads: Heads | None = Field(None, description="key/value heads (fewer than heads: grouped or multi-query)")
-    head_dim: Width | None = Field(
-        None,
-        description="width of a head's queries and keys (default: d_model / heads; d_model: full-width heads)",
+    positions: PositionsConfig = Field(default_factory=PositionsConfig, description="kind of positions")
+    norm: NormConfig = Field(default_factory=NormConfig, description="which normalisation")
+    attention: AttentionConfig = Field(default_factory=AttentionConfig, description="how tokens look at others")
+    feed_forward: FeedForwardConfig = Field(
+        default_factory=FeedForwardConfig, description="what each token goes through alone"
     )
-    v_head_dim: Width | None = Field(None, description="width of a head's values (default: head_dim)")
-    o_proj: bool = Field(True, description="project the joined heads; without it they simply stand side by side")
-    score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] = Field(
-        "scaled-dot", description="how a query and a key are compared"
-    )
-    qk_norm: bool = Field(False, description="normalise each head's queries and keys before they are compared")
-    biases: bool = Field(True, description="projections add a bias")
-    norm: Literal["layer", "rms"] = Field("layer", description="which normalisation")
-    norm_eps: Share | None = Field(None, gt=0, description="what a norm adds below its root (default: 1e-5, rms 1e-6)")
-    norm_order: Literal["pre", "post"] = Field("pre", description="normalise before each part, or after its residual")
-    activation: Literal["relu", "relu2", "gelu", "gelu-tanh", "swiglu"] = Field(
-        "relu", description="of the feed-forward layers"
-    )
-    positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative", "none"] = Field(
-        "sinusoidal", description="kind of positions"
-    )
-    rotary_base: Base = Field(1e4, description="rotary positions: about how long the slowest pair takes to turn once")
+    wiring: Literal["pre", "post"] = Field("pre", description="normalise before each part, or after its residual")
     dropout: Share = Field(0.1, description="share of activations dropped in training")
-    attention_dropout: Share = Field(0.0, description="share of attention weights dropped in training")
     max_len: Length = Field(256, gt=1, description="most tokens of a text")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_names_of_today(cls, values: Any) -> Any:
+        return nested(values)
 
     @model_validator(mode="after")
     def _divides(self) -> TransformerConfig:
-        if self.head_dim is None and self.d_model % self.heads:
-            good = [str(n) for n in range(1, 33) if self.d_model % n == 0]
-            raise ValueError(f"d_model {self.d_model} does not divide into {self.heads} heads; take {', '.join(good)}")
-        width, values = self.head_widths
-        if not self.o_proj and self.heads * values != self.d_model:
+        d_model, attention = self.d_model, self.attention
+        heads, kv_heads = attention.heads, attention.kv_heads
+        if attention.head_dim is None and d_model % heads:
+            good = [str(n) for n in range(1, 33) if d_model % n == 0]
+            raise ValueError(f"d_model {d_model} does not divide into {heads} heads; take {', '.join(good)}")
+        width, values = attention.widths(d_model)
+        if not attention.o_proj and heads * values != d_model:
             raise ValueError(
-                f"without o_proj the heads stand side by side, and {self.heads} of {values} are not d_model "
-                f"{self.d_model}; take v_head_dim {max(1, self.d_model // self.heads)}"
+                f"without o_proj the heads stand side by side, and {heads} of {values} are not d_model {d_model}; "
+                f"take v_head_dim {max(1, d_model // heads)}"
             )
-        if self.kv_heads is not None and self.heads % self.kv_heads:
-            raise ValueError(f"{self.heads} heads do not divide into groups for {self.kv_heads} key/value heads")
-        if self.positions == "rotary" and width % 2:
+        if kv_heads is not None and heads % kv_heads:
+            raise ValueError(f"{heads} heads do not divide into groups for {kv_heads} key/value heads")
+        if self.positions.kind == "rotary" and width % 2:
             raise ValueError(f"rotary positions need an even head width, not {width}")
         return self
-
-    @property
-    def head_widths(self) -> tuple[int, int]:
-        """(width of a head's queries and keys, width of its values)."""
-        width = self.head_dim or self.d_model // self.heads
-        return width, self.v_head_dim or width
 
 
 class EncoderDecoderConfig(TransformerConfig):
@@ -102,11 +289,10 @@ class EncoderDecoderConfig(TransformerConfig):
 # the ecosystem: it cannot be exported.
 PRESETS: dict[str, dict[str, Any]] = {
     "modern": {
-        "norm": "rms",
-        "activation": "relu2",
-        "positions": "rotary",
-        "biases": False,
-        "qk_norm": True,
+        "norm": {"kind": "rms"},
+        "feed_forward": {"kind": "relu2", "biases": False},
+        "positions": {"kind": "rotary"},
+        "attention": {"biases": False, "qk_norm": True},
         "tied": False,
         "embedding_norm": True,
         "x0_shortcut": True,
@@ -114,18 +300,37 @@ PRESETS: dict[str, dict[str, Any]] = {
         "soft_cap": 15.0,
         "zero_init": True,
     },
-    "gpt2": {"norm": "layer", "activation": "gelu-tanh", "positions": "learned", "biases": True, "tied": True},
-    "llama": {"norm": "rms", "activation": "swiglu", "positions": "rotary", "biases": False, "tied": False},
+    "gpt2": {
+        "norm": {"kind": "layer"},
+        "feed_forward": {"kind": "gelu-tanh", "biases": True},
+        "positions": {"kind": "learned"},
+        "attention": {"biases": True},
+        "tied": True,
+    },
+    "llama": {
+        "norm": {"kind": "rms"},
+        "feed_forward": {"kind": "swiglu", "biases": False},
+        "positions": {"kind": "rotary"},
+        "attention": {"biases": False},
+        "tied": False,
+    },
     "qwen3": {
-        "norm": "rms",
-        "activation": "swiglu",
-        "positions": "rotary",
-        "rotary_base": 1e6,
-        "biases": False,
-        "qk_norm": True,
+        "norm": {"kind": "rms"},
+        "feed_forward": {"kind": "swiglu", "biases": False},
+        "positions": {"kind": "rotary", "base": 1e6},
+        "attention": {"biases": False, "qk_norm": True},
         "tied": True,
     },
 }
+
+
+def laid_over(chosen: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values over chosen ones, section by section."""
+    both = dict(chosen)
+    for name, value in values.items():
+        inner = both.get(name)
+        both[name] = laid_over(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return both
 
 
 class DecoderConfig(TransformerConfig):
@@ -138,7 +343,7 @@ class DecoderConfig(TransformerConfig):
     layers: Blocks = Field(6, description="blocks")
     tied: bool = Field(True, description="embeddings and output share one matrix")
     window: Length | None = Field(None, description="how many tokens a token sees, itself the last (default: all)")
-    full_every: Blocks | None = Field(None, gt=1, description="with a window: every so manieth block sees all")
+    full_every: Blocks | None = Field(None, gt=1, description="with a window: every n-th block attends to everything")
     embedding_norm: bool = Field(False, description="normalise the embeddings")
     x0_shortcut: bool = Field(False, description="each block is also given the embeddings, in a learned mix")
     value_residual: bool = Field(
@@ -150,9 +355,9 @@ class DecoderConfig(TransformerConfig):
     @model_validator(mode="before")
     @classmethod
     def _chooses(cls, values: Any) -> Any:
-        return (
-            {**PRESETS.get(str(values.get("preset", "modern")), {}), **values} if isinstance(values, dict) else values
-        )
+        if not isinstance(values, Mapping):
+            return values
+        return laid_over(PRESETS.get(str(values.get("preset", "modern")), {}), nested(values))
 
     @model_validator(mode="after")
     def _has_a_window(self) -> DecoderConfig:
@@ -178,35 +383,62 @@ class LoRAConfig(BaseModel):
     )
 
 
+class RecurrentAttentionConfig(Brick):
+    """How a recurrent decoder looks at the source (Bahdanau et al., 2015; Luong et al., 2015)."""
+
+    kind: Literal["bahdanau", "luong", "none"] = Field(
+        "bahdanau", description="look at the source before each step, after it, or have one fixed vector of it"
+    )
+    heads: Heads = Field(1, description="heads of the attention")
+    score: Similarity | None = Field(
+        None,
+        description="how a state and a source token are compared (default: additive before a step, bilinear after)",
+    )
+    input_feeding: bool = Field(True, description="a step is told what the one before has read (luong)")
+
+    def build(self, d_model: int) -> MultiHead:
+        """The heads, which ask a memory of both directions' states; an additive score projects nothing once more."""
+        from clearhead.attention import Additive, MultiHead, make_score
+
+        width = d_model // self.heads
+        name = self.score or ("additive" if self.kind == "bahdanau" else "bilinear")
+        score = Additive(width, width) if name == "additive" else make_score(name, width, width)
+        return MultiHead(d_model, self.heads, memory_dim=2 * d_model, o_proj=False, score=score, projections_bias=False)
+
+
 class RecurrentConfig(BaseModel):
-    """A recurrent encoder-decoder, with attention (Bahdanau et al., 2015; Luong et al., 2015) or without."""
+    """A recurrent encoder-decoder, with attention or without."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["lstm", "gru"] = Field("lstm", description="which kind of model")
     d_model: Width = Field(256, description="width of embeddings, states and what is read off them")
     layers: Blocks = Field(1, description="recurrent layers of the encoder (from both ends), and of the decoder")
-    attention: Literal["bahdanau", "luong", "none"] = Field(
-        "bahdanau", description="look at the source before each step, after it, or have one fixed vector of it"
+    attention: RecurrentAttentionConfig = Field(
+        default_factory=RecurrentAttentionConfig, description="how the decoder looks at the source"
     )
-    heads: Heads = Field(1, description="heads of the attention")
-    score: Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"] | None = Field(
-        None,
-        description="how a state and a source token are compared (default: additive before a step, bilinear after)",
-    )
-    input_feeding: bool = Field(True, description="a step is told what the one before has read (luong)")
     tied: Literal["all", "target", "none"] = Field(
         "all", description="share one matrix among source and target embeddings and output, or target and output"
     )
     dropout: Share = Field(0.2, description="share of activations dropped in training")
     max_len: Length = Field(256, gt=1, description="most tokens of a sentence")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_names_of_today(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            return nested({"family": "lstm", **values})
+        return values
+
     @model_validator(mode="after")
     def _divides(self) -> RecurrentConfig:
-        if self.d_model % self.heads:
+        attention = self.attention
+        if self.d_model % attention.heads:
             good = [str(n) for n in range(1, 33) if self.d_model % n == 0]
-            raise ValueError(f"d_model {self.d_model} does not divide into {self.heads} heads; take {', '.join(good)}")
-        if self.attention == "none" and (self.score is not None or self.heads != 1):
+            raise ValueError(
+                f"d_model {self.d_model} does not divide into {attention.heads} heads; take {', '.join(good)}"
+            )
+        if attention.kind == "none" and (attention.score is not None or attention.heads != 1):
             raise ValueError("attention none has no score and no heads; leave them out, or take bahdanau or luong")
         return self
 
@@ -246,8 +478,19 @@ def still_holds(section: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[
         return {}
     if changed.get("preset", section.get("preset")) == section.get("preset"):
         return dict(section)
-    chosen = {name for choices in PRESETS.values() for name in choices}
-    return {name: value for name, value in section.items() if name not in chosen}
+    return _without(section, list(PRESETS.values()))
+
+
+def _without(section: Mapping[str, Any], presets: list[dict[str, Any]]) -> dict[str, Any]:
+    """A section without what any of the presets chooses."""
+    left: dict[str, Any] = {}
+    for name, value in section.items():
+        choices = [preset[name] for preset in presets if name in preset]
+        if isinstance(value, Mapping) and choices:
+            left[name] = _without(value, choices)
+        elif not choices:
+            left[name] = value
+    return left
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:

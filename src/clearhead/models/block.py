@@ -14,11 +14,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from clearhead.attention import Bias, Cache, FirstValues, Mask, MemoryCache, MultiHead, Rotation, Where, make_score
+from clearhead.attention import Bias, Cache, FirstValues, Mask, MemoryCache, Rotation, Where
 from clearhead.attention.dropout import add_dropped
 from clearhead.look import see
 from clearhead.models.architecture import TransformerConfig
-from clearhead.models.layers import FeedForward, make_norm
 
 __all__ = ["Block", "Surroundings"]
 
@@ -61,36 +60,20 @@ class Block(nn.Module):
 
     def __init__(self, config: TransformerConfig, *, cross: bool, value_residual: bool = False):
         super().__init__()
-        d, self.dropout, self.pre = config.d_model, config.dropout, config.norm_order == "pre"
+        d, self.dropout, self.pre = config.d_model, config.dropout, config.wiring == "pre"
         parts = ["self_attention", *["cross_attention"] * cross, "feed_forward"]
         residuals = ["resid_in", "resid_mid", *["resid_cross"] * cross, "resid_out"]
         self.sees = dict.fromkeys(
             [*residuals, *(f"{part}_normed" for part in parts if self.pre)], "batch tokens d_model"
         )
 
-        def attention(*, value_residual: bool = False) -> MultiHead:
-            width, values = config.head_widths
-            return MultiHead(
-                d,
-                config.heads,
-                n_kv_heads=config.kv_heads,
-                head_dim=width,
-                v_head_dim=values,
-                projections_bias=config.biases,
-                o_proj=config.o_proj,
-                qk_norm=config.qk_norm,
-                norm_eps=config.norm_eps or 1e-6,
-                value_residual=value_residual,
-                score=make_score(config.score, width, width),
-                dropout=config.attention_dropout,
-            )
-
-        self.self_attention = attention(value_residual=value_residual)
-        self.self_attention_norm = make_norm(config.norm, d, config.norm_eps)
-        self.cross_attention = attention() if cross else None
-        self.cross_attention_norm = make_norm(config.norm, d, config.norm_eps) if cross else None
-        self.feed_forward = FeedForward(d, config.d_ff, config.activation, config.dropout, biases=config.biases)
-        self.feed_forward_norm = make_norm(config.norm, d, config.norm_eps)
+        eps = config.norm.eps or 1e-6
+        self.self_attention = config.attention.build(d, norm_eps=eps, value_residual=value_residual)
+        self.self_attention_norm = config.norm.build(d)
+        self.cross_attention = config.attention.build(d, norm_eps=eps) if cross else None
+        self.cross_attention_norm = config.norm.build(d) if cross else None
+        self.feed_forward = config.feed_forward.build(d, config.dropout)
+        self.feed_forward_norm = config.norm.build(d)
 
     def forward(
         self,

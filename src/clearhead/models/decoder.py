@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from clearhead.attention import Causal, Learned, Where
 from clearhead.look import see
 from clearhead.models.architecture import DecoderConfig
-from clearhead.models.layers import make_norm
 from clearhead.models.stack import DecoderCache, Stack
 
 __all__ = ["Decoder"]
@@ -34,7 +33,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(vocab_size, config.d_model)
-        self.embedding_norm = make_norm(config.norm, config.d_model, config.norm_eps) if config.embedding_norm else None
+        self.embedding_norm = config.norm.build(config.d_model) if config.embedding_norm else None
         self.decoder = Stack(
             config,
             config.layers,
@@ -58,7 +57,7 @@ class Decoder(nn.Module):
     def remembered(self) -> int:
         """How many numbers generation keeps for each token."""
         config = self.config
-        return sum(config.head_widths) * (config.kv_heads or config.heads) * config.layers
+        return config.attention.remembered(config.d_model) * config.layers
 
     def decode(
         self,

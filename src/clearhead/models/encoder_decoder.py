@@ -60,7 +60,7 @@ class EncoderDecoder(nn.Module):
     def remembered(self) -> tuple[int, int]:
         """How many numbers decoding keeps for each token written, and for each token of the source."""
         config = self.config
-        kv = sum(config.head_widths) * (config.kv_heads or config.heads) * len(self.decoder.blocks)
+        kv = config.attention.remembered(config.d_model) * len(self.decoder.blocks)
         return kv, kv
 
     def encode(self, src: Int[Tensor, "batch src_tokens"], lengths: Int[Tensor, " batch"] | None = None) -> Memory:

@@ -1,4 +1,4 @@
-"""The bricks that are not attention: feed-forward, norms, and token embeddings.
+"""The bricks that are not attention: feed-forward, and token embeddings.
 
 Axes: batch, tokens, d_model.
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from clearhead.attention.dropout import dropout
 from clearhead.look import see
 
-__all__ = ["FeedForward", "TokenEmbedding", "make_norm"]
+__all__ = ["FeedForward", "TokenEmbedding"]
 
 
 class FeedForward(nn.Module):
@@ -51,8 +51,3 @@ class TokenEmbedding(nn.Embedding):
 
     def forward(self, token_ids: Int[Tensor, "batch tokens"]) -> Float[Tensor, "batch tokens d_model"]:
         return super().forward(token_ids) * self.embedding_dim**0.5
-
-
-def make_norm(kind: str, d_model: int, eps: float | None = None) -> nn.Module:
-    """`layer` (Ba et al., 2016) or `rms` (Zhang and Sennrich, 2019)."""
-    return nn.RMSNorm(d_model, eps=eps or 1e-6) if kind == "rms" else nn.LayerNorm(d_model, eps=eps or 1e-5)

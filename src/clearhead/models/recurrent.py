@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clearhead.attention import Additive, MemoryCache, MultiHead, Score, Where, make_score
+from clearhead.attention import MemoryCache, MultiHead, Where
 from clearhead.attention.cache import join_memories, join_rows
 from clearhead.attention.dropout import dropout
 from clearhead.look import see
@@ -189,20 +189,16 @@ class RecurrentDecoder(nn.Module):
 
     def __init__(self, config: RecurrentConfig):
         super().__init__()
-        d, self.attention, self.dropout = config.d_model, config.attention, config.dropout
-        self.input_feeding = config.attention == "luong" and config.input_feeding
+        d, self.attention, self.dropout = config.d_model, config.attention.kind, config.dropout
+        self.input_feeding = self.attention == "luong" and config.attention.input_feeding
         self.lstm = config.family == "lstm"
         self.start = nn.Linear(2 * d, config.layers * d)
-        self.cross_attention = None
-        if config.attention != "none":
-            self.cross_attention = MultiHead(
-                d, config.heads, memory_dim=2 * d, o_proj=False, score=_score(config), projections_bias=False
-            )
-        beside = 2 * d if config.attention == "none" else d if self._waits else 0
+        self.cross_attention = None if self.attention == "none" else config.attention.build(d)
+        beside = 2 * d if self.attention == "none" else d if self._waits else 0
         self.network = _network(config, d + beside, config.layers)
         self.layers = [f"layers.{number}" for number in range(config.layers)]
         self.sees = {**self.sees, **_seen(self.network, self.layers)}
-        self.readout = nn.Linear(2 * d if config.attention == "luong" else 2 * d + beside, d)
+        self.readout = nn.Linear(2 * d if self.attention == "luong" else 2 * d + beside, d)
 
     def forward(
         self,
@@ -381,13 +377,6 @@ def _network(config: RecurrentConfig, width: int, layers: int) -> Network:
     """Hochreiter and Schmidhuber (1997), or Cho et al. (2014)."""
     kind = nn.LSTM if config.family == "lstm" else nn.GRU
     return kind(width, config.d_model, layers, batch_first=True, dropout=config.dropout if layers > 1 else 0.0)
-
-
-def _score(config: RecurrentConfig) -> Score:
-    """How a state and a source token are compared; each is projected by the heads already."""
-    width = config.d_model // config.heads
-    name = config.score or ("additive" if config.attention == "bahdanau" else "bilinear")
-    return Additive(width, width) if name == "additive" else make_score(name, width, width)
 
 
 def _turned(x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -14,16 +14,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from clearhead.attention import (
-    ALiBi,
-    Bias,
     Cache,
     FirstValues,
-    Learned,
     Mask,
     MemoryCache,
-    Relative,
-    Rotary,
-    Sinusoidal,
     Where,
     Window,
 )
@@ -32,7 +26,6 @@ from clearhead.attention.dropout import dropout
 from clearhead.look import goes_on, see
 from clearhead.models.architecture import TransformerConfig
 from clearhead.models.block import Block, Surroundings
-from clearhead.models.layers import make_norm
 
 __all__ = ["DecoderCache", "Memory", "Stack"]
 
@@ -129,10 +122,9 @@ class Stack(nn.Module):
     ):
         super().__init__()
         self.dropout, d = config.dropout, config.d_model
-        kinds = {"sinusoidal": Sinusoidal, "learned": Learned}
-        self.positions = kinds[config.positions](d, config.max_len) if config.positions in kinds else None
-        self.rotary = Rotary(config.head_widths[0], config.rotary_base) if config.positions == "rotary" else None
-        self.bias = _distances(config, ahead=not (cross or causal))
+        self.positions = config.positions.build(d, config.max_len)
+        self.rotary = config.positions.rotation(config.attention.widths(d)[0])
+        self.bias = config.positions.bias(config.attention.heads, ahead=not (cross or causal))
         self.windows = list(windows) or [None] * layers
         self.blocks = nn.ModuleList(
             Block(config, cross=cross, value_residual=value_residual and i > 0) for i in range(layers)
@@ -141,7 +133,7 @@ class Stack(nn.Module):
         self.value_residual = value_residual
         self.checkpointing = False  # compute activations again in the backward pass instead of keeping them
         # A post-norm block ends with a norm of its own.
-        self.norm = make_norm(config.norm, d, config.norm_eps) if config.norm_order == "pre" else nn.Identity()
+        self.norm = config.norm.build(d) if config.wiring == "pre" else nn.Identity()
 
     def forward(
         self,
@@ -197,10 +189,3 @@ class Stack(nn.Module):
             else:
                 x = block(x, around[window])
         return see("out", self.norm(x))
-
-
-def _distances(config: TransformerConfig, *, ahead: bool) -> Bias | None:
-    """The bias of positions that are told by distances."""
-    if config.positions == "alibi":
-        return ALiBi(config.heads)
-    return Relative(config.heads, ahead=ahead) if config.positions == "relative" else None

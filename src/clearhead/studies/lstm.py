@@ -20,7 +20,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clearhead.insight.findings import Chart, Curve, Findings, Table
-from clearhead.models.architecture import EncoderDecoderConfig, RecurrentConfig, Seq2SeqConfig
+from clearhead.models.architecture import (
+    AttentionConfig,
+    EncoderDecoderConfig,
+    FeedForwardConfig,
+    RecurrentConfig,
+    Seq2SeqConfig,
+)
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.studies.small import Made, Pairs, made, sample
 
@@ -117,7 +123,9 @@ def _config(kind: str, vocab: int, **more: Any) -> Seq2SeqConfig:
     """A configuration of about as many parameters as the transformer's of d_model 64."""
     about = _KINDS[kind]
     shared = {"dropout": 0.1, "max_len": 600, **more}
-    transformer = EncoderDecoderConfig(d_model=64, d_ff=256, heads=4, layers=2, **shared)
+    transformer = EncoderDecoderConfig(
+        d_model=64, attention=AttentionConfig(heads=4), feed_forward=FeedForwardConfig(d_ff=256), layers=2, **shared
+    )
     if not about:
         return transformer
     wanted = _count(transformer, vocab)

@@ -12,7 +12,7 @@ import torch
 
 from clearhead.attention import Causal, Mask, Relative
 from clearhead.insight.findings import Chart, Curve, Findings, Table
-from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.architecture import AttentionConfig, EncoderDecoderConfig, FeedForwardConfig, PositionsConfig
 from clearhead.models.stack import Stack
 
 __all__ = ["run"]
@@ -83,7 +83,14 @@ def _and(names: list[str]) -> str:
 
 def _moved(kind: str, words: torch.Tensor, mask: Mask | None) -> list[float]:
     torch.manual_seed(_SEED)
-    config = EncoderDecoderConfig(d_model=64, d_ff=128, heads=4, layers=2, max_len=8, positions=kind)
+    config = EncoderDecoderConfig(
+        d_model=64,
+        attention=AttentionConfig(heads=4),
+        feed_forward=FeedForwardConfig(d_ff=128),
+        layers=2,
+        max_len=8,
+        positions=PositionsConfig(kind=kind),
+    )
     stack = Stack(config, 2, cross=False).double().eval()
     if isinstance(stack.bias, Relative):
         torch.nn.init.normal_(stack.bias.weight)  # a trained table is not all zeros

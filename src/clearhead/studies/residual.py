@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from clearhead.attention import MultiHead
 from clearhead.insight.findings import Cell, Chart, Curve, Findings, Table
-from clearhead.models.layers import FeedForward, make_norm
+from clearhead.models.architecture import NormConfig
+from clearhead.models.layers import FeedForward
 
 __all__ = ["run"]
 
@@ -92,7 +93,7 @@ def run(say: Callable[[str], None]) -> Findings:
 def _gradients(kind: str, seed: int) -> Tensor:
     """[blocks]: the norm of the gradient of each block's weights."""
     torch.manual_seed(seed)
-    norm = make_norm("layer", _WIDTH).double()
+    norm = NormConfig(kind="layer").build(_WIDTH).double()
     parts: list[list[nn.Module]] = []
     for _ in range(_DEPTH):
         block: list[nn.Module] = [MultiHead(_WIDTH, 4), FeedForward(_WIDTH, 4 * _WIDTH)]
@@ -128,7 +129,7 @@ def _normed() -> list[Table]:
         ("layer", "layer norm: (x - mean) / deviation"),
         ("rms", "RMS norm: x / root of the mean square"),
     ):
-        norm = make_norm(kind, 4).double()
+        norm = NormConfig(kind=kind).build(4).double()
         rows = [[text, *norm(torch.tensor(row, dtype=torch.float64)).tolist()] for text, row in _ROWS.items()]
         tables.append(Table(name, ["row", "number 1", "number 2", "number 3", "number 4"], rows))
     return tables

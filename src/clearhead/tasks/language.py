@@ -7,7 +7,7 @@ from typing import Any
 
 from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.folder import Folder
-from clearhead.models.architecture import DecoderConfig
+from clearhead.models.architecture import AttentionConfig, DecoderConfig, FeedForwardConfig
 from clearhead.tasks.config import LanguageConfig
 from clearhead.tasks.task import Asked, Model, Parts, Task
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
@@ -25,7 +25,14 @@ def shakespeare() -> LanguageConfig:
     return LanguageConfig(
         recipe="shakespeare",
         tokenizer=TextTokenizerConfig(kind="character", min_count=1),
-        arch=DecoderConfig(d_model=128, d_ff=512, heads=4, layers=4, max_len=64, dropout=0.0),
+        arch=DecoderConfig(
+            d_model=128,
+            attention=AttentionConfig(heads=4),
+            feed_forward=FeedForwardConfig(d_ff=512),
+            layers=4,
+            max_len=64,
+            dropout=0.0,
+        ),
         optimizer=OptimizerConfig(lr=5e-3, muon_lr=1e-2, beta2=0.95, weight_decay=0.0),
         schedule=ScheduleConfig(warmup=20),
         training=TrainingConfig(
@@ -39,7 +46,14 @@ def gpt_100m() -> LanguageConfig:
     return LanguageConfig(
         recipe="gpt-100m",
         tokenizer=TextTokenizerConfig(vocab_size=20_000),
-        arch=DecoderConfig(d_model=768, d_ff=3072, heads=12, layers=12, max_len=1024, dropout=0.1),
+        arch=DecoderConfig(
+            d_model=768,
+            attention=AttentionConfig(heads=12),
+            feed_forward=FeedForwardConfig(d_ff=3072),
+            layers=12,
+            max_len=1024,
+            dropout=0.1,
+        ),
         training=TrainingConfig(batch_tokens=65_536, accumulate=4, label_smoothing=0.0, epochs=4, average=0),
     )
 

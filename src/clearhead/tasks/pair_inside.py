@@ -184,9 +184,11 @@ class PairInside(ABC):
         """
         stack, kind = _ATTENTIONS.get(part, ("", "none"))
         attentions = [name for name, _ in self.module.named_modules() if re.fullmatch(rf"{stack}\.(.+\.)?{kind}", name)]
-        if not (among(layer, len(attentions)) and among(head, self.module.config.heads)):
+        if not (among(layer, len(attentions)) and among(head, self.module.config.attention.heads)):
             there = (
-                f"{len(attentions)} layers of {self.module.config.heads} heads" if attentions else "no such attention"
+                f"{len(attentions)} layers of {self.module.config.attention.heads} heads"
+                if attentions
+                else "no such attention"
             )
             raise ConfigError(
                 f"there is no layer {layer}, head {head} of {part}: there are {there}",
@@ -241,7 +243,7 @@ class PairInside(ABC):
             )
         if layer is None and head is None:
             return self.head
-        layers, heads = len(self.module.cross_attentions), self.module.config.heads
+        layers, heads = len(self.module.cross_attentions), self.module.config.attention.heads
         where = replace(self.head, layer=self.head.layer if layer is None else layer, head=head, error_rate=None)
         if not among(where.layer, layers) or not (head is None or among(head, heads)):
             raise ConfigError(

@@ -411,8 +411,10 @@ def _saved_head(folder: Folder, arch: Seq2SeqConfig, of: str) -> AlignmentHead |
         return None
     head: AlignmentHead = folder.part("alignment", AlignmentHead, of)
     layers = 1 if isinstance(arch, RecurrentConfig) else arch.decoder_layers or arch.layers
-    if not (among(head.layer, layers) and (head.head is None or among(head.head, arch.heads))):
-        problem = f"alignments are read from {head.place}, and there are {layers} layers of {arch.heads} heads"
+    if not (among(head.layer, layers) and (head.head is None or among(head.head, arch.attention.heads))):
+        problem = (
+            f"alignments are read from {head.place}, and there are {layers} layers of {arch.attention.heads} heads"
+        )
         raise FolderError(problem, INTACT, file=folder.path / "config.json")
     return head
 

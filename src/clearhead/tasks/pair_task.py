@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from clearhead.models.architecture import nested
 from clearhead.tasks.task import Asked
 
 __all__ = ["PAIR_HELP", "preview_pairs", "tries_of_pairs"]
@@ -32,7 +33,7 @@ def preview_pairs(asked: Asked) -> Any:
 
 def tries_of_pairs(folder: str, config: Mapping[str, Any]) -> list[str]:
     """Commands to try with a model that was just trained."""
-    written = [f'clearhead {config["task"]} {folder} "your sentence"']
-    return (
-        written if config["arch"].get("attention") == "none" else [*written, f'clearhead show {folder} "your sentence"']
-    )
+    tries = [f'clearhead {config["task"]} {folder} "your sentence"']
+    if nested(config["arch"]).get("attention", {}).get("kind") != "none":
+        tries.append(f'clearhead show {folder} "your sentence"')
+    return tries

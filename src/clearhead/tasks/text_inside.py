@@ -48,10 +48,10 @@ class TextInside:
         """
         config = self.module.config
         layer = max(0, config.layers - 2) if layer is None else layer
-        if not (among(layer, config.layers) and (head is None or among(head, config.heads))):
+        if not (among(layer, config.layers) and (head is None or among(head, config.attention.heads))):
             raise ConfigError(
                 f"there is no layer {layer}, head {head}",
-                f"there are {config.layers} layers of {config.heads} heads, counted from 0",
+                f"there are {config.layers} layers of {config.attention.heads} heads, counted from 0",
             )
         trace = self.trace(text)
         path = trace.find("self_attention.attention")[layer]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from clearhead.disk import named as check_name
 from clearhead.errors import ConfigError, given, nearest
 from clearhead.folder import Folder
-from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
+from clearhead.models.architecture import OLD_NAMES, SEQ2SEQ, models_in, nested, still_holds
 from clearhead.parsing import parse_toml, read_file
 from clearhead.progress import Pulse
 from clearhead.tasks import find_recipe, find_task
@@ -114,11 +114,19 @@ def configure(
     layers = [find_recipe(task, name).model_dump(), before, asked, dict(options or {})]
     if base := next((layer["base"] for layer in reversed(layers) if layer.get("base")), None):
         layers.insert(1, {"arch": _built(base, task)})
-    merged = _merge(*layers)
     try:
-        return kind.model_validate(merged)
+        return kind.model_validate(_merge(*_by_names_of_today(layers)))
     except ValidationError as error:
         raise _explained(error, kind, config) from error
+    except ValueError as error:
+        raise ConfigError(f"arch: {error}", "give one of them") from error
+
+
+def _by_names_of_today(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Layers of a configuration, the architecture of each of which may have the names of before."""
+    said = [arch for layer in layers if isinstance(arch := layer.get("arch"), Mapping)]
+    family = next((arch["family"] for arch in reversed(said) if arch.get("family")), None)
+    return [{k: nested(v, family) if k == "arch" else v for k, v in layer.items()} for layer in layers]
 
 
 def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +146,9 @@ def _built(base: str, task: str) -> dict[str, Any]:
             f"{base} is a model for {config.get('task')}, and {task} begins with a language model",
             f"train one: clearhead train language FILES --out {base}-language",
         )
-    return {name: value for name, value in arch.items() if name not in ("dropout", "attention_dropout")}
+    built: dict[str, Any] = nested(arch)
+    attention = {name: value for name, value in built.get("attention", {}).items() if name != "dropout"}
+    return {**{name: value for name, value in built.items() if name != "dropout"}, "attention": attention}
 
 
 def _begun(folder: Folder, task: str) -> dict[str, Any]:
@@ -177,7 +187,7 @@ def _explained(error: ValidationError, kind: type[BaseModel], file: object) -> C
         if refused := no_device(where):
             return refused
         known = _fields(kind, family)
-        if family and where in _fields(kind, None):
+        if family and where in (*_fields(kind, None), *(f"arch.{name}" for name in OLD_NAMES)):
             return ConfigError(f"a model of family {family} has no {where}", "leave it out, or choose another family")
         fix = nearest(where, known) or nearest(where.split(".")[-1], [k.split(".")[-1] for k in known])
         return ConfigError(f"there is no option {where!r}", fix or f"the options are {', '.join(known)}")
