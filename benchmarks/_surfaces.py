@@ -20,8 +20,7 @@ from _hostile import NAMES, NUMBERS, TEXTS, spoil_data, spoil_file
 from _runs import PROGRAM
 from clearhead.cli import app, main
 from clearhead.errors import ClearheadError
-from clearhead.folder import Folder
-from clearhead.training.state import FILE
+from clearhead.folder import STATE, Folder
 
 __all__ = ["BASES", "Try", "make_models", "plan"]
 
@@ -320,7 +319,7 @@ def _stopped_after_a_state(words: list[str]) -> None:
 
     def stopping(self: Folder, name: str, *given: Any, **more: Any) -> None:
         write(self, name, *given, **more)
-        if name == FILE:
+        if name == STATE:
             raise SystemExit
 
     Folder.write_tensors = stopping  # type: ignore[method-assign]

@@ -33,9 +33,8 @@ from typing import Any
 from _runs import begin, differences, wait
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ClearheadError
-from clearhead.folder import Folder
+from clearhead.folder import STATE, Folder
 from clearhead.training.log import read_metrics
-from clearhead.training.state import FILE
 
 SETTINGS = (
     "--arch.layers 2 --arch.d-model 64 --arch.d-ff 128 --arch.heads 4 --arch.max-len 64 --tokenizer.kind word "
@@ -81,11 +80,11 @@ class Training:
         """What the kill that has just happened costs: reports after the saved state tell how far the run had come."""
         writing = any(out.rglob(".*.aside"))
         try:
-            saved: dict[str, Any] = json.loads(Folder(out).tensors(FILE)[1]["position"])
+            saved: dict[str, Any] = json.loads(Folder(out).tensors(STATE)[1]["position"])
             last = max(read_metrics(Folder(out)), key=lambda m: m["step"], default={"step": 0, "seconds": 0.0})
         except ClearheadError:  # before the first state: nothing was done yet
             return Kill(writing, 0, 0.0)
-        age = time.time() - (out / FILE).stat().st_mtime
+        age = time.time() - (out / STATE).stat().st_mtime
         steps = max(0, last["step"] - saved["step"])
         if age < after and saved["seconds"]:  # reports come every few steps only: those since the last one by its pace
             steps = max(steps, round(age * saved["step"] / saved["seconds"]))

@@ -20,7 +20,7 @@ import clearhead
 from clearhead.data.batches import PairBatch, PairSet
 from clearhead.data.vocabulary import Specials
 from clearhead.errors import ConfigError, FolderError, StoppedError
-from clearhead.folder import Folder, unshared
+from clearhead.folder import STATE, Folder, unshared
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks.pairs import PairJob
@@ -28,11 +28,8 @@ from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingC
 from clearhead.training.job import Outcome, Plan
 from clearhead.training.log import read_metrics
 from clearhead.training.run import run
-from clearhead.training.state import FILE
 
 SPECIALS = Specials(pad=0, bos=1, eos=2)
-
-STATE = FILE
 
 
 def plan(max_steps: int | None = 12, *, keep: int = 0, optimizer: str = "muon", seed: int = 0, **training: Any) -> Plan:

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.errors import FolderError
-from clearhead.folder import Folder
+from clearhead.folder import STATE, Folder
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.job import Plan
 from clearhead.training.log import read_metrics, reports
 from clearhead.training.run import run
-from clearhead.training.state import FILE
 
 
 class Line:
@@ -81,9 +80,9 @@ def left(trained: Path, tmp_path: Path) -> Path:
 
 def change(path: Path, **fields: Any) -> None:
     """Change fields of the position that a state holds; `position` is the whole of it."""
-    tensors, metadata = Folder(path).tensors(FILE)
+    tensors, metadata = Folder(path).tensors(STATE)
     said = fields.pop("position", None) or json.dumps({**json.loads(metadata["position"]), **fields})
-    Folder(path).write_tensors(FILE, tensors, {"position": said})
+    Folder(path).write_tensors(STATE, tensors, {"position": said})
 
 
 def resume(path: Path) -> None:
@@ -136,8 +135,8 @@ def test_a_field_of_the_position_that_cannot_be_is_named(left: Path, field: str,
     ],
 )
 def test_a_tensor_of_another_state_is_refused(left: Path, name: str, tensor: Tensor) -> None:
-    tensors, metadata = Folder(left).tensors(FILE)
-    Folder(left).write_tensors(FILE, {**tensors, name: tensor}, metadata)
+    tensors, metadata = Folder(left).tensors(STATE)
+    Folder(left).write_tensors(STATE, {**tensors, name: tensor}, metadata)
     with pytest.raises(FolderError, match=r"state\.safetensors: this state does not belong to the model"):
         resume(left)
 

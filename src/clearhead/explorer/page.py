@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.attention import Attention
+from clearhead.disk import replacing
 from clearhead.explorer.bundle import bundle, static
 from clearhead.explorer.document import document, lens, names, proof
 from clearhead.explorer.stations import stations, tensors
 from clearhead.figures.terminal import writable
-from clearhead.folder import replacing
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.program.packing import packed

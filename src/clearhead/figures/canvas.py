@@ -13,9 +13,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clearhead.disk import replacing
 from clearhead.errors import ConfigError, MissingError
 from clearhead.figures.terminal import writable
-from clearhead.folder import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

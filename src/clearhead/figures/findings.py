@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table as TerminalTable
 from rich.text import Text
 
+from clearhead.disk import write_text
 from clearhead.errors import MissingError
 from clearhead.figures.canvas import save_figure
 from clearhead.figures.chart import charts_figure
 from clearhead.figures.terminal import print_trimmed
-from clearhead.folder import write_text
 from clearhead.insight.findings import Cell, Findings, Table
 
 __all__ = ["findings_markdown", "print_findings", "save_findings", "shown"]

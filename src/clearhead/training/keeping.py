@@ -8,13 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clearhead.folder import Folder, checkpoint_file, unshared
+from clearhead.folder import WEIGHTS, Folder, checkpoint_file, unshared
 from clearhead.training.job import Plan
 from clearhead.training.state import Position
 
 __all__ = ["Keeping"]
-
-_BEST = "model.safetensors"
 
 
 class Keeping:
@@ -47,7 +45,7 @@ class Keeping:
             at.window = at.window[-self._average :]
         if best:
             at.best_loss, at.best_step = loss, at.step
-            folder.write_tensors(_BEST, unshared(self._master))
+            folder.write_tensors(WEIGHTS, unshared(self._master))
 
     def choose(self, judge: Callable[[Mapping[str, Tensor]], dict[str, float]]) -> tuple[str, dict[str, float]]:
         """Write the model: the best evaluation's weights, or the average of the last where `judge` finds that better.
@@ -60,8 +58,8 @@ class Keeping:
             numbers = judge(_mean([self._weights(checkpoint_file(step)) for step in at.window]))
             kind = f"average of {len(at.window)}"
         if not numbers["loss"] < at.best_loss:
-            kind, numbers = "best", judge(self._weights(_BEST))
-        self._folder.write_tensors(_BEST, unshared(self._master))
+            kind, numbers = "best", judge(self._weights(WEIGHTS))
+        self._folder.write_tensors(WEIGHTS, unshared(self._master))
         return kind, numbers
 
     def tidy(self) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from clearhead.disk import write_text
 from clearhead.errors import FolderError
 from clearhead.fields import checked
-from clearhead.folder import Folder, write_text
+from clearhead.folder import Folder
 from clearhead.parsing import parse_json
 from clearhead.ranges import Steps
 from clearhead.training.state import Position

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.errors import ConfigError, FolderError
-from clearhead.folder import Folder
+from clearhead.folder import STATE, Folder
 from clearhead.processor import bfloat16_cost, free_threads, quick_threads
 from clearhead.progress import doing
 from clearhead.training.health import expectations
@@ -22,7 +22,7 @@ from clearhead.training.log import reports
 from clearhead.training.loop import Loop
 from clearhead.training.optim import muon_groups
 from clearhead.training.precision import WORTH, choose_compiling, choose_precision, slower
-from clearhead.training.state import FILE, Position, load_state
+from clearhead.training.state import Position, load_state
 
 __all__ = ["begin", "run"]
 
@@ -54,7 +54,7 @@ def run(job: Job, plan: Plan, folder: Folder, *, resume: bool = False, quiet: bo
 def begin(loop: Loop, *, resume: bool) -> None:
     """Go on from the saved state, or make the choices of the run and save a first one."""
     loop.folder.sweep()
-    if resume and (loop.folder.path / FILE).exists():
+    if resume and (loop.folder.path / STATE).exists():
         _go_on(loop)
     else:
         _set_out(loop)
@@ -71,7 +71,7 @@ def _go_on(loop: Loop) -> None:
         raise FolderError(
             f"it stands at step {at.step} of {loop.total}, batch {at.index} of epoch {at.epoch}: there is no such",
             "resume with the folder's own files, or train into another folder",
-            file=loop.folder.path / FILE,
+            file=loop.folder.path / STATE,
         )
     torch.set_num_threads(at.threads)
     loop.stand_at(at)

@@ -18,15 +18,14 @@ from torch import nn
 
 from clearhead.errors import FolderError, given
 from clearhead.fields import checked
-from clearhead.folder import Folder, unshared
+from clearhead.folder import STATE, Folder, unshared
 from clearhead.parsing import parse_json
 from clearhead.ranges import Count, Counted, Steps
 from clearhead.training.health import Health
 from clearhead.training.optim import load_state_tensors, state_tensors
 
-__all__ = ["FILE", "Position", "load_state", "save_state"]
+__all__ = ["Position", "load_state", "save_state"]
 
-FILE = "training/state.safetensors"
 _FIX = "resume with the folder's own files, or train into another folder"
 _Precision: TypeAlias = Annotated[str, Field(pattern="^(float32|bfloat16)$")]
 
@@ -66,7 +65,7 @@ def save_state(folder: Folder, position: Position, master: nn.Module, optimizers
     tensors["random"] = torch.get_rng_state()
     if torch.cuda.is_initialized():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    folder.write_tensors(FILE, tensors, {"position": json.dumps(asdict(position))})
+    folder.write_tensors(STATE, tensors, {"position": json.dumps(asdict(position))})
 
 
 def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.Optimizer]) -> Position:
@@ -75,7 +74,7 @@ def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.O
     Raises:
         FolderError: the state is damaged or belongs to another model.
     """
-    tensors, metadata = folder.tensors(FILE)
+    tensors, metadata = folder.tensors(STATE)
     try:
         position = _position(metadata["position"], folder)
         model = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
@@ -92,7 +91,7 @@ def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.O
         raise FolderError(
             f"this state does not belong to the model in config.json ({error})",
             _FIX,
-            file=folder.path / FILE,
+            file=folder.path / STATE,
         ) from error
     return position
 
@@ -103,7 +102,7 @@ def _position(text: str, folder: Folder) -> Position:
     Raises:
         FolderError: a field is not what it must be.
     """
-    file = folder.path / FILE
+    file = folder.path / STATE
     data = checked(dict[str, Any], parse_json(text, file=file, error=FolderError, fix=_FIX), file=file, fix=_FIX)
     known = {f.name: data[f.name] for f in fields(Position) if f.name in data}
     if isinstance(health := known.get("health"), dict):

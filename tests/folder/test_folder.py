@@ -15,11 +15,12 @@ from safetensors import SafetensorError
 from torch import nn
 
 import clearhead
+from clearhead.disk import write_text
 from clearhead.errors import ClearheadError, ConfigError, FolderError
-from clearhead.folder import FORMAT, Folder, replacing, unshared, write_text
+from clearhead.folder import FORMAT, STATE, Folder, unshared
 from clearhead.tasks.heads import examine
 
-SRC = Path(__file__).parent.parent / "src"
+SRC = Path(__file__).parents[2] / "src"
 ARCH = {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "max_len": 64}
 
 
@@ -28,84 +29,6 @@ def listing(path: Path) -> list[str]:
 
 
 # Writing
-
-
-def test_a_block_that_ends_well_replaces_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "file.txt"
-    write_text(path, "old")
-    with replacing(path) as aside:
-        assert aside.parent == path.parent
-        aside.write_text("new")
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
-    assert listing(tmp_path) == ["deep/file.txt"]
-
-
-@pytest.mark.parametrize("written", ["", "half of it"])
-def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path, written: str) -> None:
-    path = tmp_path / "file.txt"
-    write_text(path, "old")
-    with pytest.raises(ValueError, match="mine"), replacing(path) as aside:
-        if written:
-            aside.write_text(written)
-        raise ValueError("mine")
-    assert path.read_text() == "old"
-    assert listing(tmp_path) == ["file.txt"]
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_says_why(tmp_path: Path) -> None:
-    path = tmp_path / "file.txt"
-    write_text(path, "old")
-    with (
-        pytest.raises(
-            FolderError,
-            match=r"file\.txt: cannot be written: the disk is full \(\S+ \S+ free\).*\n  fix: free some space",
-        ),
-        replacing(path) as aside,
-    ):
-        aside.write_text("half")
-        raise OSError(28, "No space left on device")
-    assert path.read_text() == "old"
-    assert listing(tmp_path) == ["file.txt"]
-
-
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_disk_that_fails_at_the_end_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
-    path = tmp_path / "file.txt"
-    write_text(path, "old")
-
-    def fail(*_: object) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), fail)
-    with pytest.raises(FolderError, match="Input/output error"):
-        write_text(path, "new")
-    assert path.read_text() == "old"
-    assert listing(tmp_path) == ["file.txt"]
-
-
-def test_the_file_and_its_folder_are_synced_around_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, events = tmp_path / "file.txt", list[str]()
-    fsync, replace = os.fsync, Path.replace
-
-    def seen_fsync(descriptor: int) -> None:
-        events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name if Path("/proc/self/fd").exists() else "?")
-        fsync(descriptor)
-
-    def seen_replace(self: Path, target: Path) -> Path:
-        events.append("renamed")
-        return replace(self, target)
-
-    monkeypatch.setattr(os, "fsync", seen_fsync)
-    monkeypatch.setattr(Path, "replace", seen_replace)
-    write_text(path, "new")
-    assert len(events) == 3
-    assert events[1] == "renamed"
-    if events[0] != "?":
-        assert events[0].endswith(".aside")
-        assert events[2] == tmp_path.name
 
 
 def test_tensors_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> None:
@@ -252,7 +175,7 @@ def test_an_error_before_a_state_is_saved_leaves_no_folder(
     with pytest.raises(type(error)), folder.locked():
         folder.write_text("config.json", "{}")
         if saved:
-            folder.write_text("training/state.safetensors", "")
+            folder.write_text(STATE, "")
         raise error
     assert (tmp_path / "m/config.json").exists() == (tmp_path / "m").exists() == left
 
