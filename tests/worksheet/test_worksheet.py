@@ -19,11 +19,13 @@ import pytest
 from rich.console import Console
 
 from clearhead.data.numbers import AttentionNumbers, read_numbers
-from clearhead.data.samples.worksheets import TRANSLATOR, WORKSHEETS
 from clearhead.errors import ClearheadError
 from clearhead.worksheet import Paper, attention_paper, save, show, translator_paper
+from clearhead.worksheet.copies import Picked
 from clearhead.worksheet.markdown import markdown
-from clearhead.worksheet.tables import Given, Normed, Picked, Table, Waves, number
+from clearhead.worksheet.operations import Normed, Waves
+from clearhead.worksheet.samples import TRANSLATOR, WORKSHEETS
+from clearhead.worksheet.tables import Given, Table, number
 from clearhead.worksheet.text import in_full, place, proof
 
 SCORES: dict[str, dict[str, Any]] = {

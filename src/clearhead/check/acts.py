@@ -34,7 +34,8 @@ from clearhead.check.cases import (
 from clearhead.check.exercise import Case, exercise
 from clearhead.data.numbers import AttentionNumbers, Memory
 from clearhead.worksheet import attention_paper
-from clearhead.worksheet.tables import Product, Table
+from clearhead.worksheet.operations import Product
+from clearhead.worksheet.tables import Table
 
 __all__ = ["attention", "context", "cross_attention", "self_attention"]
 

@@ -27,7 +27,9 @@ from clearhead.check.weights import (
 from clearhead.models.block import Block, Surroundings
 from clearhead.models.layers import TokenEmbedding
 from clearhead.models.stack import Memory
-from clearhead.worksheet.tables import Picked, Plus, Product, Table, Times, Waves
+from clearhead.worksheet.copies import Picked
+from clearhead.worksheet.operations import Plus, Product, Times, Waves
+from clearhead.worksheet.tables import Table
 
 __all__ = ["decoder", "decoder_block", "encoder_block"]
 

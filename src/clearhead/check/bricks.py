@@ -18,8 +18,9 @@ from clearhead.data.numbers import AttentionNumbers, Memory, Weights
 from clearhead.models.architecture import NormConfig
 from clearhead.models.layers import FeedForward
 from clearhead.worksheet import attention_paper
+from clearhead.worksheet.operations import Normed
 from clearhead.worksheet.paper import linear
-from clearhead.worksheet.tables import Normed, Op, Places, Table, symbol
+from clearhead.worksheet.tables import Op, Places, Table, symbol
 
 __all__ = [
     "attention_tables",

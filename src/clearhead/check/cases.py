@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clearhead.data.samples.worksheets import TRANSLATOR, WORKSHEETS
 from clearhead.worksheet import attention_paper
 from clearhead.worksheet.paper import given_table
+from clearhead.worksheet.samples import TRANSLATOR, WORKSHEETS
 from clearhead.worksheet.tables import Table
 
 __all__ = [

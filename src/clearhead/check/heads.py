@@ -14,7 +14,8 @@ from clearhead.attention import Attention, Matrix
 from clearhead.check.bricks import attention_tables, heads_of
 from clearhead.check.cases import CAUSAL, POEM, WIDE, W_k, W_q, W_v, X, matrix, table
 from clearhead.check.exercise import Case, exercise
-from clearhead.worksheet.tables import Columns, Joined, Table
+from clearhead.worksheet.copies import Columns, Joined
+from clearhead.worksheet.tables import Table
 
 __all__ = ["join_heads", "multi_head", "split_heads"]
 

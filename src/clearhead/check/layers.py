@@ -12,7 +12,8 @@ from clearhead.attention import sinusoids
 from clearhead.check.bricks import feed_forward_of, feed_forward_tables, norm_of, norm_tables
 from clearhead.check.cases import POEM, WIDE, X, matrix, table
 from clearhead.check.exercise import Case, exercise
-from clearhead.worksheet.tables import Table, Waves
+from clearhead.worksheet.operations import Waves
+from clearhead.worksheet.tables import Table
 
 __all__ = ["feed_forward", "layer_norm", "sinusoidal_positions"]
 

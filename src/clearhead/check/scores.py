@@ -15,7 +15,8 @@ from clearhead.check.cases import GO, LETS_GO, POEM, WIDE, K, Q, X, matrix, rows
 from clearhead.check.exercise import Case, exercise
 from clearhead.data.numbers import AttentionNumbers, Memory, Weights
 from clearhead.worksheet import attention_paper
-from clearhead.worksheet.tables import Like, Table, Times
+from clearhead.worksheet.operations import Like, Times
+from clearhead.worksheet.tables import Table
 
 __all__ = ["additive", "bilinear", "cosine", "dot_product", "scaled", "similarities"]
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from clearhead.attention import Added, Attention, Causal, Dot, Matrix, Where
 from clearhead.check.cases import ACROSS, CAUSAL, GO, LETS_GO, POEM, K, Q, X, table
 from clearhead.check.exercise import Case, exercise
-from clearhead.worksheet.tables import Op, Places, Plus, Softmax, Table
+from clearhead.worksheet.operations import Plus, Softmax
+from clearhead.worksheet.tables import Op, Places, Table
 
 __all__ = ["causal_mask", "masked", "softmax"]
 

@@ -52,8 +52,8 @@ def worksheet(
         save it here instead of printing it: .md, .tex, .html or .xlsx (several times if need be)
     """
     from clearhead.data.numbers import read_numbers
-    from clearhead.data.samples.worksheets import TRANSLATOR, WORKSHEETS
     from clearhead.worksheet import attention_paper, save, show, translator_paper
+    from clearhead.worksheet.samples import TRANSLATOR, WORKSHEETS
     from clearhead.worksheet.text import in_full, place
 
     about_model = {"--target": target, "--part": part, "--layer": layer, "--head": head}

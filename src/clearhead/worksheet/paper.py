@@ -17,26 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clearhead.attention import Added, Attention, Bilinear, Causal, Mask, Matrix, Score, make_score
-from clearhead.attention import Additive as AdditiveScore
+from clearhead.attention import Added, Additive, Attention, Bilinear, Causal, Mask, Matrix, Score, make_score
 from clearhead.data.numbers import AttentionNumbers, Weights
 from clearhead.errors import ConfigError
-from clearhead.worksheet.tables import (
-    Additive,
-    Columns,
-    Given,
-    Joined,
-    Like,
-    Normed,
-    Plus,
-    Product,
-    Same,
-    Softmax,
-    Table,
-    Times,
-    Unit,
-    Waves,
-)
+from clearhead.worksheet.copies import Columns, Joined, Same
+from clearhead.worksheet.operations import Like, Normed, Plus, Product, Softmax, TanhSum, Times, Unit, Waves
+from clearhead.worksheet.tables import Given, Table
 
 __all__ = ["Paper", "Section", "attention_paper", "given_table", "linear", "projected", "shares"]
 
@@ -251,7 +237,7 @@ def _similarities(q: Table, k: Table, numbers: AttentionNumbers, weights: Weight
                 Table(f"h_{side.name}", side.rows, w.columns, Product(side, w), "what the small network sees"),
             ]
         v = given_table(f"u{tail}", ("u",), [_needed(weights.additive_v, "additive_v")], "of the score")
-        return [*hidden, v, Table(name, rows, columns, Additive(hidden[1], hidden[3], v), title)]
+        return [*hidden, v, Table(name, rows, columns, TanhSum(hidden[1], hidden[3], v), title)]
     if numbers.score == "bilinear":
         w = given_table(f"W{tail}", q.columns, _needed(weights.bilinear, "bilinear"), "of the score")
         turned = Table(f"qW{tail}", rows, w.columns, Product(q, w), "the queries in the keys' terms")
@@ -371,7 +357,7 @@ def _gap(cut: dict[str, Table], context: Table, numbers: AttentionNumbers, weigh
 def _score(q: Tensor, k: Tensor, numbers: AttentionNumbers, weights: Weights) -> Score:
     if numbers.score == "additive":
         assert weights.additive_q is not None and weights.additive_v is not None
-        score = AdditiveScore(q.size(-1), k.size(-1), len(weights.additive_v)).double().requires_grad_(False)
+        score = Additive(q.size(-1), k.size(-1), len(weights.additive_v)).double().requires_grad_(False)
         given = {"q": weights.additive_q, "k": weights.additive_k, "v": [[x] for x in weights.additive_v]}
         score.load_state_dict({f"{n}_weight": torch.tensor(w, dtype=torch.float64) for n, w in given.items()})
         return score

@@ -16,10 +16,12 @@ import torch
 
 from clearhead.attention import Attention, Causal, sinusoids
 from clearhead.data.numbers import AttentionNumbers, Memory, Weights
-from clearhead.data.samples.worksheets import ToyTranslator
 from clearhead.errors import ConfigError
+from clearhead.worksheet.copies import Picked
+from clearhead.worksheet.operations import Plus, Product, Softmax, Waves
 from clearhead.worksheet.paper import Paper, Section, given_table, linear, projected, shares
-from clearhead.worksheet.tables import Picked, Plus, Product, Softmax, Table, Waves
+from clearhead.worksheet.samples import ToyTranslator
+from clearhead.worksheet.tables import Table
 
 __all__ = ["translator_paper"]
 
