@@ -10,13 +10,10 @@ A value is a tensor, or anything that can be `kept` and `edited` (an `Attention`
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 
@@ -26,6 +23,7 @@ from torch import Tensor, nn
 from clearhead.edits import Edit, plain
 from clearhead.errors import EditError, NotSeenError, nearest
 from clearhead.regions import Box, Span
+from clearhead.runtime import EAGER, keep_pages
 
 __all__ = ["Seen", "Trace", "Watch", "atlas", "begun", "goes_on", "see", "watch", "watched"]
 
@@ -253,13 +251,13 @@ def _shortened(labels: Sequence[str]) -> str:
     return text if len(text) <= _WIDE else f"{text[: _WIDE - 1]}…"
 
 
-def _keep(x: Any, grad: bool) -> Any:
+def _keep(x: object, grad: bool) -> object:
     if isinstance(x, Tensor):
         return x if grad else x.detach()
     return x.kept(grad=grad) if isinstance(x, Seen) else x
 
 
-def _value_json(value: Any) -> dict[str, Any]:
+def _value_json(value: object) -> dict[str, Any]:
     if isinstance(value, Tensor):
         return {"kind": "tensor", "shape": list(value.shape), "data": plain(value.float().tolist())}
     if isinstance(value, Seen):
@@ -302,45 +300,6 @@ def _paths(model: nn.Module) -> tuple[list[tuple[str, nn.Module]], list[str]]:
     return found, sorted(left_out)
 
 
-class _Eager:
-    """Compiled code runs its original while anybody watches: counted, because the stance is one for all threads."""
-
-    def __init__(self) -> None:
-        self._lock, self._watching = threading.Lock(), 0
-        self._stance: Any = None
-
-    def enter(self) -> None:
-        with self._lock:
-            self._watching += 1
-            # Nothing is compiled where the compiler was never imported, and importing it takes a second.
-            if self._watching == 1 and "torch._dynamo" in sys.modules:
-                self._stance = torch.compiler.set_stance("force_eager")
-
-    def leave(self) -> None:
-        with self._lock:
-            self._watching -= 1
-            if not self._watching and self._stance is not None:
-                self._stance.__exit__(None, None, None)  # back to the stance that was
-                self._stance = None
-
-
-_eager = _Eager()
-
-
-@cache
-def _keep_pages() -> None:
-    """Let the C library keep up to half a gigabyte of freed memory instead of giving it back at once.
-
-    What a trace keeps is allocated afresh at every pass; faulting new pages in for it costs more than all the rest of
-    looking (1.12x the time at 2,048 tokens, 1.01x with the pages kept: benchmarks/looking.py).
-    """
-    mmap_threshold, trim_threshold = -3, -1  # of malloc.h
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # only glibc has it
-        library = ctypes.CDLL(None)
-        library.mallopt(mmap_threshold, 64 * 2**20)
-        library.mallopt(trim_threshold, 512 * 2**20)
-
-
 class Watch:
     """The context manager that `watch` returns."""
 
@@ -349,17 +308,17 @@ class Watch:
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
 
     def __enter__(self) -> Trace:
-        _keep_pages()
+        keep_pages()
         trace, paths = self._trace, _paths(self._model)
         if paths[1]:
             trace.remarks.append(f"paths leave out the wrappers {', '.join(paths[1])}")
 
         def hook(path: str, module: nn.Module) -> None:
-            def enter(*_: Any) -> None:
+            def enter(*_: object) -> None:
                 if getattr(_here, "trace", None) is trace:
                     trace._stack.append((path, module))
 
-            def leave(*_: Any) -> None:
+            def leave(*_: object) -> None:
                 if getattr(_here, "trace", None) is trace and trace._stack:
                     trace._stack.pop()
 
@@ -370,7 +329,7 @@ class Watch:
             hook(path, module)
         self._thread, self._before = threading.get_ident(), getattr(_here, "trace", None)
         _here.trace = trace
-        _eager.enter()
+        EAGER.enter()
         return trace
 
     def __exit__(
@@ -378,7 +337,7 @@ class Watch:
     ) -> None:
         for handle in self._hooks:
             handle.remove()
-        _eager.leave()
+        EAGER.leave()
         if threading.get_ident() != self._thread:
             raise RuntimeError("a watch was left in another thread than it was entered in; do not yield inside a watch")
         if self._before is None:  # as if there had never been one: compiled code guards on it, and would compile again
