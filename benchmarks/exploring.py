@@ -28,7 +28,8 @@ import torch
 import uvicorn
 
 from _rounds import machine, table
-from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.explorer.app import explorer
 from clearhead.explorer.glass import Glass, Question
 from clearhead.models.architecture import DecoderConfig

@@ -40,7 +40,8 @@ from _rounds import Row, constant, graphs, in_turns, machine, product, ratio, ta
 from clearhead.data.batches import PairSet
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import read_pairs
-from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizer_training import train_tokenizer
+from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.data.vocabulary import IGNORED, Specials
 from clearhead.folder import Folder
 from clearhead.models.encoder_decoder import EncoderDecoder

@@ -13,7 +13,8 @@ from clearhead.data.batches import PairSet
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, Report, read_pairs
 from clearhead.data.preview import describe_pairs
-from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizer_training import train_tokenizer
+from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.data.vocabulary import Specials
 
 BOTH = (Specials(eos=2), Specials(bos=1, eos=2))

@@ -12,7 +12,8 @@ import pytest
 from clearhead.data import shards as module
 from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
 from clearhead.data.text import Piece
-from clearhead.data.tokenizers import TextTokenizerConfig, Tokenizer, text_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig, Tokenizer
 from clearhead.data.vocabulary import IGNORED
 from clearhead.data.windows import Windows
 from clearhead.errors import FolderError

@@ -16,7 +16,8 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 from clearhead.data.pairs import clean
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.data.subword_dropout import SubwordDropout, recut_pairs
-from clearhead.data.tokenizers import Tokenizer, TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizer_training import train_tokenizer
+from clearhead.data.tokenizers import Tokenizer, TokenizerConfig
 from clearhead.errors import ConfigError
 
 ENGLISH, SPANISH = ([getattr(s, side) for s in sentences("train", 400)] for side in ("english", "spanish"))

@@ -16,16 +16,14 @@ from pydantic import ValidationError
 
 from clearhead.data.pairs import clean
 from clearhead.data.samples.english_spanish import sentences
-from clearhead.data.tokenizers import (
-    TextTokenizerConfig,
-    Tokenizer,
-    TokenizerConfig,
+from clearhead.data.tokenizer_training import (
     _learnable,
     text_tokenizer,
     train_tokenizer,
     train_tokenizers,
     word_tokenizer,
 )
+from clearhead.data.tokenizers import TextTokenizerConfig, Tokenizer, TokenizerConfig
 from clearhead.errors import DataError, FolderError
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3  # as tokenizers that are trained here number them
@@ -341,7 +339,8 @@ def test_json_there_and_back(made: dict[str, Tokenizer], kind: str) -> None:
 TRAINED = """
 import hashlib
 from clearhead.data.samples.english_spanish import sentences
-from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizer_training import train_tokenizer
+from clearhead.data.tokenizers import TokenizerConfig
 texts = [text for s in sentences("train", 400) for text in (s.english, s.spanish)]
 for kind in ("bpe", "unigram", "wordpiece", "word", "character"):
     made = train_tokenizer(texts, TokenizerConfig(kind=kind, vocab_size=600))
@@ -424,7 +423,7 @@ RUNS = ["acgt" * 50_000, "7" * 50_000, " " * 50_000, "-" * 50_000]
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "wordpiece", "word", "character"])
 def test_a_run_without_a_break_is_learned_in_parts(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearhead.data.tokenizers._FROM_RUNS", 20_000)
+    monkeypatch.setattr("clearhead.data.tokenizer_training._FROM_RUNS", 20_000)
     with pytest.warns(UserWarning, match="350,000 characters stand in runs of 1,000 and more without a break"):
         tokenizer = train_tokenizer(["one two", *RUNS, "one two"], TokenizerConfig(kind=kind))
     assert tokenizer.decode(tokenizer.encode(["one two"])) == ["one two"]

@@ -8,7 +8,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers
 
 from clearhead.data.batches import PairSet
-from clearhead.data.tokenizers import TextTokenizerConfig, Tokenizer, TokenizerConfig, text_tokenizer, train_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer, train_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig, Tokenizer, TokenizerConfig
 from clearhead.data.vocabulary import IGNORED, Specials
 from clearhead.errors import ConfigError
 

@@ -15,7 +15,8 @@ import torch
 from test_explorer import click, ready, served, settled
 
 import clearhead
-from clearhead.data.tokenizers import TokenizerConfig, train_tokenizer
+from clearhead.data.tokenizer_training import train_tokenizer
+from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.edits import Edit
 from clearhead.explorer.glass import Glass, Question, Want
 from clearhead.explorer.wordlist import matching, whole_words

@@ -12,7 +12,8 @@ import pytest
 import torch
 from test_explorer import click, ready, served, settled
 
-from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig, text_tokenizer, train_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer, train_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig
 from clearhead.explorer.document import Wanted, values
 from clearhead.explorer.glass import Glass, Question
 from clearhead.insight.findings import Findings

@@ -40,7 +40,8 @@ def test_the_modules_ask_nothing_of_the_network() -> None:
 
 def traced(**config: Any) -> clearhead.Trace:
     """A language model's trace as a task makes it."""
-    from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
+    from clearhead.data.tokenizer_training import text_tokenizer
+    from clearhead.data.tokenizers import TextTokenizerConfig
     from clearhead.tasks.language_model import LanguageModel
 
     torch.manual_seed(0)

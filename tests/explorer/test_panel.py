@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.errors import ConfigError, NotSeenError
 from clearhead.explorer.document import Wanted, values
 from clearhead.explorer.panel import panel

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.edits import Edit
 from clearhead.explorer.glass import Glass, Question, Want
 from clearhead.explorer.placing import Placing

@@ -14,7 +14,8 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from tests.generation.writing import continued
 
-from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.explorer.glass import Cuts, Glass, Question, Want
 from clearhead.explorer.page import page as page_of
 from clearhead.generation.sampling import Choice, Sampling, draw

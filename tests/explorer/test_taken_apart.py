@@ -12,7 +12,8 @@ import pytest
 import torch
 from test_explorer import click, ready
 
-from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig, text_tokenizer, train_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer, train_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig
 from clearhead.edits import Edit
 from clearhead.explorer import page as page_module
 from clearhead.explorer.document import lens

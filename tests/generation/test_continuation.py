@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.generation.writing import continued
 from torch import Tensor
 
-from clearhead.data.tokenizers import TextTokenizerConfig, text_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.errors import ConfigError
 from clearhead.generation.beam import search
 from clearhead.generation.sampling import Choice, Sampling

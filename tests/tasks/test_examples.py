@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from clearhead.data.samples.english_spanish import sentences
-from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig, text_tokenizer, train_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer, train_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig
 from clearhead.errors import ConfigError
 from clearhead.insight.facts import Arc
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig

@@ -17,14 +17,8 @@ import torch
 from torch import nn
 
 import clearhead
-from clearhead.data.tokenizers import (
-    TextTokenizerConfig,
-    Tokenizer,
-    TokenizerConfig,
-    text_tokenizer,
-    train_tokenizer,
-    word_tokenizer,
-)
+from clearhead.data.tokenizer_training import text_tokenizer, train_tokenizer, word_tokenizer
+from clearhead.data.tokenizers import TextTokenizerConfig, Tokenizer, TokenizerConfig
 from clearhead.errors import ClearheadError, ConfigError, FolderError
 from clearhead.folder import FORMAT, Folder, unshared
 from clearhead.generation.template import DEFAULT

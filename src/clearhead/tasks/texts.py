@@ -14,7 +14,8 @@ from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey,
 from clearhead.data.sources.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.text_preview import TextPreview, describe_text
-from clearhead.data.tokenizers import Tokenizer, text_tokenizer
+from clearhead.data.tokenizer_training import text_tokenizer
+from clearhead.data.tokenizers import Tokenizer
 from clearhead.data.windows import TextBatch, Windows
 from clearhead.errors import ConfigError, DataError
 from clearhead.folder import Folder

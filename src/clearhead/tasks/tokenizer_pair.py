@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearhead.data.pairs import Pair
-from clearhead.data.tokenizers import Tokenizer, TokenizerConfig, train_tokenizers
+from clearhead.data.tokenizer_training import train_tokenizers
+from clearhead.data.tokenizers import Tokenizer, TokenizerConfig
 from clearhead.errors import FolderError
 from clearhead.folder import Folder
 from clearhead.ranges import Entries

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clearhead.data.sources.files import open_file, read_lines
-from clearhead.data.tokenizers import Tokenizer, listed_words
+from clearhead.data.tokenizer_training import listed_words
+from clearhead.data.tokenizers import Tokenizer
 from clearhead.devices import find_device
 from clearhead.errors import ConfigError, DataError, nearest
 from clearhead.exchange.word2vec import read_vectors

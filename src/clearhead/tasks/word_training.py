@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clearhead.data.tokenizers import Tokenizer, word_tokenizer
+from clearhead.data.tokenizer_training import word_tokenizer
+from clearhead.data.tokenizers import Tokenizer
 from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
 from clearhead.errors import DataError
 from clearhead.folder import Folder
