@@ -6,9 +6,10 @@
 
 PYTHON ?= python3
 TORCH_INDEX ?=
-# Two stamps, each written last, so that a set-up that was interrupted leaves none and goes on where it stood.
+# Three stamps, each written last, so that a set-up that was interrupted leaves none and goes on where it stood.
 DEMO := .venv/.demo
 READY := .venv/.ready
+SCRIPTS := node_modules/.ready
 WHOLE := ".[all,dev]"
 
 # SAY reaches the recipe through the environment, as it was typed: quotes and dollars in it are nobody's syntax.
@@ -64,10 +65,17 @@ test: $(READY) ## run every test
 quick: $(READY) ## tests without a browser, processes of their own and the compiler
 	@.venv/bin/python -m pytest -m "not (browser or process or compiler)"
 
-check: $(READY) ## formatting, lint, types
+# The versions of package-lock.json, none of whose own scripts is run. The npm is that of the extra `dev`.
+$(SCRIPTS): package.json package-lock.json | $(READY)
+	@echo "installing what checks the page's scripts: about 20 MB to load, 100 MB on disk"
+	@.venv/bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+check: $(READY) $(SCRIPTS) ## formatting, lint, types
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@.venv/bin/node node_modules/.bin/biome ci --error-on-warnings
 
 bench: ## list the benchmarks
 	@$(PYTHON) -c 'import ast, pathlib; \

@@ -34,7 +34,7 @@ def test_nothing_of_the_deny_list_is_pinned() -> None:
     assert not DENIED & {canonical(name) for name in pins()}
 
 
-@pytest.mark.parametrize("name", ["Makefile", "constraints.txt", "pyproject.toml", ".ci/run"])
+@pytest.mark.parametrize("name", ["Makefile", "constraints.txt", "pyproject.toml", "package-lock.json", ".ci/run"])
 def test_no_registry_address_is_written_down(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not ADDRESS.findall(text)

@@ -20,18 +20,25 @@ case "$*" in
     echo "Installing collected packages: thing, other" ;;
 esac
 """
+NPM = """#!/bin/sh
+test ! -e broken || { echo "npm error network"; exit 1; }
+echo "npm $1" >> asked
+mkdir -p node_modules
+"""
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "package.json", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv/bin").mkdir(parents=True)
-    for name in ("python", "clearhead"):
+    for name in ("python", "clearhead", "ruff", "mypy", "node"):
         (tmp_path / ".venv/bin" / name).write_text(PYTHON)
         (tmp_path / ".venv/bin" / name).chmod(0o755)
+    (tmp_path / ".venv/bin/npm").write_text(NPM)
+    (tmp_path / ".venv/bin/npm").chmod(0o755)
     return tmp_path
 
 
@@ -69,3 +76,19 @@ def test_a_set_up_that_failed_says_why_and_goes_on(place: Path) -> None:
     (place / "broken").unlink()
     make(place, "setup")
     assert len(asked(place)) == 3
+
+
+def test_a_check_installs_what_reads_the_scripts_once(place: Path) -> None:
+    """It waits for a check, since tests need none of it, and follows the lock file."""
+    make(place, "setup")
+    asked(place)
+    (place / "broken").touch()
+    assert "npm error network" in make(place, "check", works=False)
+    assert not (place / "node_modules/.ready").exists()
+    (place / "broken").unlink()
+    assert re.search(r"installing .*about \d+ MB", make(place, "check"))
+    assert asked(place) == ["ci"]
+    assert make(place, "check") == ""
+    (place / "package-lock.json").touch()
+    make(place, "check")
+    assert asked(place) == ["ci"]

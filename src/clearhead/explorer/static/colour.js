@@ -40,7 +40,17 @@ const BLUE = { light: [8, 81, 156], dark: [107, 174, 255] };
 const ORANGE = { light: [179, 88, 6], dark: [253, 174, 97] };
 
 /** Nine colours for heads (Okabe and Ito, 2008, and two more). */
-export const HEADS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#7f3c8d", "#666666"];
+export const HEADS = [
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#cc79a7",
+  "#e69f00",
+  "#56b4e9",
+  "#8a6d00",
+  "#7f3c8d",
+  "#666666",
+];
 
 /**
  * The colour of x and of the text on it.
@@ -52,7 +62,7 @@ export function shade(x, most, signed, theme = dark() ? "dark" : "light") {
   const part = Math.min(1, Math.abs(x) / most) ** 0.75;
   const full = signed && x < 0 ? ORANGE[theme] : BLUE[theme];
   const mixed = PAPER[theme].map((from, i) => Math.round(from + (full[i] - from) * part));
-  const light = (0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2]) > 140;
+  const light = 0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2] > 140;
   return { back: `rgb(${mixed.join(" ")})`, ink: light ? "#111" : "#fff" };
 }
 

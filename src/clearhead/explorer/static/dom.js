@@ -69,7 +69,10 @@ function hear(event) {
   const element = event.currentTarget;
   const page = element.closest(".clearhead") ?? element; // which is still there when the element is not
   const heard = worn.get(element).attributes[`on${event.type}`];
-  if (heard) new Promise((done) => { done(heard(event)); }).catch((error) => page.dispatchEvent(new CustomEvent("failed", { detail: error })));
+  if (heard)
+    new Promise((done) => {
+      done(heard(event));
+    }).catch((error) => page.dispatchEvent(new CustomEvent("failed", { detail: error })));
 }
 
 /** A number with `digits` significant digits, infinities and zeros as the textbook has them. */

@@ -17,7 +17,13 @@ export function moves({ doc, before, state }) {
     const [was, [best]] = [were.get(entry.row), entry.candidates];
     const { id, text } = entry.next ?? best;
     const found = ({ candidates, next }) => [...candidates, next].find((one) => one?.id === id)?.probability ?? null;
-    return { row: entry.row, text, old: found(was), now: found(entry), other: best.id === was.candidates[0].id ? null : best.text };
+    return {
+      row: entry.row,
+      text,
+      old: found(was),
+      now: found(entry),
+      other: best.id === was.candidates[0].id ? null : best.text,
+    };
   });
 }
 
@@ -37,11 +43,23 @@ export function effect(page) {
   if (!all.length) return null;
   const changed = all.filter(({ other }) => other !== null);
   const most = all.reduce((a, b) => (size(b) > size(a) ? b : a));
-  const link = (move, text) => h("button.link", { "data-key": `effect ${move.row} ${text}`, onclick: () => page.why(move.row, true) }, text);
-  const named = changed.slice(0, NAMED).flatMap((move, i) => [i ? ", " : ": ", link(move, `${quoted(move.text)} → ${quoted(move.other)}`)]);
-  return h("p", { "data-role": "effect" }, "Effect: ",
-    changed.length ? `${changed.length} of ${all.length} places would get another word` : "no place would get another word", named, changed.length > NAMED ? ", …" : null,
-    size(most) ? ["; the largest change: ", link(most, `${quoted(most.text)} ${between(most)}`)] : null, ".");
+  const link = (move, text) =>
+    h("button.link", { "data-key": `effect ${move.row} ${text}`, onclick: () => page.why(move.row, true) }, text);
+  const named = changed
+    .slice(0, NAMED)
+    .flatMap((move, i) => [i ? ", " : ": ", link(move, `${quoted(move.text)} → ${quoted(move.other)}`)]);
+  return h(
+    "p",
+    { "data-role": "effect" },
+    "Effect: ",
+    changed.length
+      ? `${changed.length} of ${all.length} places would get another word`
+      : "no place would get another word",
+    named,
+    changed.length > NAMED ? ", …" : null,
+    size(most) ? ["; the largest change: ", link(most, `${quoted(most.text)} ${between(most)}`)] : null,
+    ".",
+  );
 }
 
 /** What is marked beside a written word: the word that would stand there now, or how its probability has moved. */

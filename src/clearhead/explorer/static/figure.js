@@ -14,9 +14,15 @@ export function download(name, content, type) {
 /** Buttons that save the open matrix. */
 export function buttons({ given }) {
   const name = given.caption.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
-  return [h("button", { "data-key": "svg", onclick: () => download(`${name}.svg`, text(given), "image/svg+xml") }, "SVG"),
-    h("button", { "data-key": "png", onclick: async () => download(`${name}.png`, await image(given, "image/png")) }, "PNG"),
-    h("button", { "data-key": "pdf", onclick: async () => download(`${name}.pdf`, await pdf(given)) }, "PDF")];
+  return [
+    h("button", { "data-key": "svg", onclick: () => download(`${name}.svg`, text(given), "image/svg+xml") }, "SVG"),
+    h(
+      "button",
+      { "data-key": "png", onclick: async () => download(`${name}.png`, await image(given, "image/png")) },
+      "PNG",
+    ),
+    h("button", { "data-key": "pdf", onclick: async () => download(`${name}.pdf`, await pdf(given)) }, "PDF"),
+  ];
 }
 
 const CELL = [46, 22];
@@ -27,19 +33,65 @@ function drawing(given) {
   const corner = `${axes[0]} ↓  ${axes[1]} →`;
   const left = 16 + Math.max(7.5 * Math.max(...range(shape[0]).map((r) => name(0, r).length), 4), 5.2 * corner.length);
   const top = 44 + 7.5 * Math.max(...range(shape[1]).map((c) => name(1, c).length), 4);
-  const [width, height] = [Math.max(left + CELL[0] * shape[1] + 12, 8 * given.caption.length), top + CELL[1] * shape[0] + 12];
-  const cells = range(shape[0]).flatMap((r) => range(shape[1]).map((c) => {
-    const { x, masked, text: told } = entry(given, r, c);
-    const { back, ink } = shade(x, most, kind !== "share", "light"); // the paper is white
-    const [px, py] = [left + c * CELL[0], top + r * CELL[1]];
-    return [svg("rect", { x: px, y: py, width: CELL[0], height: CELL[1], fill: masked ? "#f2f2f2" : back === "transparent" ? "none" : back, stroke: "#8883" }),
-      svg("text", { x: px + CELL[0] / 2, y: py + 15, "text-anchor": "middle", "font-size": told.length > 6 ? "9" : "11", fill: masked || ink === "inherit" ? "#777" : ink }, told)];
-  }));
-  const words = [...range(shape[0]).map((r) => svg("text", { x: left - 6, y: top + r * CELL[1] + 15, "text-anchor": "end" }, name(0, r))),
-    ...range(shape[1]).map((c) => { const x = left + (c + 0.6) * CELL[0]; return svg("text", { x, y: top - 6, transform: `rotate(-55 ${x} ${top - 6})` }, name(1, c)); })];
-  return svg("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, "font-family": "sans-serif", "font-size": "12", fill: "#222" },
-    svg("title", {}, given.caption), svg("rect", { width, height, fill: "#fff" }), svg("text", { x: 8, y: 20, "font-size": "14" }, given.caption),
-    svg("text", { x: left - 6, y: top - 6, "text-anchor": "end", "font-size": "10", fill: "#777" }, corner), words, cells);
+  const [width, height] = [
+    Math.max(left + CELL[0] * shape[1] + 12, 8 * given.caption.length),
+    top + CELL[1] * shape[0] + 12,
+  ];
+  const cells = range(shape[0]).flatMap((r) =>
+    range(shape[1]).map((c) => {
+      const { x, masked, text: told } = entry(given, r, c);
+      const { back, ink } = shade(x, most, kind !== "share", "light"); // the paper is white
+      const [px, py] = [left + c * CELL[0], top + r * CELL[1]];
+      return [
+        svg("rect", {
+          x: px,
+          y: py,
+          width: CELL[0],
+          height: CELL[1],
+          fill: masked ? "#f2f2f2" : back === "transparent" ? "none" : back,
+          stroke: "#8883",
+        }),
+        svg(
+          "text",
+          {
+            x: px + CELL[0] / 2,
+            y: py + 15,
+            "text-anchor": "middle",
+            "font-size": told.length > 6 ? "9" : "11",
+            fill: masked || ink === "inherit" ? "#777" : ink,
+          },
+          told,
+        ),
+      ];
+    }),
+  );
+  const words = [
+    ...range(shape[0]).map((r) =>
+      svg("text", { x: left - 6, y: top + r * CELL[1] + 15, "text-anchor": "end" }, name(0, r)),
+    ),
+    ...range(shape[1]).map((c) => {
+      const x = left + (c + 0.6) * CELL[0];
+      return svg("text", { x, y: top - 6, transform: `rotate(-55 ${x} ${top - 6})` }, name(1, c));
+    }),
+  ];
+  return svg(
+    "svg",
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      "font-family": "sans-serif",
+      "font-size": "12",
+      fill: "#222",
+    },
+    svg("title", {}, given.caption),
+    svg("rect", { width, height, fill: "#fff" }),
+    svg("text", { x: 8, y: 20, "font-size": "14" }, given.caption),
+    svg("text", { x: left - 6, y: top - 6, "text-anchor": "end", "font-size": "10", fill: "#777" }, corner),
+    words,
+    cells,
+  );
 }
 
 const text = (given) => new XMLSerializer().serializeToString(drawing(given));
@@ -70,10 +122,17 @@ async function pdf(given) {
   const [width, height] = [canvas.width / SHARP, canvas.height / SHARP].map((x) => (0.75 * x).toFixed(2)); // points
   const draw = `q ${width} 0 0 ${height} 0 0 cm /P Do Q`;
   const objects = [
-    ["<< /Type /Catalog /Pages 2 0 R >>"], ["<< /Type /Pages /Kids [3 0 R] /Count 1 >>"],
-    [`<< /Type /Page /Parent 2 0 R /MediaBox [0 0 ${width} ${height}] /Resources << /XObject << /P 5 0 R >> >> /Contents 4 0 R >>`],
+    ["<< /Type /Catalog /Pages 2 0 R >>"],
+    ["<< /Type /Pages /Kids [3 0 R] /Count 1 >>"],
+    [
+      `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 ${width} ${height}] /Resources << /XObject << /P 5 0 R >> >> /Contents 4 0 R >>`,
+    ],
     [`<< /Length ${draw.length} >>\nstream\n${draw}\nendstream`],
-    [`<< /Type /XObject /Subtype /Image /Width ${canvas.width} /Height ${canvas.height} /ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode /Length ${jpeg.size} >>\nstream\n`, jpeg, "\nendstream"],
+    [
+      `<< /Type /XObject /Subtype /Image /Width ${canvas.width} /Height ${canvas.height} /ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode /Length ${jpeg.size} >>\nstream\n`,
+      jpeg,
+      "\nendstream",
+    ],
   ];
   const parts = ["%PDF-1.4\n"];
   let at = parts[0].length;
@@ -85,6 +144,8 @@ async function pdf(given) {
     return place;
   });
   const entries = places.map((place) => `${String(place).padStart(10, "0")} 00000 n \n`).join("");
-  parts.push(`xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${entries}trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\nstartxref\n${at}\n%%EOF\n`);
+  parts.push(
+    `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${entries}trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\nstartxref\n${at}\n%%EOF\n`,
+  );
   return new Blob(parts, { type: "application/pdf" });
 }

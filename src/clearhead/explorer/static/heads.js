@@ -16,7 +16,8 @@ function small(about) {
 /** The mean of the rows' largest weights (Voita et al., 2019). */
 function confidence(data, columns) {
   let sum = 0;
-  for (let i = 0; i < data.length; i += columns) sum += data.subarray(i, i + columns).reduce((a, b) => Math.max(a, b), 0);
+  for (let i = 0; i < data.length; i += columns)
+    sum += data.subarray(i, i + columns).reduce((a, b) => Math.max(a, b), 0);
   return sum;
 }
 
@@ -28,16 +29,31 @@ export function multiples({ path, about, open, off, roles, sharpest, pick }) {
   const [heads, rows, columns] = about.shape;
   const data = small(about);
   const part = (head) => data.subarray(head * rows * columns, (head + 1) * rows * columns);
-  const order = sharpest ? range(heads).sort((a, b) => confidence(part(b), columns) - confidence(part(a), columns)) : range(heads);
-  return h("div.multiples", { role: "group", "aria-label": "all heads" }, order.map((head) => {
-    const canvas = h("canvas", { "aria-hidden": "true" });
-    paint(canvas, part(head), rows, columns, WHOLE, false);
-    const role = roles?.[head] ?? "";
-    return h(`button.thumb${head === open ? ".open" : ""}${off.has(head) ? ".off" : ""}`, {
-      "data-key": `head ${path} ${head}`, title: role ? `${role}: ${toldRole(role)}` : null, "aria-pressed": head === open ? "true" : "false",
-      "aria-label": `head ${head}${role ? `, ${role}` : ""}${off.has(head) ? ", switched off" : ""}`, onclick: () => pick(head),
-    }, canvas, h("span", {}, `head ${head}`), role ? h("span.role", {}, role) : null);
-  }));
+  const order = sharpest
+    ? range(heads).sort((a, b) => confidence(part(b), columns) - confidence(part(a), columns))
+    : range(heads);
+  return h(
+    "div.multiples",
+    { role: "group", "aria-label": "all heads" },
+    order.map((head) => {
+      const canvas = h("canvas", { "aria-hidden": "true" });
+      paint(canvas, part(head), rows, columns, WHOLE, false);
+      const role = roles?.[head] ?? "";
+      return h(
+        `button.thumb${head === open ? ".open" : ""}${off.has(head) ? ".off" : ""}`,
+        {
+          "data-key": `head ${path} ${head}`,
+          title: role ? `${role}: ${toldRole(role)}` : null,
+          "aria-pressed": head === open ? "true" : "false",
+          "aria-label": `head ${head}${role ? `, ${role}` : ""}${off.has(head) ? ", switched off" : ""}`,
+          onclick: () => pick(head),
+        },
+        canvas,
+        h("span", {}, `head ${head}`),
+        role ? h("span.role", {}, role) : null,
+      );
+    }),
+  );
 }
 
 /**
@@ -49,32 +65,71 @@ export function lines({ weights, heads, rows, columns, row = null, threshold = 0
   const width = Math.max(wide(rows), wide(columns), 220);
   const place = (labels) => {
     let at = (width - wide(labels)) / 2 + 10;
-    return labels.map((text) => { const size = 14 + 8.2 * visible(text).length; at += size; return at - size / 2; });
+    return labels.map((text) => {
+      const size = 14 + 8.2 * visible(text).length;
+      at += size;
+      return at - size / 2;
+    });
   };
   const xs = [place(rows), place(columns)];
   const drawn = [];
-  heads.forEach((head, i) => rows.forEach((asks, r) => {
-    if (row !== null && r !== row) return;
-    columns.forEach((asked, c) => {
-      const weight = weights[i][r][c];
-      if (!(weight > Math.max(0.01, threshold))) return;
-      const shift = (i - (heads.length - 1) / 2) * 2;
-      drawn.push(svg("line", {
-        x1: xs[0][r] + shift, y1: 118, x2: xs[1][c] + shift, y2: 32, stroke: heads.length > 1 ? HEADS[head % HEADS.length] : "currentColor",
-        "stroke-width": Math.max(0.5, 7 * weight / Math.sqrt(heads.length)), "stroke-opacity": 0.25 + 0.7 * weight,
-      }, svg("title", {}, `head ${head}: ${visible(asks)} looks at ${visible(asked)}, ${percent(weight)}`)));
-    });
-  }));
-  const words = [[columns, 1, 22], [rows, 0, 136]].flatMap(([labels, side, y]) => labels.map((text, i) => svg(
-    `text${side === 0 && i === row ? ".asks" : ""}`, { x: xs[side][i], y, "text-anchor": "middle", onclick: side === 0 ? () => pick?.(i) : null }, visible(text))));
-  return h("div.scroll", {}, svg("svg.lines", { viewBox: `0 0 ${width} 150`, width, height: 150, role: "img", "aria-label": title }, drawn, words));
+  heads.forEach((head, i) =>
+    rows.forEach((asks, r) => {
+      if (row !== null && r !== row) return;
+      columns.forEach((asked, c) => {
+        const weight = weights[i][r][c];
+        if (!(weight > Math.max(0.01, threshold))) return;
+        const shift = (i - (heads.length - 1) / 2) * 2;
+        drawn.push(
+          svg(
+            "line",
+            {
+              x1: xs[0][r] + shift,
+              y1: 118,
+              x2: xs[1][c] + shift,
+              y2: 32,
+              stroke: heads.length > 1 ? HEADS[head % HEADS.length] : "currentColor",
+              "stroke-width": Math.max(0.5, (7 * weight) / Math.sqrt(heads.length)),
+              "stroke-opacity": 0.25 + 0.7 * weight,
+            },
+            svg("title", {}, `head ${head}: ${visible(asks)} looks at ${visible(asked)}, ${percent(weight)}`),
+          ),
+        );
+      });
+    }),
+  );
+  const words = [
+    [columns, 1, 22],
+    [rows, 0, 136],
+  ].flatMap(([labels, side, y]) =>
+    labels.map((text, i) =>
+      svg(
+        `text${side === 0 && i === row ? ".asks" : ""}`,
+        { x: xs[side][i], y, "text-anchor": "middle", onclick: side === 0 ? () => pick?.(i) : null },
+        visible(text),
+      ),
+    ),
+  );
+  return h(
+    "div.scroll",
+    {},
+    svg(
+      "svg.lines",
+      { viewBox: `0 0 ${width} 150`, width, height: 150, role: "img", "aria-label": title },
+      drawn,
+      words,
+    ),
+  );
 }
 
 /** Weights of pieces as weights of words: a key word has the sum of its pieces, a query word the mean of its rows. */
 export function byWord(weights, rowWords, columnWords) {
   const [rows, columns] = [groups(rowWords), groups(columnWords)];
-  return rows.map((group) => columns.map((keys) =>
-    group.reduce((sum, r) => sum + keys.reduce((all, c) => all + weights[r][c], 0), 0) / group.length));
+  return rows.map((group) =>
+    columns.map(
+      (keys) => group.reduce((sum, r) => sum + keys.reduce((all, c) => all + weights[r][c], 0), 0) / group.length,
+    ),
+  );
 }
 
 /** The tokens of each word, in order; a special token is a word of its own. */

@@ -41,18 +41,24 @@ export class FileHost {
     doc.edits = question.edits ?? [];
     doc.temperature = question.temperature;
     if (doc.edits.length && !this.can.whole) {
-      doc.remarks = [...doc.remarks, "This file holds no weights: a change reaches the context of its own act. `clearhead explore` computes everything behind it too."];
+      doc.remarks = [
+        ...doc.remarks,
+        "This file holds no weights: a change reaches the context of its own act. `clearhead explore` computes everything behind it too.",
+      ];
     }
     const ids = question.token_ids ?? doc.token_ids;
     for (const [name, row] of Object.entries(ids)) {
       const entries = this.entries(name);
-      row.forEach((id, i) => { if (id !== doc.token_ids[name][i]) doc.labels[name][i] = entries[id]?.trim() || entries[id]; });
+      row.forEach((id, i) => {
+        if (id !== doc.token_ids[name][i]) doc.labels[name][i] = entries[id]?.trim() || entries[id];
+      });
     }
     doc.token_ids = ids;
     if (doc.edits.length || question.token_ids) {
       for (const station of doc.stations) if (station.kind === "act") small(doc.heads[station.path], run, station);
     }
-    if (run.has("logits")) doc.output = output(run.tensor("logits"), Object.values(ids).at(-1), question.temperature, this.given.names);
+    if (run.has("logits"))
+      doc.output = output(run.tensor("logits"), Object.values(ids).at(-1), question.temperature, this.given.names);
     return doc;
   }
 
@@ -65,8 +71,12 @@ export class FileHost {
   run({ edits = [], token_ids = null }) {
     const key = JSON.stringify([edits, token_ids]);
     if (!this.runs.has(key)) {
-      if (token_ids && !this.can.whole) throw new Error("this file holds no weights: other tokens need `clearhead explore`");
-      this.runs.set(key, new Run(this.source.run(edits, token_ids), this.given.document, edits.length > 0 || token_ids !== null));
+      if (token_ids && !this.can.whole)
+        throw new Error("this file holds no weights: other tokens need `clearhead explore`");
+      this.runs.set(
+        key,
+        new Run(this.source.run(edits, token_ids), this.given.document, edits.length > 0 || token_ids !== null),
+      );
       if (this.runs.size > 6) this.runs.delete(this.runs.keys().next().value);
     }
     return this.runs.get(key);
@@ -76,16 +86,26 @@ export class FileHost {
     const { given } = this;
     const row = want.rows?.[0] ?? 0;
     switch (want.kind) {
-      case "weight": return windowed(this.source.weight(want.path), want);
-      case "proof": return { proof: run.changed ? run.proof(want.path, want.head ?? 0) : given.proofs[want.path][want.head ?? 0] };
-      case "candidates": return sampled(run.tensor("logits"), row, question.temperature, want.cuts ?? {}, given);
-      case "contributions": return this.contributions(run, row, want.columns[0]);
-      case "lens": return this.lens(run, row);
-      case "roles": return { roles: given.roles ?? {} };
-      case "names": return { names: given.names.slice(...want.columns) };
-      case "tokens": return { token_ids: [this.token(want.path, want.step)], remarks: [] };
-      case "words": return this.words(want.path, want.step);
-      default: return windowed(run.matrix(want), want);
+      case "weight":
+        return windowed(this.source.weight(want.path), want);
+      case "proof":
+        return { proof: run.changed ? run.proof(want.path, want.head ?? 0) : given.proofs[want.path][want.head ?? 0] };
+      case "candidates":
+        return sampled(run.tensor("logits"), row, question.temperature, want.cuts ?? {}, given);
+      case "contributions":
+        return this.contributions(run, row, want.columns[0]);
+      case "lens":
+        return this.lens(run, row);
+      case "roles":
+        return { roles: given.roles ?? {} };
+      case "names":
+        return { names: given.names.slice(...want.columns) };
+      case "tokens":
+        return { token_ids: [this.token(want.path, want.step)], remarks: [] };
+      case "words":
+        return this.words(want.path, want.step);
+      default:
+        return windowed(run.matrix(want), want);
     }
   }
 
@@ -101,11 +121,19 @@ export class FileHost {
       const kept = run.changed ? undefined : this.given.lens[row];
       return { lens: kept ?? [], missing: kept === undefined };
     }
-    return { lens: this.stream(run).lens(row).map(({ path, logits }) => ({ path, candidates: ranked(logits, 1, LENS, this.given.names) })) };
+    return {
+      lens: this.stream(run)
+        .lens(row)
+        .map(({ path, logits }) => ({ path, candidates: ranked(logits, 1, LENS, this.given.names) })),
+    };
   }
 
   stream(run) {
-    return new Stream(run.stations, (path) => run.tensor(path), (name) => this.source.weight(name));
+    return new Stream(
+      run.stations,
+      (path) => run.tensor(path),
+      (name) => this.source.weight(name),
+    );
   }
 
   /** The entry of the vocabulary that a person means: with a blank before it or without. */
@@ -114,7 +142,9 @@ export class FileHost {
       const id = this.entries(label).indexOf(wanted);
       if (id >= 0) return id;
     }
-    throw new Error(`“${text}” is no single entry of the vocabulary, and this file cannot cut words: take a word of the list, or open the model with \`clearhead explore\``);
+    throw new Error(
+      `“${text}” is no single entry of the vocabulary, and this file cannot cut words: take a word of the list, or open the model with \`clearhead explore\``,
+    );
   }
 
   /** The texts of a label's vocabulary. */
@@ -126,7 +156,9 @@ export class FileHost {
   words(label, typed) {
     const whole = this.entries(label).filter((entry) => /[\p{L}\p{N}]/u.test(entry) && !entry.startsWith("<"));
     const begin = whole.filter((entry) => entry.startsWith(" "));
-    const words = [...new Set((begin.length ? begin : whole).map((entry) => entry.trim()))].sort((a, b) => a.localeCompare(b));
+    const words = [...new Set((begin.length ? begin : whole).map((entry) => entry.trim()))].sort((a, b) =>
+      a.localeCompare(b),
+    );
     const wanted = typed.trim().toLowerCase();
     const held = words.filter((word) => word.toLowerCase().includes(wanted));
     const first = held.filter((word) => word.toLowerCase().startsWith(wanted));
@@ -145,7 +177,9 @@ class Whole {
     const tokens = token_ids ? Object.fromEntries(Object.values(token_ids).map((row, i) => [this.inputs[i], row])) : {};
     const lengths = Object.values(this.program.inputs).map((ids) => ids.length);
     if (Object.values(tokens).some((row, i) => row.length !== lengths[i])) {
-      throw new Error("this file computes texts of as many tokens as it holds: `clearhead explore` reads and writes others");
+      throw new Error(
+        "this file computes texts of as many tokens as it holds: `clearhead explore` reads and writes others",
+      );
     }
     return this.program.run(edits, { tokens });
   }
@@ -168,11 +202,16 @@ class Acts {
       has: (path) => path in this.acts || path in this.arrays,
       get: (path, step, call = 0) => {
         if (!this.acts[path]) {
-          if (!this.arrays[path]) throw new Error("this file does not hold these numbers: open the model with `clearhead explore`");
+          if (!this.arrays[path])
+            throw new Error("this file does not hold these numbers: open the model with `clearhead explore`");
           return this.arrays[path];
         }
         const key = `${path} ${call}`;
-        if (!made.has(key)) made.set(key, this.act(path, call).edited(edits.filter((edit) => edit.path === path && (edit.call ?? call) === call)));
+        if (!made.has(key))
+          made.set(
+            key,
+            this.act(path, call).edited(edits.filter((edit) => edit.path === path && (edit.call ?? call) === call)),
+          );
         return made.get(key).step(step);
       },
     };
@@ -181,7 +220,15 @@ class Acts {
   act(path, call) {
     const part = (name) => this.arrays[`${path} ${call} ${name}`] ?? null;
     const shared = (name) => part(name) ?? this.arrays[`${path} 0 ${name}`];
-    return new Act({ q: part("q"), k: shared("k"), v: shared("v"), mask: part("mask"), bias: part("bias"), score: this.acts[path].score, start: 0 });
+    return new Act({
+      q: part("q"),
+      k: shared("k"),
+      v: shared("v"),
+      mask: part("mask"),
+      bias: part("bias"),
+      score: this.acts[path].score,
+      start: 0,
+    });
   }
 
   /** A score's own weights lie in its act; no others are held. */
@@ -242,7 +289,8 @@ function joined(parts) {
   for (const part of parts) {
     const numbers = part.flat();
     const own = part.shape.at(-2) * columns;
-    for (let head = 0; head < heads; head++) out.set(numbers.subarray(head * own, (head + 1) * own), head * rows * columns + first);
+    for (let head = 0; head < heads; head++)
+      out.set(numbers.subarray(head * own, (head + 1) * own), head * rows * columns + first);
     first += own;
   }
   return new NDArray(out, shape.length > 2 ? [heads, rows, columns] : [rows, columns]);
@@ -282,7 +330,10 @@ function small(about, run, station) {
     about.rows.forEach((query, r) => {
       for (let c = 0; c < keys; c++) {
         const place = (head * rows + r) * columns + (keys > THUMB ? Math.floor((c * columns) / keys) : c);
-        data[place] = Math.max(data[place], Math.round(255 * Math.min(1, Math.max(0, weights.at(head, Math.min(query, queries - 1), c)))));
+        data[place] = Math.max(
+          data[place],
+          Math.round(255 * Math.min(1, Math.max(0, weights.at(head, Math.min(query, queries - 1), c)))),
+        );
       }
     });
   }
@@ -318,4 +369,7 @@ function sampled(logits, row, temperature, cuts, { names, document }) {
 
 const rowOf = (logits, row) => logits.slice(0, row, row + 1).flat();
 
-const best = (shares, n) => Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]).slice(0, n);
+const best = (shares, n) =>
+  Array.from(shares.keys())
+    .sort((a, b) => shares[b] - shares[a])
+    .slice(0, n);

@@ -21,12 +21,34 @@ export function matrix(given) {
   const { shape, first, total, axes } = given;
   const rows = range(shape[0]);
   const columns = range(shape[1]);
-  const heading = h("tr", {}, h("td.corner", {}, `${axes[0]} ↓  ${axes[1]} →`),
-    columns.map((c) => h("th", { scope: "col" }, region(given.regions[1], first[1] + c), label(given, 1, first[1] + c))));
-  const body = rows.map((r) => h("tr", {}, h("th", { scope: "row" }, region(given.regions[0], first[0] + r), label(given, 0, first[0] + r)),
-    columns.map((c) => cell(given, r, c))));
-  const table = h("table.matrix", { role: "grid", "aria-label": given.title, "aria-rowcount": total[0], "aria-colcount": total[1], onkeydown: (event) => walk(event, given) },
-    h("thead", {}, heading), h("tbody", {}, body));
+  const heading = h(
+    "tr",
+    {},
+    h("td.corner", {}, `${axes[0]} ↓  ${axes[1]} →`),
+    columns.map((c) =>
+      h("th", { scope: "col" }, region(given.regions[1], first[1] + c), label(given, 1, first[1] + c)),
+    ),
+  );
+  const body = rows.map((r) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, region(given.regions[0], first[0] + r), label(given, 0, first[0] + r)),
+      columns.map((c) => cell(given, r, c)),
+    ),
+  );
+  const table = h(
+    "table.matrix",
+    {
+      role: "grid",
+      "aria-label": given.title,
+      "aria-rowcount": total[0],
+      "aria-colcount": total[1],
+      onkeydown: (event) => walk(event, given),
+    },
+    h("thead", {}, heading),
+    h("tbody", {}, body),
+  );
   return h("div", {}, h("div.scroll.fades", { onscroll: faded }, table), foot(given));
 }
 
@@ -51,13 +73,27 @@ function cell(given, r, c) {
   const chosen = given.cell && given.cell[0] === at[0] && given.cell[1] === at[1];
   const reachable = given.cell ? chosen : r === 0 && c === 0;
   const { back, ink } = shade(x, most, kind !== "share");
-  const said = `${axisWord(given.axes[0])} ${label(given, 0, at[0])}, ${axisWord(given.axes[1])} ${label(given, 1, at[1])}: `
-    + (masked ? "masked, " : "") + (x === -Infinity ? "minus infinity" : number(x, 6)) + (changed ? `; ${given.than}: ${number(old, 6)}` : "");
-  return h(`td${masked ? ".masked" : ""}${changed ? ".changed" : ""}${chosen ? ".chosen" : ""}`, {
-    role: "gridcell", tabindex: reachable ? "0" : "-1", "data-key": `cell ${at}`, "aria-label": said, title: said,
-    "aria-selected": chosen ? "true" : "false", "data-row": String(at[0]), "data-column": String(at[1]),
-    style: { background: back, color: ink }, onclick: () => given.pick(...at),
-  }, text);
+  const said =
+    `${axisWord(given.axes[0])} ${label(given, 0, at[0])}, ${axisWord(given.axes[1])} ${label(given, 1, at[1])}: ` +
+    (masked ? "masked, " : "") +
+    (x === -Infinity ? "minus infinity" : number(x, 6)) +
+    (changed ? `; ${given.than}: ${number(old, 6)}` : "");
+  return h(
+    `td${masked ? ".masked" : ""}${changed ? ".changed" : ""}${chosen ? ".chosen" : ""}`,
+    {
+      role: "gridcell",
+      tabindex: reachable ? "0" : "-1",
+      "data-key": `cell ${at}`,
+      "aria-label": said,
+      title: said,
+      "aria-selected": chosen ? "true" : "false",
+      "data-row": String(at[0]),
+      "data-column": String(at[1]),
+      style: { background: back, color: ink },
+      onclick: () => given.pick(...at),
+    },
+    text,
+  );
 }
 
 const axisWord = (axis) => axis.split(",")[0];
@@ -87,11 +123,35 @@ function foot(given) {
   const ways = [0, 1].flatMap((axis) => {
     if (total[axis] <= shape[axis]) return [];
     const name = ["rows", "columns"][axis];
-    const go = (start) => () => move(first.map((x, i) => (i === axis ? Math.max(0, Math.min(total[axis] - shape[axis], start)) : x)));
-    return [h("span.pages", {},
-      h("button", { onclick: go(first[axis] - shape[axis]), disabled: first[axis] === 0, "aria-label": `earlier ${name}`, "data-key": `earlier ${name}` }, "‹"),
-      ` ${name} ${first[axis]} to ${first[axis] + shape[axis] - 1} of ${total[axis]} `,
-      h("button", { onclick: go(first[axis] + shape[axis]), disabled: first[axis] + shape[axis] >= total[axis], "aria-label": `later ${name}`, "data-key": `later ${name}` }, "›"))];
+    const go = (start) => () =>
+      move(first.map((x, i) => (i === axis ? Math.max(0, Math.min(total[axis] - shape[axis], start)) : x)));
+    return [
+      h(
+        "span.pages",
+        {},
+        h(
+          "button",
+          {
+            onclick: go(first[axis] - shape[axis]),
+            disabled: first[axis] === 0,
+            "aria-label": `earlier ${name}`,
+            "data-key": `earlier ${name}`,
+          },
+          "‹",
+        ),
+        ` ${name} ${first[axis]} to ${first[axis] + shape[axis] - 1} of ${total[axis]} `,
+        h(
+          "button",
+          {
+            onclick: go(first[axis] + shape[axis]),
+            disabled: first[axis] + shape[axis] >= total[axis],
+            "aria-label": `later ${name}`,
+            "data-key": `later ${name}`,
+          },
+          "›",
+        ),
+      ),
+    ];
   });
   const end = (x) => (kind === "share" ? percent(x) : number(x, 3));
   return h("div.foot", {}, h("span.bar", {}, end(low), " ", canvas, " ", end(most)), ways);
@@ -99,14 +159,29 @@ function foot(given) {
 
 /** A large matrix as a picture of its largest numbers; a click goes there. */
 export function picture({ data, shape, total, most, kind, first, window, move, title }) {
-  const canvas = h("canvas.picture", { role: "img", "aria-label": `${title}, the whole: ${total[0]} by ${total[1]}`, "data-role": "picture" });
+  const canvas = h("canvas.picture", {
+    role: "img",
+    "aria-label": `${title}, the whole: ${total[0]} by ${total[1]}`,
+    "data-role": "picture",
+  });
   paint(canvas, data, shape[0], shape[1], most, kind !== "share");
   const place = (axis, x) => `${(100 * x) / total[axis]}%`;
-  const frame = h("div.frame", { style: { top: place(0, first[0]), left: place(1, first[1]), height: place(0, window[0]), width: place(1, window[1]) } });
+  const frame = h("div.frame", {
+    style: {
+      top: place(0, first[0]),
+      left: place(1, first[1]),
+      height: place(0, window[0]),
+      width: place(1, window[1]),
+    },
+  });
   const go = (event) => {
     const bounds = event.currentTarget.firstChild.getBoundingClientRect();
     const at = [(event.clientY - bounds.top) / bounds.height, (event.clientX - bounds.left) / bounds.width];
-    move(at.map((part, axis) => Math.max(0, Math.min(total[axis] - window[axis], Math.round(part * total[axis] - window[axis] / 2)))));
+    move(
+      at.map((part, axis) =>
+        Math.max(0, Math.min(total[axis] - window[axis], Math.round(part * total[axis] - window[axis] / 2))),
+      ),
+    );
   };
   return h("div.whole", { onclick: go }, canvas, frame);
 }

@@ -29,19 +29,54 @@ export async function start(root, host) {
 
 export class Page {
   constructor(root, host) {
-    Object.assign(this, { root, host, store: new Store(host.keeper), doc: null, before: null, documents: new Map(), all: false, sharpest: false, walked: false, remarks: [] });
-    this.parts = Object.fromEntries(["head", "message", "sentences", "question", "why", "compare", "way", "side"].map((name) => [name, h(`div.${name}`)]));
+    Object.assign(this, {
+      root,
+      host,
+      store: new Store(host.keeper),
+      doc: null,
+      before: null,
+      documents: new Map(),
+      all: false,
+      sharpest: false,
+      walked: false,
+      remarks: [],
+    });
+    this.parts = Object.fromEntries(
+      ["head", "message", "sentences", "question", "why", "compare", "way", "side"].map((name) => [
+        name,
+        h(`div.${name}`),
+      ]),
+    );
     const { head, message, sentences: words, question: asked, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
     root.classList.add("clearhead");
-    root.replaceChildren(head, message, h("div.main", {}, h("main", {}, words, asked, reason, compare, path), h("aside", { "aria-label": "numbers and changes" }, side)));
+    root.replaceChildren(
+      head,
+      message,
+      h(
+        "div.main",
+        {},
+        h("main", {}, words, asked, reason, compare, path),
+        h("aside", { "aria-label": "numbers and changes" }, side),
+      ),
+    );
     asked.hidden = true; // as long as its answer can be seen
-    new IntersectionObserver(([{ isIntersecting }]) => { asked.hidden = isIntersecting; }).observe(reason);
-    this.store.addEventListener("change", () => { this.drawn = this.refresh(); });
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      asked.hidden = isIntersecting;
+    }).observe(reason);
+    this.store.addEventListener("change", () => {
+      this.drawn = this.refresh();
+    });
     // A page of its own hears every key; in a notebook only those that are pressed in it.
     (host.keeper ? root : document).addEventListener("keydown", (event) => this.key(event));
     for (const kind of ["click", "keydown"]) {
-      root.addEventListener(kind, (event) => { this.pressed = event.target.closest("[data-key]")?.dataset.key; }, true);
+      root.addEventListener(
+        kind,
+        (event) => {
+          this.pressed = event.target.closest("[data-key]")?.dataset.key;
+        },
+        true,
+      );
     }
     root.addEventListener("failed", ({ detail }) => this.fail(detail));
     addEventListener("resize", () => fadeAll(root));
@@ -76,7 +111,10 @@ export class Page {
     const station = this.before?.stations.find((one) => one.path === want.path);
     const shape = station && shapeOf(this.before, station, want.step);
     if (!shape || want.rows[0] >= shape[0] || want.columns[0] >= shape[1]) return null;
-    return this.host.values(this.other(), [want]).then(([found]) => found, () => null);
+    return this.host.values(this.other(), [want]).then(
+      ([found]) => found,
+      () => null,
+    );
   }
 
   /** Where and when those numbers are, in words. */
@@ -99,7 +137,12 @@ export class Page {
       try {
         const doc = await this.document(this.question);
         const other = this.other(doc);
-        const before = other && await this.document(other).catch((error) => { this.remarks.push(`Nothing to compare with: ${error.message}`); return null; });
+        const before =
+          other &&
+          (await this.document(other).catch((error) => {
+            this.remarks.push(`Nothing to compare with: ${error.message}`);
+            return null;
+          }));
         if (asked !== this.asked) return; // something newer was asked meanwhile
         Object.assign(this, { doc, before });
         this.settle();
@@ -124,10 +167,13 @@ export class Page {
     const { open, cell } = this.state;
     const station = open && this.doc.stations.find((one) => one.path === open.path);
     if (!station) return open && this.store.settle({ open: null, cell: null });
-    const step = station.kind === "act" && ![...STEPS, "q", "k", "v"].includes(open.step) ? "" : open.step ?? "";
+    const step = station.kind === "act" && ![...STEPS, "q", "k", "v"].includes(open.step) ? "" : (open.step ?? "");
     const head = Math.min(open.head ?? 0, this.heads(open.path) - 1);
     const shape = shapeOf(this.doc, station, step);
-    return this.store.settle({ open: { ...open, step, head }, cell: cell?.every((x, axis) => x < shape[axis]) ? cell : null });
+    return this.store.settle({
+      open: { ...open, step, head },
+      cell: cell?.every((x, axis) => x < shape[axis]) ? cell : null,
+    });
   }
 
   /** Show remarks, and those that have waited for an answer. */
@@ -175,7 +221,11 @@ export class Page {
     held();
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
     // What is open asks first: it is what a person waits for.
-    const [step, reason, number] = await Promise.all([told(opened(this)).then((found) => this.pictured(version, found)), told(why(this)), told(chosen(this))]);
+    const [step, reason, number] = await Promise.all([
+      told(opened(this)).then((found) => this.pictured(version, found)),
+      told(why(this)),
+      told(chosen(this)),
+    ]);
     if (version !== this.version) return;
     if (step) replace(this.root.querySelector("#opened"), step);
     replace(this.parts.question, question(this));
@@ -225,7 +275,9 @@ export class Page {
   /** A number that was chosen is seen above what lies over the page. */
   uncoverCell() {
     const cell = matchMedia(NARROW).matches && this.root.querySelector("td.chosen");
-    const covered = cell?.isConnected && cell.getBoundingClientRect().bottom + MARGIN - this.root.querySelector("aside").getBoundingClientRect().top;
+    const covered =
+      cell?.isConnected &&
+      cell.getBoundingClientRect().bottom + MARGIN - this.root.querySelector("aside").getBoundingClientRect().top;
     if (covered > 0) stay(cell, cell.getBoundingClientRect().top - covered, this.root);
   }
 
@@ -237,11 +289,42 @@ export class Page {
   header() {
     const { doc, state } = this;
     const inputs = this.host.inputs ?? [];
-    const field = (name, i) => h("label", {}, h("span", {}, name === "source" ? "read" : name === "target" ? "written" : name),
-      h("input", { type: "text", name, value: (state.token_ids ? doc?.texts?.[name] : state.texts[name]) ?? doc?.texts?.[name] ?? "", placeholder: i ? "the model's own" : "write a sentence", "data-key": `input ${name}`, autocomplete: "off", spellcheck: "false" }));
-    const form = () => h("form", { onsubmit: (event) => this.ask(event, inputs) }, inputs.map(field), h("button", { "data-key": "run" }, "run"));
-    return h("header", {}, h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"), this.host.can.ask ? form() : null, doc?.moments?.length ? this.film(doc) : null,
-      h("p.tools", {}, h("button", { "data-key": "glossary", onclick: () => glossary(this.root) }, "what the words mean"), this.host.keeper ? null : h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"), h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light")));
+    const field = (name, i) =>
+      h(
+        "label",
+        {},
+        h("span", {}, name === "source" ? "read" : name === "target" ? "written" : name),
+        h("input", {
+          type: "text",
+          name,
+          value: (state.token_ids ? doc?.texts?.[name] : state.texts[name]) ?? doc?.texts?.[name] ?? "",
+          placeholder: i ? "the model's own" : "write a sentence",
+          "data-key": `input ${name}`,
+          autocomplete: "off",
+          spellcheck: "false",
+        }),
+      );
+    const form = () =>
+      h(
+        "form",
+        { onsubmit: (event) => this.ask(event, inputs) },
+        inputs.map(field),
+        h("button", { "data-key": "run" }, "run"),
+      );
+    return h(
+      "header",
+      {},
+      h("h1", {}, doc?.title ?? this.host.title ?? "clearhead"),
+      this.host.can.ask ? form() : null,
+      doc?.moments?.length ? this.film(doc) : null,
+      h(
+        "p.tools",
+        {},
+        h("button", { "data-key": "glossary", onclick: () => glossary(this.root) }, "what the words mean"),
+        this.host.keeper ? null : h("button", { "data-key": "link", onclick: () => this.link() }, "copy link"),
+        h("button", { "data-key": "theme", onclick: () => this.theme() }, "dark / light"),
+      ),
+    );
   }
 
   /** The moments of the training that were kept, as a slider. */
@@ -249,9 +332,26 @@ export class Page {
     const steps = [...doc.moments.map((moment) => moment.step), null];
     const at = steps.indexOf(this.state.moment);
     const wide = Math.max(...steps.map((step) => momentWord(step).length));
-    return h("p.film.tools", {}, h("button", { "data-key": "play", onclick: () => (this.playing ? this.pause() : this.play(steps)) }, this.playing ? "pause" : "play the training"),
-      h("input", { type: "range", min: "0", max: String(steps.length - 1), value: String(at), "aria-label": "moment of the training", "aria-valuetext": momentWord(this.state.moment), "data-key": "moment", oninput: (event) => this.store.set({ moment: steps[Number(event.target.value)] }) }),
-      h("output", { "data-role": "moment", style: { "min-width": `${wide}ch` } }, this.moment ?? ""));
+    return h(
+      "p.film.tools",
+      {},
+      h(
+        "button",
+        { "data-key": "play", onclick: () => (this.playing ? this.pause() : this.play(steps)) },
+        this.playing ? "pause" : "play the training",
+      ),
+      h("input", {
+        type: "range",
+        min: "0",
+        max: String(steps.length - 1),
+        value: String(at),
+        "aria-label": "moment of the training",
+        "aria-valuetext": momentWord(this.state.moment),
+        "data-key": "moment",
+        oninput: (event) => this.store.set({ moment: steps[Number(event.target.value)] }),
+      }),
+      h("output", { "data-role": "moment", style: { "min-width": `${wide}ch` } }, this.moment ?? ""),
+    );
   }
 
   /** Show the moments one after the other: each stands for a while once it is drawn. */
@@ -262,7 +362,9 @@ export class Page {
     for (const moment of steps.slice(at === steps.length - 1 ? 0 : at)) {
       this.store.set({ moment });
       await this.drawn;
-      await new Promise((done) => { setTimeout(done, rest); });
+      await new Promise((done) => {
+        setTimeout(done, rest);
+      });
       if (this.playing !== playing) return;
     }
     this.pause();
@@ -271,20 +373,82 @@ export class Page {
   /** What the numbers are compared with, cell by cell, and the names of the heads. */
   comparison() {
     const { doc, state } = this;
-    const order = h("label", { title: told("sharpest heads first") }, h("input", { type: "checkbox", checked: this.sharpest, "data-key": "sharpest", onchange: () => { this.sharpest = !this.sharpest; this.draw(); } }), " sharpest heads first");
+    const order = h(
+      "label",
+      { title: told("sharpest heads first") },
+      h("input", {
+        type: "checkbox",
+        checked: this.sharpest,
+        "data-key": "sharpest",
+        onchange: () => {
+          this.sharpest = !this.sharpest;
+          this.draw();
+        },
+      }),
+      " sharpest heads first",
+    );
     if (!this.host.can.ask) return h("div", {}, h("p.tools", {}, order));
     const name = Object.keys(doc.texts)[0];
     const with_ = (other) => this.store.set({ other });
     const ways = [
       ["nothing", () => with_(null), !state.other],
-      ["another text", async () => { const text = await this.prompt("compare with the text", "compare"); if (text) with_({ texts: { [name]: text }, token_ids: null }); }, Boolean(state.other?.texts)],
-      ...(doc.moments.length ? [["the end of the training", () => with_({ moment: null }), state.other?.moment === null], ["its beginning", () => with_({ moment: doc.moments[0].step }), state.other?.moment === doc.moments[0].step]] : []),
+      [
+        "another text",
+        async () => {
+          const text = await this.prompt("compare with the text", "compare");
+          if (text) with_({ texts: { [name]: text }, token_ids: null });
+        },
+        Boolean(state.other?.texts),
+      ],
+      ...(doc.moments.length
+        ? [
+            ["the end of the training", () => with_({ moment: null }), state.other?.moment === null],
+            [
+              "its beginning",
+              () => with_({ moment: doc.moments[0].step }),
+              state.other?.moment === doc.moments[0].step,
+            ],
+          ]
+        : []),
       ...(doc.beside ? [["the other model", () => with_({ beside: true }), state.other?.beside === true]] : []),
     ];
-    return h("div", {}, h("p.tools", {}, "Compare with ", ways.map(([text, go, chosen]) => h("button", { "data-key": `compare ${text}`, "aria-pressed": chosen ? "true" : "false", onclick: go }, text)),
-      h("button", { "data-key": "roles", title: told("what do the heads do?"), disabled: Boolean(this.roles), onclick: () => this.nameHeads() }, this.roles === undefined ? "what do the heads do?" : "heads are named"), order),
-      state.other ? h("p.tools.comparing", { role: "status" }, h("span", {}, "You see the numbers of the text above. Those in an orange frame are different ", h("b", {}, this.than()),
-        ": point at one, or choose it, to read both."), h("button", { "data-key": "end comparison", onclick: () => with_(null) }, "end the comparison")) : null);
+    return h(
+      "div",
+      {},
+      h(
+        "p.tools",
+        {},
+        "Compare with ",
+        ways.map(([text, go, chosen]) =>
+          h("button", { "data-key": `compare ${text}`, "aria-pressed": chosen ? "true" : "false", onclick: go }, text),
+        ),
+        h(
+          "button",
+          {
+            "data-key": "roles",
+            title: told("what do the heads do?"),
+            disabled: Boolean(this.roles),
+            onclick: () => this.nameHeads(),
+          },
+          this.roles === undefined ? "what do the heads do?" : "heads are named",
+        ),
+        order,
+      ),
+      state.other
+        ? h(
+            "p.tools.comparing",
+            { role: "status" },
+            h(
+              "span",
+              {},
+              "You see the numbers of the text above. Those in an orange frame are different ",
+              h("b", {}, this.than()),
+              ": point at one, or choose it, to read both.",
+            ),
+            h("button", { "data-key": "end comparison", onclick: () => with_(null) }, "end the comparison"),
+          )
+        : null,
+    );
   }
 
   /** Ask once what each head does: measured on built-in texts. */
@@ -305,7 +469,8 @@ export class Page {
     const given = new FormData(event.target);
     const typed = Object.fromEntries(inputs.map((name) => [name, String(given.get(name)).trim()]));
     // Other words were put in, and nothing was typed: the text is written anew behind them.
-    if (this.state.token_ids && this.doc && inputs.every((name) => typed[name] === this.doc.texts[name])) return this.rewrite();
+    if (this.state.token_ids && this.doc && inputs.every((name) => typed[name] === this.doc.texts[name]))
+      return this.rewrite();
     const texts = {};
     inputs.forEach((name, i) => {
       // What the model wrote itself is written anew for another text.
@@ -319,7 +484,10 @@ export class Page {
 
   show(open) {
     this.reveal = true;
-    this.store.set({ open, cell: open && this.state.open?.path === open.path && this.state.open?.step === open.step ? this.state.cell : null });
+    this.store.set({
+      open,
+      cell: open && this.state.open?.path === open.path && this.state.open?.step === open.step ? this.state.cell : null,
+    });
   }
 
   /** Choose a cell; if it is outside the window, the window follows. */
@@ -343,7 +511,15 @@ export class Page {
     const [row, column] = cell;
     const at = inHead ? [row, column % width] : cell;
     this.walked = this.reveal = true;
-    this.store.set({ open: { path, step, head: inHead ? Math.floor(column / width) : head ?? 0, first: at.map((x) => Math.max(0, x - 6)) }, cell: at });
+    this.store.set({
+      open: {
+        path,
+        step,
+        head: inHead ? Math.floor(column / width) : (head ?? 0),
+        first: at.map((x) => Math.max(0, x - 6)),
+      },
+      cell: at,
+    });
   }
 
   why(token, there = false) {
@@ -400,18 +576,31 @@ export class Page {
 
   switchHead(path, head) {
     if (switchedOff(this, path).has(head)) {
-      this.store.ask({ edits: this.state.edits.filter((edit) => !(edit.path === path && edit.step === "context" && edit.where.length === 2 && edit.where[1] === head)) });
+      this.store.ask({
+        edits: this.state.edits.filter(
+          (edit) =>
+            !(edit.path === path && edit.step === "context" && edit.where.length === 2 && edit.where[1] === head),
+        ),
+      });
     } else this.store.edit([{ path, step: "context", where: [0, head], op: "set", value: 0 }]);
   }
 
   /** Every token that may be looked at gets the same weight. */
   async average(station, head) {
     const [{ data, shape }] = await this.host.values(this.question, [{ path: station.path, step: "masked", head }]);
-    const rows = Array.from({ length: shape[0] }, (_, r) => Array.from(data.slice(r * shape[1], (r + 1) * shape[1]), (x) => (x === -Infinity ? "-inf" : 0)));
+    const rows = Array.from({ length: shape[0] }, (_, r) =>
+      Array.from(data.slice(r * shape[1], (r + 1) * shape[1]), (x) => (x === -Infinity ? "-inf" : 0)),
+    );
     const common = { path: station.path, step: "masked", op: "set" };
     // A context that is switched off would hide what is averaged.
-    const kept = this.state.edits.filter(({ path, step, where }) => !(path === station.path && step === "context" && where.length === 2 && where[1] === head));
-    const even = station.calls > 1 ? rows.map((row, call) => ({ ...common, where: [0, head, 0], value: row, call })) : [{ ...common, where: [0, head], value: rows }];
+    const kept = this.state.edits.filter(
+      ({ path, step, where }) =>
+        !(path === station.path && step === "context" && where.length === 2 && where[1] === head),
+    );
+    const even =
+      station.calls > 1
+        ? rows.map((row, call) => ({ ...common, where: [0, head, 0], value: row, call }))
+        : [{ ...common, where: [0, head], value: rows }];
     this.store.edit(even, kept);
   }
 
@@ -425,10 +614,13 @@ export class Page {
 
   /** Put another word in the place of a token that was read. */
   async replaceToken(name, index) {
-    const known = async (typed) => (await this.host.values(this.question, [{ path: name, step: typed, kind: "words" }]))[0];
+    const known = async (typed) =>
+      (await this.host.values(this.question, [{ path: name, step: typed, kind: "words" }]))[0];
     const text = await this.prompt(`instead of “${visible(this.doc.labels[name][index])}”`, "put it there", known);
     if (!text) return;
-    const [{ token_ids: found, remarks }] = await this.host.values(this.question, [{ path: name, step: text, kind: "tokens" }]);
+    const [{ token_ids: found, remarks }] = await this.host.values(this.question, [
+      { path: name, step: text, kind: "tokens" },
+    ]);
     this.remarks = remarks;
     const ids = structuredClone(this.doc.token_ids);
     ids[name].splice(index, 1, ...found);
@@ -456,11 +648,35 @@ export class Page {
         const found = await known(typed);
         if (typed !== input.value) return;
         list.replaceChildren(...found.words.map((word) => h("option", { value: word })));
-        count.replaceChildren(typed ? `${found.count} words of the model hold “${typed}”` : `the model knows ${found.count} words: type to search`);
+        count.replaceChildren(
+          typed
+            ? `${found.count} words of the model hold “${typed}”`
+            : `the model knows ${found.count} words: type to search`,
+        );
       };
-      const input = h("input", { type: "text", "aria-label": title, autocomplete: "off", ...(known && { list: list.id, oninput: suggest }) });
-      const dialog = h("dialog", { onclose: () => { resolve(dialog.returnValue ? input.value : null); dialog.remove(); } },
-        h("form", { method: "dialog" }, h("label", {}, title, " ", input), h("button", { value: "yes" }, button), h("button", { value: "", formnovalidate: true }, "cancel")), known && [list, count]);
+      const input = h("input", {
+        type: "text",
+        "aria-label": title,
+        autocomplete: "off",
+        ...(known && { list: list.id, oninput: suggest }),
+      });
+      const dialog = h(
+        "dialog",
+        {
+          onclose: () => {
+            resolve(dialog.returnValue ? input.value : null);
+            dialog.remove();
+          },
+        },
+        h(
+          "form",
+          { method: "dialog" },
+          h("label", {}, title, " ", input),
+          h("button", { value: "yes" }, button),
+          h("button", { value: "", formnovalidate: true }, "cancel"),
+        ),
+        known && [list, count],
+      );
       this.root.append(dialog);
       dialog.showModal();
       if (known) suggest().catch((error) => this.fail(error));
@@ -473,8 +689,12 @@ export class Page {
     const cross = acts.filter((station) => station.part === "cross_attention");
     const station = cross[this.doc.head?.layer ?? cross.length - 1] ?? acts.at(-1);
     const heads = Array.from({ length: station.shape[0] }, (_, head) => head);
-    const found = await this.host.values(this.question, heads.map((head) => ({ path: station.path, step: "weights", head, rows: [row, row + 1] })));
-    const best = this.doc.head?.head ?? heads.reduce((a, b) => (Math.max(...found[b].data) > Math.max(...found[a].data) ? b : a));
+    const found = await this.host.values(
+      this.question,
+      heads.map((head) => ({ path: station.path, step: "weights", head, rows: [row, row + 1] })),
+    );
+    const best =
+      this.doc.head?.head ?? heads.reduce((a, b) => (Math.max(...found[b].data) > Math.max(...found[a].data) ? b : a));
     const data = [...found[best].data];
     return { station, head: best, key: data.indexOf(Math.max(...data)) };
   }
@@ -483,9 +703,12 @@ export class Page {
   async withoutBest(row) {
     const entry = this.doc.output.find((one) => one.row === row);
     const { id } = entry.next ?? entry.candidates[0];
-    const [{ contributions }] = await this.host.values(this.question, [{ path: "", kind: "contributions", rows: [row, row + 1], columns: [id, id + 1] }]);
+    const [{ contributions }] = await this.host.values(this.question, [
+      { path: "", kind: "contributions", rows: [row, row + 1], columns: [id, id + 1] },
+    ]);
     const heads = contributions.filter((one) => one.head !== null).sort((a, b) => b.value - a.value);
-    const { path, head } = heads[0] ?? (await this.lookedAt(row).then(({ station, head: own }) => ({ path: station.path, head: own })));
+    const { path, head } =
+      heads[0] ?? (await this.lookedAt(row).then(({ station, head: own }) => ({ path: station.path, head: own })));
     this.switchHead(path, head);
   }
 
@@ -504,13 +727,17 @@ export class Page {
   }
 
   load() {
-    const input = h("input", { type: "file", accept: ".json,application/json", onchange: async () => {
-      try {
-        this.store.ask({ edits: edited(JSON.parse(await input.files[0].text())) });
-      } catch {
-        this.fail(new Error(`${input.files[0].name}: this file holds no list of changes; “save” writes one`));
-      }
-    } });
+    const input = h("input", {
+      type: "file",
+      accept: ".json,application/json",
+      onchange: async () => {
+        try {
+          this.store.ask({ edits: edited(JSON.parse(await input.files[0].text())) });
+        } catch {
+          this.fail(new Error(`${input.files[0].name}: this file holds no list of changes; “save” writes one`));
+        }
+      },
+    });
     input.click();
   }
 
@@ -539,14 +766,26 @@ export class Page {
 
   key(event) {
     if (event.key === "Escape" && event.target.matches(".chosen input")) event.target.blur();
-    if (event.target.matches("input, textarea, select, dialog, dialog *") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (
+      event.target.matches("input, textarea, select, dialog, dialog *") ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey
+    )
+      return;
     const { open } = this.state;
     const go = (selector) => this.root.querySelector(selector)?.focus();
     const keys = {
-      u: () => this.store.undo(), r: () => this.store.redo(), t: () => this.theme(),
-      w: () => go(".sentence .written, .sentence .next"), a: () => go(".way button.thumb"), n: () => go("table.matrix [tabindex='0']"), e: () => go(".chosen input"),
+      u: () => this.store.undo(),
+      r: () => this.store.redo(),
+      t: () => this.theme(),
+      w: () => go(".sentence .written, .sentence .next"),
+      a: () => go(".way button.thumb"),
+      n: () => go("table.matrix [tabindex='0']"),
+      e: () => go(".chosen input"),
       "?": () => glossary(this.root),
-      "[": () => open && this.show({ ...open, head: Math.max(0, open.head - 1) }), "]": () => open && this.show({ ...open, head: Math.min(this.heads(open.path) - 1, open.head + 1) }),
+      "[": () => open && this.show({ ...open, head: Math.max(0, open.head - 1) }),
+      "]": () => open && this.show({ ...open, head: Math.min(this.heads(open.path) - 1, open.head + 1) }),
       Escape: () => this.close(event.target),
     };
     if (!keys[event.key]) return;
@@ -569,7 +808,31 @@ export class Page {
   }
 
   keys() {
-    const all = [["w", "to what was written"], ["a", "to the heads"], ["n", "to the numbers; arrows walk"], ["e", "to change the chosen number"], ["[ ]", "head before, next head"], ["u r", "undo, redo"], ["t", "dark, light"], ["?", "what the words mean"], ["Esc", "close"]];
-    return h("details.keys", { open: this.keysOpen, ontoggle: (event) => { this.keysOpen = event.target.open; } }, h("summary", {}, "Keyboard"), h("dl", {}, all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
+    const all = [
+      ["w", "to what was written"],
+      ["a", "to the heads"],
+      ["n", "to the numbers; arrows walk"],
+      ["e", "to change the chosen number"],
+      ["[ ]", "head before, next head"],
+      ["u r", "undo, redo"],
+      ["t", "dark, light"],
+      ["?", "what the words mean"],
+      ["Esc", "close"],
+    ];
+    return h(
+      "details.keys",
+      {
+        open: this.keysOpen,
+        ontoggle: (event) => {
+          this.keysOpen = event.target.open;
+        },
+      },
+      h("summary", {}, "Keyboard"),
+      h(
+        "dl",
+        {},
+        all.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]),
+      ),
+    );
   }
 }

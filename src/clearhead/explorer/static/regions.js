@@ -5,8 +5,13 @@ const SIZE = 14; // pixels
 
 /** A document whose labels are texts; the regions that they came with stand beside them. */
 export function apart(doc) {
-  const each = (take) => Object.fromEntries(Object.entries(doc.labels).map(([name, labels]) => [name, labels.map(take)]));
-  return { ...doc, labels: each((label) => label.text ?? label), regions: each((label) => (label.text === undefined ? null : label)) };
+  const each = (take) =>
+    Object.fromEntries(Object.entries(doc.labels).map(([name, labels]) => [name, labels.map(take)]));
+  return {
+    ...doc,
+    labels: each((label) => label.text ?? label),
+    regions: each((label) => (label.text === undefined ? null : label)),
+  };
 }
 
 /** A small drawing of where one of these regions is; null of a text. */
@@ -14,14 +19,19 @@ export function region(regions, index) {
   const { box, span } = regions?.[index] ?? {};
   if (box) {
     const [left, top, right, bottom] = box.map((share) => SIZE * share);
-    return drawing(svg("rect.around", { x: 0.5, y: 0.5, width: SIZE - 1, height: SIZE - 1 }),
-      svg("rect.part", { x: left, y: top, width: right - left, height: bottom - top }));
+    return drawing(
+      svg("rect.around", { x: 0.5, y: 0.5, width: SIZE - 1, height: SIZE - 1 }),
+      svg("rect.part", { x: left, y: top, width: right - left, height: bottom - top }),
+    );
   }
   if (!span) return null;
   const end = Math.max(...regions.map((one) => one?.span?.[1] ?? 0));
   const [from, to] = span.map((seconds) => (SIZE * seconds) / end);
-  return drawing(svg("line.around", { x1: 0, x2: SIZE, y1: SIZE / 2, y2: SIZE / 2 }),
-    svg("rect.part", { x: from, y: SIZE / 2 - 3, width: Math.max(1, to - from), height: 6 }));
+  return drawing(
+    svg("line.around", { x1: 0, x2: SIZE, y1: SIZE / 2, y2: SIZE / 2 }),
+    svg("rect.part", { x: from, y: SIZE / 2 - 3, width: Math.max(1, to - from), height: 6 }),
+  );
 }
 
-const drawing = (...parts) => svg("svg.region", { viewBox: `0 0 ${SIZE} ${SIZE}`, width: SIZE, height: SIZE, "aria-hidden": "true" }, parts);
+const drawing = (...parts) =>
+  svg("svg.region", { viewBox: `0 0 ${SIZE} ${SIZE}`, width: SIZE, height: SIZE, "aria-hidden": "true" }, parts);

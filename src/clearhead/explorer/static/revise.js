@@ -28,7 +28,9 @@ function settle(element, wanted) {
 /** Whether one can become the other: the same kind of element with the same key, or text. */
 function alike(one, other) {
   if (one instanceof Text || !(other instanceof Element)) return one instanceof Text && !(other instanceof Element);
-  return one.nodeName === other.nodeName && worn.get(one)?.attributes["data-key"] === worn.get(other).attributes["data-key"];
+  return (
+    one.nodeName === other.nodeName && worn.get(one)?.attributes["data-key"] === worn.get(other).attributes["data-key"]
+  );
 }
 
 /** What comes into the page is dressed now, and gets its pictures. */
@@ -65,7 +67,8 @@ function redress(element, fresh) {
     else if (name === "style") restyle(element, before ?? {}, value);
     else if (value !== before && (absent(before) || !name.startsWith("on"))) wear(element, name, value);
   }
-  for (const [name, value] of Object.entries(was.attributes)) if (!(name in now.attributes)) takeOff(element, name, value);
+  for (const [name, value] of Object.entries(was.attributes))
+    if (!(name in now.attributes)) takeOff(element, name, value);
 }
 
 /** A field shows what is drawn, not what was typed into it. */

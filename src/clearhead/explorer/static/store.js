@@ -23,9 +23,19 @@ const isObject = (x) => typeof x === "object" && x !== null && !Array.isArray(x)
 const isCount = (x) => Number.isInteger(x) && x >= 0;
 const isPair = (x) => Array.isArray(x) && x.length === 2 && x.every(isCount);
 const isPlace = (x) => x === null || isCount(x) || isPair(x);
-const isValue = (x, axes = 8) => Number.isFinite(x) || x === "inf" || x === "-inf" || (Array.isArray(x) && axes > 0 && x.every((one) => isValue(one, axes - 1)));
-const isEdit = ({ path, where = [], op = "set", value = 0, step = "", call = null, ...rest }) => [path, step].every((x) => typeof x === "string")
-  && Array.isArray(where) && where.every(isPlace) && ["set", "add", "multiply"].includes(op) && isValue(value) && (call === null || isCount(call)) && !Object.keys(rest).length;
+const isValue = (x, axes = 8) =>
+  Number.isFinite(x) ||
+  x === "inf" ||
+  x === "-inf" ||
+  (Array.isArray(x) && axes > 0 && x.every((one) => isValue(one, axes - 1)));
+const isEdit = ({ path, where = [], op = "set", value = 0, step = "", call = null, ...rest }) =>
+  [path, step].every((x) => typeof x === "string") &&
+  Array.isArray(where) &&
+  where.every(isPlace) &&
+  ["set", "add", "multiply"].includes(op) &&
+  isValue(value) &&
+  (call === null || isCount(call)) &&
+  !Object.keys(rest).length;
 const eachIs = (is) => (x) => isObject(x) && Object.values(x).every(is);
 const isTexts = eachIs((text) => typeof text === "string");
 const isTokens = eachIs((row) => Array.isArray(row) && row.every(isCount));
@@ -42,11 +52,24 @@ const FORMS = {
   top_p: isNumber(0, 1),
   min_p: isNumber(0, 1),
   moment: orNull(isCount),
-  open: orNull((x) => isObject(x) && typeof x.path === "string" && typeof (x.step ?? "") === "string" && isCount(x.head ?? 0) && isPair(x.first ?? [0, 0])),
+  open: orNull(
+    (x) =>
+      isObject(x) &&
+      typeof x.path === "string" &&
+      typeof (x.step ?? "") === "string" &&
+      isCount(x.head ?? 0) &&
+      isPair(x.first ?? [0, 0]),
+  ),
   cell: orNull((x) => isPair(x)),
   token: orNull(isCount),
   level: (x) => ["pieces", "words"].includes(x),
-  other: orNull((x) => isObject(x) && isTexts(x.texts ?? {}) && orNull(isTokens)(x.token_ids ?? null) && orNull(isCount)(x.moment ?? null)),
+  other: orNull(
+    (x) =>
+      isObject(x) &&
+      isTexts(x.texts ?? {}) &&
+      orNull(isTokens)(x.token_ids ?? null) &&
+      orNull(isCount)(x.moment ?? null),
+  ),
   threshold: isNumber(0, 1),
   specials: (x) => typeof x === "boolean",
 };

@@ -22,7 +22,11 @@ export class Stream {
   }
 
   row(path, row) {
-    return Float64Array.from(this.tensor(path).slice(0, row, row + 1).flat());
+    return Float64Array.from(
+      this.tensor(path)
+        .slice(0, row, row + 1)
+        .flat(),
+    );
   }
 
   vector(name) {
@@ -38,12 +42,28 @@ export class Stream {
     const [norm, head] = [this.formula("decoder.out"), this.formula("logits")];
     const parts = norm?.kind === "norm" && norm.of.length === 1 && !head.options.cap ? this.parts(norm.of[0]) : null;
     if (!parts) return [];
-    const w = this.weight(head.weights.W).slice(0, token, token + 1).flat();
+    const w = this.weight(head.weights.W)
+      .slice(0, token, token + 1)
+      .flat();
     const { size, centre } = measured(this.row(norm.of[0], row), norm.options);
     const g = this.vector(norm.options.weight);
-    const found = parts.flatMap((part) => this.terms(part, row)).map(({ x, ...one }) =>
-      ({ ...one, value: dot(centre(x).map((a, i) => a * g[i]), w) / size }));
-    if (norm.options.bias) found.push({ name: "the last norm's bias", path: "decoder.out", head: null, value: dot(this.vector(norm.options.bias), w) });
+    const found = parts
+      .flatMap((part) => this.terms(part, row))
+      .map(({ x, ...one }) => ({
+        ...one,
+        value:
+          dot(
+            centre(x).map((a, i) => a * g[i]),
+            w,
+          ) / size,
+      }));
+    if (norm.options.bias)
+      found.push({
+        name: "the last norm's bias",
+        path: "decoder.out",
+        head: null,
+        value: dot(this.vector(norm.options.bias), w),
+      });
     const sum = found.reduce((all, one) => all + one.value, 0);
     const most = found.reduce((all, one) => Math.max(all, Math.abs(one.value)), 1);
     return Math.abs(sum - this.row("logits", row)[token]) <= ROUNDING * most ? found : [];
@@ -68,7 +88,10 @@ export class Stream {
     const [context, matrix] = [this.tensor(of[0]), this.weight(weights.W)];
     const [heads, , width] = context.shape;
     const found = Array.from({ length: heads }, (_, head) => {
-      const own = context.slice(0, head, head + 1).slice(1, row, row + 1).reshape([1, width]);
+      const own = context
+        .slice(0, head, head + 1)
+        .slice(1, row, row + 1)
+        .reshape([1, width]);
       const x = matmul(own, matrix.slice(1, head * width, (head + 1) * width).T).flat();
       return { name: `${name}, head ${head}`, path: path.replace(/out$/, "attention"), head, x };
     });
@@ -100,7 +123,13 @@ export class Stream {
 /** The size that a norm divides x by, and what it takes off. */
 function measured(x, { norm, eps }) {
   const mean = (y) => y.reduce((sum, a) => sum + a, 0) / y.length;
-  const centre = norm === "layer" ? (y) => { const middle = mean(y); return y.map((a) => a - middle); } : (y) => y;
+  const centre =
+    norm === "layer"
+      ? (y) => {
+          const middle = mean(y);
+          return y.map((a) => a - middle);
+        }
+      : (y) => y;
   return { centre, size: Math.sqrt(mean(centre(x).map((a) => a * a)) + (eps ?? 0)) };
 }
 

@@ -13,7 +13,8 @@ const WORDS = {
   embedding: "the row of numbers that the model has learned for each token",
   positions: "numbers that tell where a token stands are added to its embedding",
   embedded: "what the first block reads of each token",
-  "residual stream": "the row of numbers, x, that each token carries through the model; every part adds something to it",
+  "residual stream":
+    "the row of numbers, x, that each token carries through the model; every part adds something to it",
   norm: "brings each token's numbers to a common size, so that the next part can work with them",
   "self-attention": "the tokens of one text look at each other",
   "cross-attention": "the tokens that are written look at those that were read",
@@ -23,7 +24,8 @@ const WORDS = {
   q: "queries: what each token asks",
   k: "keys: what each token offers to be found by",
   v: "values: what each token answers when it is looked at",
-  "q, turned by position": "the queries, each turned by where its token stands: how alike a query and a key are then depends on how far apart they stand",
+  "q, turned by position":
+    "the queries, each turned by where its token stands: how alike a query and a key are then depends on how far apart they stand",
   "k, turned by position": "the keys, each turned by where its token stands, as the queries are",
   "v, mixed with the first block's": "the values, mixed with those of the first block: this model carries them on",
   similarities: "how alike the query of one token and the key of another are: their product",
@@ -56,9 +58,11 @@ const WORDS = {
   "top k": "only the k most probable tokens may be written",
   "min p": "only tokens with at least this share of the most probable one's probability may be written",
   "top p": "only the fewest tokens that have this probability together may be written",
-  "max |weights · v − context used|": "the proof that you see what the model used: its context is computed again from the weights shown, and this is the largest difference; about 0.0000001 is rounding",
+  "max |weights · v − context used|":
+    "the proof that you see what the model used: its context is computed again from the weights shown, and this is the largest difference; about 0.0000001 is rounding",
   "sharpest heads first": "heads that put most of their attention on one token come first",
-  "what do the heads do?": "measures on some built-in texts what each head looks at; one with a clear habit gets its name",
+  "what do the heads do?":
+    "measures on some built-in texts what each head looks at; one with a clear habit gets its name",
 };
 
 /** Names that heads get, by how they begin. */
@@ -80,8 +84,15 @@ const ROLES = {
 export const told = (word) => WORDS[word] ?? "";
 
 /** A path as it is spoken: "decoder block 0, cross-attention". */
-export const spoken = (path) => path.replace(/\.attention$/, "").replace(/\.blocks\.(\d+)/, " block $1").replace(/\.(self|cross)_attention$/, ", $1-attention").replace(/\.feed_forward$/, ", feed-forward")
-  .replace(/\.forwards$/, ", from the first token").replace(/\.backwards$/, ", from the last token").replace(/\.layers\.(\d+)$/, " layer $1");
+export const spoken = (path) =>
+  path
+    .replace(/\.attention$/, "")
+    .replace(/\.blocks\.(\d+)/, " block $1")
+    .replace(/\.(self|cross)_attention$/, ", $1-attention")
+    .replace(/\.feed_forward$/, ", feed-forward")
+    .replace(/\.forwards$/, ", from the first token")
+    .replace(/\.backwards$/, ", from the last token")
+    .replace(/\.layers\.(\d+)$/, " layer $1");
 
 /** The name of a head in a sentence. */
 export function toldRole(role) {
@@ -92,9 +103,19 @@ export function toldRole(role) {
 /** All words, in a window that any key closes that closes windows. */
 export function glossary(root) {
   const list = (words) => Object.entries(words).map(([word, what]) => [h("dt", {}, word), h("dd", {}, what)]);
-  const window = h("dialog.glossary", { "aria-label": "the words of this page", onclose: () => window.remove() },
-    h("form", { method: "dialog" }, h("h2", {}, "The words of this page"), h("button", { "data-key": "close" }, "close")),
-    h("dl", {}, list(WORDS)), h("h3", {}, "Names of heads"), h("dl", {}, list(ROLES)));
+  const window = h(
+    "dialog.glossary",
+    { "aria-label": "the words of this page", onclose: () => window.remove() },
+    h(
+      "form",
+      { method: "dialog" },
+      h("h2", {}, "The words of this page"),
+      h("button", { "data-key": "close" }, "close"),
+    ),
+    h("dl", {}, list(WORDS)),
+    h("h3", {}, "Names of heads"),
+    h("dl", {}, list(ROLES)),
+  );
   root.append(window);
   window.showModal();
 }

@@ -85,7 +85,11 @@ export class Act {
   /** The similarities times the score's scale. */
   scaled(rows) {
     const { scale = 1 } = this.score;
-    return this.#step("scaled", elementwise((a) => a * scale, this.similarities(rows)), rows);
+    return this.#step(
+      "scaled",
+      elementwise((a) => a * scale, this.similarities(rows)),
+      rows,
+    );
   }
 
   /** The scaled similarities plus the bias. */

@@ -163,7 +163,10 @@ export function concatenate(arrays, axis) {
 /** A copy of x in which the block of these ranges, one [start, stop) for each axis, is another. */
 export function replaced(x, ranges, block) {
   const copy = new NDArray(x.flat().slice(), x.shape);
-  copyInto(ranges.reduce((window, [start, stop], axis) => window.slice(axis, start, stop), copy), block);
+  copyInto(
+    ranges.reduce((window, [start, stop], axis) => window.slice(axis, start, stop), copy),
+    block,
+  );
   return copy;
 }
 

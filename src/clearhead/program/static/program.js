@@ -123,7 +123,13 @@ export class Program {
   }
 
   #computed({ op, inputs, parameters, constant }, values) {
-    return constant ?? OPERATIONS[op](inputs.map((input) => values[input]), parameters);
+    return (
+      constant ??
+      OPERATIONS[op](
+        inputs.map((input) => values[input]),
+        parameters,
+      )
+    );
   }
 }
 
