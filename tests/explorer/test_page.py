@@ -30,6 +30,14 @@ def test_a_bundle_holds_every_module_once_behind_those_it_needs() -> None:
     assert not re.search(r"^(import|export) ", text, re.MULTILINE)
 
 
+def test_a_bundle_spares_comments_and_indentation_and_keeps_every_text() -> None:
+    text = bundle("file.js")
+    assert len(text) < 0.9 * sum(len(static(name)) for name in re.findall(r'modules\["([\w-]+\.js)"\] = ', text))
+    assert not re.search(r"^(?:[ \t]|/\*|\*/|//)", text, re.MULTILINE)
+    # A template over several lines would lose its indentation: each ends where it begins.
+    assert not [line for line in text.splitlines() if line.count("`") % 2]
+
+
 def test_the_modules_ask_nothing_of_the_network() -> None:
     for path in page_files().values():
         text = path.read_text(encoding="utf-8")

@@ -2,7 +2,8 @@
 
 Each module becomes a function that returns what it exports; what it imports it takes from those before it. The modules
 keep to a form that lines can tell: `import { a, b as c } from "./x.js";`, `import * as x from "./x.js";`, and `export`
-before a declaration at the beginning of a line.
+before a declaration at the beginning of a line. Comments that have lines of their own and the indentation are left out:
+every saved page carries the script. No template of theirs goes over several lines, where that would change a text.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from importlib.resources.abc import Traversable
 __all__ = ["bundle", "page_files", "static"]
 
 _IMPORT = re.compile(r'^import (?:\{([^}]*)\}|\* as (\w+)) from "\./([\w-]+\.js)";$', re.MULTILINE)
+_SPARED = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/)[\s\S])*\*/\n|//.*\n|\n)|^[ \t]+", re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:async )?(?:function|class|const|let) (\w+))", re.MULTILINE)
 
 
@@ -49,7 +51,7 @@ def _visit(name: str, order: list[str], above: tuple[str, ...]) -> None:
 
 
 def _function(name: str) -> str:
-    text = static(name)
+    text = _SPARED.sub("", static(name))
     exported = [found[2] for found in _EXPORT.finditer(text)]
     text = _EXPORT.sub(r"\1", _IMPORT.sub(_taken, text))
     return f'modules["{name}"] = (() => {{\n{text}\nreturn {{ {", ".join(exported)} }};\n}})();'
