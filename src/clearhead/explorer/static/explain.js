@@ -38,7 +38,8 @@ export async function explain(page, open, cell) {
       note: "this trace does not know its model: its formulas cannot be told",
     };
   const make = KINDS[formula.kind];
-  return { formula: formula.text, ...(await make(reader, station, open, cell, formula)) };
+  const [row, column] = cell;
+  return { formula: formula.text, ...(await make({ reader, station, open, row, column, formula })) };
 }
 
 /** Reads rows and single numbers of the page's question. */
@@ -74,7 +75,7 @@ class Reader {
 }
 
 const KINDS = {
-  async lookup(reader, station, open, [row, column], { weights, options }) {
+  async lookup({ reader, station, row, column, formula: { weights, options } }) {
     const label = station.rows;
     const token = reader.doc.token_ids[label][row];
     const whole = await reader.weight(weights.E, [token, token + 1]);
@@ -92,7 +93,7 @@ const KINDS = {
     return { terms, total: whole[column] * options.scale, sum: "product" };
   },
 
-  async positions(reader, station, open, [row, column], { of, weights }) {
+  async positions({ reader, row, column, formula: { of, weights } }) {
     const [before, position] = [await reader.row(of[0], row), await reader.weight(weights.P, [row, row + 1])];
     return summed([
       { label: "token embedding", product: before[column], from: { path: of[0], cell: [row, column] } },
@@ -100,14 +101,14 @@ const KINDS = {
     ]);
   },
 
-  async copy(reader, station, open, [row, column], { of }) {
+  async copy({ reader, open, row, column, formula: { of } }) {
     const before = reader.station(of[0]);
     if (before.kind === "act") return ofStep(reader, before, { ...open, path: of[0], step: "context" }, [row, column]);
     const x = await reader.row(of[0], row);
     return summed([{ label: before.title, product: x[column], from: { path: of[0], cell: [row, column] } }]);
   },
 
-  async mix(reader, station, open, [row, column], { of, weights, options }) {
+  async mix({ reader, row, column, formula: { of, weights, options } }) {
     const [own, first, mix] = [
       await reader.row(of[0], row),
       await reader.row(of[1], row),
@@ -124,7 +125,7 @@ const KINDS = {
     );
   },
 
-  async sum(reader, station, open, [row, column], { of }) {
+  async sum({ reader, row, column, formula: { of } }) {
     const rows = await Promise.all(of.map((path) => reader.row(path, row)));
     return summed(
       rows.map((x, i) => ({
@@ -135,13 +136,13 @@ const KINDS = {
     );
   },
 
-  async norm(reader, station, open, [row, column], { of, options }) {
+  async norm({ reader, row, column, formula: { of, options } }) {
     const rows = await Promise.all(of.map((path) => reader.row(path, row)));
     const x = rows[0].map((_, i) => rows.reduce((sum, other) => sum + other[i], 0));
     return normed(reader, x, column, options, of.length > 1 ? "the sum" : "x", { path: of[0], cell: [row, column] });
   },
 
-  async linear(reader, station, open, [row, column], formula) {
+  async linear({ reader, station, open, row, column, formula }) {
     const { weights, options } = formula;
     const x = await operands(reader, formula, row);
     const width = station.shape.at(-1);
@@ -167,7 +168,7 @@ const KINDS = {
     return found;
   },
 
-  async hidden(reader, station, open, [row, column], formula) {
+  async hidden({ reader, row, column, formula }) {
     const { weights, options } = formula;
     const x = await operands(reader, formula, row);
     const found = summed(await products(reader, x, weights, column));
@@ -183,7 +184,7 @@ const KINDS = {
   },
 
   /** A gate of a recurrent network, or its candidate. */
-  async gate(reader, station, open, [row, column], { of, weights, options }) {
+  async gate({ reader, station, row, column, formula: { of, weights, options } }) {
     const entry = options.part * station.shape.at(-1) + column;
     const read = (some) =>
       operands(reader, { of: of.slice(...some), options: { rows: options.rows.slice(...some) } }, row);
@@ -197,7 +198,7 @@ const KINDS = {
   },
 
   /** What an LSTM's cell keeps, and what comes in. */
-  async cell(reader, station, open, [row, column], formula) {
+  async cell({ reader, row, column, formula }) {
     const [forget, before, input, candidate] = await ofEach(reader, formula, row, column);
     return summed([
       {
@@ -218,7 +219,7 @@ const KINDS = {
   },
 
   /** What an LSTM tells of its cell. */
-  async state(reader, station, open, [row, column], formula) {
+  async state({ reader, row, column, formula }) {
     const [output, cell] = await ofEach(reader, formula, row, column);
     const bend = Math.tanh(cell.x);
     return {
@@ -232,7 +233,7 @@ const KINDS = {
   },
 
   /** A GRU's state: some of the one before, some of the candidate. */
-  async blend(reader, station, open, [row, column], formula) {
+  async blend({ reader, row, column, formula }) {
     const [update, candidate, before] = await ofEach(reader, formula, row, column);
     return summed([
       {
@@ -324,7 +325,7 @@ async function normed(reader, x, column, options, name, from = null) {
   return {
     terms,
     total: ((x[column] - mean) / size) * g + b,
-    sum: options.norm === "rms" ? "x / size · g" : "(x − mean) / size · g" + (options.bias ? " + b" : ""),
+    sum: options.norm === "rms" ? "x / size · g" : `(x − mean) / size · g${options.bias ? " + b" : ""}`,
   };
 }
 
@@ -451,17 +452,15 @@ async function similarity(reader, station, path, head, row, column) {
   ];
   const { score } = reader.doc.heads[path];
   const make = SCORES[score] ?? SCORES.dot;
-  return make(reader, q, k, factors, station.formula?.weights ?? {});
+  return make({ reader, q, k, factors, weights: station.formula?.weights ?? {} });
 }
 
 /** How a query and a key are compared, term by term; the letters of the weights are those of scores.py. */
 const SCORES = {
-  dot: async (reader, q, k, factors) => ({
-    formula: "q · k: the sum of the products",
-    ...summed(Array.from(q, (x, i) => ({ label: "", factors: factors(i), a: x, b: k[i], product: x * k[i] }))),
-  }),
+  dot: productOf,
+  scaleddot: productOf,
 
-  async cosine(reader, q, k, factors) {
+  async cosine({ q, k, factors }) {
     const length = (x) => Math.max(Math.hypot(...x), 1e-12);
     const [long, wide] = [length(q), length(k)];
     const terms = Array.from(q, (x, i) => ({
@@ -477,8 +476,8 @@ const SCORES = {
     };
   },
 
-  async bilinear(reader, q, k, factors, { W }) {
-    if (!W) return WITHOUT("q W k");
+  async bilinear({ reader, q, k, factors, weights: { W } }) {
+    if (!W) return without("q W k");
     const turned = times(k, await reader.weight(W), 1, k.length);
     const terms = Array.from(q, (x, i) => ({
       label: "",
@@ -490,8 +489,8 @@ const SCORES = {
     return { formula: "q W k: q times what the score's matrix makes of k", ...summed(terms) };
   },
 
-  async additive(reader, q, k, factors, { v, W_q, W_k }) {
-    if (!v) return WITHOUT("v · tanh(W_q q + W_k k)");
+  async additive({ reader, q, k, factors, weights: { v, W_q, W_k } }) {
+    if (!v) return without("v · tanh(W_q q + W_k k)");
     const scale = await reader.weight(v);
     const n = scale.length;
     const [asks, asked] = W_q
@@ -516,9 +515,14 @@ const SCORES = {
     };
   },
 };
-SCORES.scaleddot = SCORES.dot;
 
-const WITHOUT = (formula) => ({
+async function productOf({ q, k, factors }) {
+  const terms = Array.from(q, (x, i) => ({ label: "", factors: factors(i), a: x, b: k[i], product: x * k[i] }));
+  return { formula: "q · k: the sum of the products", ...summed(terms) };
+}
+
+/** What is left to say of a score whose weights are not named. */
+const without = (formula) => ({
   formula,
   terms: [],
   total: null,

@@ -73,7 +73,7 @@ export function lines({ weights, heads, rows, columns, row = null, threshold = 0
   };
   const xs = [place(rows), place(columns)];
   const drawn = [];
-  heads.forEach((head, i) =>
+  heads.forEach((head, i) => {
     rows.forEach((asks, r) => {
       if (row !== null && r !== row) return;
       columns.forEach((asked, c) => {
@@ -96,8 +96,8 @@ export function lines({ weights, heads, rows, columns, row = null, threshold = 0
           ),
         );
       });
-    }),
-  );
+    });
+  });
   const words = [
     [columns, 1, 22],
     [rows, 0, 136],

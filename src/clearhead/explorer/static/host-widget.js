@@ -30,7 +30,8 @@ export class WidgetHost extends AppHost {
   };
 
   async post(name, body) {
-    const id = `${this.name} ${(this.asked += 1)}`;
+    this.asked += 1;
+    const id = `${this.name} ${this.asked}`;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
       this.model.send({ id, name, body });

@@ -212,7 +212,8 @@ export class Page {
     this.drawHead();
     if (!this.doc) return;
     if (!this.host.keeper) document.title = `${this.doc.title} · clearhead`;
-    const version = (this.version = (this.version ?? 0) + 1);
+    const version = (this.version ?? 0) + 1;
+    this.version = version;
     const held = this.hold();
     revise(this.parts.sentences, () => sentences(this));
     replace(this.parts.compare, this.comparison());
@@ -356,7 +357,8 @@ export class Page {
 
   /** Show the moments one after the other: each stands for a while once it is drawn. */
   async play(steps) {
-    const playing = (this.playing = {});
+    const playing = {};
+    this.playing = playing;
     const at = steps.indexOf(this.state.moment);
     const rest = matchMedia("(prefers-reduced-motion: reduce)").matches ? 2500 : 900;
     for (const moment of steps.slice(at === steps.length - 1 ? 0 : at)) {

@@ -119,8 +119,10 @@ function field(page, station, want, cell, value) {
   const set = () => {
     const text = input.value.trim().replace("−", "-").replace("∞", "inf").replace(",", ".");
     const given = text === "-inf" || text === "inf" ? text : Number(text);
-    if (text === "" || Number.isNaN(given) || Math.abs(given) > MOST)
-      return (input.setCustomValidity(`a number up to ${MOST.toExponential()}, -inf or inf`), input.reportValidity());
+    if (text === "" || Number.isNaN(given) || Math.abs(given) > MOST) {
+      input.setCustomValidity(`a number up to ${MOST.toExponential()}, -inf or inf`);
+      return input.reportValidity();
+    }
     page.walked = true; // the keys are the page's again
     return page.change(station, want, cell, given);
   };

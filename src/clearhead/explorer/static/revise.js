@@ -19,7 +19,7 @@ function settle(element, wanted) {
     const at = left.findIndex((one) => alike(one, child));
     return at < 0 ? come(child) : become(left.splice(at, 1)[0], child);
   });
-  left.forEach((one) => one.remove());
+  for (const one of left) one.remove();
   found.forEach((child, i) => {
     if (element.childNodes[i] !== child) element.insertBefore(child, element.childNodes[i] ?? null);
   });

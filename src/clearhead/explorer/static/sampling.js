@@ -26,7 +26,10 @@ export function cut(p, { top_k = 0, top_p = 1, min_p = 0 }) {
 export function drawn(p, chance) {
   const all = p.reduce((a, b) => a + b, 0);
   let sum = 0;
-  const found = p.findIndex((share) => (sum += share) > chance * all);
+  const found = p.findIndex((share) => {
+    sum += share;
+    return sum > chance * all;
+  });
   return found < 0 ? p.findLastIndex((share) => share > 0) : found;
 }
 

@@ -183,7 +183,7 @@ export async function opened(page) {
   if (page.version !== version) return; // something else was asked meanwhile
   revise(box, () => [
     title(page, station, view),
-    wholePicture(page, view),
+    wholePicture(view),
     matrix(view.given),
     between && words(page, station, between),
     view.note,
@@ -399,7 +399,7 @@ const SIMILARITIES = {
   additive: "v · tanh(W_q q + W_k k), or q and k as they are",
 };
 
-function wholePicture(page, view) {
+function wholePicture(view) {
   if (!view.large) return null;
   const { given } = view;
   return picture({ ...given, data: view.whole.data, shape: view.whole.shape, window: view.size });

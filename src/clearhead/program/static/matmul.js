@@ -22,7 +22,8 @@ export function matmul(x, y) {
   walk(batch, [a, b], ([aStart, bStart]) => {
     const lines = { data: a.data, start: aStart, step: aStep };
     const others = { data: b.data, start: bStart, step: bStep };
-    multiply([n, k, m], lines, others, out.subarray(done, (done += n * m)));
+    multiply([n, k, m], lines, others, out.subarray(done, done + n * m));
+    done += n * m;
   });
   return new NDArray(out, [...batch, n, m]);
 }

@@ -19,14 +19,14 @@ export const OPERATIONS = {
   sub: each((a, b) => a - b),
   mul: each((a, b) => a * b),
   div: each((a, b) => a / b),
-  maximum: each((a, b) => (a < b ? b : a)), // what is no number stays
+  maximum: each((a, b) => Math.max(a, b)),
   eq: each((a, b) => Number(a === b)),
   where: each((condition, a, b) => (condition ? a : b)),
   rsqrt: each((a) => 1 / Math.sqrt(a)),
   tanh: each((a) => Math.tanh(a)),
   sigmoid: each((a) => 1 / (1 + Math.exp(-a))),
   silu: each((a) => a / (1 + Math.exp(-a))),
-  relu: each((a) => (a < 0 ? 0 : a)),
+  relu: each((a) => Math.max(0, a)),
   gelu: each((a) => 0.5 * a * (1 + erf(a * Math.SQRT1_2))),
   gelu_tanh: each((a) => 0.5 * a * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (a + 0.044715 * a ** 3)))),
 
@@ -49,7 +49,7 @@ export const OPERATIONS = {
 
 /** exp(x) over its sum, of a line that is first moved so that its largest number is 0. */
 export function fillSoftmax(line, out) {
-  const highest = line.reduce((a, b) => (a < b ? b : a));
+  const highest = line.reduce((a, b) => Math.max(a, b));
   for (let i = 0; i < line.length; i++) out[i] = Math.exp(line[i] - highest);
   const sum = total(out);
   for (let i = 0; i < out.length; i++) out[i] /= sum;
