@@ -52,7 +52,7 @@ $(DEMO): pyproject.toml constraints.txt
 
 $(READY): $(DEMO)
 	@rm -f $@
-	@echo "installing what everything else and the tests need: about 300 MB to load, 1.1 GB on disk"
+	@echo "installing what everything else and the tests need: about 360 MB to load, 1.3 GB on disk"
 	@$(call PIP,-c constraints.txt -e $(WHOLE))
 	@touch $@
 
@@ -67,7 +67,7 @@ quick: $(READY) ## tests without a browser, processes of their own and the compi
 
 # The versions of package-lock.json, none of whose own scripts is run. The npm is that of the extra `dev`.
 $(SCRIPTS): package.json package-lock.json | $(READY)
-	@echo "installing what checks the page's scripts: about 20 MB to load, 100 MB on disk"
+	@echo "installing what checks the page's scripts: about 45 MB to load, 130 MB on disk"
 	@.venv/bin/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -76,6 +76,7 @@ check: $(READY) $(SCRIPTS) ## formatting, lint, types
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/node node_modules/.bin/biome ci --error-on-warnings
+	@.venv/bin/node node_modules/.bin/tsc
 
 bench: ## list the benchmarks
 	@$(PYTHON) -c 'import ast, pathlib; \

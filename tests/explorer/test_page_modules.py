@@ -171,6 +171,12 @@ def test_what_is_packed_comes_out_exactly(ask: Any) -> None:
         assert below == (name == "exact")
 
 
+def test_an_array_without_numbers_can_be_alone_in_its_kind(ask: Any) -> None:
+    description, data = packed({"none": torch.zeros(0, 3), "ids": torch.tensor([7])})
+    script = "async (given) => Object.values(await m.unpack(...given)).map((x) => x.toNested())"
+    assert ask(script, [description, base64.b64encode(data).decode()]) == [[], [7]]
+
+
 def test_packing_costs_less_than_the_numbers() -> None:
     """Sign and exponent of normal weights are known to about 3 of their 9 bits: nearly a sixth of 32 is spared."""
     weights = torch.randn(100_000, generator=torch.Generator().manual_seed(0)) * 0.05

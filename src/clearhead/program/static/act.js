@@ -6,6 +6,13 @@
  *
  * Axes: batch, heads (of queries), kv_heads (heads = groups * kv_heads), queries, keys, head_dim, v_head_dim. Each step
  * takes rows [start, stop) of queries, and computes only these.
+ *
+ * @typedef {"q" | "k" | "v" | "similarities" | "scaled" | "biased" | "masked" | "weights" | "context"} Step
+ * @typedef {NDArray | import("./arrays.js").Nested} Numbers
+ * @typedef {{name: string, scale?: number} & {[parameter: string]: Numbers | undefined}} Score see SIMILARITIES
+ * @typedef {(q: NDArray, k: NDArray, score: Score) => NDArray} Compare
+ * @typedef {import("./edits.js").Edit} Edit
+ * @typedef {readonly [start: number, stop: number]} Rows
  */
 
 import { NDArray, alongAxis, elementwise } from "./arrays.js";
@@ -13,6 +20,7 @@ import { EditError, applied, touches } from "./edits.js";
 import { matmul } from "./matmul.js";
 import { fillSoftmax, norm } from "./operations.js";
 
+/** @type {readonly string[]} */
 export const STEPS = ["q", "k", "v", "similarities", "scaled", "biased", "masked", "weights", "context"];
 
 /**
@@ -22,6 +30,8 @@ export const STEPS = ["q", "k", "v", "similarities", "scaled", "biased", "masked
  *     cosine           q . k / (|q| |k|)
  *     bilinear         q W k                     W: `weight`
  *     additive         v . tanh(W_q q + W_k k)   `v_weight`, `q_weight`, `k_weight`; without W, q and k come projected
+ *
+ * @type {Record<string, Compare>}
  */
 const SIMILARITIES = {
   dot: (q, k) => byGroup(q, k.T),
@@ -37,21 +47,27 @@ const SIMILARITIES = {
 export class Act {
   /**
    * @param {Object} act - arrays, or nested lists of numbers
-   * @param {NDArray | Array} act.q - [batch, heads, queries, q_dim]
-   * @param {NDArray | Array} act.k - [batch, kv_heads, keys, k_dim]
-   * @param {NDArray | Array} act.v - [batch, kv_heads, keys, v_dim]
-   * @param {NDArray | Array | null} [act.mask] - true = may look; broadcastable to [batch, heads, queries, keys]
-   * @param {NDArray | Array | null} [act.bias] - what is added to the scaled similarities; broadcastable likewise
-   * @param {{name: string, scale?: number}} act.score - its name, its scale and its parameters; see SIMILARITIES
+   * @param {Numbers} act.q - [batch, heads, queries, q_dim]
+   * @param {Numbers} act.k - [batch, kv_heads, keys, k_dim]
+   * @param {Numbers} act.v - [batch, kv_heads, keys, v_dim]
+   * @param {Numbers | null} [act.mask] - true = may look; broadcastable to [batch, heads, queries, keys]
+   * @param {Numbers | null} [act.bias] - what is added to the scaled similarities; broadcastable likewise
+   * @param {Score} act.score - its name, its scale and its parameters
    * @param {number} [act.start] - which row of the whole text the first query is
-   * @param {import("./edits.js").Edit[]} [act.edits] - of its steps; those of q, k and v are in these already
+   * @param {Edit[]} [act.edits] - of its steps; those of q, k and v are in these already
    */
   constructor({ q, k, v, mask = null, bias = null, score, start = 0, edits = [] }) {
     const compare = SIMILARITIES[score.name.toLowerCase()];
     if (!compare) throw new Error(`score "${score.name}" is not one of ${Object.keys(SIMILARITIES).join(", ")}`);
-    [this.q, this.k, this.v] = [asArray(q), asArray(k), asArray(v)];
-    [this.mask, this.bias] = [mask && asArray(mask), bias && asArray(bias)];
-    Object.assign(this, { score, start, edits, compare });
+    this.q = asArray(q);
+    this.k = asArray(k);
+    this.v = asArray(v);
+    this.mask = mask === null ? null : asArray(mask);
+    this.bias = bias === null ? null : asArray(bias);
+    this.score = score;
+    this.start = start;
+    this.edits = edits;
+    this.compare = compare;
   }
 
   /** [batch, heads, queries, keys]: the shape of the weights. */
@@ -59,30 +75,50 @@ export class Act {
     return [...this.q.shape.slice(0, 3), this.k.shape[2]];
   }
 
-  /** The act with further edits: of q, k and v at once, of its steps whenever they are derived. */
+  /**
+   * The act with further edits: of q, k and v at once, of its steps whenever they are derived.
+   *
+   * @param {Edit[]} edits
+   */
   edited(edits) {
     const { q, k, v } = this;
+    /** @type {Record<string, NDArray>} */
     const held = { q, k, v };
     const ours = edits.filter((edit) => this.#touches(edit));
     for (const edit of ours) {
       const first = edit.step === "q" ? this.start : 0;
-      if (edit.step in held) held[edit.step] = applied(edit, held[edit.step], first);
+      if (edit.step && edit.step in held) held[edit.step] = applied(edit, held[edit.step], first);
     }
     return new Act({ ...this, ...held, edits: [...this.edits, ...ours] });
   }
 
-  /** One step by its name; of k and v the rows are those of the keys. */
-  step(name, rows = undefined) {
+  /**
+   * One step by its name; of k and v the rows are those of the keys.
+   *
+   * @param {string} name
+   * @param {Rows} [rows]
+   * @returns {NDArray}
+   */
+  step(name, rows) {
     mustBeStep(name);
-    return typeof this[name] === "function" ? this[name](rows) : rowsIn(this[name], rows);
+    const step = this[name];
+    return typeof step === "function" ? step.call(this, rows) : rowsIn(step, rows);
   }
 
-  /** How alike each query and each key are, before any scaling. */
+  /**
+   * How alike each query and each key are, before any scaling.
+   *
+   * @param {Rows} [rows]
+   */
   similarities(rows) {
     return this.#step("similarities", this.compare(rowsIn(this.q, rows), this.k, this.score), rows);
   }
 
-  /** The similarities times the score's scale. */
+  /**
+   * The similarities times the score's scale.
+   *
+   * @param {Rows} [rows]
+   */
   scaled(rows) {
     const { scale = 1 } = this.score;
     return this.#step(
@@ -92,47 +128,79 @@ export class Act {
     );
   }
 
-  /** The scaled similarities plus the bias. */
+  /**
+   * The scaled similarities plus the bias.
+   *
+   * @param {Rows} [rows]
+   */
   biased(rows) {
     const x = this.scaled(rows);
     return this.#step("biased", this.bias ? elementwise((a, b) => a + b, x, rowsIn(this.bias, rows)) : x, rows);
   }
 
-  /** The biased similarities, -inf where a query may not look. */
+  /**
+   * The biased similarities, -inf where a query may not look.
+   *
+   * @param {Rows} [rows]
+   */
   masked(rows) {
     const x = this.biased(rows);
-    const fill = (a, allowed) => (allowed ? a : -Infinity);
+    const fill = (/** @type {number} */ a, /** @type {number} */ allowed) => (allowed ? a : -Infinity);
     return this.#step("masked", this.mask ? elementwise(fill, x, rowsIn(this.mask, rows)) : x, rows);
   }
 
-  /** The softmax of the masked similarities: each row sums to 1, or is all 0 if it may look nowhere. */
+  /**
+   * The softmax of the masked similarities: each row sums to 1, or is all 0 if it may look nowhere.
+   *
+   * @param {Rows} [rows]
+   */
   weights(rows) {
     return this.#step("weights", alongAxis(weigh, this.masked(rows), 3), rows);
   }
 
-  /** What each query takes home: the values averaged by its weights. */
+  /**
+   * What each query takes home: the values averaged by its weights.
+   *
+   * @param {Rows} [rows]
+   */
   context(rows) {
     return this.#step("context", byGroup(this.weights(rows), this.v), rows);
   }
 
+  /** @param {Edit} edit */
   #touches(edit) {
     mustBeStep(edit.step);
+    /** @type {Record<string, number[]>} */
     const shapes = { q: this.q.shape, k: this.k.shape, v: this.v.shape, context: this.shape.with(3, this.v.shape[3]) };
     return touches(edit, shapes[edit.step] ?? this.shape, "kv".includes(edit.step) ? 0 : this.start);
   }
 
+  /**
+   * @param {Step} name
+   * @param {NDArray} x
+   * @param {Rows} [rows]
+   */
   #step(name, x, rows) {
     const first = this.start + (rows?.[0] ?? 0);
     return this.edits.filter((edit) => edit.step === name).reduce((changed, edit) => applied(edit, changed, first), x);
   }
 }
 
+/**
+ * @param {string | undefined} name
+ * @returns {asserts name is Step}
+ */
 function mustBeStep(name) {
-  if (STEPS.includes(name)) return;
+  if (name !== undefined && STEPS.includes(name)) return;
   throw new EditError(`an act of attention has no step "${name}"; its steps are ${STEPS.join(", ")}`);
 }
 
-/** The softmax of a line, or zeros where nothing may be looked at. */
+/**
+ * The softmax of a line, or zeros where nothing may be looked at.
+ *
+ * @param {Float64Array} line
+ * @param {Float64Array} out
+ */
 function weigh(line, out) {
   if (line.some((a) => a !== -Infinity)) fillSoftmax(line, out);
 }
@@ -141,6 +209,9 @@ function weigh(line, out) {
  * The product of x [batch, heads, rows, a] with y [batch, kv_heads, a, b].
  *
  * Each kv head serves its group of heads: the group's rows are laid one below the other.
+ *
+ * @param {NDArray} x
+ * @param {NDArray} y
  */
 function byGroup(x, y) {
   const [batch, heads, rows, width] = x.shape;
@@ -148,6 +219,11 @@ function byGroup(x, y) {
   return matmul(stacked, y).reshape([batch, heads, rows, y.shape[3]]);
 }
 
+/**
+ * @param {NDArray} q
+ * @param {NDArray} k
+ * @param {NDArray} v
+ */
 function additive(q, k, v) {
   const [[batch, heads, queries, hidden], [, kvHeads, keys]] = [q.shape, k.shape];
   const group = heads / kvHeads;
@@ -157,17 +233,28 @@ function additive(q, k, v) {
   return matmul(compared, v).reshape([batch, heads, queries, keys]);
 }
 
-/** Each vector over its length. */
+/**
+ * Each vector over its length.
+ *
+ * @param {NDArray} x
+ */
 function normalized(x) {
   return elementwise((a, length) => a / Math.max(length, 1e-12), x, norm(x, x.rank - 1));
 }
 
-/** Rows [start, stop) of the last axis but one, which may be one row for all. */
+/**
+ * Rows [start, stop) of the last axis but one, which may be one row for all.
+ *
+ * @param {NDArray} x
+ * @param {Rows} [rows]
+ */
 function rowsIn(x, rows) {
   const axis = x.rank - 2;
   return rows && x.shape[axis] > 1 ? x.slice(axis, ...rows) : x;
 }
 
+/** @param {Numbers | undefined} x */
 function asArray(x) {
+  if (x === undefined) throw new Error("the score has not all of its parameters");
   return x instanceof NDArray ? x : NDArray.from(x);
 }

@@ -4,6 +4,9 @@
  * An array is a window onto a flat run of numbers: `offset` is where it begins, `strides[i]` how far one step along
  * axis i goes. Rearranging (`permute`, `slice`, `expand`) opens another window onto the same numbers; computing makes
  * new ones. What an array shows never changes. Axes count from 0.
+ *
+ * @typedef {number | string | boolean | Nested[]} Nested nested lists as JSON has them; "inf", "-inf" and "nan" are
+ *   numbers
  */
 
 export class NDArray {
@@ -20,11 +23,16 @@ export class NDArray {
     this.offset = offset;
   }
 
-  /** An array of nested lists of numbers as JSON has them, of truths as 0 and 1, or of a single one. */
+  /**
+   * An array of nested lists of numbers as JSON has them, of truths as 0 and 1, or of a single one.
+   *
+   * @param {Nested} nested
+   */
   static from(nested) {
+    /** @type {number[]} */
     const shape = [];
     for (let part = nested; Array.isArray(part); part = part[0]) shape.push(part.length);
-    const numbers = Array.isArray(nested) ? nested.flat(Infinity) : [nested];
+    const numbers = /** @type {(number | string | boolean)[]} */ (/** @type {unknown[]} */ ([nested]).flat(Infinity));
     if (numbers.length !== sizeOf(shape)) throw new Error(`rows of unequal length are no array of ${text(shape)}`);
     return new NDArray(Float64Array.from(numbers, numberOf), shape);
   }
@@ -39,7 +47,11 @@ export class NDArray {
     return this.shape.length;
   }
 
-  /** One number, e.g. `weights.at(0, head, query, key)`. */
+  /**
+   * One number, e.g. `weights.at(0, head, query, key)`.
+   *
+   * @param {number[]} index
+   */
   at(...index) {
     return this.data[index.reduce((place, i, axis) => place + i * this.strides[axis], this.offset)];
   }
@@ -54,24 +66,33 @@ export class NDArray {
 
   /** As nested lists. */
   toNested() {
+    /** @type {(numbers: Float64Array, shape: number[]) => Nested} */
     const nest = (numbers, shape) => {
       if (!shape.length) return numbers[0];
       const step = numbers.length / shape[0] || 0;
-      const part = (_, i) => nest(numbers.subarray(i * step, (i + 1) * step), shape.slice(1));
-      return Array.from({ length: shape[0] }, part);
+      const part = (/** @type {number} */ i) => nest(numbers.subarray(i * step, (i + 1) * step), shape.slice(1));
+      return Array.from({ length: shape[0] }, (_, i) => part(i));
     };
     return nest(this.flat(), this.shape);
   }
 
-  /** The same numbers in order, with other axes. */
+  /**
+   * The same numbers in order, with other axes.
+   *
+   * @param {number[]} shape
+   */
   reshape(shape) {
     if (sizeOf(shape) !== this.size) throw new Error(`${text(this.shape)} cannot become ${text(shape)}`);
     return new NDArray(this.flat(), shape);
   }
 
-  /** The axes in another order: axis i of the result is axis `axes[i]` of this. */
+  /**
+   * The axes in another order: axis i of the result is axis `axes[i]` of this.
+   *
+   * @param {number[]} axes
+   */
   permute(axes) {
-    const picked = (list) => axes.map((axis) => list[axis]);
+    const picked = (/** @type {number[]} */ list) => axes.map((axis) => list[axis]);
     return new NDArray(this.data, picked(this.shape), picked(this.strides), this.offset);
   }
 
@@ -81,13 +102,23 @@ export class NDArray {
     return this.permute([...this.shape.keys()].map((axis) => (axis < last - 1 ? axis : 2 * last - 1 - axis)));
   }
 
-  /** Entries [start, stop) along an axis. */
+  /**
+   * Entries [start, stop) along an axis.
+   *
+   * @param {number} axis
+   * @param {number} start
+   * @param {number} stop
+   */
   slice(axis, start, stop) {
     const shape = this.shape.with(axis, stop - start);
     return new NDArray(this.data, shape, this.strides, this.offset + start * this.strides[axis]);
   }
 
-  /** Axes of one entry repeated, and new axes in front, up to this shape. */
+  /**
+   * Axes of one entry repeated, and new axes in front, up to this shape.
+   *
+   * @param {number[]} shape
+   */
   expand(shape) {
     const added = shape.length - this.rank;
     const strides = shape.map((n, axis) => {
@@ -99,13 +130,18 @@ export class NDArray {
     return new NDArray(this.data, shape, strides, this.offset);
   }
 
+  /** Whether the numbers lie in the order of the axes, without gaps. */
   #inOrder() {
     const wanted = rowStrides(this.shape);
     return this.shape.every((n, axis) => n === 1 || this.strides[axis] === wanted[axis]);
   }
 }
 
-/** The shape that arrays of these shapes have together: an axis of one entry goes with any. */
+/**
+ * The shape that arrays of these shapes have together: an axis of one entry goes with any.
+ *
+ * @param {number[][]} shapes
+ */
 export function broadcastShape(...shapes) {
   const rank = Math.max(...shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, axis) => {
@@ -115,7 +151,12 @@ export function broadcastShape(...shapes) {
   });
 }
 
-/** `f(a, b, c)` of each number of one to three arrays, which are broadcast. */
+/**
+ * `f(a, b, c)` of each number of one to three arrays, which are broadcast.
+ *
+ * @param {(a: number, b: number, c: number) => number} f
+ * @param {NDArray[]} inputs
+ */
 export function elementwise(f, ...inputs) {
   const shape = broadcastShape(...inputs.map((input) => input.shape));
   const [x, y = x, z = x] = inputs.map((input) => input.expand(shape));
@@ -136,6 +177,8 @@ export function elementwise(f, ...inputs) {
  * What `f` makes of each line of numbers along an axis.
  *
  * @param {(line: Float64Array, out: Float64Array) => void} f - fills `out` of `width` numbers
+ * @param {NDArray} x
+ * @param {number} axis
  * @param {number} [width] - how many numbers come of a line; by default as many as it has
  */
 export function alongAxis(f, x, axis, width = x.shape[axis]) {
@@ -147,7 +190,12 @@ export function alongAxis(f, x, axis, width = x.shape[axis]) {
   return new NDArray(out, lines.shape.with(-1, width)).permute([...last.keys()].map((to) => last.indexOf(to)));
 }
 
-/** Arrays one behind the other along an axis. */
+/**
+ * Arrays one behind the other along an axis.
+ *
+ * @param {NDArray[]} arrays
+ * @param {number} axis
+ */
 export function concatenate(arrays, axis) {
   const total = arrays.reduce((sum, x) => sum + x.shape[axis], 0);
   const shape = arrays[0].shape.with(axis, total);
@@ -160,7 +208,13 @@ export function concatenate(arrays, axis) {
   return out;
 }
 
-/** A copy of x in which the block of these ranges, one [start, stop) for each axis, is another. */
+/**
+ * A copy of x in which the block of these ranges, one [start, stop) for each axis, is another.
+ *
+ * @param {NDArray} x
+ * @param {[number, number][]} ranges
+ * @param {NDArray} block
+ */
 export function replaced(x, ranges, block) {
   const copy = new NDArray(x.flat().slice(), x.shape);
   copyInto(
@@ -170,7 +224,13 @@ export function replaced(x, ranges, block) {
   return copy;
 }
 
-/** Calls `visit` with the place in the data of each array, at each index of their first axes, which are of `shape`. */
+/**
+ * Calls `visit` with the place in the data of each array, at each index of their first axes, which are of `shape`.
+ *
+ * @param {number[]} shape
+ * @param {NDArray[]} arrays
+ * @param {(places: number[]) => void} visit
+ */
 export function walk(shape, arrays, visit) {
   const places = arrays.map((array) => array.offset);
   const index = shape.map(() => 0);
@@ -186,22 +246,43 @@ export function walk(shape, arrays, visit) {
   }
 }
 
-/** A number of JSON, which has no infinities: they are written as "inf" and "-inf". */
-function numberOf(value) {
-  return { inf: Infinity, "-inf": -Infinity, nan: NaN }[value] ?? Number(value);
+/** @type {Map<Nested, number>} */
+const WORDS = new Map([
+  ["inf", Infinity],
+  ["-inf", -Infinity],
+  ["nan", NaN],
+]);
+
+/**
+ * A number of JSON, which has no infinities: they are written as "inf" and "-inf".
+ *
+ * @param {Nested} value
+ */
+export function numberOf(value) {
+  return WORDS.get(value) ?? Number(value);
 }
 
-/** How many numbers an array of this shape has. */
+/**
+ * How many numbers an array of this shape has.
+ *
+ * @param {number[]} shape
+ */
 export function sizeOf(shape) {
   return shape.reduce((size, n) => size * n, 1);
 }
 
+/** @param {number[]} shape */
 function rowStrides(shape) {
+  /** @type {number[]} */
   const strides = new Array(shape.length);
   for (let axis = shape.length - 1, step = 1; axis >= 0; step *= shape[axis--]) strides[axis] = step;
   return strides;
 }
 
+/**
+ * @param {NDArray} target
+ * @param {NDArray} source
+ */
 function copyInto(target, source) {
   const n = target.shape.at(-1) ?? 1;
   const [toStep, fromStep] = [target, source].map((array) => array.strides.at(-1) ?? 0);
@@ -210,6 +291,7 @@ function copyInto(target, source) {
   });
 }
 
+/** @param {number[]} shape */
 function text(shape) {
   return `[${shape.join(", ")}]`;
 }

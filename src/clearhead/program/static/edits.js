@@ -9,13 +9,14 @@
  * @property {string} path - of the value
  * @property {(number | [number, number] | null)[]} [where]
  * @property {"set" | "add" | "multiply"} [op]
- * @property {number | string | Array} [value] - a number ("inf", "-inf", "nan"), or nested lists that broadcast
+ * @property {import("./arrays.js").Nested} [value] - a number ("inf", "-inf", "nan"), or nested lists that broadcast
  * @property {string} [step] - of an act of attention
  * @property {number | null} [call] - of a value that is seen several times; null means every call
  */
 
 import { NDArray, elementwise, replaced } from "./arrays.js";
 
+/** @type {Record<string, (old: number, value: number) => number>} */
 const OPS = { set: (_, value) => value, add: (old, value) => old + value, multiply: (old, value) => old * value };
 
 /** An edit names a place that does not exist. */
@@ -25,6 +26,8 @@ export class EditError extends Error {}
  * Whether an edit changes anything in a value of this shape whose rows begin at `start`.
  *
  * @param {Edit} edit
+ * @param {number[]} shape
+ * @param {number} [start]
  * @throws {EditError} the place can be in no such value
  */
 export function touches(edit, shape, start = 0) {
@@ -46,8 +49,9 @@ export function touches(edit, shape, start = 0) {
     }
   });
   if (!start) return true;
-  const [low, high] = bounds(where[shape.length - 2] ?? null, start + (shape.at(-2) ?? 1));
-  return low < start + shape.at(-2) && high > start;
+  const stop = start + (shape.at(-2) ?? 1);
+  const [low, high] = bounds(where[shape.length - 2] ?? null, stop);
+  return low < stop && high > start;
 }
 
 /**
@@ -55,6 +59,7 @@ export function touches(edit, shape, start = 0) {
  *
  * @param {Edit} edit
  * @param {NDArray} x
+ * @param {number} [first]
  */
 export function applied(edit, x, first = 0) {
   let value = NDArray.from(edit.value ?? 0);
@@ -62,21 +67,33 @@ export function applied(edit, x, first = 0) {
     const shift = axis === x.rank - 2 ? first : 0;
     const [low, high] = bounds(edit.where?.[axis] ?? null, shift + size);
     const [start, stop] = [low - shift, high - shift].map((place) => Math.min(Math.max(place, 0), size));
-    const perRow = axis === x.rank - 2 && value.rank > 1 && value.shape.at(-2) > 1;
+    const perRow = axis === x.rank - 2 && value.rank > 1 && value.shape[value.rank - 2] > 1;
     if (perRow) value = rowsForPlace(value, Math.max(shift - low, 0), Math.max(stop - start, 0));
-    return [start, Math.max(start, stop)];
+    return /** @type {[number, number]} */ ([start, Math.max(start, stop)]);
   });
   const old = ranges.reduce((window, [start, stop], axis) => window.slice(axis, start, stop), x);
   return old.size ? replaced(x, ranges, elementwise(OPS[edit.op ?? "set"], old, spread(value, old.shape, edit))) : x;
 }
 
-/** `count` rows of a value that has one for each row of its place, from `start` on. */
+/**
+ * `count` rows of a value that has one for each row of its place, from `start` on.
+ *
+ * @param {NDArray} value
+ * @param {number} start
+ * @param {number} count
+ */
 function rowsForPlace(value, start, count) {
-  const [axis, rows] = [value.rank - 2, value.shape.at(-2)];
+  const axis = value.rank - 2;
+  const rows = value.shape[axis];
   const from = Math.min(start, rows);
   return value.slice(axis, from, Math.min(from + count, rows));
 }
 
+/**
+ * @param {NDArray} value
+ * @param {number[]} shape
+ * @param {Edit} edit
+ */
 function spread(value, shape, edit) {
   try {
     return value.expand(shape);
@@ -88,6 +105,11 @@ function spread(value, shape, edit) {
   }
 }
 
+/**
+ * @param {NonNullable<Edit["where"]>[number]} place
+ * @param {number} size
+ * @returns {[start: number, stop: number]}
+ */
 function bounds(place, size) {
   if (place === null) return [0, size];
   return Array.isArray(place) ? place : [place, place + 1];

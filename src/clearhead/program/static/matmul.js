@@ -7,7 +7,17 @@
 
 import { NDArray, broadcastShape, sizeOf, walk } from "./arrays.js";
 
-/** x [..., n, k] times y [..., k, m]; the axes before these are broadcast. */
+/**
+ * @typedef {{data: Float64Array, start: number, step: number}} Lines runs of numbers, `step` from one to the next
+ * @typedef {(sizes: [n: number, k: number, m: number], x: Lines, y: Lines, out: Float64Array) => void} Multiply
+ */
+
+/**
+ * x [..., n, k] times y [..., k, m]; the axes before these are broadcast.
+ *
+ * @param {NDArray} x
+ * @param {NDArray} y
+ */
 export function matmul(x, y) {
   const [[n, k], [rows, m]] = [x.shape.slice(-2), y.shape.slice(-2)];
   if (k !== rows) throw new Error(`a product of [${x.shape.join(", ")}] and [${y.shape.join(", ")}] does not exist`);
@@ -15,7 +25,7 @@ export function matmul(x, y) {
   const inColumns = y.strides.at(-2) === 1;
   const a = inRows(x).expand([...batch, n, k]);
   const b = (inColumns ? y : inRows(y)).expand([...batch, k, m]);
-  const [aStep, bStep] = [a.strides.at(-2), b.strides.at(inColumns ? -1 : -2)];
+  const [aStep, bStep] = [a.strides[a.rank - 2], b.strides[b.rank - (inColumns ? 1 : 2)]];
   const multiply = inColumns ? dots : sumsOfRows;
   const out = new Float64Array(sizeOf(batch) * n * m);
   let done = 0;
@@ -28,12 +38,20 @@ export function matmul(x, y) {
   return new NDArray(out, [...batch, n, m]);
 }
 
-/** The array itself if its last axis is a run of numbers, else a copy that is. */
+/**
+ * The array itself if its last axis is a run of numbers, else a copy that is.
+ *
+ * @param {NDArray} x
+ */
 function inRows(x) {
   return x.strides.at(-1) === 1 ? x : new NDArray(x.flat(), x.shape);
 }
 
-/** out[i, j] = row i of x . column j of y; four rows go abreast, so that a column is read once for all of them. */
+/**
+ * out[i, j] = row i of x . column j of y; four rows go abreast, so that a column is read once for all of them.
+ *
+ * @type {Multiply}
+ */
 function dots([n, k, m], x, y, out) {
   const [a, b] = [x.data, y.data];
   for (let j = 0; j < m; j++) {
@@ -61,7 +79,11 @@ function dots([n, k, m], x, y, out) {
   }
 }
 
-/** out[i] = the sum of x[i, p] * row p of y. */
+/**
+ * out[i] = the sum of x[i, p] * row p of y.
+ *
+ * @type {Multiply}
+ */
 function sumsOfRows([n, k, m], x, y, out) {
   const [a, b] = [x.data, y.data];
   for (let i = 0; i < n; i++) {

@@ -8,9 +8,10 @@
 import { NDArray, alongAxis, broadcastShape, concatenate, elementwise, sizeOf } from "./arrays.js";
 import { matmul } from "./matmul.js";
 
+/** @type {(f: (a: number, b: number, c: number) => number) => (inputs: NDArray[]) => NDArray} */
 const each = (f) => (inputs) => elementwise(f, ...inputs);
 
-/** @type {Object<string, (inputs: NDArray[], parameters: any[]) => NDArray>} */
+/** @type {Record<string, (inputs: NDArray[], parameters: number[]) => NDArray>} */
 export const OPERATIONS = {
   see: ([x]) => x,
   number: (_, [value]) => NDArray.from(value),
@@ -31,8 +32,8 @@ export const OPERATIONS = {
   gelu_tanh: each((a) => 0.5 * a * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (a + 0.044715 * a ** 3)))),
 
   softmax: ([x], [axis]) => alongAxis(fillSoftmax, x, axis),
-  all: ([x], [axis]) => alongAxis((line, out) => (out[0] = Number(line.every(Boolean))), x, axis, 1),
-  mean: ([x], [axis]) => alongAxis((line, out) => (out[0] = total(line) / line.length), x, axis, 1),
+  all: ([x], [axis]) => reduced((line) => Number(line.every(Boolean)), x, axis),
+  mean: ([x], [axis]) => reduced((line) => total(line) / line.length, x, axis),
   norm: ([x], [axis]) => norm(x, axis),
   layer_norm: ([x, weight, bias], [eps]) => elementwise((a, w, b) => a * w + b, standardized(x, eps), weight, bias),
 
@@ -47,7 +48,12 @@ export const OPERATIONS = {
   index: ([x, ...places]) => entries(x, places),
 };
 
-/** exp(x) over its sum, of a line that is first moved so that its largest number is 0. */
+/**
+ * exp(x) over its sum, of a line that is first moved so that its largest number is 0.
+ *
+ * @param {Float64Array} line
+ * @param {Float64Array} out
+ */
 export function fillSoftmax(line, out) {
   const highest = line.reduce((a, b) => Math.max(a, b));
   for (let i = 0; i < line.length; i++) out[i] = Math.exp(line[i] - highest);
@@ -55,15 +61,38 @@ export function fillSoftmax(line, out) {
   for (let i = 0; i < out.length; i++) out[i] /= sum;
 }
 
-/** The length of each line along an axis, which keeps one entry. */
-export function norm(x, axis) {
-  const lengthOf = (line) => Math.sqrt(line.reduce((sum, a) => sum + a * a, 0));
-  return alongAxis((line, out) => (out[0] = lengthOf(line)), x, axis, 1);
+/**
+ * One number of each line along an axis, which keeps one entry.
+ *
+ * @param {(line: Float64Array) => number} f
+ * @param {NDArray} x
+ * @param {number} axis
+ */
+function reduced(f, x, axis) {
+  const fill = (/** @type {Float64Array} */ line, /** @type {Float64Array} */ out) => {
+    out[0] = f(line);
+  };
+  return alongAxis(fill, x, axis, 1);
 }
 
-/** The lines of the last axis with mean 0 and variance 1 (Ba et al., 2016). */
+/**
+ * The length of each line along an axis, which keeps one entry.
+ *
+ * @param {NDArray} x
+ * @param {number} axis
+ */
+export function norm(x, axis) {
+  return reduced((line) => Math.sqrt(line.reduce((sum, a) => sum + a * a, 0)), x, axis);
+}
+
+/**
+ * The lines of the last axis with mean 0 and variance 1 (Ba et al., 2016).
+ *
+ * @param {NDArray} x
+ * @param {number} eps
+ */
 function standardized(x, eps) {
-  const fill = (line, out) => {
+  const fill = (/** @type {Float64Array} */ line, /** @type {Float64Array} */ out) => {
     const mean = total(line) / line.length;
     const variance = line.reduce((sum, a) => sum + (a - mean) ** 2, 0) / line.length;
     const scale = 1 / Math.sqrt(variance + eps);
@@ -72,7 +101,12 @@ function standardized(x, eps) {
   return alongAxis(fill, x, x.rank - 1);
 }
 
-/** x[places[0], places[1], ...]: entries of the first axes, by places that are broadcast. */
+/**
+ * x[places[0], places[1], ...]: entries of the first axes, by places that are broadcast.
+ *
+ * @param {NDArray} x
+ * @param {NDArray[]} places
+ */
 function entries(x, places) {
   const shape = broadcastShape(...places.map((place) => place.shape));
   const at = places.map((place) => place.expand(shape).flat());
@@ -86,16 +120,25 @@ function entries(x, places) {
   return new NDArray(out, [...shape, ...rest]);
 }
 
+/**
+ * @param {number} place
+ * @param {number} size
+ */
 function within(place, size) {
   if (!(place >= 0 && place < size)) throw new Error(`there is no entry ${place} among ${size}; they count from 0`);
   return place;
 }
 
+/** @param {Float64Array} line */
 function total(line) {
   return line.reduce((sum, a) => sum + a, 0);
 }
 
-/** The error function, to full precision: 2/sqrt(pi) exp(-x^2) (x + 2 x^3 / 3 + 4 x^5 / 15 + ...), all of one sign. */
+/**
+ * The error function, to full precision: 2/sqrt(pi) exp(-x^2) (x + 2 x^3 / 3 + 4 x^5 / 15 + ...), all of one sign.
+ *
+ * @param {number} x
+ */
 export function erf(x) {
   if (Math.abs(x) > 6) return Math.sign(x); // 1 - erf(6) is below the smallest step from 1
   let [sum, term] = [0, x];
