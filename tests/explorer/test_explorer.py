@@ -458,6 +458,35 @@ def test_the_open_matrix_as_figures(family: tuple[Any, Question], new_page: Call
             assert written[first:].startswith(b"1 0 obj")
 
 
+def test_a_picture_that_the_browser_cannot_make_is_not_saved(
+    family: tuple[Any, Question], new_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A canvas that is too large encodes to nothing."""
+    task, question = family
+    page = new_page()
+    page.add_init_script("HTMLCanvasElement.prototype.toBlob = (call) => call(null)")
+    Glass(task, "a model").page(question).save(tmp_path / "page.html")
+    page.goto((tmp_path / "page.html").as_uri())
+    click(ready(page), ".thumb >> nth=0")
+    for form in ("png", "pdf"):
+        page.evaluate("document.querySelector('.message').replaceChildren()")
+        page.click(f"[data-key='{form}']")
+        page.wait_for_selector(".message .error >> text=save it as SVG")
+
+
+def test_a_model_without_attention_offers_no_head(tmp_path: Path, new_page: Callable[..., Any]) -> None:
+    name, text = DATA["translate"]
+    (tmp_path / name).write_text(text)
+    arch = {"family": "lstm", "d_model": 8, "attention": "none"}
+    options = {"tokenizer": {"vocab_size": 400}, "arch": arch, "max_steps": 1, "quiet": True}
+    task = clearhead.train("translate", [str(tmp_path / name)], out=tmp_path / "m", **options)
+    Glass(task, "a model").page(Question(texts=FAMILIES["lstm"][2])).save(tmp_path / "page.html")
+    page = new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert ready(page).locator("section.why h2").count() == 1
+    assert page.locator("[data-key='without best'], [data-key='another source']").count() == 0
+
+
 def test_what_is_wrong_is_said_in_the_page(family: tuple[Any, Question], new_page: Callable[..., Any]) -> None:
     task, question = family
     page = new_page()

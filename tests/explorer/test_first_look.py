@@ -266,7 +266,8 @@ DAMAGED: list[tuple[dict[str, Any], str]] = [
     ({"edits": [{**SOUND, "value": "x", "what": 1}]}, "edits could not be read"),
     ({"open": 5, "cell": [1], "token": "x"}, "open, cell, token could not be read"),
     ({"other": {"texts": 5}, "level": 3, "temperature": None}, "other, level, temperature could not be read"),
-    ({"nobody": 1}, "nobody could not be read"),
+    ({"other": {"beside": 1}}, "other could not be read"),
+    ({"nobody": 1, "toString": 1}, "nobody, toString could not be read"),
     ({"open": {"path": "nowhere"}, "cell": [1, 1], "token": 99}, ""),
     ({"open": {"path": ACT, "step": "nope", "head": 99, "first": [99, 99]}, "cell": [99, 99]}, ""),
     ({"edits": [{"path": "decoder.embedded", "op": "multiply", "value": 1}]}, ""),  # the whole of it

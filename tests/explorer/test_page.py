@@ -25,7 +25,7 @@ def test_a_bundle_holds_every_module_once_behind_those_it_needs() -> None:
     assert {"page.js", "program.js", "act.js", "host-file.js", "file.js"} <= set(places)
     assert "host-app.js" not in places and text.count('modules["dom.js"] = ') == 1
     for name, place in places.items():
-        for needed in re.findall(r'from "\./([\w-]+\.js)"', static(name)):
+        for needed in re.findall(r'from "\./([\w-]+\.js)";$', static(name), re.MULTILINE):
             assert places[needed] < place, (needed, name)
     assert not re.search(r"^(import|export) ", text, re.MULTILINE)
 
@@ -115,11 +115,14 @@ def test_a_trace_of_any_module_has_a_page(tmp_path: Path, new_page: Callable[...
     assert shown.locator("table.matrix tbody tr").count() == 7
 
 
-@pytest.mark.parametrize("name", sorted(name for name in page_files() if name.endswith(".js")))
-def test_what_a_module_imports_is_there_and_used(name: str) -> None:
-    text = static(name)
-    for names, module in re.findall(r'^import \{([^}]*)\} from "\./([\w-]+\.js)";$', text, re.MULTILINE):
-        exported = re.findall(r"^export (?:async )?(?:function|class|const|let) (\w+)", static(module), re.MULTILINE)
-        for taken in (part.strip().split(" as ")[-1] for part in names.split(",") if part.strip()):
-            assert len(re.findall(rf"\b{taken}\b", text)) > 1, taken
-        assert {part.strip().split(" as ")[0] for part in names.split(",") if part.strip()} <= set(exported), module
+def test_a_trace_that_no_task_has_made_has_a_page(tmp_path: Path, new_page: Callable[..., Any]) -> None:
+    """One of ours, watched: it has logits, and nothing says which words they are of."""
+    torch.manual_seed(0)
+    model = Decoder(DecoderConfig(d_model=16, d_ff=24, heads=4, layers=2, max_len=32), 40).eval()
+    with torch.no_grad(), clearhead.watch(model) as trace:
+        model(torch.tensor([[1, 2, 3]]))
+    page(trace).save(tmp_path / "p.html")
+    shown = new_page()
+    shown.goto((tmp_path / "p.html").as_uri())
+    shown.wait_for_selector("[data-drawn]")
+    assert shown.locator(".thumb").count() == 8 and shown.locator(".error").count() == 0

@@ -2,4 +2,5 @@
 import { AppHost } from "./host-app.js";
 import { start } from "./page.js";
 
-AppHost.open().then((host) => start(document.getElementById("clearhead"), host));
+const root = document.getElementById("clearhead");
+if (root) AppHost.open().then((host) => start(root, host));

@@ -1,4 +1,18 @@
-/** Colours of numbers: one hue for shares, two for signed numbers, told apart by people who see colours differently. */
+/**
+ * Colours of numbers: one hue for shares, two for signed numbers, which people who see colours differently can tell
+ * apart.
+ *
+ * @typedef {"light" | "dark"} Theme
+ * @typedef {[red: number, green: number, blue: number]} Colour
+ *
+ * @typedef {Object} Picture
+ * @property {ArrayLike<number>} data - rows one after the other
+ * @property {number} rows
+ * @property {number} columns
+ * @property {number} most - the size of the largest number
+ * @property {boolean} signed
+ * @property {Theme} theme
+ */
 
 const night = matchMedia("(prefers-color-scheme: dark)");
 let outer = document.documentElement; // what bears the theme
@@ -6,27 +20,46 @@ let outer = document.documentElement; // what bears the theme
 /** Whether light stands on dark. */
 export const dark = () => outer.dataset.theme === "dark" || (outer.dataset.theme !== "light" && night.matches);
 
-/** Tell when the system changes from one to the other. */
+/**
+ * Call when the system changes from one to the other.
+ *
+ * @param {() => void} call
+ */
 export const whenDark = (call) => night.addEventListener("change", call);
 
-/** Choose "light" or "dark" for the page of this root: its document, or its part of somebody else's. */
+/**
+ * Choose "light" or "dark" for the page of this root: its document, or its part of somebody else's.
+ *
+ * @param {Theme} theme
+ * @param {Element} root
+ */
 export function lighten(theme, root) {
-  outer = root.getRootNode().host ?? document.documentElement;
+  const tree = root.getRootNode();
+  outer = tree instanceof ShadowRoot ? /** @type {HTMLElement} */ (tree.host) : document.documentElement;
   outer.dataset.theme = theme;
 }
 
 const THEME = "clearhead theme";
 
-/** The theme that was chosen here before; null where none was, or where a page may keep nothing. */
+/**
+ * The theme that was chosen here before; null where none was, or where a page may keep nothing.
+ *
+ * @returns {Theme | null}
+ */
 export function remembered() {
   try {
-    return localStorage.getItem(THEME);
+    const theme = localStorage.getItem(THEME);
+    return theme === "light" || theme === "dark" ? theme : null;
   } catch {
     return null;
   }
 }
 
-/** Keep the theme for the next time, where a page may keep something. */
+/**
+ * Keep the theme for the next time, where a page may keep something.
+ *
+ * @param {Theme} theme
+ */
 export function remember(theme) {
   try {
     localStorage.setItem(THEME, theme);
@@ -35,8 +68,11 @@ export function remember(theme) {
   }
 }
 
+/** @type {Record<Theme, Colour>} */
 const PAPER = { light: [255, 255, 255], dark: [22, 24, 29] };
+/** @type {Record<Theme, Colour>} */
 const BLUE = { light: [8, 81, 156], dark: [107, 174, 255] };
+/** @type {Record<Theme, Colour>} */
 const ORANGE = { light: [179, 88, 6], dark: [253, 174, 97] };
 
 /** Nine colours for heads (Okabe and Ito, 2008, and two more). */
@@ -54,7 +90,11 @@ export const HEADS = [
 
 /**
  * The colour of x and of the text on it.
- * @param {number} x @param {number} most the size of the largest number @param {boolean} signed @param {string} theme
+ *
+ * @param {number} x
+ * @param {number} most the size of the largest number
+ * @param {boolean} signed
+ * @param {Theme} [theme]
  * @returns {{back: string, ink: string}}
  */
 export function shade(x, most, signed, theme = dark() ? "dark" : "light") {
@@ -66,19 +106,34 @@ export function shade(x, most, signed, theme = dark() ? "dark" : "light") {
   return { back: `rgb(${mixed.join(" ")})`, ink: light ? "#111" : "#fff" };
 }
 
-const pictures = new WeakMap(); // canvas -> what it shows
+/** @type {WeakMap<HTMLCanvasElement, Picture>} */
+const pictures = new WeakMap();
 
-/** Let a canvas show numbers as pixels, as soon as it is in the page; -Infinity is left open. */
+/**
+ * Let a canvas show numbers as pixels, as soon as it is in the page; -Infinity is left open.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {ArrayLike<number>} data
+ * @param {number} rows
+ * @param {number} columns
+ * @param {number} most
+ * @param {boolean} signed
+ */
 export function paint(canvas, data, rows, columns, most, signed) {
   pictures.set(canvas, { data, rows, columns, most, signed, theme: dark() ? "dark" : "light" });
 }
 
-/** Paint a canvas that comes into the page. */
+/**
+ * Paint a canvas that comes into the page.
+ *
+ * @param {HTMLCanvasElement} canvas
+ */
 export function painted(canvas) {
-  const { data, rows, columns, most, signed, theme } = pictures.get(canvas);
+  const [picture, context] = [pictures.get(canvas), canvas.getContext("2d")];
+  if (!picture || !context) return;
+  const { data, rows, columns, most, signed, theme } = picture;
   canvas.width = columns;
   canvas.height = rows;
-  const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
   for (let i = 0; i < rows * columns; i++) {
     const x = data[i];
@@ -90,10 +145,25 @@ export function painted(canvas) {
   context.putImageData(image, 0, 0);
 }
 
-/** Let a canvas of the page show what another was to show: it is painted again only if that is something else. */
+/**
+ * Let a canvas of the page show what another was to show: it is painted again only if that is something else.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {HTMLCanvasElement} fresh
+ */
 export function repainted(canvas, fresh) {
   const [was, now] = [pictures.get(canvas), pictures.get(fresh)];
+  if (!now) return;
   pictures.set(canvas, now);
-  const same = ["rows", "columns", "most", "signed", "theme"].every((name) => was[name] === now[name]);
-  if (!same || now.data.some((x, i) => x !== was.data[i])) painted(canvas);
+  if (!was || !same(was, now)) painted(canvas);
+}
+
+/**
+ * @param {Picture} was
+ * @param {Picture} now
+ */
+function same(was, now) {
+  const form = (/** @type {Picture} */ { rows, columns, most, signed, theme }) =>
+    JSON.stringify([rows, columns, most, signed, theme]);
+  return form(was) === form(now) && Array.prototype.every.call(now.data, (x, i) => x === was.data[i]);
 }

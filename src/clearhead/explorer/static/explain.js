@@ -2,12 +2,24 @@
  * How one number came about: its formula, its operands with their numbers and where they stand, and the sum again.
  *
  * Every explanation computes its number anew from the operands; the page shows it beside the model's own.
+ *
+ * @import { Bend, Cell, Doc, Explanation, Factor, FormulaKind, FormulaOfKind, From, Host, Made } from "./types.js"
+ * @import { NormOptions, Open, Operand, Question, Rows, Station, Term } from "./types.js"
+ *
+ * @import { Sum } from "./reader.js"
  */
 
-import { labelled, number } from "./dom.js";
+import { number } from "./dom.js";
+import { ofStep } from "./explain-act.js";
 import { erf } from "./operations.js";
+import { Reader, summed } from "./reader.js";
+import { stationOf } from "./stations.js";
 
-/** Functions that follow a sum. */
+/**
+ * Functions that follow a sum.
+ *
+ * @type {Record<Bend, (x: number) => number>}
+ */
 const BENDS = {
   relu: (x) => Math.max(0, x),
   relu2: (x) => Math.max(0, x) ** 2,
@@ -19,14 +31,15 @@ const BENDS = {
 };
 
 /**
- * @param {object} page {host, question, doc}
- * @param {object} open {path, step, head}
- * @param {[number, number]} cell [row, column]
- * @returns {Promise<{formula: string, terms: object[], total: number, sum: string, note?: string}>}
- *   terms: {label, a, b, product, from}; `total` is what they make; `from` is {path, step, head, cell} or {weight}
+ * How a number came about.
+ *
+ * @param {{host: Host, question: Question, doc: Doc}} page
+ * @param {Open} open
+ * @param {Cell} cell
+ * @returns {Promise<Explanation>}
  */
 export async function explain(page, open, cell) {
-  const station = page.doc.stations.find((one) => one.path === open.path);
+  const station = stationOf(page.doc, open.path);
   const reader = new Reader(page);
   if (station.kind === "act") return ofStep(reader, station, open, cell);
   const formula = station.formula;
@@ -37,48 +50,32 @@ export async function explain(page, open, cell) {
       total: null,
       note: "this trace does not know its model: its formulas cannot be told",
     };
-  const make = KINDS[formula.kind];
+  if (formula.kind === "act") return ofStep(reader, station, open, cell);
+  const make = /** @type {(asked: Asked) => Promise<Made>} */ (KINDS[formula.kind]);
   const [row, column] = cell;
   return { formula: formula.text, ...(await make({ reader, station, open, row, column, formula })) };
 }
 
-/** Reads rows and single numbers of the page's question. */
-class Reader {
-  constructor({ host, question, doc }) {
-    Object.assign(this, { host, question, doc });
-  }
+/**
+ * What an explanation is made of.
+ *
+ * @template {FormulaKind} [K=FormulaKind]
+ * @typedef {Object} Asked
+ * @property {Reader} reader
+ * @property {Station} station
+ * @property {Open} open
+ * @property {number} row
+ * @property {number} column
+ * @property {FormulaOfKind<K>} formula
+ */
 
-  station(path) {
-    return this.doc.stations.find((one) => one.path === path);
-  }
-
-  async want(...wants) {
-    return this.host.values(this.question, wants);
-  }
-
-  /** One row of a value; of one with heads, all heads' rows side by side. */
-  async row(path, row) {
-    const { shape } = this.station(path);
-    const rows = [row, row + 1];
-    if (shape.length < 3) return (await this.want({ path, rows }))[0].data;
-    const parts = await this.want(...Array.from({ length: shape[0] }, (_, head) => ({ path, head, rows })));
-    return Float64Array.from(parts.flatMap((part) => [...part.data]));
-  }
-
-  async weight(path, rows = null, columns = null) {
-    return (await this.want({ path, kind: "weight", rows, columns }))[0].data;
-  }
-
-  async step(path, step, head, rows = null, columns = null) {
-    return (await this.want({ path, step, head, rows, columns }))[0].data;
-  }
-}
-
+/** @type {{[K in Exclude<FormulaKind, "act">]: (asked: Asked<K>) => Promise<Made>}} */
 const KINDS = {
   async lookup({ reader, station, row, column, formula: { weights, options } }) {
     const label = station.rows;
     const token = reader.doc.token_ids[label][row];
     const whole = await reader.weight(weights.E, [token, token + 1]);
+    /** @type {From} */
     const from = { weight: weights.E, cell: [token, column] };
     if (options.norm) return normed(reader, whole, column, options.norm, "the embedding");
     const terms = [
@@ -103,7 +100,10 @@ const KINDS = {
 
   async copy({ reader, open, row, column, formula: { of } }) {
     const before = reader.station(of[0]);
-    if (before.kind === "act") return ofStep(reader, before, { ...open, path: of[0], step: "context" }, [row, column]);
+    if (before.kind === "act") {
+      const made = await ofStep(reader, before, { ...open, path: of[0], step: "context" }, [row, column]);
+      return { sum: "sum", ...made };
+    }
     const x = await reader.row(of[0], row);
     return summed([{ label: before.title, product: x[column], from: { path: of[0], cell: [row, column] } }]);
   },
@@ -138,27 +138,28 @@ const KINDS = {
 
   async norm({ reader, row, column, formula: { of, options } }) {
     const rows = await Promise.all(of.map((path) => reader.row(path, row)));
-    const x = rows[0].map((_, i) => rows.reduce((sum, other) => sum + other[i], 0));
+    const x = Float64Array.from(rows[0], (_, i) => rows.reduce((sum, other) => sum + other[i], 0));
     return normed(reader, x, column, options, of.length > 1 ? "the sum" : "x", { path: of[0], cell: [row, column] });
   },
 
   async linear({ reader, station, open, row, column, formula }) {
     const { weights, options } = formula;
     const x = await operands(reader, formula, row);
-    const width = station.shape.at(-1);
+    const [width] = station.shape.slice(-1);
     const first = (options.stacked ? row : station.shape.length > 2 ? (open.head ?? 0) : 0) * width;
     if (!weights.W)
       return summed([{ label: "the same number", product: x[first + column].x, from: x[first + column].from }]);
-    if (options.then?.norm) {
+    const { then } = options;
+    if (then && then !== "tanh") {
       const w = await reader.weight(weights.W, [first, first + width]);
       const b = weights.b ? await reader.weight(weights.b) : null;
       const made = Float64Array.from({ length: width }, (_, o) =>
         x.reduce((sum, one, i) => sum + one.x * w[o * x.length + i], b ? b[first + o] : 0),
       );
-      return normed(reader, made, column, options.then, "x W");
+      return normed(reader, made, column, then, "x W");
     }
     const found = summed(await products(reader, x, weights, first + column));
-    if (options.then === "tanh") return bent(found, "tanh");
+    if (then) return bent(found, "tanh");
     if (options.cap)
       return {
         ...found,
@@ -168,11 +169,10 @@ const KINDS = {
     return found;
   },
 
-  async hidden({ reader, row, column, formula }) {
-    const { weights, options } = formula;
-    const x = await operands(reader, formula, row);
+  async hidden({ reader, row, column, formula: { of, weights, options } }) {
+    const x = await operands(reader, { of, options: {} }, row);
     const found = summed(await products(reader, x, weights, column));
-    if (weights.W_gate) {
+    if (options.activation === "swiglu") {
       const gate = summed(await products(reader, x, { W: weights.W_gate, b: weights.b_gate }, column));
       return {
         ...found,
@@ -185,10 +185,11 @@ const KINDS = {
 
   /** A gate of a recurrent network, or its candidate. */
   async gate({ reader, station, row, column, formula: { of, weights, options } }) {
-    const entry = options.part * station.shape.at(-1) + column;
-    const read = (some) =>
-      operands(reader, { of: of.slice(...some), options: { rows: options.rows.slice(...some) } }, row);
-    const [x, state] = [await read([0, -1]), await read([-1])];
+    const entry = options.part * station.shape[station.shape.length - 1] + column;
+    const read = (/** @type {number} */ start, /** @type {number} */ stop) =>
+      operands(reader, { of: of.slice(start, stop), options: { rows: options.rows.slice(start, stop) } }, row);
+    const last = of.length - 1;
+    const [x, state] = [await read(0, last), await read(last, of.length)];
     const given = await products(reader, x, weights, entry);
     const own = await products(reader, state, { W: weights.U, b: weights.c }, entry, ["h", "U", "c"]);
     if (!options.reset) return bent(summed([...given, ...own]), options.activation);
@@ -254,21 +255,43 @@ const KINDS = {
   },
 };
 
-/** The numbers that a formula reads, those of its operands side by side: {x, from} each. */
+/**
+ * The numbers that a formula reads, those of its operands side by side: {x, from} each.
+ *
+ * @param {Reader} reader
+ * @param {{of: string[], options: {rows?: Rows[]}}} formula
+ * @param {number} row
+ */
 async function operands(reader, { of, options }, row) {
   return (await Promise.all(of.map((path, i) => operand(reader, path, options.rows?.[i] ?? {}, row)))).flat();
 }
 
-/** For each operand its number in one column. */
+/**
+ * For each operand its number in one column.
+ *
+ * @param {Reader} reader
+ * @param {{of: string[], options: {rows?: Rows[]}}} formula
+ * @param {number} row
+ * @param {number} column
+ */
 async function ofEach(reader, { of, options }, row, column) {
   return (await Promise.all(of.map((path, i) => operand(reader, path, options.rows?.[i] ?? {}, row)))).map(
     (x) => x[column],
   );
 }
 
-/** One operand's numbers for a row: the same row, one beside it, or both ends; see `Formula`. */
-async function operand(reader, path, { shift = 0, edge = null, ends = false }, row) {
-  const rows = reader.station(path).shape.at(-2);
+/**
+ * One operand's numbers for a row: the same row, one beside it, or both ends; see `Formula`.
+ *
+ * @param {Reader} reader
+ * @param {string} path
+ * @param {Rows} rows
+ * @param {number} row
+ * @returns {Promise<Operand[]>}
+ */
+async function operand(reader, path, { shift = 0, edge, ends = false }, row) {
+  const [rows] = reader.station(path).shape.slice(-2);
+  /** @type {(from: string, r: number) => Promise<Operand[]>} */
   const read = async (from, r) =>
     Array.from(await reader.row(from, r), (x, i) => ({ x, from: { path: from, cell: [r, i] } }));
   if (ends) {
@@ -279,18 +302,33 @@ async function operand(reader, path, { shift = 0, edge = null, ends = false }, r
   return edge ? read(edge.path, edge.row) : (await read(path, row)).map(() => ({ x: 0, from: null }));
 }
 
+/** @type {(label: string, operand: Operand) => Factor} */
 const named = (label, { from }) => ({ label, from });
 
-/** A sum, and what a function makes of it. */
+/**
+ * A sum, and what a function makes of it.
+ *
+ * @type {(found: Sum, bend: Bend, before?: string) => Made}
+ */
 const bent = (found, bend, before = "") => ({
   ...found,
   total: BENDS[bend](found.total),
   sum: `${before}${bend}(${number(found.total, 5)}, the sum)`,
 });
 
-/** x times one column of W, and the bias, term by term. */
+/**
+ * x times one column of W, and the bias, term by term.
+ *
+ * @param {Reader} reader
+ * @param {Operand[]} x
+ * @param {Record<string, string>} weights `W` and, where there is one, `b`
+ * @param {number} entry
+ * @param {string[]} [letters]
+ * @returns {Promise<Term[]>}
+ */
 async function products(reader, x, weights, entry, [one, map, bias] = ["x", "W", "b"]) {
   const w = await reader.weight(weights.W, [entry, entry + 1]);
+  /** @type {Term[]} */
   const terms = x.map(({ x: xi, from }, i) => ({
     label: `${one}[${i}] · ${map}[${i}]`,
     a: xi,
@@ -307,12 +345,22 @@ async function products(reader, x, weights, entry, [one, map, bias] = ["x", "W",
   return terms;
 }
 
-/** One entry of a layer norm or an RMS norm of x. */
+/**
+ * One entry of a layer norm or an RMS norm of x.
+ *
+ * @param {Reader} reader
+ * @param {Float64Array} x
+ * @param {number} column
+ * @param {NormOptions} options
+ * @param {string} name
+ * @param {From | null} [from]
+ * @returns {Promise<Made>}
+ */
 async function normed(reader, x, column, options, name, from = null) {
   const n = x.length;
   const mean = options.norm === "rms" ? 0 : x.reduce((sum, value) => sum + value, 0) / n;
   const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n;
-  const size = Math.sqrt(variance + options.eps);
+  const size = Math.sqrt(variance + (options.eps ?? 0));
   const g = (await reader.weight(options.weight))[column];
   const b = options.bias ? (await reader.weight(options.bias))[column] : 0;
   const terms = [
@@ -328,212 +376,3 @@ async function normed(reader, x, column, options, name, from = null) {
     sum: options.norm === "rms" ? "x / size · g" : `(x − mean) / size · g${options.bias ? " + b" : ""}`,
   };
 }
-
-/** One number of a step of an act. */
-async function ofStep(reader, station, open, [row, column]) {
-  const { path, head = 0 } = open;
-  const about = reader.doc.heads[path];
-  const step = open.step || "weights";
-  const one = (name) => ({ path, step: name, head, cell: [row, column] });
-  const read = async (name) => (await reader.step(path, name, head, [row, row + 1], [column, column + 1]))[0];
-  const [, queries, keys] = station.shape;
-  const [rows, columns] = [labelled(reader.doc, station.rows, queries), labelled(reader.doc, station.columns, keys)];
-  if (step === "q" || step === "k" || step === "v") {
-    const before = path.replace(/attention$/, step);
-    const kv = step === "q" ? head : Math.floor(head / (about.shape[0] / reader.station(before).shape[0]));
-    const x = (await reader.want({ path: before, head: kv, rows: [row, row + 1] }))[0].data;
-    const own = (await reader.step(path, step, head, [row, row + 1]))[column];
-    const turned = Math.abs(x[column] - own) > 1e-6 * Math.max(1, Math.abs(own));
-    const note = turned
-      ? step === "v"
-        ? "mixed with the first block's values, or changed by you"
-        : `turned by the token's position, ${row} (rotary positions), or changed by you`
-      : null;
-    return {
-      formula: step === "v" ? "v, mixed with the first block's" : `${step}, turned by position`,
-      terms: [
-        {
-          label: reader.station(before).title,
-          product: x[column],
-          from: { path: before, head: kv, cell: [row, column] },
-        },
-      ],
-      total: turned ? null : x[column],
-      sum: "the same",
-      note,
-    };
-  }
-  if (step === "similarities") return similarity(reader, station, path, head, row, column);
-  if (step === "scaled") {
-    const x = await read("similarities");
-    return {
-      formula: "similarity · scale",
-      terms: [{ label: "similarity", a: x, b: about.scale, product: x * about.scale, from: one("similarities") }],
-      total: x * about.scale,
-      sum: "product",
-    };
-  }
-  if (step === "biased") {
-    const [x, y] = [await read("scaled"), await read("biased")];
-    return {
-      formula: "scaled + bias",
-      ...summed([
-        { label: "scaled", product: x, from: one("scaled") },
-        { label: "bias, by distance", product: y - x },
-      ]),
-    };
-  }
-  if (step === "masked") {
-    const [x, y] = [await read("biased"), await read("masked")];
-    const masked = y === -Infinity;
-    return {
-      formula: `${about.biased ? "biased" : "scaled"} + mask: 0 where it may look, −∞ where it may not`,
-      terms: [
-        { label: about.biased ? "biased" : "scaled", product: x, from: one(about.biased ? "biased" : "scaled") },
-        { label: "mask", product: masked ? -Infinity : 0 },
-      ],
-      total: masked ? -Infinity : x,
-      sum: "sum",
-    };
-  }
-  if (step === "weights") {
-    const m = await reader.step(path, "masked", head, [row, row + 1]);
-    const most = m.reduce((a, b) => Math.max(a, b), -Infinity);
-    const powers = Array.from(m, (x) => (x === -Infinity ? 0 : Math.exp(x - most)));
-    const all = powers.reduce((a, b) => a + b, 0);
-    const terms = powers.map((p, c) => ({
-      label: columns[c],
-      a: m[c],
-      product: p,
-      from: { path, step: "masked", head, cell: [row, c] },
-      own: c === column,
-    }));
-    return {
-      formula: `e^masked of “${columns[column]}” over the sum of e^masked of the whole row (the largest is taken off first)`,
-      terms,
-      total: all ? powers[column] / all : 0,
-      sum: `${number(powers[column], 7)} / ${number(all, 7)}`,
-    };
-  }
-  const w = await reader.step(path, "weights", head, [row, row + 1]);
-  const v = await reader.step(path, "v", head, null, [column, column + 1]);
-  const from = held(reader, path, "v", head);
-  const factors = (c) => [
-    { label: "weight", from: { path, step: "weights", head, cell: [row, c] } },
-    { label: `v[${column}]`, from: { ...from, cell: [c, column] } },
-  ];
-  const terms = Array.from(w, (x, c) => ({
-    label: `${columns[c]}: `,
-    factors: factors(c),
-    a: x,
-    b: v[c],
-    product: x * v[c],
-  }));
-  return { formula: `weights of “${rows[row]}” · number ${column} of every value`, ...summed(terms) };
-}
-
-/** Where the q, k or v of an act's head is shown: in the act if it was changed on its way there, else as it was projected. */
-function held(reader, path, name, head) {
-  const { placed, shape } = reader.doc.heads[path];
-  if (placed.includes(name)) return { path, step: name, head };
-  const projected = reader.station(path.replace(/attention$/, name));
-  return { path: projected.path, step: "", head: Math.floor(head / (shape[0] / projected.shape[0])) };
-}
-
-async function similarity(reader, station, path, head, row, column) {
-  const [q, k] = [
-    await reader.step(path, "q", head, [row, row + 1]),
-    await reader.step(path, "k", head, [column, column + 1]),
-  ];
-  const from = { q: held(reader, path, "q", head), k: held(reader, path, "k", head) };
-  const factors = (i, name) => [
-    { label: `q[${i}]`, from: { ...from.q, cell: [row, i] } },
-    name ? { label: name } : { label: `k[${i}]`, from: { ...from.k, cell: [column, i] } },
-  ];
-  const { score } = reader.doc.heads[path];
-  const make = SCORES[score] ?? SCORES.dot;
-  return make({ reader, q, k, factors, weights: station.formula?.weights ?? {} });
-}
-
-/** How a query and a key are compared, term by term; the letters of the weights are those of scores.py. */
-const SCORES = {
-  dot: productOf,
-  scaleddot: productOf,
-
-  async cosine({ q, k, factors }) {
-    const length = (x) => Math.max(Math.hypot(...x), 1e-12);
-    const [long, wide] = [length(q), length(k)];
-    const terms = Array.from(q, (x, i) => ({
-      label: "",
-      factors: factors(i),
-      a: x,
-      b: k[i],
-      product: (x * k[i]) / (long * wide),
-    }));
-    return {
-      formula: `q · k / (|q| |k|): |q| = ${long.toPrecision(5)}, |k| = ${wide.toPrecision(5)}`,
-      ...summed(terms),
-    };
-  },
-
-  async bilinear({ reader, q, k, factors, weights: { W } }) {
-    if (!W) return without("q W k");
-    const turned = times(k, await reader.weight(W), 1, k.length);
-    const terms = Array.from(q, (x, i) => ({
-      label: "",
-      factors: factors(i, `(W k)[${i}]`),
-      a: x,
-      b: turned[i],
-      product: x * turned[i],
-    }));
-    return { formula: "q W k: q times what the score's matrix makes of k", ...summed(terms) };
-  },
-
-  async additive({ reader, q, k, factors, weights: { v, W_q, W_k } }) {
-    if (!v) return without("v · tanh(W_q q + W_k k)");
-    const scale = await reader.weight(v);
-    const n = scale.length;
-    const [asks, asked] = W_q
-      ? [times(q, await reader.weight(W_q), n, 1), times(k, await reader.weight(W_k), n, 1)]
-      : [q, k];
-    const terms = Array.from(scale, (x, i) => {
-      const bend = Math.tanh(asks[i] + asked[i]);
-      const sum = `${number(asks[i], 3)} ${asked[i] < 0 ? "−" : "+"} ${number(Math.abs(asked[i]), 3)}`;
-      return {
-        label: `v[${i}] · tanh(${sum})`,
-        a: x,
-        b: bend,
-        product: x * bend,
-        from: W_q ? null : factors(i)[0].from,
-      };
-    });
-    return {
-      formula: W_q
-        ? "v · tanh(W_q q + W_k k): a small network compares them"
-        : "v · tanh(q + k): a small network compares them",
-      ...summed(terms),
-    };
-  },
-};
-
-async function productOf({ q, k, factors }) {
-  const terms = Array.from(q, (x, i) => ({ label: "", factors: factors(i), a: x, b: k[i], product: x * k[i] }));
-  return { formula: "q · k: the sum of the products", ...summed(terms) };
-}
-
-/** What is left to say of a score whose weights are not named. */
-const without = (formula) => ({
-  formula,
-  terms: [],
-  total: null,
-  note: "the score has weights of its own, which this trace does not name",
-});
-
-/** What a matrix makes of x: output o is the sum of x[i] · w[i * along + o * across]. */
-function times(x, w, along, across) {
-  return Float64Array.from({ length: w.length / x.length }, (_, o) =>
-    x.reduce((sum, xi, i) => sum + xi * w[i * along + o * across], 0),
-  );
-}
-
-const summed = (terms) => ({ terms, total: terms.reduce((sum, term) => sum + term.product, 0), sum: "sum" });

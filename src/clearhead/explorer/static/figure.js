@@ -1,9 +1,19 @@
-/** What is seen as a file: the open matrix as SVG, PNG or PDF, numbers and all. */
+/**
+ * What is seen as a file: the open matrix as SVG, PNG or PDF, numbers and all.
+ *
+ * @import { Matrix } from "./types.js"
+ */
 import { h, svg, visible } from "./dom.js";
 import { shade } from "./colour.js";
 import { entry, range } from "./matrix.js";
 
-/** Hand the person a file. */
+/**
+ * Hand the person a file.
+ *
+ * @param {string} name
+ * @param {string | Blob} content
+ * @param {string} [type] of a text
+ */
 export function download(name, content, type) {
   const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
   const link = h("a", { href: url, download: name });
@@ -11,7 +21,11 @@ export function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** Buttons that save the open matrix. */
+/**
+ * Buttons that save the open matrix.
+ *
+ * @param {{given: Matrix}} view
+ */
 export function buttons({ given }) {
   const name = given.caption.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
   return [
@@ -27,9 +41,11 @@ export function buttons({ given }) {
 
 const CELL = [46, 22];
 
+/** @param {Matrix} given */
 function drawing(given) {
   const { shape, first, labels, axes, kind, most } = given;
-  const name = (axis, i) => visible(labels[axis]?.[first[axis] + i] ?? String(first[axis] + i));
+  const name = (/** @type {number} */ axis, /** @type {number} */ i) =>
+    visible(labels[axis]?.[first[axis] + i] ?? String(first[axis] + i));
   const corner = `${axes[0]} ↓  ${axes[1]} →`;
   const left = 16 + Math.max(7.5 * Math.max(...range(shape[0]).map((r) => name(0, r).length), 4), 5.2 * corner.length);
   const top = 44 + 7.5 * Math.max(...range(shape[1]).map((c) => name(1, c).length), 4);
@@ -94,16 +110,37 @@ function drawing(given) {
   );
 }
 
+/** @param {Matrix} given */
 const text = (given) => new XMLSerializer().serializeToString(drawing(given));
 
 const SHARP = 3; // pixels of a picture for each of the page's
 
-/** The drawing as a picture. */
+/**
+ * The drawing as a picture.
+ *
+ * @param {Matrix} given
+ * @param {string} type
+ */
 async function image(given, type) {
-  const canvas = await pixels(given);
-  return new Promise((resolve) => canvas.toBlob(resolve, type, 0.95));
+  return encoded(await pixels(given), type);
 }
 
+/**
+ * A canvas as a file.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {string} type
+ * @returns {Promise<Blob>}
+ */
+function encoded(canvas, type) {
+  return new Promise((resolve, reject) => {
+    const take = (/** @type {Blob | null} */ blob) =>
+      blob ? resolve(blob) : reject(new Error("this browser cannot make a picture of this size: save it as SVG"));
+    canvas.toBlob(take, type, 0.95);
+  });
+}
+
+/** @param {Matrix} given */
 async function pixels(given) {
   const drawn = new Image();
   drawn.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text(given))}`;
@@ -111,16 +148,21 @@ async function pixels(given) {
   const canvas = h("canvas", {});
   canvas.width = SHARP * drawn.width;
   canvas.height = SHARP * drawn.height;
-  canvas.getContext("2d").drawImage(drawn, 0, 0, canvas.width, canvas.height);
+  canvas.getContext("2d")?.drawImage(drawn, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
-/** A PDF of one page that shows the picture: fonts of every script are in it, as pixels. */
+/**
+ * A PDF of one page that shows the picture: fonts of every script are in it, as pixels.
+ *
+ * @param {Matrix} given
+ */
 async function pdf(given) {
   const canvas = await pixels(given);
-  const jpeg = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95));
+  const jpeg = await encoded(canvas, "image/jpeg");
   const [width, height] = [canvas.width / SHARP, canvas.height / SHARP].map((x) => (0.75 * x).toFixed(2)); // points
   const draw = `q ${width} 0 0 ${height} 0 0 cm /P Do Q`;
+  /** @type {(string | Blob)[][]} */
   const objects = [
     ["<< /Type /Catalog /Pages 2 0 R >>"],
     ["<< /Type /Pages /Kids [3 0 R] /Count 1 >>"],
@@ -134,13 +176,15 @@ async function pdf(given) {
       "\nendstream",
     ],
   ];
-  const parts = ["%PDF-1.4\n"];
-  let at = parts[0].length;
+  const begin = "%PDF-1.4\n";
+  /** @type {(string | Blob)[]} */
+  const parts = [begin];
+  let at = begin.length;
   const places = objects.map((object, i) => {
     const place = at;
     const whole = [`${i + 1} 0 obj\n`, ...object, "\nendobj\n"];
     parts.push(...whole);
-    at += whole.reduce((sum, part) => sum + (part.size ?? part.length), 0);
+    at += whole.reduce((sum, part) => sum + (part instanceof Blob ? part.size : part.length), 0);
     return place;
   });
   const entries = places.map((place) => `${String(place).padStart(10, "0")} 00000 n \n`).join("");

@@ -2,5 +2,5 @@
 import { FileHost } from "./host-file.js";
 import { start } from "./page.js";
 
-const given = JSON.parse(document.getElementById("given").textContent);
-FileHost.open(given).then((host) => start(document.getElementById("clearhead"), host));
+const [root, given] = ["clearhead", "given"].map((id) => document.getElementById(id));
+if (root && given) FileHost.open(JSON.parse(given.textContent)).then((host) => start(root, host));

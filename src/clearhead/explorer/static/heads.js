@@ -1,19 +1,34 @@
-/** All heads of an act as small pictures, and what one or all of them say about words. */
+/**
+ * All heads of an act as small pictures, and what one or all of them say about words.
+ *
+ * @import { Heads } from "./types.js"
+ */
 import { bytes, h, percent, svg, visible } from "./dom.js";
 import { HEADS, paint } from "./colour.js";
 import { range } from "./matrix.js";
 import { toldRole } from "./words.js";
 
 const WHOLE = 255; // a weight of 1
+/** @type {WeakMap<Heads, Uint8Array>} */
 const decoded = new WeakMap();
 
-/** The small pictures of an act: numbers 0 to 255, [heads, rows, columns]. */
+/**
+ * The small pictures of an act: numbers 0 to 255, [heads, rows, columns].
+ *
+ * @param {Heads} about
+ */
 function small(about) {
-  if (!decoded.has(about)) decoded.set(about, typeof about.data === "string" ? bytes(about.data) : about.data);
-  return decoded.get(about);
+  const data = decoded.get(about) ?? (typeof about.data === "string" ? bytes(about.data) : about.data);
+  decoded.set(about, data);
+  return data;
 }
 
-/** The mean of the rows' largest weights (Voita et al., 2019). */
+/**
+ * The mean of the rows' largest weights (Voita et al., 2019).
+ *
+ * @param {Uint8Array} data
+ * @param {number} columns
+ */
 function confidence(data, columns) {
   let sum = 0;
   for (let i = 0; i < data.length; i += columns)
@@ -23,12 +38,20 @@ function confidence(data, columns) {
 
 /**
  * A row of small pictures, one a head.
- * @param {object} given about: the document's heads[path]; open: head that is open; off: heads switched off; roles: labels; sharpest: in this order
+ *
+ * @param {Object} given
+ * @param {string} given.path
+ * @param {Heads} given.about
+ * @param {number | null | undefined} given.open the head that is open
+ * @param {Set<number>} given.off heads that are switched off
+ * @param {string[] | undefined} given.roles
+ * @param {boolean} given.sharpest in this order
+ * @param {(head: number) => void} given.pick
  */
 export function multiples({ path, about, open, off, roles, sharpest, pick }) {
   const [heads, rows, columns] = about.shape;
   const data = small(about);
-  const part = (head) => data.subarray(head * rows * columns, (head + 1) * rows * columns);
+  const part = (/** @type {number} */ head) => data.subarray(head * rows * columns, (head + 1) * rows * columns);
   const order = sharpest
     ? range(heads).sort((a, b) => confidence(part(b), columns) - confidence(part(a), columns))
     : range(heads);
@@ -58,12 +81,22 @@ export function multiples({ path, about, open, off, roles, sharpest, pick }) {
 
 /**
  * Lines between what asks (below) and what is asked (above); their width is the weight.
- * @param {object} given weights [rows][columns] of each head in `heads`; rows, columns: labels; row: the one that asks, null = all
+ *
+ * @param {Object} given
+ * @param {number[][][]} given.weights of each of the heads, [rows][columns]
+ * @param {number[]} given.heads
+ * @param {string[]} given.rows labels
+ * @param {string[]} given.columns
+ * @param {number | null} [given.row] the one that asks; null: all
+ * @param {number} [given.threshold]
+ * @param {string} given.title
+ * @param {(row: number) => void} [given.pick]
  */
 export function lines({ weights, heads, rows, columns, row = null, threshold = 0, title, pick }) {
-  const wide = (labels) => labels.reduce((sum, text) => sum + 14 + 8.2 * visible(text).length, 20);
+  const wide = (/** @type {string[]} */ labels) =>
+    labels.reduce((sum, text) => sum + 14 + 8.2 * visible(text).length, 20);
   const width = Math.max(wide(rows), wide(columns), 220);
-  const place = (labels) => {
+  const place = (/** @type {string[]} */ labels) => {
     let at = (width - wide(labels)) / 2 + 10;
     return labels.map((text) => {
       const size = 14 + 8.2 * visible(text).length;
@@ -72,6 +105,7 @@ export function lines({ weights, heads, rows, columns, row = null, threshold = 0
     });
   };
   const xs = [place(rows), place(columns)];
+  /** @type {SVGElement[]} */
   const drawn = [];
   heads.forEach((head, i) => {
     rows.forEach((asks, r) => {
@@ -99,9 +133,9 @@ export function lines({ weights, heads, rows, columns, row = null, threshold = 0
     });
   });
   const words = [
-    [columns, 1, 22],
-    [rows, 0, 136],
-  ].flatMap(([labels, side, y]) =>
+    { labels: columns, side: 1, y: 22 },
+    { labels: rows, side: 0, y: 136 },
+  ].flatMap(({ labels, side, y }) =>
     labels.map((text, i) =>
       svg(
         `text${side === 0 && i === row ? ".asks" : ""}`,
@@ -122,7 +156,13 @@ export function lines({ weights, heads, rows, columns, row = null, threshold = 0
   );
 }
 
-/** Weights of pieces as weights of words: a key word has the sum of its pieces, a query word the mean of its rows. */
+/**
+ * Weights of pieces as weights of words: a key word has the sum of its pieces, a query word the mean of its rows.
+ *
+ * @param {number[][]} weights
+ * @param {(number | null)[]} rowWords the number of its word for each row
+ * @param {(number | null)[]} columnWords
+ */
 export function byWord(weights, rowWords, columnWords) {
   const [rows, columns] = [groups(rowWords), groups(columnWords)];
   return rows.map((group) =>
@@ -132,11 +172,16 @@ export function byWord(weights, rowWords, columnWords) {
   );
 }
 
-/** The tokens of each word, in order; a special token is a word of its own. */
+/**
+ * The tokens of each word, in order; a special token is a word of its own.
+ *
+ * @param {(number | null)[]} words the number of its word for each token
+ */
 export function groups(words) {
+  /** @type {number[][]} */
   const found = [];
   words.forEach((word, i) => {
-    if (word !== null && i > 0 && words[i - 1] === word) found.at(-1).push(i);
+    if (word !== null && i > 0 && words[i - 1] === word) found[found.length - 1].push(i);
     else found.push([i]);
   });
   return found;

@@ -3,12 +3,20 @@
  *
  * With the model's weights the whole pass is repeated (program.js); without, the numbers of each act are derived from
  * its q, k and v (act.js), and an edit reaches as far as the act's context.
+ *
+ * @import { Answer, AnswerTo, Candidate, Cuts, DocumentJson, Given, GivenActs, GivenWhole, Heads } from "./types.js"
+ * @import { Host, Output, Question, Seen, Station, TokenIds, Want, WantNumbers } from "./types.js"
+ * @import { Nested } from "./arrays.js"
+ * @import { Edit } from "./edits.js"
+ *
+ * @typedef {{run(edits: Edit[], token_ids: TokenIds | null): Seen, weight(name: string): NDArray}} Source
  */
 import { Act } from "./act.js";
 import { NDArray } from "./arrays.js";
 import { matmul } from "./matmul.js";
 import { Program } from "./program.js";
 import { cut, drawn, shares } from "./sampling.js";
+import { isOfKeys } from "./stations.js";
 import { Stream } from "./taken-apart.js";
 import { unpack } from "./unpack.js";
 
@@ -18,29 +26,50 @@ const CANDIDATES = 8;
 const BEST = 50;
 const LENS = 3;
 const WORDS = 2000;
+const RUNS = 6;
 
+/** @implements {Host} */
 export class FileHost {
-  /** @param {object} given - what explorer/page.py embeds: document, names, proofs, contributions, and program or values */
+  /** @param {GivenWhole | GivenActs} given - what explorer/page.py puts into the page */
   static async open(given) {
-    const { program, blob, values, beside, beside_blob } = given;
-    const source = program
-      ? new Whole(given, await Program.open(program, blob), await unpack(beside, beside_blob))
-      : new Acts(given, await unpack(values, blob));
-    return new FileHost(given, source);
+    if (given.program === undefined)
+      return new FileHost(given, new Acts(given, await unpack(given.values, given.blob)), given);
+    const [program, beside] = [
+      await Program.open(given.program, given.blob),
+      await unpack(given.beside, given.beside_blob),
+    ];
+    return new FileHost(given, new Whole(given, program, beside), null);
   }
 
-  constructor(given, source) {
-    Object.assign(this, { given, source, ready: true, can: { ask: false, whole: source instanceof Whole } });
+  /** there is always a text */
+  ready = true;
+  can = { ask: false };
+
+  /**
+   * @param {Given} given
+   * @param {Source} source
+   * @param {GivenActs | null} kept - of the pass without changes, where the model is not here
+   */
+  constructor(given, source, kept) {
+    this.given = given;
+    this.source = source;
+    this.kept = kept;
+    /** @type {Map<string, Run>} */
     this.runs = new Map();
   }
 
-  /** The document of a question about the texts that the file holds. */
+  /**
+   * The document of a question about the texts that the file holds.
+   *
+   * @param {Question} question
+   * @returns {Promise<DocumentJson>}
+   */
   async open(question) {
     const doc = structuredClone(this.given.document);
     const run = this.run(question);
-    doc.edits = question.edits ?? [];
+    doc.edits = question.edits;
     doc.temperature = question.temperature;
-    if (doc.edits.length && !this.can.whole) {
+    if (doc.edits.length && this.kept) {
       doc.remarks = [
         ...doc.remarks,
         "This file holds no weights: a change reaches the context of its own act. `clearhead explore` computes everything behind it too.",
@@ -57,31 +86,49 @@ export class FileHost {
     if (doc.edits.length || question.token_ids) {
       for (const station of doc.stations) if (station.kind === "act") small(doc.heads[station.path], run, station);
     }
-    if (run.has("logits"))
-      doc.output = output(run.tensor("logits"), Object.values(ids).at(-1), question.temperature, this.given.names);
+    const written = Object.values(ids).at(-1);
+    if (written && doc.output.length && run.has("logits"))
+      doc.output = output(run.tensor("logits"), written, question.temperature, this.given.names);
     return doc;
   }
 
+  /**
+   * What a question's wants ask for, in their order.
+   *
+   * @template {readonly Want[]} const W
+   * @param {Question} question
+   * @param {W} wants
+   * @returns {Promise<{-readonly [I in keyof W]: AnswerTo<W[I]>}>}
+   */
   async values(question, wants) {
     const run = this.run(question);
-    return wants.map((want) => this.answer(run, want, question));
+    const answers = wants.map((want) => this.answer(run, want, question));
+    return /** @type {{-readonly [I in keyof W]: AnswerTo<W[I]>}} */ (/** @type {unknown} */ (answers));
   }
 
-  /** The values of a question, kept as long as it is one of the last. */
+  /**
+   * The values of a question, kept as long as it is one of the last.
+   *
+   * @param {Pick<Question, "edits" | "token_ids">} question
+   */
   run({ edits = [], token_ids = null }) {
     const key = JSON.stringify([edits, token_ids]);
-    if (!this.runs.has(key)) {
-      if (token_ids && !this.can.whole)
-        throw new Error("this file holds no weights: other tokens need `clearhead explore`");
-      this.runs.set(
-        key,
-        new Run(this.source.run(edits, token_ids), this.given.document, edits.length > 0 || token_ids !== null),
-      );
-      if (this.runs.size > 6) this.runs.delete(this.runs.keys().next().value);
-    }
-    return this.runs.get(key);
+    const known = this.runs.get(key);
+    if (known) return known;
+    if (token_ids && this.kept) throw new Error("this file holds no weights: other tokens need `clearhead explore`");
+    const seen = this.source.run(edits, token_ids);
+    const run = new Run(seen, this.given.document, edits.length > 0 || token_ids !== null);
+    this.runs.set(key, run);
+    if (this.runs.size > RUNS) this.runs.delete([...this.runs.keys()][0]);
+    return run;
   }
 
+  /**
+   * @param {Run} run
+   * @param {Want} want
+   * @param {Question} question
+   * @returns {Answer}
+   */
   answer(run, want, question) {
     const { given } = this;
     const row = want.rows?.[0] ?? 0;
@@ -97,7 +144,9 @@ export class FileHost {
       case "lens":
         return this.lens(run, row);
       case "roles":
-        return { roles: given.roles ?? {} };
+        return { roles: {} }; // measured on other texts, which a file cannot read
+      case "written":
+        throw new Error("this file cannot write a text: open the model with `clearhead explore`");
       case "names":
         return { names: given.names.slice(...want.columns) };
       case "tokens":
@@ -109,16 +158,26 @@ export class FileHost {
     }
   }
 
-  /** What each part adds: computed where the model is here, else what was kept of the pass without changes. */
+  /**
+   * What each part adds: computed where the model is here, else what was kept of the pass without changes.
+   *
+   * @param {Run} run
+   * @param {number} row
+   * @param {number} token
+   */
   contributions(run, row, token) {
-    if (this.can.whole) return { contributions: this.stream(run).contributions(row, token) };
-    const kept = run.changed ? undefined : this.given.contributions[row]?.[token];
+    if (!this.kept) return { contributions: this.stream(run).contributions(row, token) };
+    const kept = run.changed ? undefined : this.kept.contributions[row]?.[token];
     return { contributions: kept ?? [], missing: kept === undefined };
   }
 
+  /**
+   * @param {Run} run
+   * @param {number} row
+   */
   lens(run, row) {
-    if (!this.can.whole) {
-      const kept = run.changed ? undefined : this.given.lens[row];
+    if (this.kept) {
+      const kept = run.changed ? undefined : this.kept.lens[row];
       return { lens: kept ?? [], missing: kept === undefined };
     }
     return {
@@ -128,6 +187,7 @@ export class FileHost {
     };
   }
 
+  /** @param {Run} run */
   stream(run) {
     return new Stream(
       run.stations,
@@ -136,7 +196,12 @@ export class FileHost {
     );
   }
 
-  /** The entry of the vocabulary that a person means: with a blank before it or without. */
+  /**
+   * The entry of the vocabulary that a person means: with a blank before it or without.
+   *
+   * @param {string} label
+   * @param {string} text
+   */
   token(label, text) {
     for (const wanted of [` ${text}`, text]) {
       const id = this.entries(label).indexOf(wanted);
@@ -147,12 +212,21 @@ export class FileHost {
     );
   }
 
-  /** The texts of a label's vocabulary. */
+  /**
+   * The texts of a label's vocabulary.
+   *
+   * @param {string} label
+   */
   entries(label) {
     return this.given.entries[label] ?? this.given.names;
   }
 
-  /** The words that hold what was typed, those first that begin with it, and how many there are: explorer/wordlist.py. */
+  /**
+   * The words that hold what was typed, those first that begin with it, and how many there are: explorer/wordlist.py.
+   *
+   * @param {string} label
+   * @param {string} typed
+   */
   words(label, typed) {
     const whole = this.entries(label).filter((entry) => /[\p{L}\p{N}]/u.test(entry) && !entry.startsWith("<"));
     const begin = whole.filter((entry) => entry.startsWith(" "));
@@ -168,11 +242,22 @@ export class FileHost {
 
 /** Values of the whole model, computed in the page. */
 class Whole {
+  /**
+   * @param {GivenWhole} given
+   * @param {Program} program
+   * @param {Record<string, NDArray>} beside - tensors that the program has worked into its constants
+   */
   constructor({ aliases }, program, beside) {
-    Object.assign(this, { aliases, program, beside });
+    this.aliases = aliases;
+    this.program = program;
+    this.beside = beside;
     this.inputs = Object.keys(program.inputs);
   }
 
+  /**
+   * @param {Edit[]} edits
+   * @param {TokenIds | null} token_ids
+   */
   run(edits, token_ids) {
     const tokens = token_ids ? Object.fromEntries(Object.values(token_ids).map((row, i) => [this.inputs[i], row])) : {};
     const lengths = Object.values(this.program.inputs).map((ids) => ids.length);
@@ -184,6 +269,7 @@ class Whole {
     return this.program.run(edits, { tokens });
   }
 
+  /** @param {string} name */
   weight(name) {
     return this.beside[name] ?? this.program.weight(this.aliases[name] ?? name);
   }
@@ -191,14 +277,23 @@ class Whole {
 
 /** Values that were kept: acts open from their q, k and v. */
 class Acts {
+  /**
+   * @param {GivenActs} given
+   * @param {Record<string, NDArray>} arrays
+   */
   constructor({ acts }, arrays) {
-    Object.assign(this, { acts, arrays });
+    this.acts = acts;
+    this.arrays = arrays;
   }
 
+  /**
+   * @param {Edit[]} edits
+   * @returns {Seen}
+   */
   run(edits) {
+    /** @type {Map<string, Act>} */
     const made = new Map();
     return {
-      calls: (path) => (this.acts[path] ? this.acts[path].calls : [0]),
       has: (path) => path in this.acts || path in this.arrays,
       get: (path, step, call = 0) => {
         if (!this.acts[path]) {
@@ -207,21 +302,23 @@ class Acts {
           return this.arrays[path];
         }
         const key = `${path} ${call}`;
-        if (!made.has(key))
-          made.set(
-            key,
-            this.act(path, call).edited(edits.filter((edit) => edit.path === path && (edit.call ?? call) === call)),
-          );
-        return made.get(key).step(step);
+        const ours = edits.filter((edit) => edit.path === path && (edit.call ?? call) === call);
+        const act = made.get(key) ?? this.act(path, call).edited(ours);
+        made.set(key, act);
+        return act.step(step ?? "");
       },
     };
   }
 
+  /**
+   * @param {string} path
+   * @param {number} call
+   */
   act(path, call) {
-    const part = (name) => this.arrays[`${path} ${call} ${name}`] ?? null;
-    const shared = (name) => part(name) ?? this.arrays[`${path} 0 ${name}`];
+    const part = (/** @type {string} */ name) => this.arrays[`${path} ${call} ${name}`] ?? null;
+    const shared = (/** @type {string} */ name) => part(name) ?? this.arrays[`${path} 0 ${name}`];
     return new Act({
-      q: part("q"),
+      q: this.arrays[`${path} ${call} q`],
       k: shared("k"),
       v: shared("v"),
       mask: part("mask"),
@@ -231,38 +328,65 @@ class Acts {
     });
   }
 
-  /** A score's own weights lie in its act; no others are held. */
+  /**
+   * A score's own weights lie in its act; no others are held.
+   *
+   * @param {string} name
+   */
   weight(name) {
-    const [, above, own] = /^(.*)\.score\.(\w+)$/.exec(name) ?? [];
+    const [, above, own = ""] = /^(.*)\.score\.(\w+)$/.exec(name) ?? [];
     const held = this.acts[`${above}.attention`]?.score[own];
-    if (held) return NDArray.from(held);
+    if (held !== undefined) return NDArray.from(/** @type {Nested} */ (held));
     throw new Error("this file does not hold the model's weights: `clearhead explore` shows these operands");
   }
 }
 
 /** The matrices of one run, a recurrent network's calls joined. */
 class Run {
+  /**
+   * @param {Seen} values
+   * @param {DocumentJson} document
+   * @param {boolean} changed - whether it is of edits or of other tokens
+   */
   constructor(values, document, changed) {
-    Object.assign(this, { values, changed });
+    this.values = values;
+    this.changed = changed;
     this.stations = new Map(document.stations.map((station) => [station.path, station]));
   }
 
+  /** @param {string} path */
   has(path) {
     return this.stations.has(path) && (!this.values.has || this.values.has(path));
   }
 
-  /** A tensor without its batch, [heads,] rows, columns. */
+  /** @param {string} path */
+  station(path) {
+    const station = this.stations.get(path);
+    if (!station) throw new Error(`nothing was seen at ${path}`);
+    return station;
+  }
+
+  /**
+   * A tensor without its batch, [heads,] rows, columns.
+   *
+   * @param {string} path
+   * @param {string} [step]
+   */
   tensor(path, step = "") {
-    const { calls, turned } = this.stations.get(path);
-    const count = step === "k" || step === "v" ? 1 : calls;
+    const { calls, turned } = this.station(path);
+    const count = isOfKeys(step) ? 1 : calls;
     const parts = Array.from({ length: count }, (_, call) => this.values.get(path, step, calls > 1 ? call : undefined));
     const whole = (turned ? parts.reverse() : parts).map((x) => x.reshape(x.shape.slice(1)));
     return whole.length === 1 ? whole[0] : joined(whole);
   }
 
-  /** A matrix [rows, columns]. */
+  /**
+   * A matrix [rows, columns].
+   *
+   * @param {Pick<WantNumbers, "path" | "step" | "head">} want
+   */
   matrix({ path, step = "", head }) {
-    const station = this.stations.get(path);
+    const station = this.station(path);
     const x = this.tensor(path, station.kind === "act" ? step || "weights" : "");
     if (x.rank < 3) return x;
     const group = station.kind === "act" ? station.shape[0] / x.shape[0] : 1;
@@ -270,7 +394,12 @@ class Run {
     return x.slice(0, own, own + 1).reshape(x.shape.slice(1));
   }
 
-  /** max |weights . v - context| of a head. */
+  /**
+   * max |weights . v - context| of a head.
+   *
+   * @param {string} path
+   * @param {number} head
+   */
   proof(path, head) {
     const [weights, v, context] = ["weights", "v", "context"].map((step) => this.matrix({ path, step, head }));
     const ours = matmul(weights, v).flat();
@@ -278,17 +407,22 @@ class Run {
   }
 }
 
-/** Arrays [..., rows, columns] below one another. */
+/**
+ * Arrays [..., rows, columns] below one another.
+ *
+ * @param {NDArray[]} parts
+ */
 function joined(parts) {
   const shape = parts[0].shape;
   const heads = shape.length > 2 ? shape[0] : 1;
-  const columns = shape.at(-1);
-  const rows = parts.reduce((sum, part) => sum + part.shape.at(-2), 0);
+  const [columns] = shape.slice(-1);
+  const rowsOf = (/** @type {NDArray} */ part) => part.shape[part.rank - 2];
+  const rows = parts.reduce((sum, part) => sum + rowsOf(part), 0);
   const out = new Float64Array(heads * rows * columns);
   let first = 0;
   for (const part of parts) {
     const numbers = part.flat();
-    const own = part.shape.at(-2) * columns;
+    const own = rowsOf(part) * columns;
     for (let head = 0; head < heads; head++)
       out.set(numbers.subarray(head * own, (head + 1) * own), head * rows * columns + first);
     first += own;
@@ -296,6 +430,10 @@ function joined(parts) {
   return new NDArray(out, shape.length > 2 ? [heads, rows, columns] : [rows, columns]);
 }
 
+/**
+ * @param {NDArray} x
+ * @param {WantNumbers} want
+ */
 function windowed(x, want) {
   let y = x.rank < 2 ? x.reshape([1, x.size]) : x;
   [want.rows, want.columns].forEach((place, axis) => {
@@ -305,7 +443,12 @@ function windowed(x, want) {
   return { shape: y.shape, data: y.flat() };
 }
 
-/** The number furthest from 0 of each patch. */
+/**
+ * The number furthest from 0 of each patch.
+ *
+ * @param {NDArray} x
+ * @param {number} most
+ */
 function pooled(x, most) {
   const shape = x.shape.map((n) => Math.min(n, most));
   const out = new Float64Array(shape[0] * shape[1]);
@@ -320,7 +463,13 @@ function pooled(x, most) {
   return new NDArray(out, shape);
 }
 
-/** The small pictures of an act drawn again. */
+/**
+ * The small pictures of an act drawn again.
+ *
+ * @param {Heads} about
+ * @param {Run} run
+ * @param {Station} station
+ */
 function small(about, run, station) {
   const weights = run.tensor(station.path, "weights");
   const [heads, queries, keys] = weights.shape;
@@ -340,35 +489,68 @@ function small(about, run, station) {
   about.data = data; // bytes as they are
 }
 
+/**
+ * @param {NDArray} logits
+ * @param {number[]} ids
+ * @param {number} temperature
+ * @param {string[]} names
+ * @returns {Output[]}
+ */
 function output(logits, ids, temperature, names) {
   return ids.map((_, row) => {
     const also = ids.slice(row + 1, row + 2);
     const found = ranked(rowOf(logits, row), temperature, CANDIDATES, names, also);
-    return { row, next: also.length ? found.pop() : null, candidates: found };
+    const next = also.length ? (found.pop() ?? null) : null;
+    return { row, next, candidates: found };
   });
 }
 
-/** The n best entries of a row of logits, and behind them these. */
+/**
+ * The n best entries of a row of logits, and behind them these.
+ *
+ * @param {Float64Array} logits
+ * @param {number} temperature
+ * @param {number} n
+ * @param {string[]} names
+ * @param {number[]} [also]
+ * @returns {Candidate[]}
+ */
 function ranked(logits, temperature, n, names, also = []) {
   const p = shares(logits, temperature);
   return [...best(p, n), ...also].map((id) => ({ id, text: names[id], logit: logits[id], probability: p[id] }));
 }
 
-/** What may be drawn behind a token: the best, how many are left by the cuts, and the one that chance draws. */
+/**
+ * What may be drawn behind a token: the best, how many are left by the cuts, and the one that chance draws.
+ *
+ * @param {NDArray} logits
+ * @param {number} row
+ * @param {number} temperature
+ * @param {Cuts} cuts
+ * @param {Given} given
+ */
 function sampled(logits, row, temperature, cuts, { names, document }) {
   const z = rowOf(logits, row);
   const before = shares(z, temperature);
   const allowed = z.slice();
   for (const id of document.forbidden) allowed[id] = -Infinity;
   const after = cut(shares(allowed, temperature), cuts);
-  const one = (id) => ({ id, text: names[id], logit: z[id], probability: before[id], share: after[id] });
+  const one = (/** @type {number} */ id) => ({
+    id,
+    text: names[id],
+    logit: z[id],
+    probability: before[id],
+    share: after[id],
+  });
   const left = after.filter((share) => share > 0).length;
   const chosen = cuts.chance === undefined ? null : one(drawn(after, cuts.chance));
   return { candidates: best(after, Math.min(BEST, left)).map(one), left, drawn: chosen };
 }
 
+/** @type {(logits: NDArray, row: number) => Float64Array} */
 const rowOf = (logits, row) => logits.slice(0, row, row + 1).flat();
 
+/** @type {(shares: Float64Array, n: number) => number[]} */
 const best = (shares, n) =>
   Array.from(shares.keys())
     .sort((a, b) => shares[b] - shares[a])

@@ -1,13 +1,23 @@
-/** The host of a notebook's widget: questions go to its kernel as messages, and each answer names its question. */
+/**
+ * The host of a notebook's widget: questions go to its kernel as messages, and each answer names its question.
+ *
+ * @import { Keeper, WidgetMessage, WidgetModel } from "./types.js"
+ */
 import { AppHost } from "./host-app.js";
 
 export class WidgetHost extends AppHost {
-  /** @param {object} model - the widget's: get, set, save_changes, send, on, off */
+  /** @param {WidgetModel} model */
   constructor(model) {
     super(null, model.get("inputs"), model.get("title"));
+    this.model = model;
     // Other views of the widget hear the same answers: what this one asked bears its name.
-    Object.assign(this, { model, name: Math.random().toString(36).slice(2), asked: 0, waiting: new Map() });
-    this.hear = ({ id, answer, error }) => {
+    this.name = Math.random().toString(36).slice(2);
+    this.asked = 0;
+    /** @type {Map<string, {resolve: (answer: unknown) => void, reject: (error: Error) => void}>} */
+    this.waiting = new Map();
+    /** @type {() => void} what hears of a state that Python has set */
+    this.changed = () => {};
+    this.hear = (/** @type {WidgetMessage} */ { id, answer, error }) => {
       const { resolve, reject } = this.waiting.get(id) ?? {};
       this.waiting.delete(id);
       if (error === undefined) resolve?.(answer);
@@ -16,7 +26,11 @@ export class WidgetHost extends AppHost {
     model.on("msg:custom", this.hear);
   }
 
-  /** The state is the widget's, which Python reads and sets too. */
+  /**
+   * The state is the widget's, which Python reads and sets too.
+   *
+   * @type {Keeper}
+   */
   keeper = {
     read: () => this.model.get("state"),
     write: (told) => {
@@ -29,6 +43,12 @@ export class WidgetHost extends AppHost {
     },
   };
 
+  /**
+   * @override
+   * @param {"open" | "values"} name
+   * @param {unknown} body
+   * @returns {Promise<unknown>}
+   */
   async post(name, body) {
     this.asked += 1;
     const id = `${this.name} ${this.asked}`;

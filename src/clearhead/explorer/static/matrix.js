@@ -1,5 +1,7 @@
 /**
  * A matrix as a table that can be walked by keyboard and read aloud: colours say how much, numbers say exactly.
+ *
+ * @import { Matrix } from "./types.js"
  */
 import { faded, h, number, percent, visible } from "./dom.js";
 import { paint, shade } from "./colour.js";
@@ -8,15 +10,7 @@ import { region } from "./regions.js";
 /** Rows and columns of the window that is drawn. */
 export const WINDOW = [24, 24];
 
-/**
- * @param {object} given
- *   title, caption: what it is, and where; data, shape: the window's numbers; first: [row, column] it begins with; total: [rows, columns] of the whole
- *   labels: [of rows, of columns], null where they are numbered; regions: what of these is one; axes: their names
- *   kind: "share", "signed" or "masked"; most: size of the largest number of the whole (for the colours)
- *   mask: for weights, the window's masked similarities: −∞ where nobody may look
- *   cell: the one that is explained; before: the numbers it is compared with, if it is; than: what these are, in words
- *   pick(row, column), move([row, column]): what is called
- */
+/** @param {Matrix} given */
 export function matrix(given) {
   const { shape, first, total, axes } = given;
   const rows = range(shape[0]);
@@ -52,18 +46,34 @@ export function matrix(given) {
   return h("div", {}, h("div.scroll.fades", { onscroll: faded }, table), foot(given));
 }
 
+/**
+ * @param {Matrix} given
+ * @param {number} axis
+ * @param {number} index
+ */
 function label(given, axis, index) {
   const labels = given.labels[axis];
   return labels ? visible(labels[index] ?? String(index)) : String(index);
 }
 
-/** What stands in a place of the window: its number, whether nobody may look there, and its text. */
+/**
+ * What stands in a place of the window: its number, whether nobody may look there, and its text.
+ *
+ * @param {Matrix} given
+ * @param {number} r
+ * @param {number} c
+ */
 export function entry({ data, shape, kind, mask }, r, c) {
   const x = data[r * shape[1] + c];
   const masked = x === -Infinity || mask?.[r * shape[1] + c] === -Infinity;
   return { x, masked, text: kind !== "share" ? number(x, 3) : masked && x === 0 ? "·" : x.toFixed(3) };
 }
 
+/**
+ * @param {Matrix} given
+ * @param {number} r
+ * @param {number} c
+ */
 function cell(given, r, c) {
   const { shape, first, kind, most, before } = given;
   const { x, masked, text } = entry(given, r, c);
@@ -90,15 +100,21 @@ function cell(given, r, c) {
       "data-row": String(at[0]),
       "data-column": String(at[1]),
       style: { background: back, color: ink },
-      onclick: () => given.pick(...at),
+      onclick: () => given.pick(at[0], at[1]),
     },
     text,
   );
 }
 
+/** @param {string} axis */
 const axisWord = (axis) => axis.split(",")[0];
 
+/**
+ * @param {KeyboardEvent & {target: HTMLElement}} event
+ * @param {Matrix} given
+ */
 function walk(event, given) {
+  /** @type {Record<string, number[]>} */
   const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   const { row, column } = event.target.dataset;
   if (row === undefined) return;
@@ -110,10 +126,15 @@ function walk(event, given) {
   else if (event.key === "Enter" || event.key === " ") next = at;
   if (!next) return;
   event.preventDefault();
-  given.pick(...next.map((x, axis) => Math.max(0, Math.min(given.total[axis] - 1, x))));
+  const [r, c] = next.map((x, axis) => Math.max(0, Math.min(given.total[axis] - 1, x)));
+  given.pick(r, c);
 }
 
-/** The colour bar with its end values, and the ways to the rest of a large matrix. */
+/**
+ * The colour bar with its end values, and the ways to the rest of a large matrix.
+ *
+ * @param {Matrix} given
+ */
 function foot(given) {
   const { first, shape, total, kind, most, move } = given;
   const canvas = h("canvas.bar", { "aria-hidden": "true" });
@@ -123,7 +144,7 @@ function foot(given) {
   const ways = [0, 1].flatMap((axis) => {
     if (total[axis] <= shape[axis]) return [];
     const name = ["rows", "columns"][axis];
-    const go = (start) => () =>
+    const go = (/** @type {number} */ start) => () =>
       move(first.map((x, i) => (i === axis ? Math.max(0, Math.min(total[axis] - shape[axis], start)) : x)));
     return [
       h(
@@ -153,11 +174,16 @@ function foot(given) {
       ),
     ];
   });
-  const end = (x) => (kind === "share" ? percent(x) : number(x, 3));
+  const end = (/** @type {number} */ x) => (kind === "share" ? percent(x) : number(x, 3));
   return h("div.foot", {}, h("span.bar", {}, end(low), " ", canvas, " ", end(most)), ways);
 }
 
-/** A large matrix as a picture of its largest numbers; a click goes there. */
+/**
+ * A large matrix as a picture of its largest numbers; a click goes there.
+ *
+ * @param {Pick<Matrix, "data" | "shape" | "total" | "most" | "kind" | "first" | "move" | "title"> & {window: number[]}}
+ *   given
+ */
 export function picture({ data, shape, total, most, kind, first, window, move, title }) {
   const canvas = h("canvas.picture", {
     role: "img",
@@ -165,7 +191,7 @@ export function picture({ data, shape, total, most, kind, first, window, move, t
     "data-role": "picture",
   });
   paint(canvas, data, shape[0], shape[1], most, kind !== "share");
-  const place = (axis, x) => `${(100 * x) / total[axis]}%`;
+  const place = (/** @type {number} */ axis, /** @type {number} */ x) => `${(100 * x) / total[axis]}%`;
   const frame = h("div.frame", {
     style: {
       top: place(0, first[0]),
@@ -174,8 +200,8 @@ export function picture({ data, shape, total, most, kind, first, window, move, t
       width: place(1, window[1]),
     },
   });
-  const go = (event) => {
-    const bounds = event.currentTarget.firstChild.getBoundingClientRect();
+  const go = (/** @type {MouseEvent & {currentTarget: HTMLElement}} */ event) => {
+    const bounds = event.currentTarget.children[0].getBoundingClientRect();
     const at = [(event.clientY - bounds.top) / bounds.height, (event.clientX - bounds.left) / bounds.width];
     move(
       at.map((part, axis) =>
@@ -186,11 +212,16 @@ export function picture({ data, shape, total, most, kind, first, window, move, t
   return h("div.whole", { onclick: go }, canvas, frame);
 }
 
-/** The size of the largest finite number. */
+/**
+ * The size of the largest finite number.
+ *
+ * @param {Iterable<number>} data
+ */
 export function largest(data) {
   let most = 0;
   for (const x of data) if (Number.isFinite(x) && Math.abs(x) > most) most = Math.abs(x);
   return most;
 }
 
+/** @param {number} n */
 export const range = (n) => Array.from({ length: n }, (_, i) => i);

@@ -1,11 +1,17 @@
-/** The page: a question, the document that answers it, and what a person does with it. One page for every host. */
+/**
+ * The page: a question, the document that answers it, and what a person does with it. One page for every host.
+ *
+ * @import { Cell, Child, Doc, Host, Matrix, Numbers, Open, Other, Place, Placed, Question, Roles } from "./types.js"
+ * @import { Station, Window } from "./types.js"
+ */
 import { dark, lighten, remember, remembered, whenDark } from "./colour.js";
-import { fadeAll, h, replace, stay, visible } from "./dom.js";
+import { fadeAll, h, query, replace, stay, visible } from "./dom.js";
 import { revise } from "./revise.js";
 import { Store, edited } from "./store.js";
 import * as figure from "./figure.js";
 import { apart } from "./regions.js";
 import { chosen, edits } from "./panel.js";
+import { findStation, isOfKeys, stationOf } from "./stations.js";
 import { question, sentences, telling, why } from "./why.js";
 import { STEPS, opened, shapeOf, switchedOff, way } from "./way.js";
 import { glossary, told } from "./words.js";
@@ -15,38 +21,103 @@ const NARROW = "(max-width: 60rem)"; // where the number lies over the page, as 
 const MARGIN = 8; // pixels
 const SEEN = 200; // pixels of what was opened that are on the screen at least
 
-/** A moment of the training in words. */
-const momentWord = (step) => (step === null ? "as it is" : `step ${step}`);
+/**
+ * A moment of the training in words.
+ *
+ * @param {number | null | undefined} step
+ */
+const momentWord = (step) => (step === null || step === undefined ? "as it is" : `step ${step}`);
 
+/** @param {string} text */
 const shortened = (text) => (text.length > 40 ? `${text.slice(0, 39)}…` : text);
 
-/** Draw the page of a host into an element. */
+/**
+ * Draw the page of a host into an element.
+ *
+ * @param {HTMLElement} root
+ * @param {Host} host
+ */
 export async function start(root, host) {
   const page = new Page(root, host);
   await page.refresh();
   return page;
 }
 
+/**
+ * Whether an edit is one of a head's whole context.
+ *
+ * @param {Placed} edit
+ * @param {string} own
+ * @param {number} head
+ */
+const isOfHead = ({ path, step, where }, own, head) =>
+  path === own && step === "context" && where.length === 2 && where[1] === head;
+
+/**
+ * The key of what an event has hit.
+ *
+ * @param {EventTarget | null} target
+ */
+function keyOf(target) {
+  const found = target instanceof Element ? target.closest("[data-key]") : null;
+  return found?.getAttribute("data-key") ?? undefined;
+}
+
 export class Page {
+  /** @type {Doc | null} what answers the question; null until it is answered */
+  answer = null;
+  /** @type {Doc | null} what its numbers are compared with */
+  before = null;
+  /** @type {Map<string, Doc>} */
+  documents = new Map();
+  /** @type {string[]} which wait for an answer */
+  remarks = [];
+  /** @type {string | null} the question that was asked last */
+  asked = null;
+  /** @type {Promise<void>} until the change before is drawn */
+  drawn = Promise.resolve();
+  /** how often it was drawn */
+  version = 0;
+  /** @type {string | undefined} the key of what was pressed last */
+  pressed = undefined;
+  /** @type {Roles | undefined} */
+  roles = undefined;
+  /** @type {string | undefined} the moment whose pictures are drawn, in words */
+  moment = undefined;
+  /** @type {object | null} the film that plays */
+  playing = null;
+  /** @type {string | undefined} the tokens that were written with the changes */
+  written = undefined;
+  /** whether the lines of all heads are drawn, and whether the sharpest heads come first */
+  all = false;
+  sharpest = false;
+  /** whether the keys shall be where the chosen number stands */
+  walked = false;
+  /** whether what was opened, or the number that was picked, shall be seen */
+  reveal = false;
+  picked = false;
+  /** whether less of the chosen number is shown */
+  low = false;
+  keysOpen = false;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Host} host
+   */
   constructor(root, host) {
-    Object.assign(this, {
-      root,
-      host,
-      store: new Store(host.keeper),
-      doc: null,
-      before: null,
-      documents: new Map(),
-      all: false,
-      sharpest: false,
-      walked: false,
-      remarks: [],
-    });
-    this.parts = Object.fromEntries(
-      ["head", "message", "sentences", "question", "why", "compare", "way", "side"].map((name) => [
-        name,
-        h(`div.${name}`),
-      ]),
-    );
+    this.root = root;
+    this.host = host;
+    this.store = new Store(host.keeper);
+    this.parts = {
+      head: h("div.head"),
+      message: h("div.message"),
+      sentences: h("div.sentences"),
+      question: h("div.question"),
+      why: h("div.why"),
+      compare: h("div.compare"),
+      way: h("div.way"),
+      side: h("div.side"),
+    };
     const { head, message, sentences: words, question: asked, why: reason, compare, way: path, side } = this.parts;
     message.setAttribute("role", "status");
     root.classList.add("clearhead");
@@ -68,20 +139,28 @@ export class Page {
       this.drawn = this.refresh();
     });
     // A page of its own hears every key; in a notebook only those that are pressed in it.
-    (host.keeper ? root : document).addEventListener("keydown", (event) => this.key(event));
+    const hearing = /** @type {GlobalEventHandlers} */ (host.keeper ? root : document);
+    hearing.addEventListener("keydown", (event) => this.key(event));
     for (const kind of ["click", "keydown"]) {
       root.addEventListener(
         kind,
         (event) => {
-          this.pressed = event.target.closest("[data-key]")?.dataset.key;
+          this.pressed = keyOf(event.target);
         },
         true,
       );
     }
-    root.addEventListener("failed", ({ detail }) => this.fail(detail));
+    root.addEventListener("failed", (event) => this.fail(/** @type {CustomEvent} */ (event).detail));
     addEventListener("resize", () => fadeAll(root));
     whenDark(() => this.draw());
-    if (!host.keeper && remembered()) lighten(remembered(), root);
+    const theme = host.keeper ? null : remembered();
+    if (theme) lighten(theme, root);
+  }
+
+  /** What answers the question: drawn only where there is an answer. */
+  get doc() {
+    if (!this.answer) throw new Error("nothing was answered yet");
+    return this.answer;
   }
 
   get state() {
@@ -95,6 +174,9 @@ export class Page {
   /**
    * What the numbers are compared with: another text, model or moment, or the same without edits. Another model or
    * moment reads what stands here, also where it would write something else: the numbers are then of the same words.
+   *
+   * @param {Doc} [doc]
+   * @returns {Question | null}
    */
   other(doc = this.doc) {
     const { other } = this.state;
@@ -106,12 +188,18 @@ export class Page {
     return { ...this.store.question({ edits: [] }), ...(known ? { token_ids: null } : {}) };
   }
 
-  /** What it is compared with has in the same place; null where it has no such place. */
+  /**
+   * What it is compared with has in the same place; null where it has no such place.
+   *
+   * @param {Window} want
+   * @returns {Promise<Numbers | null>}
+   */
   async elsewhere(want) {
-    const station = this.before?.stations.find((one) => one.path === want.path);
-    const shape = station && shapeOf(this.before, station, want.step);
-    if (!shape || want.rows[0] >= shape[0] || want.columns[0] >= shape[1]) return null;
-    return this.host.values(this.other(), [want]).then(
+    const { before } = this;
+    const [other, station] = [this.other(), before && findStation(before, want.path)];
+    const shape = before && station && shapeOf(before, station, want.step);
+    if (!other || !shape || want.rows[0] >= shape[0] || want.columns[0] >= shape[1]) return null;
+    return this.host.values(other, [want]).then(
       ([found]) => found,
       () => null,
     );
@@ -123,7 +211,7 @@ export class Page {
     if (!other) return "before your changes";
     if (other.texts) return `in “${shortened(Object.values(other.texts)[0])}”`;
     if (other.beside) return "in the other model";
-    return other.moment === null ? "at the end of the training" : `at step ${other.moment} of the training`;
+    return (other.moment ?? null) === null ? "at the end of the training" : `at step ${other.moment} of the training`;
   }
 
   /** Ask what the state asks, and draw. */
@@ -144,7 +232,7 @@ export class Page {
             return null;
           }));
         if (asked !== this.asked) return; // something newer was asked meanwhile
-        Object.assign(this, { doc, before });
+        Object.assign(this, { answer: doc, before });
         this.settle();
         this.say(...doc.remarks);
       } catch (error) {
@@ -158,16 +246,17 @@ export class Page {
       }
     }
     if (!this.ready()) this.clear();
-    else if (this.remarks.length) this.say(...this.doc.remarks);
+    else if (this.remarks.length) this.say(...(this.answer?.remarks ?? []));
     await this.draw();
   }
 
   /** What is open, or chosen, and not in this answer is not shown: another text is shorter, a link is of another model. */
   settle() {
     const { open, cell } = this.state;
-    const station = open && this.doc.stations.find((one) => one.path === open.path);
+    const station = open && findStation(this.doc, open.path);
     if (!station) return open && this.store.settle({ open: null, cell: null });
-    const step = station.kind === "act" && ![...STEPS, "q", "k", "v"].includes(open.step) ? "" : (open.step ?? "");
+    const step =
+      station.kind === "act" && ![...STEPS, "q", "k", "v"].includes(open.step ?? "") ? "" : (open.step ?? "");
     const head = Math.min(open.head ?? 0, this.heads(open.path) - 1);
     const shape = shapeOf(this.doc, station, step);
     return this.store.settle({
@@ -176,43 +265,60 @@ export class Page {
     });
   }
 
-  /** Show remarks, and those that have waited for an answer. */
+  /**
+   * Show remarks, and those that have waited for an answer.
+   *
+   * @param {string[]} remarks
+   */
   say(...remarks) {
     this.parts.message.replaceChildren(...[...remarks, ...this.remarks.splice(0)].map((remark) => h("p", {}, remark)));
   }
 
-  /** Say what could not be done; what is a fault of the page is told to its developers too. */
+  /**
+   * Say what could not be done; what is a fault of the page is told to its developers too.
+   *
+   * @param {unknown} error
+   */
   fail(error) {
-    this.parts.message.replaceChildren(h("p.error", { role: "alert" }, error.message));
+    this.parts.message.replaceChildren(
+      h("p.error", { role: "alert" }, error instanceof Error ? error.message : String(error)),
+    );
     if ([TypeError, RangeError, ReferenceError].some((kind) => error instanceof kind)) reportError(error);
   }
 
   /** Nothing is asked: nothing is shown. */
   clear() {
     this.say("Write a text above, and the model reads it.");
-    this.doc = this.before = this.asked = null;
-    for (const name of ["sentences", "question", "why", "compare", "way", "side"]) this.parts[name].replaceChildren();
+    this.answer = this.before = this.asked = null;
+    const { head, message, ...parts } = this.parts;
+    for (const part of Object.values(parts)) part.replaceChildren();
   }
 
-  /** The document of a question; those of the last questions are kept. */
+  /**
+   * The document of a question; those of the last questions are kept.
+   *
+   * @param {Question} question
+   */
   async document(question) {
     const key = JSON.stringify(question);
-    if (!this.documents.has(key)) {
-      this.documents.set(key, apart(await this.host.open(question)));
-      if (this.documents.size > KEPT) this.documents.delete(this.documents.keys().next().value);
-    }
-    return this.documents.get(key);
+    const kept = this.documents.get(key);
+    if (kept) return kept;
+    const doc = apart(await this.host.open(question));
+    this.documents.set(key, doc);
+    if (this.documents.size > KEPT) this.documents.delete([...this.documents.keys()][0]);
+    return doc;
   }
 
   ready() {
-    return this.host.ready || this.state.token_ids || Boolean(this.state.texts[this.host.inputs?.[0]]?.trim());
+    const text = this.state.texts[this.host.inputs?.[0] ?? ""];
+    return Boolean(this.host.ready || this.state.token_ids || text?.trim());
   }
 
   async draw() {
     this.drawHead();
-    if (!this.doc) return;
+    if (!this.answer) return;
     if (!this.host.keeper) document.title = `${this.doc.title} · clearhead`;
-    const version = (this.version ?? 0) + 1;
+    const version = this.version + 1;
     this.version = version;
     const held = this.hold();
     revise(this.parts.sentences, () => sentences(this));
@@ -220,6 +326,7 @@ export class Page {
     this.parts.way.style.minHeight = `${this.parts.way.offsetHeight}px`; // what is open comes back in a moment
     revise(this.parts.way, () => way(this));
     held();
+    /** @type {(work: Promise<Child | void>) => Promise<Child | void>} */
     const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
     // What is open asks first: it is what a person waits for.
     const [step, reason, number] = await Promise.all([
@@ -228,13 +335,14 @@ export class Page {
       told(chosen(this)),
     ]);
     if (version !== this.version) return;
-    if (step) replace(this.root.querySelector("#opened"), step);
+    const box = query(this.root, "#opened");
+    if (box && step) replace(box, step);
     replace(this.parts.question, question(this));
-    replace(this.parts.why, reason);
-    replace(this.parts.side, number, edits(this), this.keys());
+    replace(this.parts.why, reason || null);
+    replace(this.parts.side, number || null, edits(this), this.keys());
     this.parts.way.style.minHeight = "";
     const stays = held();
-    if (this.reveal) this.uncover(this.root.querySelector("#opened"), stays);
+    if (this.reveal) this.uncover(box, stays);
     if (this.picked) {
       this.uncoverCell();
       requestAnimationFrame(() => this.uncoverCell()); // a browser may move the page once more when it lays it out
@@ -244,7 +352,13 @@ export class Page {
     this.root.dataset.drawn = String(version);
   }
 
-  /** The label of the film follows its pictures. */
+  /**
+   * The label of the film follows its pictures.
+   *
+   * @template T
+   * @param {number} version
+   * @param {T} found
+   */
   pictured(version, found) {
     if (version === this.version) {
       this.moment = momentWord(this.doc.moment);
@@ -255,16 +369,21 @@ export class Page {
 
   /** What was pressed, to be put again where it stands on the screen: tells whether it is still there. */
   hold() {
-    const find = () => this.pressed && this.root.querySelector(`[data-key="${CSS.escape(this.pressed)}"]`);
+    const find = () => (this.pressed ? query(this.root, `[data-key="${CSS.escape(this.pressed)}"]`) : null);
     const top = find()?.getBoundingClientRect().top;
     return () => {
       const found = top === undefined ? null : find();
-      if (found) stay(found, top, this.root);
-      return Boolean(found) && this.parts.way.contains(found);
+      if (found && top !== undefined) stay(found, top, this.root);
+      return found !== null && this.parts.way.contains(found);
     };
   }
 
-  /** Bring what was opened on the screen: as little as need be where what was pressed stands above it. */
+  /**
+   * Bring what was opened on the screen: as little as need be where what was pressed stands above it.
+   *
+   * @param {HTMLElement | null} box
+   * @param {boolean} stays
+   */
   uncover(box, stays) {
     if (!box) return;
     const { top, height } = box.getBoundingClientRect();
@@ -275,11 +394,11 @@ export class Page {
 
   /** A number that was chosen is seen above what lies over the page. */
   uncoverCell() {
-    const cell = matchMedia(NARROW).matches && this.root.querySelector("td.chosen");
-    const covered =
-      cell?.isConnected &&
-      cell.getBoundingClientRect().bottom + MARGIN - this.root.querySelector("aside").getBoundingClientRect().top;
-    if (covered > 0) stay(cell, cell.getBoundingClientRect().top - covered, this.root);
+    const [cell, above] = [query(this.root, "td.chosen"), query(this.root, "aside")];
+    if (!cell || !above || !matchMedia(NARROW).matches) return;
+    const { top, bottom } = cell.getBoundingClientRect();
+    const covered = bottom + MARGIN - above.getBoundingClientRect().top;
+    if (covered > 0) stay(cell, top - covered, this.root);
   }
 
   drawHead() {
@@ -288,9 +407,9 @@ export class Page {
 
   /** The name of the model, what it reads, the moments of its training. */
   header() {
-    const { doc, state } = this;
+    const { answer: doc, state } = this;
     const inputs = this.host.inputs ?? [];
-    const field = (name, i) =>
+    const field = (/** @type {string} */ name, /** @type {number} */ i) =>
       h(
         "label",
         {},
@@ -328,7 +447,11 @@ export class Page {
     );
   }
 
-  /** The moments of the training that were kept, as a slider. */
+  /**
+   * The moments of the training that were kept, as a slider.
+   *
+   * @param {Doc} doc
+   */
   film(doc) {
     const steps = [...doc.moments.map((moment) => moment.step), null];
     const at = steps.indexOf(this.state.moment);
@@ -355,7 +478,11 @@ export class Page {
     );
   }
 
-  /** Show the moments one after the other: each stands for a while once it is drawn. */
+  /**
+   * Show the moments one after the other: each stands for a while once it is drawn.
+   *
+   * @param {(number | null)[]} steps
+   */
   async play(steps) {
     const playing = {};
     this.playing = playing;
@@ -391,7 +518,8 @@ export class Page {
     );
     if (!this.host.can.ask) return h("div", {}, h("p.tools", {}, order));
     const name = Object.keys(doc.texts)[0];
-    const with_ = (other) => this.store.set({ other });
+    const with_ = (/** @type {Other | null} */ other) => this.store.set({ other });
+    /** @type {[text: string, go: () => unknown, chosen: boolean][]} */
     const ways = [
       ["nothing", () => with_(null), !state.other],
       [
@@ -402,18 +530,13 @@ export class Page {
         },
         Boolean(state.other?.texts),
       ],
-      ...(doc.moments.length
-        ? [
-            ["the end of the training", () => with_({ moment: null }), state.other?.moment === null],
-            [
-              "its beginning",
-              () => with_({ moment: doc.moments[0].step }),
-              state.other?.moment === doc.moments[0].step,
-            ],
-          ]
-        : []),
-      ...(doc.beside ? [["the other model", () => with_({ beside: true }), state.other?.beside === true]] : []),
     ];
+    const [first] = doc.moments;
+    if (first) {
+      ways.push(["the end of the training", () => with_({ moment: null }), state.other?.moment === null]);
+      ways.push(["its beginning", () => with_({ moment: first.step }), state.other?.moment === first.step]);
+    }
+    if (doc.beside) ways.push(["the other model", () => with_({ beside: true }), state.other?.beside === true]);
     return h(
       "div",
       {},
@@ -466,17 +589,23 @@ export class Page {
     this.drawHead();
   }
 
+  /**
+   * @param {SubmitEvent & {target: HTMLFormElement}} event
+   * @param {string[]} inputs
+   */
   ask(event, inputs) {
     event.preventDefault();
     const given = new FormData(event.target);
     const typed = Object.fromEntries(inputs.map((name) => [name, String(given.get(name)).trim()]));
     // Other words were put in, and nothing was typed: the text is written anew behind them.
-    if (this.state.token_ids && this.doc && inputs.every((name) => typed[name] === this.doc.texts[name]))
+    const { answer } = this;
+    if (this.state.token_ids && answer && inputs.every((name) => typed[name] === answer.texts[name]))
       return this.rewrite();
+    /** @type {Record<string, string>} */
     const texts = {};
     inputs.forEach((name, i) => {
       // What the model wrote itself is written anew for another text.
-      const own = i > 0 && typed[name] === this.doc?.texts?.[name] && !(name in this.state.texts);
+      const own = i > 0 && typed[name] === answer?.texts[name] && !(name in this.state.texts);
       if ((typed[name] || i === 0) && !own) texts[name] = typed[name];
     });
     return this.store.ask({ texts, token_ids: null, edits: [], token: undefined });
@@ -484,6 +613,7 @@ export class Page {
 
   // What a person does -------------------------------------------------------------------------------------------------
 
+  /** @param {Open | null} open */
   show(open) {
     this.reveal = true;
     this.store.set({
@@ -492,25 +622,35 @@ export class Page {
     });
   }
 
-  /** Choose a cell; if it is outside the window, the window follows. */
-  pick(cell, size, total, first) {
+  /**
+   * Choose a cell; if it is outside the window, the window follows.
+   *
+   * @param {Cell} cell
+   * @param {{first: readonly number[], size: readonly number[], total: readonly number[]}} [window]
+   */
+  pick(cell, window) {
     this.walked = this.picked = true;
-    const open = { ...this.state.open };
-    if (size) {
-      open.first = first.map((start, axis) => {
-        if (cell[axis] < start) return cell[axis];
-        return cell[axis] >= start + size[axis] ? Math.min(total[axis], cell[axis] + 1) - size[axis] : start;
-      });
-    }
-    this.store.set({ cell, open });
+    const { open } = this.state;
+    if (!open) return;
+    const first = window?.first.map((start, axis) => {
+      const [size, total] = [window.size[axis], window.total[axis]];
+      if (cell[axis] < start) return cell[axis];
+      return cell[axis] >= start + size ? Math.min(total, cell[axis] + 1) - size : start;
+    });
+    this.store.set({ cell, open: { ...open, first: first ?? open.first } });
   }
 
-  /** Go where an operand comes from. */
+  /**
+   * Go where an operand comes from.
+   *
+   * @param {Place} from
+   */
   go({ path, step = "", head, cell }) {
-    const station = this.doc.stations.find((one) => one.path === path);
-    const width = station.shape.at(-1);
+    const station = stationOf(this.doc, path);
+    const width = station.shape[station.shape.length - 1];
     const inHead = step === "" && station.shape.length > 2 && head === undefined;
     const [row, column] = cell;
+    /** @type {Cell} */
     const at = inHead ? [row, column % width] : cell;
     this.walked = this.reveal = true;
     this.store.set({
@@ -524,6 +664,10 @@ export class Page {
     });
   }
 
+  /**
+   * @param {number | null} token
+   * @param {boolean} [there]
+   */
   why(token, there = false) {
     this.store.set({ token });
     if (there) this.parts.why.scrollIntoView();
@@ -531,15 +675,19 @@ export class Page {
 
   /** Close the number that was chosen; the keys are again where it stands. */
   closeNumber() {
-    const [row, column] = this.state.cell;
+    const [row, column] = this.state.cell ?? [];
     this.store.set({ cell: null });
-    this.drawn.then(() => this.root.querySelector(`[data-row="${row}"][data-column="${column}"]`)?.focus());
+    this.drawn.then(() => query(this.root, `[data-row="${row}"][data-column="${column}"]`)?.focus());
   }
 
-  /** On a narrow screen the number lies over the page: show less of it, or all. */
+  /**
+   * On a narrow screen the number lies over the page: show less of it, or all.
+   *
+   * @param {boolean} low
+   */
   lower(low) {
     this.low = low;
-    this.root.querySelector("aside").classList.toggle("low", low);
+    query(this.root, "aside")?.classList.toggle("low", low);
     this.draw();
   }
 
@@ -548,57 +696,87 @@ export class Page {
     return this.state.token === undefined ? telling(this.doc) : this.state.token;
   }
 
-  /** Change one number. */
+  /**
+   * Change one number.
+   *
+   * @param {Station} station
+   * @param {Window} want
+   * @param {Cell} cell
+   * @param {number | string} value
+   */
   change(station, want, cell, value) {
     this.store.edit([this.place(station, want, cell, { value })]);
   }
 
-  /** An edit of a cell; a recurrent network's row is a call of its own. */
+  /**
+   * An edit of a cell; a recurrent network's row is a call of its own.
+   *
+   * @param {Station} station
+   * @param {Window} want
+   * @param {Cell} cell
+   * @param {{value: number | string}} rest
+   * @returns {Placed}
+   */
   place(station, want, [row, column], rest) {
-    const steps = station.calls > 1 && !["k", "v"].includes(want.step);
+    const steps = station.calls > 1 && !isOfKeys(want.step);
     const heads = station.shape.length > 2 ? [this.headOf(station, want)] : [];
     const where = [0, ...heads, steps ? 0 : row, column];
     const call = station.turned ? station.calls - 1 - row : row;
     return { path: station.path, step: want.step, where, op: "set", ...rest, ...(steps ? { call } : {}) };
   }
 
-  /** The head whose numbers are changed: of keys and values the one that serves the head that is open. */
+  /**
+   * The head whose numbers are changed: of keys and values the one that serves the head that is open.
+   *
+   * @param {Station} station
+   * @param {Window} want
+   */
   headOf(station, want) {
-    if (!["k", "v"].includes(want.step)) return want.head;
-    const kv = this.doc.stations.find((one) => one.path === station.path.replace(/attention$/, want.step)).shape[0];
-    return Math.floor(want.head / (station.shape[0] / kv));
+    const head = want.head ?? 0;
+    if (!isOfKeys(want.step)) return head;
+    const kv = stationOf(this.doc, station.path.replace(/attention$/, want.step)).shape[0];
+    return Math.floor(head / (station.shape[0] / kv));
   }
 
-  /** Forbid or allow a look: a new mask at one place. */
+  /**
+   * Forbid or allow a look: a new mask at one place.
+   *
+   * @param {Station} station
+   * @param {Window} want
+   * @param {Cell} cell
+   * @param {number} value
+   */
   async redraw(station, want, cell, value) {
     if (value !== -Infinity) return this.store.edit([this.place(station, want, cell, { value: "-inf" })]);
     const [{ data }] = await this.host.values(this.question, [{ ...want, step: "biased" }]);
     return this.store.edit([this.place(station, want, cell, { value: data[0] })]);
   }
 
+  /**
+   * @param {string} path
+   * @param {number} head
+   */
   switchHead(path, head) {
     if (switchedOff(this, path).has(head)) {
-      this.store.ask({
-        edits: this.state.edits.filter(
-          (edit) =>
-            !(edit.path === path && edit.step === "context" && edit.where.length === 2 && edit.where[1] === head),
-        ),
-      });
+      this.store.ask({ edits: this.state.edits.filter((edit) => !isOfHead(edit, path, head)) });
     } else this.store.edit([{ path, step: "context", where: [0, head], op: "set", value: 0 }]);
   }
 
-  /** Every token that may be looked at gets the same weight. */
+  /**
+   * Every token that may be looked at gets the same weight.
+   *
+   * @param {Station} station
+   * @param {number} head
+   */
   async average(station, head) {
     const [{ data, shape }] = await this.host.values(this.question, [{ path: station.path, step: "masked", head }]);
     const rows = Array.from({ length: shape[0] }, (_, r) =>
       Array.from(data.slice(r * shape[1], (r + 1) * shape[1]), (x) => (x === -Infinity ? "-inf" : 0)),
     );
-    const common = { path: station.path, step: "masked", op: "set" };
+    const common = { path: station.path, step: "masked", op: /** @type {const} */ ("set") };
     // A context that is switched off would hide what is averaged.
-    const kept = this.state.edits.filter(
-      ({ path, step, where }) =>
-        !(path === station.path && step === "context" && where.length === 2 && where[1] === head),
-    );
+    const kept = this.state.edits.filter((edit) => !isOfHead(edit, station.path, head));
+    /** @type {Placed[]} */
     const even =
       station.calls > 1
         ? rows.map((row, call) => ({ ...common, where: [0, head, 0], value: row, call }))
@@ -606,17 +784,27 @@ export class Page {
     this.store.edit(even, kept);
   }
 
-  /** Write this token behind that row; what stood there and behind goes. */
+  /**
+   * Write this token behind that row; what stood there and behind goes.
+   *
+   * @param {number} row
+   * @param {number} id
+   */
   take(row, id) {
     const ids = structuredClone(this.doc.token_ids);
-    const name = Object.keys(ids).at(-1);
+    const name = Object.keys(ids).at(-1) ?? "";
     ids[name] = [...ids[name].slice(0, row + 1), id];
     this.store.ask({ token_ids: ids, token: row + 1 });
   }
 
-  /** Put another word in the place of a token that was read. */
+  /**
+   * Put another word in the place of a token that was read.
+   *
+   * @param {string} name
+   * @param {number} index
+   */
   async replaceToken(name, index) {
-    const known = async (typed) =>
+    const known = async (/** @type {string} */ typed) =>
       (await this.host.values(this.question, [{ path: name, step: typed, kind: "words" }]))[0];
     const text = await this.prompt(`instead of “${visible(this.doc.labels[name][index])}”`, "put it there", known);
     if (!text) return;
@@ -640,15 +828,22 @@ export class Page {
     this.store.ask({ token_ids, edits, ...(same ? {} : { token: undefined, cell: null }) });
   }
 
-  /** A question in the page itself; `known(typed)` gives words that may be the answer, and how many there are. */
+  /**
+   * A question in the page itself; `known(typed)` gives words that may be the answer, and how many there are.
+   *
+   * @param {string} title
+   * @param {string} button
+   * @param {((typed: string) => Promise<{words: string[], count: number}>) | null} [known]
+   * @returns {Promise<string | null>}
+   */
   prompt(title, button, known = null) {
     return new Promise((resolve) => {
       const list = h("datalist", { id: "known-words" });
       const count = h("p.hint", { role: "status" });
       const suggest = async () => {
         const typed = input.value;
-        const found = await known(typed);
-        if (typed !== input.value) return;
+        const found = await known?.(typed);
+        if (!found || typed !== input.value) return;
         list.replaceChildren(...found.words.map((word) => h("option", { value: word })));
         count.replaceChildren(
           typed
@@ -685,11 +880,16 @@ export class Page {
     });
   }
 
-  /** The act in which the word was looked for, its heads there, and the place they looked at most. */
+  /**
+   * The act in which the word was looked for, its heads there, and the place they looked at most.
+   *
+   * @param {number} row
+   */
   async lookedAt(row) {
     const acts = this.doc.stations.filter((station) => station.kind === "act");
     const cross = acts.filter((station) => station.part === "cross_attention");
     const station = cross[this.doc.head?.layer ?? cross.length - 1] ?? acts.at(-1);
+    if (!station) throw new Error("this model has no attention: no head has looked");
     const heads = Array.from({ length: station.shape[0] }, (_, head) => head);
     const found = await this.host.values(
       this.question,
@@ -701,19 +901,26 @@ export class Page {
     return { station, head: best, key: data.indexOf(Math.max(...data)) };
   }
 
-  /** Switch off the head that added most to the word's logit; where that cannot be told, one it looked with. */
+  /**
+   * Switch off the head that added most to the word's logit; where that cannot be told, one it looked with.
+   *
+   * @param {number} row
+   */
   async withoutBest(row) {
     const entry = this.doc.output.find((one) => one.row === row);
-    const { id } = entry.next ?? entry.candidates[0];
+    const asked = entry && (entry.next ?? entry.candidates[0]);
+    if (!asked) return;
+    const { id } = asked;
     const [{ contributions }] = await this.host.values(this.question, [
       { path: "", kind: "contributions", rows: [row, row + 1], columns: [id, id + 1] },
     ]);
-    const heads = contributions.filter((one) => one.head !== null).sort((a, b) => b.value - a.value);
-    const { path, head } =
-      heads[0] ?? (await this.lookedAt(row).then(({ station, head: own }) => ({ path: station.path, head: own })));
-    this.switchHead(path, head);
+    const parts = [...contributions].sort((a, b) => b.value - a.value);
+    for (const { path, head } of parts) if (head !== null) return this.switchHead(path, head);
+    const { station, head } = await this.lookedAt(row);
+    return this.switchHead(station.path, head);
   }
 
+  /** @param {number} row */
   async replaceLooked(row) {
     const { station, key } = await this.lookedAt(row);
     await this.replaceToken(station.columns, key);
@@ -733,16 +940,19 @@ export class Page {
       type: "file",
       accept: ".json,application/json",
       onchange: async () => {
+        const file = input.files?.[0];
+        if (!file) return;
         try {
-          this.store.ask({ edits: edited(JSON.parse(await input.files[0].text())) });
+          this.store.ask({ edits: edited(JSON.parse(await file.text())) });
         } catch {
-          this.fail(new Error(`${input.files[0].name}: this file holds no list of changes; “save” writes one`));
+          this.fail(new Error(`${file.name}: this file holds no list of changes; “save” writes one`));
         }
       },
     });
     input.click();
   }
 
+  /** @param {{given: Matrix}} view */
   figureButtons(view) {
     return figure.buttons(view);
   }
@@ -766,17 +976,15 @@ export class Page {
 
   // Keys ---------------------------------------------------------------------------------------------------------------
 
+  /** @param {KeyboardEvent} event */
   key(event) {
-    if (event.key === "Escape" && event.target.matches(".chosen input")) event.target.blur();
-    if (
-      event.target.matches("input, textarea, select, dialog, dialog *") ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey
-    )
-      return;
+    const { target } = event;
+    if (!(target instanceof Element) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && target instanceof HTMLElement && target.matches(".chosen input")) target.blur();
+    if (target.matches("input, textarea, select, dialog, dialog *")) return;
     const { open } = this.state;
-    const go = (selector) => this.root.querySelector(selector)?.focus();
+    const go = (/** @type {string} */ selector) => query(this.root, selector)?.focus();
+    /** @type {Record<string, () => unknown>} */
     const keys = {
       u: () => this.store.undo(),
       r: () => this.store.redo(),
@@ -786,16 +994,21 @@ export class Page {
       n: () => go("table.matrix [tabindex='0']"),
       e: () => go(".chosen input"),
       "?": () => glossary(this.root),
-      "[": () => open && this.show({ ...open, head: Math.max(0, open.head - 1) }),
-      "]": () => open && this.show({ ...open, head: Math.min(this.heads(open.path) - 1, open.head + 1) }),
-      Escape: () => this.close(event.target),
+      "[": () => open && this.show({ ...open, head: Math.max(0, (open.head ?? 0) - 1) }),
+      "]": () => open && this.show({ ...open, head: Math.min(this.heads(open.path) - 1, (open.head ?? 0) + 1) }),
+      Escape: () => this.close(target),
     };
     if (!keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
   }
 
-  /** Close what lies uppermost: the number, where it lies over the page or the keys are in it; the open step; the answer. */
+  /**
+   * Close what lies uppermost: the number, where it lies over the page or the keys are in it; the open step; the
+   * answer.
+   *
+   * @param {Element} target
+   */
   close(target) {
     const above = this.parts.side.contains(target) || matchMedia(NARROW).matches;
     if (this.state.cell && above) this.closeNumber();
@@ -803,9 +1016,13 @@ export class Page {
     else this.why(null);
   }
 
-  /** How many heads a value has. */
+  /**
+   * How many heads a value has.
+   *
+   * @param {string} path
+   */
   heads(path) {
-    const { shape } = this.doc.stations.find((station) => station.path === path);
+    const { shape } = stationOf(this.doc, path);
     return shape.length > 2 ? shape[0] : 1;
   }
 

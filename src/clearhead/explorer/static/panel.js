@@ -1,13 +1,23 @@
-/** Beside the way: the number that was chosen explains itself and can be changed; the edits as a list. */
+/**
+ * Beside the way: the number that was chosen explains itself and can be changed; the edits as a list.
+ *
+ * @import { Cell, Doc, Explanation, From, Placed, Station, Term, Window } from "./types.js"
+ * @import { Page } from "./page.js"
+ */
 import { h, labelled, number, visible } from "./dom.js";
 import { effect } from "./effect.js";
 import { explain } from "./explain.js";
+import { findStation, isOfKeys } from "./stations.js";
 import { spoken } from "./words.js";
 
 const SHOWN = 12; // terms
 const MOST = 1e30; // beyond, what follows overflows in float32
 
-/** The chosen number: its formula, its operands, and a field for another number. */
+/**
+ * The chosen number: its formula, its operands, and a field for another number.
+ *
+ * @param {Page} page
+ */
 export async function chosen(page) {
   const { open, cell } = page.state;
   if (!open || !cell)
@@ -17,9 +27,10 @@ export async function chosen(page) {
       h("h2", {}, "A number"),
       h("p.hint", {}, "Open a step and choose any number: it tells how it came about, and you can change it."),
     );
-  const station = page.doc.stations.find((one) => one.path === open.path);
+  const station = findStation(page.doc, open.path);
   if (!station) return null;
   const act = station.kind === "act";
+  /** @type {Window} */
   const want = {
     path: open.path,
     step: act ? open.step || "weights" : "",
@@ -27,21 +38,13 @@ export async function chosen(page) {
     rows: [cell[0], cell[0] + 1],
     columns: [cell[1], cell[1] + 1],
   };
-  const [
-    [
-      {
-        data: [value],
-      },
-    ],
-    told,
-    before,
-    entry,
-  ] = await Promise.all([
+  const [[{ data }], told, before, entry] = await Promise.all([
     page.host.values(page.question, [want]),
     explain(page, { ...open, step: want.step }, cell),
     page.elsewhere(want),
     station.columns === "vocabulary" ? entryOf(page, cell[1]) : "",
   ]);
+  const [value] = data;
   const place = where(page, station, want, cell) + entry;
   return h(
     "section.chosen",
@@ -82,21 +85,30 @@ export async function chosen(page) {
   );
 }
 
-/** The text of an entry of the vocabulary, behind its number. */
+/**
+ * The text of an entry of the vocabulary, behind its number.
+ *
+ * @param {Page} page
+ * @param {number} id
+ */
 async function entryOf(page, id) {
-  const [
-    {
-      names: [text],
-    },
-  ] = await page.host.values(page.question, [{ path: "", kind: "names", columns: [id, id + 1] }]);
+  const [{ names }] = await page.host.values(page.question, [{ path: "", kind: "names", columns: [id, id + 1] }]);
+  const [text] = names;
   return text === undefined ? "" : `, “${visible(text)}”`;
 }
 
+/** @type {(page: Page, station: Station, want: Window) => boolean} */
 const edited = (page, station, want) =>
   page.state.edits.some((edit) => edit.path === station.path && (edit.step ?? "") === want.step);
 
+/**
+ * @param {Page} page
+ * @param {Station} station
+ * @param {Window} want
+ * @param {Cell} cell
+ */
 function where(page, station, want, [row, column]) {
-  const rows = labelled(page.doc, ["k", "v"].includes(want.step) ? station.columns : station.rows, row + 1);
+  const rows = labelled(page.doc, isOfKeys(want.step) ? station.columns : station.rows, row + 1);
   const columns = labelled(page.doc, station.columns, column + 1);
   const matrix = station.kind === "act" && !["q", "k", "v", "context"].includes(want.step);
   const head = want.head === null ? "" : `head ${want.head}, `;
@@ -107,7 +119,15 @@ function where(page, station, want, [row, column]) {
   return `${spoken(station.path.replace(/\.[^.]*$/, ""))}, ${head}${name}: ${at}`;
 }
 
-/** A number in its place: set, and the model computes everything behind it again. */
+/**
+ * A number in its place: set, and the model computes everything behind it again.
+ *
+ * @param {Page} page
+ * @param {Station} station
+ * @param {Window} want
+ * @param {Cell} cell
+ * @param {number} value
+ */
 function field(page, station, want, cell, value) {
   const input = h("input", {
     type: "text",
@@ -119,7 +139,7 @@ function field(page, station, want, cell, value) {
   const set = () => {
     const text = input.value.trim().replace("−", "-").replace("∞", "inf").replace(",", ".");
     const given = text === "-inf" || text === "inf" ? text : Number(text);
-    if (text === "" || Number.isNaN(given) || Math.abs(given) > MOST) {
+    if (text === "" || Number.isNaN(given) || (typeof given === "number" && Math.abs(given) > MOST)) {
       input.setCustomValidity(`a number up to ${MOST.toExponential()}, -inf or inf`);
       return input.reportValidity();
     }
@@ -148,31 +168,35 @@ function field(page, station, want, cell, value) {
   );
 }
 
+/**
+ * @param {Page} page
+ * @param {Explanation} told
+ */
 function terms(page, { terms: all }) {
   if (!all.length) return null;
   const ordered =
     all.length > SHOWN
-      ? [...all].sort((a, b) => (b.own ?? 0) - (a.own ?? 0) || Math.abs(b.product) - Math.abs(a.product))
+      ? [...all].sort((a, b) => Number(b.own ?? 0) - Number(a.own ?? 0) || Math.abs(b.product) - Math.abs(a.product))
       : all;
   const rest = ordered.slice(SHOWN);
-  const link = (label, from) =>
-    from?.path
+  const link = (/** @type {string} */ label, /** @type {From | null | undefined} */ from) =>
+    from?.path !== undefined
       ? h(
           "button.link",
           { "data-key": `from ${from.path} ${from.step} ${from.cell}`, onclick: () => page.go(from) },
           visible(label),
         )
       : visible(label);
-  const name = ({ label, from, factors }) =>
+  const name = (/** @type {Term} */ { label, from, factors }) =>
     factors ? [label, ...factors.flatMap((one, i) => [i ? " · " : "", link(one.label, one.from)])] : link(label, from);
-  const row = (term) =>
+  const row = (/** @type {Term} */ term) =>
     h(
       `tr${term.own ? ".own" : ""}`,
       {},
       h("th", { scope: "row" }, name(term)),
       h("td", {}, term.a === undefined ? "" : number(term.a, 4)),
       h("td", {}, term.b === undefined ? "" : number(term.b, 4)),
-      h("td", {}, term.product === undefined ? "" : number(term.product, 4)),
+      h("td", {}, number(term.product, 4)),
     );
   return h(
     "table.terms",
@@ -202,7 +226,11 @@ function terms(page, { terms: all }) {
   );
 }
 
-/** The edits as a list; each can be taken out. */
+/**
+ * The edits as a list; each can be taken out.
+ *
+ * @param {Page} page
+ */
 export function edits(page) {
   const { edits: all } = page.state;
   return h(
@@ -243,7 +271,7 @@ export function edits(page) {
             h(
               "li",
               {},
-              describe(page.doc, edit),
+              describe(page.answer, edit),
               " ",
               h(
                 "button.link",
@@ -263,21 +291,26 @@ export function edits(page) {
   );
 }
 
-/** A change in words: what, where, and the new number. */
+/**
+ * A change in words: what, where, and the new number.
+ *
+ * @param {Doc | null} doc
+ * @param {Placed} edit
+ */
 function describe(doc, { path, step = "", where: place, op = "set", value, call }) {
   const [, head, ...rest] = place;
   const whole = rest.every((index) => index === null);
-  const station = doc?.stations.find((one) => one.path === path);
+  const station = doc && findStation(doc, path);
   const of = station?.kind === "act" ? `${spoken(path)}, head ${head}` : spoken(path);
   if (step === "context" && whole && value === 0) return `${of}: switched off`;
   if (step === "masked" && whole && Array.isArray(value)) return `${of}: averaged`;
   const verb = { set: "=", add: "+", multiply: "·" }[op];
   const told = `${verb} ${Array.isArray(value) ? "…" : value}${call === null || call === undefined ? "" : ` at step ${call}`}`;
   const [row, column] = rest;
-  const between =
-    station?.kind === "act" && !["q", "k", "v", "context"].includes(step) && [row, column].every(Number.isInteger);
-  if (between) {
-    const name = (axis, index) => visible(labelled(doc, axis, index + 1)[index]);
+  const ofWeights = doc && station?.kind === "act" && !["q", "k", "v", "context"].includes(step);
+  if (ofWeights && typeof row === "number" && typeof column === "number") {
+    const name = (/** @type {string} */ axis, /** @type {number} */ index) =>
+      visible(labelled(doc, axis, index + 1)[index]);
     return `${of}, ${step}: “${name(station.rows, call ?? row)}” looks at “${name(station.columns, column)}” ${verb} ${value}`;
   }
   const at = place

@@ -1,20 +1,39 @@
-/** Labels that are more than text: boxes of a picture, spans of time. */
+/**
+ * Labels that are more than text: boxes of a picture, spans of time.
+ *
+ * @import { ByLabel, Child, Doc, DocumentJson, Region } from "./types.js"
+ */
 import { svg } from "./dom.js";
 
 const SIZE = 14; // pixels
 
-/** A document whose labels are texts; the regions that they came with stand beside them. */
+/**
+ * A document whose labels are texts; the regions that they came with stand beside them.
+ *
+ * @param {DocumentJson} doc
+ * @returns {Doc}
+ */
 export function apart(doc) {
-  const each = (take) =>
-    Object.fromEntries(Object.entries(doc.labels).map(([name, labels]) => [name, labels.map(take)]));
-  return {
-    ...doc,
-    labels: each((label) => label.text ?? label),
-    regions: each((label) => (label.text === undefined ? null : label)),
-  };
+  const labels = eachOf(doc.labels, (label) => (typeof label === "string" ? label : label.text));
+  const regions = eachOf(doc.labels, (label) => (typeof label === "string" ? null : label));
+  return { ...doc, labels, regions };
 }
 
-/** A small drawing of where one of these regions is; null of a text. */
+/**
+ * @template T, U
+ * @param {ByLabel<T>} lists
+ * @param {(value: T) => U} take
+ * @returns {ByLabel<U>}
+ */
+const eachOf = (lists, take) =>
+  Object.fromEntries(Object.entries(lists).map(([name, values]) => [name, values.map((value) => take(value))]));
+
+/**
+ * A small drawing of where one of these regions is; null of a text.
+ *
+ * @param {readonly (Region | null)[] | null | undefined} regions
+ * @param {number} index
+ */
 export function region(regions, index) {
   const { box, span } = regions?.[index] ?? {};
   if (box) {
@@ -25,7 +44,7 @@ export function region(regions, index) {
     );
   }
   if (!span) return null;
-  const end = Math.max(...regions.map((one) => one?.span?.[1] ?? 0));
+  const end = Math.max(...(regions ?? []).map((one) => one?.span?.[1] ?? 0));
   const [from, to] = span.map((seconds) => (SIZE * seconds) / end);
   return drawing(
     svg("line.around", { x1: 0, x2: SIZE, y1: SIZE / 2, y2: SIZE / 2 }),
@@ -33,5 +52,6 @@ export function region(regions, index) {
   );
 }
 
+/** @param {Child[]} parts */
 const drawing = (...parts) =>
   svg("svg.region", { viewBox: `0 0 ${SIZE} ${SIZE}`, width: SIZE, height: SIZE, "aria-hidden": "true" }, parts);

@@ -1,10 +1,15 @@
 /**
  * The residual stream taken apart, for pages that hold the model: what each part adds to a logit, and what would be
- * written if the model ended behind a block. The same as `clearhead.insight.contributions` and `explorer/document.py` say.
+ * written if the model ended behind a block. The same as `clearhead.insight.contributions` and `explorer/document.py`
+ * say.
  *
  *     logit = W_t . (g * (x - mean(x)) / size + b),    x = embeddings + what every head and feed-forward network adds
  *
  * The way through the stream stands in the document's formulas: a sum is followed to both of its sides.
+ *
+ * @import { Contribution, Formula, NormOptions, Station } from "./types.js"
+ *
+ * @typedef {Omit<Contribution, "value"> & {x: Float64Array}} Part a vector that is added to the stream
  */
 import { NDArray } from "./arrays.js";
 import { matmul } from "./matmul.js";
@@ -14,13 +19,20 @@ const ROUNDING = 1e-6; // of the largest term: an edit of the stream breaks the 
 /** Reads one run: a row of what was seen, and rows of the model's tensors. */
 export class Stream {
   /**
-   * @param {Map<string, object>} stations @param {(path: string) => NDArray} tensor without its batch
+   * @param {Map<string, Station>} stations
+   * @param {(path: string) => NDArray} tensor without its batch
    * @param {(name: string) => NDArray} weight
    */
   constructor(stations, tensor, weight) {
-    Object.assign(this, { stations, tensor, weight });
+    this.stations = stations;
+    this.tensor = tensor;
+    this.weight = weight;
   }
 
+  /**
+   * @param {string} path
+   * @param {number} row
+   */
   row(path, row) {
     return Float64Array.from(
       this.tensor(path)
@@ -29,18 +41,33 @@ export class Stream {
     );
   }
 
+  /** @param {string} name */
   vector(name) {
-    return name ? Float64Array.from(this.weight(name).flat()) : null;
+    return Float64Array.from(this.weight(name).flat());
   }
 
+  /** @param {string} path */
   formula(path) {
     return this.stations.get(path)?.formula;
   }
 
-  /** What each part adds to the logit of `token` behind the token at `row`; empty where it is no such sum. */
+  /** The formula of the logits, where they are read off the stream. */
+  head() {
+    const formula = this.formula("logits");
+    return formula?.kind === "linear" ? formula : null;
+  }
+
+  /**
+   * What each part adds to the logit of `token` behind the token at `row`; empty where it is no such sum.
+   *
+   * @param {number} row
+   * @param {number} token
+   * @returns {Contribution[]}
+   */
   contributions(row, token) {
-    const [norm, head] = [this.formula("decoder.out"), this.formula("logits")];
-    const parts = norm?.kind === "norm" && norm.of.length === 1 && !head.options.cap ? this.parts(norm.of[0]) : null;
+    const [norm, head] = [this.formula("decoder.out"), this.head()];
+    if (norm?.kind !== "norm" || norm.of.length !== 1 || !head || head.options.cap) return [];
+    const parts = this.parts(norm.of[0]);
     if (!parts) return [];
     const w = this.weight(head.weights.W)
       .slice(0, token, token + 1)
@@ -49,44 +76,45 @@ export class Stream {
     const g = this.vector(norm.options.weight);
     const found = parts
       .flatMap((part) => this.terms(part, row))
-      .map(({ x, ...one }) => ({
-        ...one,
-        value:
-          dot(
-            centre(x).map((a, i) => a * g[i]),
-            w,
-          ) / size,
-      }));
-    if (norm.options.bias)
-      found.push({
-        name: "the last norm's bias",
-        path: "decoder.out",
-        head: null,
-        value: dot(this.vector(norm.options.bias), w),
-      });
+      .map(({ x, ...one }) => ({ ...one, value: dot(times(centre(x), g), w) / size }));
+    const { bias } = norm.options;
+    if (bias)
+      found.push({ name: "the last norm's bias", path: "decoder.out", head: null, value: dot(this.vector(bias), w) });
     const sum = found.reduce((all, one) => all + one.value, 0);
     const most = found.reduce((all, one) => Math.max(all, Math.abs(one.value)), 1);
     return Math.abs(sum - this.row("logits", row)[token]) <= ROUNDING * most ? found : [];
   }
 
-  /** The paths whose values were added up to this one, in the order of the pass; null where it is no plain sum. */
+  /**
+   * The paths whose values were added up to this one, in the order of the pass; null where it is no plain sum.
+   *
+   * @param {string} path
+   * @returns {string[] | null}
+   */
   parts(path) {
     if (path.endsWith(".embedded")) return [path];
-    const { kind, of } = this.formula(path) ?? {};
-    if (kind === "copy") return this.parts(of[0]);
-    const before = kind === "sum" ? this.parts(of[0]) : null;
-    return before && [...before, of[1]];
+    const formula = this.formula(path);
+    if (formula?.kind === "copy") return this.parts(formula.of[0]);
+    const before = formula?.kind === "sum" ? this.parts(formula.of[0]) : null;
+    return before && [...before, ...(formula?.of.slice(1) ?? [])];
   }
 
-  /** The vectors that one part adds: of an attention, one a head. */
+  /**
+   * The vectors that one part adds: of an attention, one a head.
+   *
+   * @param {string} path
+   * @param {number} row
+   * @returns {Part[]}
+   */
   terms(path, row) {
     const [, block, part] = /^decoder\.blocks\.(\d+)\.(\w+)\.out$/.exec(path) ?? [];
     if (block === undefined) return [{ name: "the embeddings", path, head: null, x: this.row(path, row) }];
     const name = `block ${block}, ${part.replace("_", "-")}`;
-    const { of, weights } = this.formula(path);
+    const { of = [""], weights = {} } = this.formula(path) ?? {};
     if (!of[0].endsWith(".context") || !weights.W) return [{ name, path, head: null, x: this.row(path, row) }];
     const [context, matrix] = [this.tensor(of[0]), this.weight(weights.W)];
     const [heads, , width] = context.shape;
+    /** @type {Part[]} */
     const found = Array.from({ length: heads }, (_, head) => {
       const own = context
         .slice(0, head, head + 1)
@@ -98,11 +126,15 @@ export class Stream {
     return weights.b ? [...found, { name: `${name}, bias`, path, head: null, x: this.vector(weights.b) }] : found;
   }
 
-  /** For the embeddings and each block: its path, and the logits if the model ended there. */
+  /**
+   * For the embeddings and each block: its path, and the logits if the model ended there.
+   *
+   * @param {number} row
+   */
   lens(row) {
-    const [norm, head] = [this.formula("decoder.out"), this.formula("logits")];
+    const [norm, head] = [this.formula("decoder.out"), this.head()];
     const streams = [...this.stations.keys()].filter((path) => /^decoder\.blocks\.\d+\.resid_out$/.test(path));
-    if (!norm || !streams.length) return [];
+    if (!norm || !head || !streams.length) return [];
     const w = this.weight(head.weights.W);
     return ["decoder.embedded", ...streams].map((path) => {
       const x = this.normed(this.row(path, row), norm);
@@ -112,17 +144,28 @@ export class Stream {
     });
   }
 
-  normed(x, { kind, options }) {
-    if (kind !== "norm") return x;
-    const { size, centre } = measured(x, options);
-    const [g, b] = [this.vector(options.weight), this.vector(options.bias)];
+  /**
+   * @param {Float64Array} x
+   * @param {Formula} formula
+   */
+  normed(x, formula) {
+    if (formula.kind !== "norm") return x;
+    const { weight, bias } = formula.options;
+    const { size, centre } = measured(x, formula.options);
+    const [g, b] = [this.vector(weight), bias ? this.vector(bias) : null];
     return centre(x).map((a, i) => (a / size) * g[i] + (b ? b[i] : 0));
   }
 }
 
-/** The size that a norm divides x by, and what it takes off. */
+/**
+ * The size that a norm divides x by, and what it takes off.
+ *
+ * @param {Float64Array} x
+ * @param {NormOptions} options
+ */
 function measured(x, { norm, eps }) {
-  const mean = (y) => y.reduce((sum, a) => sum + a, 0) / y.length;
+  const mean = (/** @type {Float64Array} */ y) => y.reduce((sum, a) => sum + a, 0) / y.length;
+  /** @type {(y: Float64Array) => Float64Array} */
   const centre =
     norm === "layer"
       ? (y) => {
@@ -133,4 +176,8 @@ function measured(x, { norm, eps }) {
   return { centre, size: Math.sqrt(mean(centre(x).map((a) => a * a)) + (eps ?? 0)) };
 }
 
+/** @type {(a: Float64Array, b: Float64Array) => Float64Array} */
+const times = (a, b) => a.map((x, i) => x * b[i]);
+
+/** @type {(a: Float64Array, b: Float64Array) => number} */
 const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);

@@ -1,13 +1,36 @@
-/** The way through the model: stacks side by side, their blocks one below the other; a step opens in place. */
-import { h, labelled, number } from "./dom.js";
+/**
+ * The way through the model: stacks side by side, their blocks one below the other; a step opens in place.
+ *
+ * @import { Doc, Kind, Matrix, Numbers, Open, Station, WantNumbers, Window } from "./types.js"
+ * @import { Page } from "./page.js"
+ *
+ * @typedef {Object} View what is open, read
+ * @property {Matrix} given - its window
+ * @property {Window} want - what was asked for it
+ * @property {number | null} head
+ * @property {number} heads
+ * @property {string} step
+ * @property {number[]} total - rows and columns of the whole
+ * @property {number[]} size - rows and columns of the window
+ * @property {boolean} large - whether the window is not the whole
+ * @property {Numbers} whole - the whole as a picture
+ */
+import { h, labelled, number, query } from "./dom.js";
 import { byWord, groups, lines, multiples } from "./heads.js";
 import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
 import { revise } from "./revise.js";
+import { findStation, isOfKeys, stationOf } from "./stations.js";
 import { spoken, told, toldRole } from "./words.js";
 
-/** What an act holds in the place of what was projected. */
+/**
+ * What an act holds in the place of what was projected.
+ *
+ * @type {Record<string, string>}
+ */
 const HELD = { q: "q, turned by position", k: "k, turned by position", v: "v, mixed with the first block's" };
+/** @type {readonly string[]} */
 export const STEPS = ["similarities", "scaled", "biased", "masked", "weights", "context"];
+/** @type {Record<string, string>} */
 const PARTS = {
   "": "",
   self_attention: "self-attention",
@@ -16,6 +39,7 @@ const PARTS = {
   forwards: "from the first token",
   backwards: "from the last token",
 };
+/** @type {Record<string, string>} */
 const SHORT = {
   token_embeddings: "token embeddings",
   embedded: "embedded",
@@ -35,7 +59,14 @@ const SHORT = {
 const WHOLE = 40; // a matrix of at most so many rows and columns is drawn whole
 const LINED = 64; // tokens between which lines are drawn
 
-/** The stacks, blocks and steps of a document. */
+/** Whether a step's columns are a head's own numbers: those of the others are the keys. */
+const hasOwnColumns = (/** @type {string} */ step) => ["q", "k", "v", "context"].includes(step);
+
+/**
+ * The stacks, blocks and steps of a document.
+ *
+ * @param {Page} page
+ */
 export function way(page) {
   const stacks = [...new Set(page.doc.stations.map((station) => station.stack))];
   return h(
@@ -72,14 +103,21 @@ export function way(page) {
   );
 }
 
-/** Stations in a row of steps for each part. */
+/**
+ * Stations in a row of steps for each part.
+ *
+ * @param {Page} page
+ * @param {Station[]} stations
+ */
 function section(page, stations) {
+  /** @type {{part: string, stations: Station[]}[]} */
   const parts = [];
   for (const station of stations) {
     const part = station.path.includes(`${station.part}.`) && station.part ? station.part : "";
     if (parts.at(-1)?.part !== part) parts.push({ part, stations: [] });
-    parts.at(-1).stations.push(station);
+    parts.at(-1)?.stations.push(station);
   }
+  const { open } = page.state;
   return parts.map(({ part, stations: some }) =>
     h(
       `div.part${part ? `.${part}` : ""}`,
@@ -91,16 +129,20 @@ function section(page, stations) {
         {},
         some.flatMap((station) => chips(page, station)),
       ),
-      some.some((station) => station.path === page.state.open?.path)
-        ? h("div.opened", { id: "opened", "data-key": `opened ${page.state.open.path}`, "data-filled": "apart" })
+      open && some.some((station) => station.path === open.path)
+        ? h("div.opened", { id: "opened", "data-key": `opened ${open.path}`, "data-filled": "apart" })
         : null,
     ),
   );
 }
 
+/**
+ * @param {Page} page
+ * @param {Station} station
+ */
 function chips(page, station) {
   const { open } = page.state;
-  const chip = (name, step) => {
+  const chip = (/** @type {string} */ name, /** @type {string} */ step) => {
     const chosen = open?.path === station.path && (open.step ?? "") === step;
     return h(
       `button.step${chosen ? ".open" : ""}${touched(page, station.path, step) ? ".edited" : ""}`,
@@ -120,7 +162,7 @@ function chips(page, station) {
       ...STEPS.filter((step) => biased || step !== "biased").map((step) => chip(step, step)),
     ];
   }
-  const last = station.path.split(".").at(-1);
+  const last = lastOf(station.path);
   if (last === "context") return []; // the act's own step shows it
   const word = wordOf(page, station);
   return [
@@ -135,10 +177,20 @@ function chips(page, station) {
   ];
 }
 
-/** Which of the page's words says what a station or a step of an act is. */
+/** @type {(path: string) => string} */
+const lastOf = (path) => path.slice(path.lastIndexOf(".") + 1);
+
+/**
+ * Which of the page's words says what a station or a step of an act is.
+ *
+ * @param {Page} page
+ * @param {Station} station
+ * @param {string} [step]
+ */
 function wordOf(page, station, step = "") {
-  if (station.kind === "act") return page.doc.heads[station.path].placed.includes(step) ? HELD[step] : step;
-  const last = station.path.split(".").at(-1);
+  if (station.kind === "act")
+    return page.doc.heads[station.path].placed.some((name) => name === step) ? HELD[step] : step;
+  const last = lastOf(station.path);
   if (last.startsWith("resid_")) return "residual stream";
   if (last.endsWith("_normed") || (last === "out" && station.formula?.kind === "norm")) return "norm";
   if (last === "out" && station.part) return station.part === "feed_forward" ? "what it adds" : "projected";
@@ -146,8 +198,13 @@ function wordOf(page, station, step = "") {
   return last === "token_embeddings" ? "embedding" : last.replace("_gate", " gate");
 }
 
+/** @type {(page: Page, path: string, step: string) => boolean} */
 const touched = (page, path, step) => page.state.edits.some((edit) => edit.path === path && (edit.step ?? "") === step);
 
+/**
+ * @param {Page} page
+ * @param {Station} station
+ */
 function heads(page, station) {
   const { open } = page.state;
   return multiples({
@@ -162,23 +219,32 @@ function heads(page, station) {
   });
 }
 
-/** The heads whose whole context is set to 0. */
+/**
+ * The heads whose whole context is set to 0.
+ *
+ * @param {Page} page
+ * @param {string} path
+ */
 export function switchedOff(page, path) {
   return new Set(
     page.state.edits
       .filter((edit) => edit.path === path && edit.step === "context" && edit.value === 0 && edit.where.length === 2)
-      .map((edit) => edit.where[1]),
+      .flatMap(({ where: [, head] }) => (typeof head === "number" ? [head] : [])),
   );
 }
 
-/** What is open: a matrix, what can be done with it, and for weights the lines between words. */
+/**
+ * What is open: a matrix, what can be done with it, and for weights the lines between words.
+ *
+ * @param {Page} page
+ */
 export async function opened(page) {
-  const box = page.root.querySelector("#opened");
+  const box = query(page.root, "#opened");
   const { version } = page;
   const { open, cell } = page.state;
-  if (!box || !open) return;
-  const station = page.doc.stations.find((one) => one.path === open.path);
-  const view = await read(page, station);
+  const station = open && findStation(page.doc, open.path);
+  if (!box || !station) return;
+  const view = await read(page, station, open);
   const between = await wordWeights(page, station, view);
   if (page.version !== version) return; // something else was asked meanwhile
   revise(box, () => [
@@ -186,14 +252,19 @@ export async function opened(page) {
     wholePicture(view),
     matrix(view.given),
     between && words(page, station, between),
-    view.note,
   ]);
-  if (page.walked && cell) box.querySelector(`[data-row="${cell[0]}"][data-column="${cell[1]}"]`)?.focus();
+  if (page.walked && cell) query(box, `[data-row="${cell[0]}"][data-column="${cell[1]}"]`)?.focus();
   page.walked = false;
   if (station.kind === "act") prove(page, view, box);
 }
 
-/** The proof is as much work as the picture: it comes into its place when it is there, and nobody waits for it. */
+/**
+ * The proof is as much work as the picture: it comes into its place when it is there, and nobody waits for it.
+ *
+ * @param {Page} page
+ * @param {View} view
+ * @param {Element} box
+ */
 async function prove(page, { want }, box) {
   const { version } = page;
   const asked = page.host.values(page.question, [{ path: want.path, head: want.head, kind: "proof" }]);
@@ -204,9 +275,16 @@ async function prove(page, { want }, box) {
   if (page.version === version) box.querySelector("[data-role='proof']")?.replaceChildren(told);
 }
 
-/** Reads the window of the open matrix, the whole as a picture where it is larger, and the numbers without edits. */
-async function read(page, station) {
-  const { open, cell } = page.state;
+/**
+ * Reads the window of the open matrix, the whole as a picture where it is larger, and the numbers without edits.
+ *
+ * @param {Page} page
+ * @param {Station} station
+ * @param {Open} open
+ * @returns {Promise<View>}
+ */
+async function read(page, station, open) {
+  const { cell } = page.state;
   const act = station.kind === "act";
   const heads = act ? station.shape[0] : station.shape.length > 2 ? station.shape[0] : 0;
   const head = heads ? Math.min(open.head ?? 0, heads - 1) : null;
@@ -214,6 +292,7 @@ async function read(page, station) {
   const total = shapeOf(page.doc, station, step);
   const size = total.every((n) => n <= WHOLE) ? total : total.map((n, axis) => Math.min(n, WINDOW[axis]));
   const first = (open.first ?? [0, 0]).map((x, axis) => Math.max(0, Math.min(total[axis] - size[axis], x)));
+  /** @type {Window} */
   const want = {
     path: open.path,
     step,
@@ -223,21 +302,22 @@ async function read(page, station) {
   };
   const pooled = { path: open.path, step, head, pooled: true };
   const large = size.some((n, axis) => n < total[axis]);
-  const [[window, whole, mask], before] = await Promise.all([
-    page.host.values(page.question, [
-      want,
-      large ? pooled : want,
-      ...(step === "weights" ? [{ ...want, step: "masked" }] : []),
-    ]),
+  /** @type {WantNumbers[]} */
+  const wants = [want, large ? pooled : want];
+  if (step === "weights") wants.push({ ...want, step: "masked" });
+  const [[window, whole, masked], before] = await Promise.all([
+    page.host.values(page.question, wants),
     page.elsewhere(want),
   ]);
+  /** @type {Kind} */
   const kind = step === "weights" || station.path.endsWith("_gate") ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
   const names = labels(page.doc.labels, station, step, total);
+  /** @type {Matrix} */
   const given = {
     title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title,
     caption: `${spoken(station.path.replace(/\.[^.]*$/, ""))}${head === null ? "" : `, head ${head}`}: ${step || station.title}`,
-    mask: mask?.data ?? null,
+    mask: masked?.data ?? null,
     data: window.data,
     shape: window.shape,
     first,
@@ -250,13 +330,18 @@ async function read(page, station) {
     axes: axes(station, step),
     before: fitted(before, window.shape),
     than: page.than(),
-    pick: (row, column) => page.pick([row, column], size, total, first),
+    pick: (row, column) => page.pick([row, column], { first, size, total }),
     move: (start) => page.show({ ...open, first: start }),
   };
   return { given, want, head, heads, step, total, size, large, whole };
 }
 
-/** A window of what it is compared with, laid into this shape; places that it does not have are no numbers. */
+/**
+ * A window of what it is compared with, laid into this shape; places that it does not have are no numbers.
+ *
+ * @param {Numbers | null} before
+ * @param {number[]} shape
+ */
 function fitted(before, [rows, columns]) {
   if (!before) return null;
   const [own, width] = before.shape;
@@ -266,32 +351,56 @@ function fitted(before, [rows, columns]) {
   });
 }
 
-/** The rows and columns of a station, or of a step of its act. */
+/**
+ * The rows and columns of a station, or of a step of its act.
+ *
+ * @param {Doc} doc
+ * @param {Station} station
+ * @param {string} step
+ * @returns {number[]}
+ */
 export function shapeOf(doc, station, step) {
   if (station.kind !== "act") return station.shape.slice(-2);
   const [, queries, keys] = station.shape;
-  const sibling = (name) => doc.stations.find((one) => one.path === station.path.replace(/attention$/, name)).shape;
+  const sibling = (/** @type {string} */ name) => stationOf(doc, station.path.replace(/attention$/, name)).shape;
   if (step === "q") return sibling("q").slice(-2);
-  if (step === "k" || step === "v") return [keys, sibling(step).at(-1)];
+  if (step === "k" || step === "v") return [keys, ...sibling(step).slice(-1)];
   if (step === "context") return sibling("context").slice(-2);
   return [queries, keys];
 }
 
-/** Of the rows and the columns, where there is one for each: their texts, or their regions. */
+/**
+ * Of the rows and the columns, where there is one for each: their texts, or their regions.
+ *
+ * @template T
+ * @param {Record<string, T[]>} known
+ * @param {Station} station
+ * @param {string} step
+ * @param {number[]} total
+ */
 function labels(known, station, step, total) {
-  const rows = step === "k" || step === "v" ? station.columns : station.rows;
-  const columns =
-    station.kind === "act" ? (["q", "k", "v", "context"].includes(step) ? "" : station.columns) : station.columns;
-  const of = (name, axis) => (known[name]?.length === total[axis] ? known[name] : null);
+  const rows = isOfKeys(step) ? station.columns : station.rows;
+  const columns = station.kind === "act" ? (hasOwnColumns(step) ? "" : station.columns) : station.columns;
+  const of = (/** @type {string} */ name, /** @type {number} */ axis) =>
+    known[name]?.length === total[axis] ? known[name] : null;
   return [of(rows, 0), of(columns, 1)];
 }
 
-/** The entries of the vocabulary that the window shows have their texts. */
+/**
+ * The entries of the vocabulary that the window shows have their texts.
+ *
+ * @param {Page} page
+ * @param {Station} station
+ * @param {(string[] | null)[]} names
+ * @param {number[]} first
+ * @param {number[]} size
+ */
 async function vocabulary(page, station, names, first, size) {
   if (station.columns !== "vocabulary") return names;
   const [{ names: texts }] = await page.host.values(page.question, [
     { path: "", kind: "names", columns: [first[1], first[1] + size[1]] },
   ]);
+  /** @type {string[]} */
   const sparse = [];
   texts.forEach((text, i) => {
     sparse[first[1] + i] = text;
@@ -299,17 +408,27 @@ async function vocabulary(page, station, names, first, size) {
   return [names[0], sparse];
 }
 
+/**
+ * @param {Station} station
+ * @param {string} step
+ */
 function axes(station, step) {
-  if (station.kind === "act" && !["q", "k", "v", "context"].includes(step)) return ["query, looks", "key, looked at"];
-  if (step === "k" || step === "v") return ["key", "number"];
+  if (station.kind === "act" && !hasOwnColumns(step)) return ["query, looks", "key, looked at"];
+  if (isOfKeys(step)) return ["key", "number"];
   return [
     station.kind === "act" ? "query" : "token",
     station.columns === "vocabulary" ? "entry of the vocabulary" : "number",
   ];
 }
 
+/**
+ * @param {Page} page
+ * @param {Station} station
+ * @param {View} view
+ */
 function title(page, station, view) {
-  const { open } = page.state;
+  const open = page.state.open ?? { path: station.path };
+  const head = view.head ?? 0;
   const pages =
     view.heads > 1
       ? h(
@@ -320,19 +439,19 @@ function title(page, station, view) {
             {
               "data-key": "head before",
               "aria-label": "head before",
-              disabled: view.head === 0,
-              onclick: () => page.show({ ...open, head: view.head - 1 }),
+              disabled: head === 0,
+              onclick: () => page.show({ ...open, head: head - 1 }),
             },
             "‹",
           ),
-          ` head ${view.head} `,
+          ` head ${head} `,
           h(
             "button",
             {
               "data-key": "next head",
               "aria-label": "next head",
-              disabled: view.head === view.heads - 1,
-              onclick: () => page.show({ ...open, head: view.head + 1 }),
+              disabled: head === view.heads - 1,
+              onclick: () => page.show({ ...open, head: head + 1 }),
             },
             "›",
           ),
@@ -341,7 +460,7 @@ function title(page, station, view) {
   const compared = view.step === "similarities" ? SIMILARITIES[page.doc.heads[open.path]?.score] : null;
   const masked = view.step === "masked" && !page.doc.heads[open.path]?.biased ? "scaled + (0 or −∞)" : null;
   const formula = station.kind === "act" ? (compared ?? masked ?? FORMULAS[view.step]) : station.formula?.text;
-  const role = page.roles?.[open.path]?.[view.head];
+  const role = page.roles?.[open.path]?.[head];
   return h(
     "div.title",
     {},
@@ -358,15 +477,15 @@ function title(page, station, view) {
           {},
           h(
             "button",
-            { "data-key": "off", onclick: () => page.switchHead(open.path, view.head) },
-            switchedOff(page, open.path).has(view.head) ? "switch this head on" : "switch this head off",
+            { "data-key": "off", onclick: () => page.switchHead(open.path, head) },
+            switchedOff(page, open.path).has(head) ? "switch this head on" : "switch this head off",
           ),
           h(
             "button",
-            { "data-key": "average", onclick: () => page.average(station, view.head) },
+            { "data-key": "average", onclick: () => page.average(station, head) },
             "average it: equal weights",
           ),
-          page.figureButtons?.(view, station),
+          page.figureButtons(view),
           h(
             "span.proof",
             { title: told("max |weights · v − context used|") },
@@ -374,13 +493,14 @@ function title(page, station, view) {
             h("output", { "data-role": "proof" }, "…"),
           ),
         )
-      : h("p.tools", {}, page.figureButtons?.(view, station)),
+      : h("p.tools", {}, page.figureButtons(view)),
   );
 }
 
 /** A sentence begins with a capital letter. */
-const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
+const sentence = (/** @type {string} */ text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
 
+/** @type {Record<string, string>} */
 const FORMULAS = {
   q: "q, turned by an angle for each position",
   k: "k, turned by an angle for each position",
@@ -393,46 +513,61 @@ const FORMULAS = {
   context: "weights · v",
 };
 
+/** @type {Record<string, string>} */
 const SIMILARITIES = {
   cosine: "q · k / (|q| |k|)",
   bilinear: "q W k",
   additive: "v · tanh(W_q q + W_k k), or q and k as they are",
 };
 
+/** @param {View} view */
 function wholePicture(view) {
   if (!view.large) return null;
   const { given } = view;
   return picture({ ...given, data: view.whole.data, shape: view.whole.shape, window: view.size });
 }
 
-/** The weights of the open head, or of all, where there are few enough for lines between words. */
-async function wordWeights(page, station, { want }) {
-  const { open } = page.state;
+/**
+ * The weights of the open head, or of all, where there are few enough for lines between words.
+ *
+ * @param {Page} page
+ * @param {Station} station
+ * @param {View} view
+ */
+async function wordWeights(page, station, { want, step, head: open }) {
   const [, queries, keys] = station.shape;
-  if (station.kind !== "act" || (open.step || "weights") !== "weights" || queries > LINED || keys > LINED) return null;
-  const chosen = page.all ? range(station.shape[0]) : [open.head ?? 0];
+  if (station.kind !== "act" || step !== "weights" || queries > LINED || keys > LINED) return null;
+  const chosen = page.all ? range(station.shape[0]) : [open ?? 0];
   return {
     chosen,
     found: await page.host.values(
       page.question,
-      chosen.map((head) => ({ ...want, head, rows: [0, queries], columns: [0, keys] })),
+      chosen.map((head) => /** @type {Window} */ ({ ...want, head, rows: [0, queries], columns: [0, keys] })),
     ),
   };
 }
 
-/** Lines between words for these weights. */
+/**
+ * Lines between words for these weights.
+ *
+ * @param {Page} page
+ * @param {Station} station
+ * @param {{chosen: number[], found: Numbers[]}} between
+ */
 function words(page, station, { chosen, found }) {
   const { doc } = page;
   const { cell, level, threshold, specials } = page.state;
   const [, queries, keys] = station.shape;
   let tables = found.map(({ data }) => range(queries).map((r) => [...data.slice(r * keys, (r + 1) * keys)]));
   let [rows, columns] = [labelled(doc, station.rows, queries), labelled(doc, station.columns, keys)];
-  let row = cell?.[0] ?? null;
+  const asks = cell?.[0] ?? null;
+  let row = asks;
   const of = [doc.words[station.rows], doc.words[station.columns]];
   if (level === "words" && of.every(Boolean)) {
-    tables = tables.map((table) => byWord(table, ...of));
-    const merged = (label, ids) => groups(ids).map((group) => group.map((i) => label[i]).join(""));
-    if (row !== null) row = groups(of[0]).findIndex((group) => group.includes(row));
+    tables = tables.map((table) => byWord(table, of[0], of[1]));
+    const merged = (/** @type {string[]} */ label, /** @type {(number | null)[]} */ ids) =>
+      groups(ids).map((group) => group.map((i) => label[i]).join(""));
+    if (asks !== null) row = groups(of[0]).findIndex((group) => group.includes(asks));
     [rows, columns] = [merged(rows, of[0]), merged(columns, of[1])];
   }
   if (!specials) {
@@ -501,7 +636,7 @@ function words(page, station, { chosen, found }) {
       row,
       threshold,
       title: "who looks at whom: below, who asks",
-      pick: (i) => level === "pieces" && specials && page.pick([i, 0]),
+      pick: (i) => (level === "pieces" && specials ? page.pick([i, 0]) : undefined),
     }),
   );
 }

@@ -1,9 +1,15 @@
-/** What was written, and why: the candidates of a place, where it looked, and what would have happened without. */
+/**
+ * What was written, and why: the candidates of a place, where it looked, and what would have happened without.
+ *
+ * @import { ByLabel, Candidate, Child, Contribution, Cuts, Doc, LensRow, Move, Output } from "./types.js"
+ * @import { Page } from "./page.js"
+ */
 import { faded, h, number, percent, visible } from "./dom.js";
 import { mark, moves } from "./effect.js";
 import { groups, lines } from "./heads.js";
 import { range } from "./matrix.js";
 import { region } from "./regions.js";
+import { stationOf } from "./stations.js";
 import { told } from "./words.js";
 
 const MANY = 40; // tokens that are counted
@@ -12,7 +18,11 @@ const SHOWN = 8; // candidates that are named
 const MISSING =
   "This file holds no weights, so it cannot compute this here: take your changes back, or open the model with `clearhead explore`.";
 
-/** The tokens of the texts as buttons; what is written can be asked why. */
+/**
+ * The tokens of the texts as buttons; what is written can be asked why.
+ *
+ * @param {Page} page
+ */
 export function sentences(page) {
   const names = Object.keys(page.doc.labels);
   if (!names.length) return null;
@@ -47,13 +57,21 @@ export function sentences(page) {
   );
 }
 
+/**
+ * @param {Page} page
+ * @param {string[]} names
+ */
 function hint({ doc }, names) {
   if (!doc.output.length) return "Open a step below to see its numbers.";
   if (names.length === 1) return "Choose a word to see what the model expected there, and why.";
   return "Choose a written word to see why it was written. Choose a word that was read to put another in its place. Open any step below to see its numbers, and change them.";
 }
 
-/** The texts of what the numbers are compared with: there a word may have been read, or written, that is not here. */
+/**
+ * The texts of what the numbers are compared with: there a word may have been read, or written, that is not here.
+ *
+ * @param {Page} page
+ */
 function compared(page) {
   if (!page.state.other || !page.before) return null;
   const { labels, regions } = page.before;
@@ -77,13 +95,24 @@ function compared(page) {
   );
 }
 
-/** Which of the texts one is, in a word. */
+/**
+ * Which of the texts one is, in a word.
+ *
+ * @param {ByLabel<string>} labels
+ * @param {string} name
+ */
 function side(labels, name) {
   const names = Object.keys(labels);
   if (names.length === 1) return "text";
   return name === names.at(-1) ? "written" : "read";
 }
 
+/**
+ * @param {Page} page
+ * @param {string} name
+ * @param {string} label
+ * @param {number} index
+ */
 function inputToken(page, name, label, index) {
   if (!page.doc.token_ids[name]) return h("span.token", {}, region(page.doc.regions[name], index), visible(label));
   return h(
@@ -97,18 +126,19 @@ function inputToken(page, name, label, index) {
   );
 }
 
-/** A token of the written text: row - 1 predicted it. */
+/**
+ * A token of the written text: row - 1 predicted it.
+ *
+ * @param {Page} page
+ * @param {string} label
+ * @param {number} index
+ * @param {Move | undefined} move
+ */
 function outputToken(page, label, index, move) {
   const row = index - 1;
   const now = page.doc.output.find((entry) => entry.row === row);
   const [open, marked] = [page.token === row, mark(move)];
-  if (!now)
-    return h(
-      "span.token.special",
-      {},
-      region(page.doc.regions[Object.keys(page.doc.labels).at(-1)], index),
-      visible(label),
-    );
+  if (!now) return h("span.token.special", {}, region(Object.values(page.doc.regions).at(-1), index), visible(label));
   return h(
     `button.token.written${open ? ".open" : ""}${marked ? ".changed" : ""}`,
     {
@@ -123,7 +153,12 @@ function outputToken(page, label, index, move) {
   );
 }
 
-/** What comes behind the last token. */
+/**
+ * What comes behind the last token.
+ *
+ * @param {Page} page
+ * @param {number} count
+ */
 function nextToken(page, count) {
   const entry = page.doc.output.find((one) => one.row === count - 1);
   if (!entry) return null;
@@ -138,9 +173,13 @@ function nextToken(page, count) {
   );
 }
 
-/** The row before the first written word that says much: one of four letters or more; else any word, or what comes next. */
+/**
+ * The row before the first written word that says much: one of four letters or more; else any word, or what comes next.
+ *
+ * @param {Doc} doc
+ */
 export function telling({ labels, words, output }) {
-  const name = Object.keys(labels).at(-1);
+  const name = Object.keys(labels).at(-1) ?? "";
   const known = new Set(output.map(({ row }) => row));
   const written = groups(words[name] ?? [])
     .filter(([first]) => known.has(first - 1))
@@ -151,7 +190,11 @@ export function telling({ labels, words, output }) {
   return found?.row ?? output.at(-1)?.row ?? null;
 }
 
-/** The question that is answered above what is on the screen, and the way back to it. */
+/**
+ * The question that is answered above what is on the screen, and the way back to it.
+ *
+ * @param {Page} page
+ */
 export function question(page) {
   const entry = page.doc.output.find((one) => one.row === page.token);
   if (!entry) return null;
@@ -163,7 +206,11 @@ export function question(page) {
   );
 }
 
-/** The answer to: why was this written? */
+/**
+ * The answer to: why was this written?
+ *
+ * @param {Page} page
+ */
 export async function why(page) {
   const { token: row } = page;
   if (row === null) return null;
@@ -172,7 +219,7 @@ export async function why(page) {
   const was = page.before?.output.find((one) => one.row === row);
   const asked = entry.next ?? entry.candidates[0];
   const names = Object.keys(page.doc.labels);
-  const asks = page.doc.labels[names.at(-1)][row];
+  const asks = page.doc.labels[names[names.length - 1]][row];
   const [{ contributions, missing }] = await page.host.values(page.question, [
     { path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] },
   ]);
@@ -207,15 +254,28 @@ export async function why(page) {
   );
 }
 
-/** What the same word had in the pass that this one is compared with. */
+/**
+ * What the same word had in the pass that this one is compared with.
+ *
+ * @param {Output} was
+ * @param {number} id
+ */
 function before({ candidates: best, next }, id) {
   const found = [...best, next].find((one) => one?.id === id);
   return found ? percent(found.probability) : "it is not among the first 8";
 }
 
-/** The candidates as bars; with edits, the old beside the new. */
+/**
+ * The candidates as bars; with edits, the old beside the new.
+ *
+ * @param {Page} page
+ * @param {Output} entry
+ * @param {Output | undefined} was
+ */
 async function candidates(page, entry, was) {
   const old = new Map((was?.candidates ?? []).map((one) => [one.id, one.probability]));
+  const known = (/** @type {number | undefined} */ share) =>
+    share === undefined ? "not among the first 8" : percent(share);
   const rows = entry.candidates.map((one) =>
     h(
       "tr",
@@ -234,7 +294,7 @@ async function candidates(page, entry, was) {
         ),
       ),
       h("td", {}, h("span.bar", { style: { "--share": String(one.probability) } }), percent(one.probability)),
-      was ? h("td.old", {}, old.has(one.id) ? percent(old.get(one.id)) : "not among the first 8") : null,
+      was ? h("td.old", {}, known(old.get(one.id))) : null,
       h("td.logit", {}, number(one.logit, 4)),
     ),
   );
@@ -263,18 +323,24 @@ async function candidates(page, entry, was) {
   );
 }
 
-/** Sampling: what the cuts leave of the whole vocabulary, and one token drawn of it. */
+/**
+ * Sampling: what the cuts leave of the whole vocabulary, and one token drawn of it.
+ *
+ * @param {Page} page
+ * @param {Output} entry
+ */
 async function sampling(page, entry) {
   const { top_k, top_p, min_p } = page.state;
   const cuts = { top_k, top_p, min_p };
-  const ask = async (more) =>
+  const ask = async (/** @type {Cuts} */ more) =>
     (
       await page.host.values(page.question, [
         { path: "", kind: "candidates", rows: [entry.row, entry.row + 1], cuts: { ...cuts, ...more } },
       ])
     )[0];
   const { candidates: kept, left } = await ask({});
-  const size = page.doc.stations.find((station) => station.path === "logits").shape.at(-1);
+  const size = stationOf(page.doc, "logits").shape.slice(-1)[0];
+  /** @type {(name: string, value: number, given: Record<string, string>, change: (value: number) => void) => Child} */
   const field = (name, value, given, change) =>
     h(
       "label",
@@ -289,6 +355,7 @@ async function sampling(page, entry) {
       }),
       given.type === "range" ? ` ${value}` : value ? null : " all",
     );
+  /** @type {(name: string, value: number, least: number, most: number, change: (value: number) => void) => Child} */
   const slider = (name, value, least, most, change) =>
     field(name, value, { type: "range", min: String(least), max: String(most), step: String(least || 0.01) }, change);
   const some = kept
@@ -313,14 +380,22 @@ async function sampling(page, entry) {
       "button",
       {
         "data-key": "draw",
-        onclick: async () => page.take(entry.row, (await ask({ chance: Math.random() })).drawn.id),
+        onclick: async () => {
+          const { drawn } = await ask({ chance: Math.random() });
+          if (drawn) page.take(entry.row, drawn.id);
+        },
       },
       "draw one and write it here",
     ),
   );
 }
 
-/** Where the row looked: the head in which alignments are read, or the mean of the last layers' heads. */
+/**
+ * Where the row looked: the head in which alignments are read, or the mean of the last layers' heads.
+ *
+ * @param {Page} page
+ * @param {number} row
+ */
 async function looked(page, row) {
   const acts = page.doc.stations.filter((station) => station.kind === "act");
   const cross = acts.filter((station) => station.part === "cross_attention");
@@ -336,14 +411,14 @@ async function looked(page, row) {
   const mean = range(keys).map((c) => found.reduce((sum, { data }) => sum + data[c], 0) / heads.length);
   const columns = page.doc.labels[station.columns];
   const rows = page.doc.labels[station.rows];
-  const near = groups(page.doc.words[station.columns]).map((group) => ({
+  const near = groups(page.doc.words[station.columns] ?? columns.map(() => null)).map((group) => ({
     group,
     text: group.map((i) => columns[i]).join(""),
     share: group.reduce((sum, i) => sum + mean[i], 0),
   }));
   const most = [...near].sort((a, b) => b.share - a.share)[0];
   const where = heads.length === 1 ? `head ${heads[0]}` : "the mean of all heads";
-  const there = (one) => most.group.reduce((sum, i) => sum + found[one].data[i], 0);
+  const there = (/** @type {number} */ one) => most.group.reduce((sum, i) => sum + found[one].data[i], 0);
   const first = heads.reduce((best, _, i) => (there(i) > there(best) ? i : best), 0); // the head that looked there most
   return h(
     "div.looked",
@@ -378,7 +453,15 @@ async function looked(page, row) {
   );
 }
 
-/** Which parts of the model pushed for the word, where the model allows to say it exactly. */
+/**
+ * Which parts of the model pushed for the word, where the model allows to say it exactly.
+ *
+ * @param {Page} page
+ * @param {number} row
+ * @param {Candidate} asked
+ * @param {Contribution[]} contributions
+ * @param {boolean | undefined} missing
+ */
 function pushed(page, row, asked, contributions, missing) {
   if (!contributions.length)
     return h(
@@ -443,14 +526,20 @@ function pushed(page, row, asked, contributions, missing) {
   );
 }
 
-/** How the word came up: what the model would write if it ended behind each block. */
+/**
+ * How the word came up: what the model would write if it ended behind each block.
+ *
+ * @param {Page} page
+ * @param {number} row
+ */
 async function grown(page, row) {
   const [{ lens, missing }] = await page.host.values(page.question, [{ path: "", kind: "lens", rows: [row, row + 1] }]);
   if (!lens.length)
     return (
       missing && h("div.grown", {}, h("h3", { title: told("logit lens") }, "How it came up"), h("p.hint", {}, MISSING))
     );
-  const name = ({ path }) => (path.endsWith("embedded") ? "the embeddings" : `block ${path.split(".")[2]}`);
+  const name = (/** @type {LensRow} */ { path }) =>
+    path.endsWith("embedded") ? "the embeddings" : `block ${path.split(".")[2]}`;
   return h(
     "div.grown",
     {},
@@ -477,9 +566,16 @@ async function grown(page, row) {
   );
 }
 
-/** Ready experiments. */
+/**
+ * Ready experiments.
+ *
+ * @param {Page} page
+ * @param {number} row
+ * @param {Contribution[]} contributions
+ */
 function whatIf(page, row, contributions) {
-  const source = Object.keys(page.doc.labels)[0];
+  const [source, written] = Object.keys(page.doc.labels);
+  if (!page.doc.stations.some(({ kind }) => kind === "act")) return null; // nothing has looked anywhere
   return h(
     "p.tools",
     {},
@@ -489,7 +585,7 @@ function whatIf(page, row, contributions) {
       { "data-key": "without best", onclick: () => page.withoutBest(row) },
       contributions.length ? "switch off the head that spoke most for it" : "switch off a head it looked with",
     ),
-    page.doc.labels[source].length > 1 && Object.keys(page.doc.labels).length > 1
+    written && page.doc.token_ids[source]?.length > 1
       ? h(
           "button",
           { "data-key": "another source", onclick: () => page.replaceLooked(row) },

@@ -1,12 +1,21 @@
-/** The page in a notebook's cell, in a root of its own: neither's styles and keys reach the other. */
+/**
+ * The page in a notebook's cell, in a root of its own: neither's styles and keys reach the other.
+ *
+ * @import { WidgetModel } from "./types.js"
+ */
 import { lighten } from "./colour.js";
 import { h } from "./dom.js";
 import { WidgetHost } from "./host-widget.js";
 import { start } from "./page.js";
 
-/** What a notebook draws a widget with; `style` is the page's. */
+/**
+ * What a notebook draws a widget with; `style` is the page's.
+ *
+ * @param {string} style
+ */
 export function widget(style) {
   return {
+    /** @param {{model: WidgetModel, el: HTMLElement}} view */
     render({ model, el }) {
       const box = h("div");
       const root = h("div");
@@ -23,8 +32,12 @@ export function widget(style) {
   };
 }
 
-/** Whether a colour "rgb(r, g, b)" is a light one. */
+/**
+ * Whether a colour "rgb(r, g, b)" is a light one.
+ *
+ * @param {string} colour
+ */
 function lit(colour) {
-  const [r, g, b] = colour.match(/[\d.]+/g).map(Number);
+  const [r, g, b] = (colour.match(/[\d.]+/g) ?? []).map(Number);
   return 0.299 * r + 0.587 * g + 0.114 * b > 127;
 }

@@ -1,6 +1,7 @@
 /** The words of the page, each in a sentence: told where one points at a word, where a step is open, and as a list. */
 import { h } from "./dom.js";
 
+/** @type {Record<string, string>} */
 const WORDS = {
   token: "a piece of text that the model reads as one: a word, a part of a word, or a mark",
   "<bos>": "a mark: here the text begins",
@@ -65,7 +66,11 @@ const WORDS = {
     "measures on some built-in texts what each head looks at; one with a clear habit gets its name",
 };
 
-/** Names that heads get, by how they begin. */
+/**
+ * Names that heads get, by how they begin.
+ *
+ * @type {Record<string, string>}
+ */
 const ROLES = {
   alignment: "looks at the word that is being translated",
   syntax: "looks at a word that this one belongs to in grammar, or that belongs to it",
@@ -80,10 +85,18 @@ const ROLES = {
   "rare token": "looks at the rarest token",
 };
 
-/** A word in a sentence; "" for one that needs none. */
+/**
+ * A word in a sentence; "" for one that needs none.
+ *
+ * @param {string} word
+ */
 export const told = (word) => WORDS[word] ?? "";
 
-/** A path as it is spoken: "decoder block 0, cross-attention". */
+/**
+ * A path as it is spoken: "decoder block 0, cross-attention".
+ *
+ * @param {string} path
+ */
 export const spoken = (path) =>
   path
     .replace(/\.attention$/, "")
@@ -94,18 +107,27 @@ export const spoken = (path) =>
     .replace(/\.backwards$/, ", from the last token")
     .replace(/\.layers\.(\d+)$/, " layer $1");
 
-/** The name of a head in a sentence. */
+/**
+ * The name of a head in a sentence.
+ *
+ * @param {string} role
+ */
 export function toldRole(role) {
   const begins = Object.keys(ROLES).find((name) => role.startsWith(name));
   return begins ? ROLES[begins] : "";
 }
 
-/** All words, in a window that any key closes that closes windows. */
+/**
+ * All words, in a window that any key closes that closes windows.
+ *
+ * @param {Element} root
+ */
 export function glossary(root) {
-  const list = (words) => Object.entries(words).map(([word, what]) => [h("dt", {}, word), h("dd", {}, what)]);
+  const list = (/** @type {Record<string, string>} */ words) =>
+    Object.entries(words).map(([word, what]) => [h("dt", {}, word), h("dd", {}, what)]);
   const window = h(
     "dialog.glossary",
-    { "aria-label": "the words of this page", onclose: () => window.remove() },
+    { "aria-label": "the words of this page", onclose: ({ currentTarget }) => currentTarget.remove() },
     h(
       "form",
       { method: "dialog" },
