@@ -28,7 +28,6 @@ def test_they_are_the_librarys_with_its_values() -> None:
 )
 def test_each_command_begins_with_its_own(command: str, wanted: Sampling) -> None:
     _, bound, _ = app.parse_args([command, "model", "--top-k", "3", "text"])
-    drawing = bound.arguments["drawing"]
-    assert asdict(drawing.sampling()) == asdict(wanted)
+    assert asdict(bound.arguments["writing"].drawing.sampling()) == asdict(wanted)
     _, bound, _ = app.parse_args([command, "model"])
-    assert "drawing" not in bound.arguments, "the command's default stands"
+    assert "writing" not in bound.arguments, "the command's default stands"

@@ -40,7 +40,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(model: str, out: str, *, resume: bool = False, **options: Any) -> bytes:
-    command.translate(model, "in.txt", writing=command.Writing(Path(out), resume, beam=2), **options)
+    command.translate(
+        model,
+        "in.txt",
+        destination=command.Destination(Path(out), resume),
+        search=command.Search(beam=2),
+        printed=command.Printed(**options),
+    )
     return Path(out).read_bytes()
 
 
@@ -50,7 +56,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(
 ) -> None:
     whole = put(model, "whole", **options)
     assert whole.count(b"\n") == 11 * options.get("n_best", 1)
-    command.translate(model, "in.txt", writing=command.Writing(beam=2), **options)
+    command.translate(model, "in.txt", search=command.Search(beam=2), printed=command.Printed(**options))
     assert capsys.readouterr().out.encode() == whole
     lines = [sum(map(len, whole.splitlines(keepends=True)[:n])) for n in range(0, 12)]
     anywhere = random.Random(0).sample(range(len(whole)), 6)
@@ -100,7 +106,7 @@ def test_what_would_be_lost_or_mixed_is_refused(model: str, desk: Path) -> None:
     with pytest.raises(FolderError, match=": this is no file"):
         put(model, ".", resume=True)
     with pytest.raises(ConfigError, match="--resume goes on with a file\n  fix: name it: --out FILE"):
-        command.translate(model, "in.txt", writing=command.Writing(resume=True))
+        command.translate(model, "in.txt", destination=command.Destination(resume=True))
 
 
 def test_a_file_has_one_writer_and_must_stay(desk: Path) -> None:
@@ -124,7 +130,7 @@ def test_a_long_line_is_named(model: str, desk: Path, capsys: pytest.CaptureFixt
 def test_how_far_it_came_is_said(model: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (desk / "pipe.txt").write_bytes(b"a\nb\nc\nd\n\xff\n")
     with pytest.raises(ClearheadError, match=r"pipe\.txt, line 5: not valid UTF-8"):
-        command.translate(model, "pipe.txt", writing=command.Writing(Path("none")))
+        command.translate(model, "pipe.txt", destination=command.Destination(Path("none")))
     assert not (desk / "none").exists()  # found before anything is translated
 
     written = OutputFile.write

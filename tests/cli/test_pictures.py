@@ -12,6 +12,7 @@ import pytest
 import clearhead
 from clearhead.cli.heads import heads
 from clearhead.cli.look import show
+from clearhead.cli.pictures import Pictures
 from clearhead.cli.study import study
 from clearhead.cli.words import nearest
 from clearhead.data.samples.english_spanish import sentences
@@ -22,8 +23,8 @@ from clearhead.folder import Folder
 @pytest.mark.parametrize(
     "command",
     [
-        lambda: heads("no-model", png=Path("h.png")),
-        lambda: show("no-model", "the house", svg=Path("a.svg")),
+        lambda: heads("no-model", figures=Pictures(png=Path("h.png"))),
+        lambda: show("no-model", "the house", figures=Pictures(svg=Path("a.svg"))),
         lambda: nearest("no-model", "ship", picture=Path("w.pdf")),
     ],
     ids=["heads", "show", "nearest"],
@@ -40,7 +41,10 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_work(
 @pytest.mark.parametrize("form", ["html", "pdf", "svg"])
 def test_a_file_of_another_form_is_refused_with_a_better_name(name: str, better: str, form: str) -> None:
     with pytest.raises(ConfigError, match=rf"does not end in \.{form}\n  fix: write --{form} {better}\.{form}$"):
-        show("no-model", "the house", **{form: Path(name)})
+        if form == "html":
+            show("no-model", "the house", html=Path(name))
+        else:
+            show("no-model", "the house", figures=Pictures(**{form: Path(name)}))
 
 
 def test_a_study_without_matplotlib_leaves_its_numbers(

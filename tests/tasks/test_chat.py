@@ -402,7 +402,7 @@ def test_a_conversation_at_a_terminal(model: Chat, place: Path) -> None:
     os.close(theirs)
     assert process.returncode == 0, err
     assert out.count("It is white.") == 2 and "It is" in out.split("It is white.")[-1]
-    assert err.count("taken back") == 1 and "nothing was said yet" in err and "it was told: Be brief." in err
+    assert err.count("taken back") == 1 and "nothing was said yet" in err and "system message: Be brief." in err
     assert err.count("leave (Ctrl-D too)") == 2 and "the message has" in err and "a new conversation" in err
     (kept,) = (json.loads(line)["messages"] for line in (place / "typed.jsonl").read_text().splitlines())
     assert [m["role"] for m in kept] == ["system", "user", "assistant"] and kept[1][

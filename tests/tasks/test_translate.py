@@ -125,10 +125,10 @@ def test_a_command_names_the_texts_that_were_stopped(
     loaded: Translator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert loaded.folder is not None
-    command.translate(str(loaded.folder.path), SOURCE, SOURCE, writing=command.Writing(beam=1))
+    command.translate(str(loaded.folder.path), SOURCE, SOURCE, search=command.Search(beam=1))
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(Translator, "limit", staticmethod(lambda _: 2))
-    command.translate(str(loaded.folder.path), SOURCE, SOURCE, writing=command.Writing(beam=1))
+    command.translate(str(loaded.folder.path), SOURCE, SOURCE, search=command.Search(beam=1))
     said = "the model had not come to an end after 2 tokens, the most it may write here: the rest is missing"
     assert capsys.readouterr().err == f"note: text 1: {said}\nnote: text 2: {said}\n"
 
@@ -143,9 +143,9 @@ def test_words_that_a_model_does_not_know_are_named(loaded: Translator, capsys: 
     assert many[0].endswith("“xhx” and 12 more: it reads <unk> for each")
     assert loaded.folder is not None
     model = str(loaded.folder.path)
-    command.translate(model, SOURCE, "The zyx is big.", writing=command.Writing(beam=1))
+    command.translate(model, SOURCE, "The zyx is big.", search=command.Search(beam=1))
     assert capsys.readouterr().err == f"note: text 2: {said}\n"
-    command.translate(model, *["zyx"] * 30, writing=command.Writing(beam=1))
+    command.translate(model, *["zyx"] * 30, search=command.Search(beam=1))
     told = capsys.readouterr().err
     assert told.count("zyx") == 20 and told.count("further lines have words that the model does not know") == 1
     command_show(model, "The zyx is big.", target="El perro")
@@ -480,8 +480,11 @@ def test_drawn_at_temperature_0_is_greedy_and_scored_alike(loaded: Translator) -
     ("options", "said"),
     [
         ({"drawing": DrawingInstead(seed=1)}, "--seed is of texts that are drawn\n  fix: add --sample"),
-        ({"drawing": DrawingInstead(sample=True), "n_best": 2}, "drawn texts have no --n-best"),
-        ({"drawing": DrawingInstead(top_k=3), "writing": command.Writing(beam=2)}, "drawn texts have no --beam"),
+        (
+            {"drawing": DrawingInstead(sample=True), "printed": command.Printed(n_best=2)},
+            "drawn texts have no --n-best",
+        ),
+        ({"drawing": DrawingInstead(top_k=3), "search": command.Search(beam=2)}, "drawn texts have no --beam"),
         ({"drawing": DrawingInstead(temperature=-1.0)}, "temperature"),
     ],
 )

@@ -8,29 +8,27 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from clearhead.cli.drawing import DrawingAnswers
+from clearhead.cli.drawing import WritingAnswers
 from clearhead.cli.inputs import Line, Text, lines, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.disk import named
 from clearhead.errors import ClearheadError, ConfigError
-from clearhead.ranges import Device
 
 if TYPE_CHECKING:
+    from clearhead.generation.sampling import Sampling
     from clearhead.tasks.chat_model import Chat
 
 __all__ = ["chat"]
-
-Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
 _HELP = """\
 /again           answer once more, otherwise
 /undo            take back the last question and its answer
 /new             begin a new conversation
-/system TEXT     tell the model how to be; without TEXT: be told what it was told
+/system TEXT     say how the model is to be; without TEXT: see what was said
 /save FILE       write this conversation to a file, now and after each answer
 /quit            leave (Ctrl-D too); Ctrl-C ends an answer"""
 
@@ -39,12 +37,7 @@ def chat(
     model: str,
     *messages: Annotated[str, Parameter(allow_leading_hyphen=True)],
     system: str | None = None,
-    max_tokens: int = 200,
-    seed: int = 0,
-    drawing: DrawingAnswers = DrawingAnswers(),  # noqa: B008  (nobody can change it)
-    stop: Annotated[list[str] | None, Parameter(negative=())] = None,
-    precision: Precision = "float32",
-    device: Device = "auto",
+    writing: WritingAnswers = WritingAnswers(),  # noqa: B008  (nobody can change it)
     save: Path | None = None,
     resume: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -64,17 +57,7 @@ def chat(
         what you say, one message after the other; - or a file: a message a line, blank ones left out. Without, you are
         asked (/help helps)
     system
-        tell the model how to be
-    max_tokens
-        most tokens of an answer
-    seed
-        of what is drawn
-    stop
-        end an answer before this text (may be given several times)
-    precision
-        of the arithmetic
-    device
-        where answers are written; auto: on an NVIDIA GPU if there is one
+        how the model is to be
     save
         a file of conversations, one a line as JSON; this one is added, and written after each answer
     resume
@@ -87,15 +70,15 @@ def chat(
     if resume and save is None:
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
     from clearhead.cli.machine import settle
-    from clearhead.generation.reader import Reader
     from clearhead.generation.sampling import check_writing
     from clearhead.tasks.load import load_for
 
-    check_writing(max_tokens, seed)
-    options = {"max_tokens": max_tokens, "sampling": drawing.sampling(), "stop": stop or (), "precision": precision}
-    options["reader"] = Reader()
-    talk = _Talk(load_for("chat", model, device=device), options, seed, save, resume=resume)
-    settle(precision)
+    check_writing(writing.max_tokens, writing.seed)
+    sampling = writing.drawing.sampling()  # what is impossible is refused before the model is read
+    talk = _Talk(load_for("chat", model, device=writing.device), writing, sampling)
+    if save is not None:
+        talk.keep(save, resume=resume)
+    settle(writing.precision)
     if system is not None:
         talk.be(system)
     if typed:
@@ -109,16 +92,17 @@ def chat(
 class _Talk:
     """A conversation: what was said, and where it is kept."""
 
-    def __init__(self, model: Chat, options: dict[str, Any], seed: int, save: Path | None, *, resume: bool):
-        self.model, self._options, self._seed = model, options, seed
+    def __init__(self, model: Chat, writing: WritingAnswers, sampling: Sampling):
+        from clearhead.generation.reader import Reader
+
+        self.model, self._writing, self._sampling = model, writing, sampling
+        self._seed, self._reader = writing.seed, Reader()
         self.messages: list[dict[str, str]] = []
         self._save: Path | None = None
         self._before: list[str] = []
-        if save is not None:
-            self.keep(save, resume=resume)
 
     def be(self, system: str) -> None:
-        """Tell the model how to be; an empty text is nothing to tell."""
+        """Say how the model is to be; an empty text says nothing."""
         rest = [m for m in self.messages if m["role"] != "system"]
         self.messages = ([{"role": "system", "content": system}] if system else []) + rest
 
@@ -142,7 +126,7 @@ class _Talk:
     def _printed(self) -> str:
         answer, begun = "", False
         try:
-            for more in self.model.stream_chat(self.messages, seed=self._seed, **self._options):
+            for more in self._stream():
                 answer += more
                 shown = more if begun else more.lstrip()
                 begun = begun or bool(shown)
@@ -157,6 +141,18 @@ class _Talk:
             raise
         print()
         return answer
+
+    def _stream(self) -> Iterator[str]:
+        writing = self._writing
+        return self.model.stream_chat(
+            self.messages,
+            max_tokens=writing.max_tokens,
+            sampling=self._sampling,
+            seed=self._seed,
+            stop=writing.stop or (),
+            precision=writing.precision,
+            reader=self._reader,
+        )
 
     def undo(self) -> bool:
         """Take back the last question and what followed; whether there was one."""
@@ -186,7 +182,7 @@ class _Talk:
         write_text(self._save, "\n".join(rows) + "\n")
 
     def new(self) -> None:
-        """A new conversation, told what the last one was; that one stays in the file."""
+        """A new conversation with the system message of the last one, which stays in the file."""
         if self._save is not None and any(m["role"] == "assistant" for m in self.messages):
             self._before.append(json.dumps({"messages": self.messages}, ensure_ascii=False))
         self.messages = [m for m in self.messages if m["role"] == "system"]
@@ -202,7 +198,7 @@ def _converse(talk: _Talk) -> None:
     """Ask, answer, until the person leaves."""
     with suppress(ImportError):
         import readline  # noqa: F401  (input() then has a history and can be edited)
-    print("Say something; /help tells what else can be done.", file=sys.stderr)
+    print("Say something; /help says what else can be done.", file=sys.stderr)
     for text in _typed():
         try:
             if text in ("/quit", "/exit"):
@@ -240,8 +236,8 @@ def _command(talk: _Talk, name: str = "", words: str = "") -> None:
         case "system" if words:
             talk.be(words)
         case "system":
-            told = next((m["content"] for m in talk.messages if m["role"] == "system"), "nothing")
-            print(f"it was told: {told}", file=sys.stderr)
+            system = next((m["content"] for m in talk.messages if m["role"] == "system"), "nothing")
+            print(f"system message: {system}", file=sys.stderr)
         case "save" if words:
             talk.keep(Path(words))
             print(f"kept in {words}", file=sys.stderr)

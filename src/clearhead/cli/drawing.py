@@ -1,4 +1,4 @@
-"""How tokens are drawn, as options of every command that draws them."""
+"""How tokens are drawn and a text is written, as options of every command that does."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter
 
+from clearhead.cli.machine import Precision
 from clearhead.errors import ConfigError
+from clearhead.ranges import Device
 
 if TYPE_CHECKING:
     from clearhead.generation.sampling import Sampling
 
-__all__ = ["Drawing", "DrawingAnswers", "DrawingInstead"]
+__all__ = ["Drawing", "DrawingAnswers", "DrawingInstead", "Writing", "WritingAnswers"]
 
 _HELP = {
     "temperature": "below 1 probable tokens become more so; 0 is greedy",
@@ -86,3 +88,57 @@ class DrawingInstead:
         if self.seed is not None:
             raise ConfigError("--seed is of texts that are drawn", "add --sample, or leave it out")
         return None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Writing:
+    """How a text is written.
+
+    Parameters
+    ----------
+    max_tokens
+        most tokens that are written
+    seed
+        of what is drawn; what one text becomes depends on no other
+    stop
+        end before this text (may be given several times)
+    precision
+        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` shows what they cost
+    device
+        where texts are written; auto: on an NVIDIA GPU if there is one
+    """
+
+    max_tokens: int = 200
+    seed: int = 0
+    drawing: Drawing = Drawing()
+    stop: Annotated[list[str] | None, Parameter(negative=())] = None
+    precision: Precision = "float32"
+    device: Device = "auto"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class WritingAnswers:
+    """How an answer is written.
+
+    Parameters
+    ----------
+    max_tokens
+        most tokens of an answer
+    seed
+        of what is drawn
+    stop
+        end an answer before this text (may be given several times)
+    precision
+        of the arithmetic
+    device
+        where answers are written; auto: on an NVIDIA GPU if there is one
+    """
+
+    max_tokens: int = 200
+    seed: int = 0
+    drawing: DrawingAnswers = DrawingAnswers()
+    stop: Annotated[list[str] | None, Parameter(negative=())] = None
+    precision: Precision = "float32"
+    device: Device = "auto"

@@ -13,7 +13,7 @@ def explore(
 ) -> None:
     """Open a model in the browser: see every number from the tokens to the probabilities, and change any of them.
 
-    It is served to this machine alone, at an address that only you are told, until Ctrl-C.
+    It is served to this machine alone, at an address that is printed here and nowhere else, until Ctrl-C.
 
     Example: clearhead explore models/demo "The red house is big."
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from json import dumps
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from clearhead.cli.drawing import Drawing
+from clearhead.cli.drawing import Writing
 from clearhead.cli.inputs import Line, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError
-from clearhead.ranges import Device
 
 if TYPE_CHECKING:
     from clearhead.tasks.language_model import Shown
 
 __all__ = ["generate"]
-
-Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
 _BETWEEN = "-" * 8  # stands between texts
 _NUMBERS = ("probability", "after the cut", "share")  # columns of --show
@@ -31,13 +28,8 @@ _ATONCE = 32  # texts of a batch, those that a beam follows among them
 def generate(
     model: str,
     *prompts: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    max_tokens: int = 200,
-    seed: int = 0,
-    drawing: Drawing = Drawing(),  # noqa: B008  (nobody can change it)
-    stop: Annotated[list[str] | None, Parameter(negative=())] = None,
+    writing: Writing = Writing(),  # noqa: B008  (nobody can change it)
     beam: int = 1,
-    precision: Precision = "float32",
-    device: Device = "auto",
     show: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -55,63 +47,62 @@ def generate(
         a model folder
     prompts
         texts, or files of them (one a line), or - for standard input; without, a new text is begun
-    max_tokens
-        most tokens that are written
-    seed
-        of what is drawn; what one text becomes depends on no other
-    stop
-        end before this text (may be given several times)
     beam
         above 1 (at most 256): follow so many texts at once and print the most probable; nothing is drawn
-    precision
-        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` says what they cost
-    device
-        where texts are written; auto: on an NVIDIA GPU if there is one
     show
-        print each token's candidates with their probabilities, and what it attended to, on standard error
+        print each token's candidates with their probabilities, and the tokens it attended to, on standard error
     json
         print one object {"prompt", "text"} a line; "text" is what was written
     """
     given = list(some(sources(prompts, "generate"))) if prompts else [Line("", "the text")]
     from clearhead.cli.machine import settle
     from clearhead.tasks.load import load_for
-
-    common = {"max_tokens": max_tokens, "seed": seed, "sampling": drawing.sampling()}
     from clearhead.tasks.reading import not_known
 
-    writer, remarks = load_for("generate", model, device=device), Remarks("were cut, or could not be written on")
-    settle(precision)
+    sampling = writing.drawing.sampling()  # what is impossible is refused before the model is read
+    writer = load_for("generate", model, device=writing.device)
+    settle(writing.precision)
     unknown = Remarks("have characters that the model does not know")
     for line in given:
         unknown.tell(line, not_known(writer.unknown("tokens", line.text)))
+    common = {"max_tokens": writing.max_tokens, "seed": writing.seed, "sampling": sampling}
+    cut = Remarks("were cut, or could not be written on")
     if show:
-        if len(given) > 1 or beam > 1 or stop:
+        if len(given) > 1 or beam > 1 or writing.stop:
             raise ConfigError("--show explains one text, written without beam and stop", "leave the others out")
-        with remarks.placed(given):
+        with cut.placed(given):
             steps = writer.shown(given[0].text, **common)
         print(given[0].text + "".join(step.text for step in steps))
         _explain(steps)
         return
+    common |= {"stop": writing.stop or (), "precision": writing.precision}
     if len(given) == 1 and beam == 1 and not json:
-        with remarks.placed(given):
-            # What is impossible is refused here, before anything is printed.
-            pieces = writer.stream([given[0].text], stop=stop or (), precision=precision, **common)
-            print(given[0].text, end="", flush=True)
-            for _, more in pieces:
-                print(more, end="", flush=True)
-            print()
+        with cut.placed(given):
+            _print_as_it_comes(given[0].text, writer.stream([given[0].text], **common))
         return
     size = max(1, _ATONCE // max(1, beam))
     for start in range(0, len(given), size):
         batch = given[start : start + size]
-        texts = [line.text for line in batch]
-        with remarks.placed(batch):
-            written = writer.generate(texts, stop=stop or (), beam=beam, precision=precision, first=start, **common)
-        for number, (prompt, text) in enumerate(zip(texts, written, strict=True), start):
-            if json:
-                print(dumps({"prompt": prompt, "text": text}, ensure_ascii=False))
-            else:
-                print(f"{_BETWEEN}\n{prompt}{text}" if number else prompt + text)
+        with cut.placed(batch):
+            written = writer.generate([line.text for line in batch], beam=beam, first=start, **common)
+        _print_batch(batch, written, start, json=json)
+
+
+def _print_as_it_comes(prompt: str, pieces: Iterator[tuple[int, str]]) -> None:
+    """Print a prompt and what follows it. `pieces` was made before: what is impossible was refused by then."""
+    print(prompt, end="", flush=True)
+    for _, more in pieces:
+        print(more, end="", flush=True)
+    print()
+
+
+def _print_batch(batch: Sequence[Line], written: Sequence[str], start: int, *, json: bool) -> None:
+    """Print texts, the first of which has the number `start`."""
+    for number, (line, text) in enumerate(zip(batch, written, strict=True), start):
+        if json:
+            print(dumps({"prompt": line.text, "text": text}, ensure_ascii=False))
+        else:
+            print(f"{_BETWEEN}\n{line.text}{text}" if number else line.text + text)
 
 
 def _explain(steps: Sequence[Shown]) -> None:

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from clearhead.cli.pictures import check_form, pictures
+from clearhead.cli.pictures import Pictures, check_form
 from clearhead.errors import ConfigError
 
+if TYPE_CHECKING:
+    from clearhead.tasks.task import Inside
+
 __all__ = ["info", "show"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class AlignedHead:
+    """The head whose attention is shown.
+
+    Parameters
+    ----------
+    layer
+        which decoder layer, from 0 (default: that of the head that aligns best)
+    head
+        which head, from 0 (default: the one that aligns best; of a layer that is named: the mean of its heads)
+    """
+
+    layer: int | None = None
+    head: int | None = None
 
 
 def show(
@@ -19,14 +40,11 @@ def show(
     text: str,
     *,
     target: str | None = None,
-    layer: int | None = None,
-    head: int | None = None,
-    svg: Path | None = None,
-    png: Path | None = None,
-    pdf: Path | None = None,
+    place: AlignedHead = AlignedHead(),
+    figures: Pictures = Pictures(),  # noqa: B008
     html: Path | None = None,
 ) -> None:
-    """Show whom each word attended to: a translation's its source, a text's itself; or save everything as one page.
+    """Show which words each word attended to: a translation's its source, a text's itself; or save all as one page.
 
     Example: clearhead show models/demo "The red house is big." --svg attention.svg
 
@@ -40,50 +58,47 @@ def show(
         the source sentence, or the text of a language model
     target
         a translation to look at instead of the model's own
-    layer
-        which decoder layer, from 0 (default: that of the head that aligns best)
-    head
-        which head, from 0 (default: the one that aligns best; of a layer that is named: the mean of its heads)
-    svg
-        save the figure here
-    png
-        save the figure here
-    pdf
-        save the figure here
     html
         save here, as one page that opens anywhere without a network, every number from the tokens to the probabilities
         (of any model that reads text; the text of a language model is not continued)
     """
     check_form(html, "html")
-    wanted = pictures(svg=svg, png=png, pdf=pdf)
-
-    from clearhead.explorer.show import save
-    from clearhead.explorer.show import show as show_alignment
+    wanted = figures.wanted()
     from clearhead.tasks.load import load
 
     loaded = load(model)
     if not getattr(loaded, "inputs", ()):
         raise ConfigError(f"{model} has no attention to show: its task is {loaded.name}", "name another model")
     if html is not None:
-        from clearhead.explorer.glass import Glass, Question
-
-        glass = Glass(loaded, model)
-        given = {loaded.inputs[0]: text} if target is None else dict(zip(loaded.inputs, (text, target), strict=True))
-        glass.page(Question(texts=given)).save(html)
-        print(f"saved {html}")
-        if not any((svg, png, pdf, layer, head)):
+        _save_page(loaded, model, text, target, html)
+        if not wanted and place == AlignedHead():
             return
     if target is not None and len(loaded.inputs) < 2:
         raise ConfigError("a language model reads one text", "leave --target out")
     if not text.strip():
         raise ConfigError("the text is empty", "write something")
-    texts = [text] if len(loaded.inputs) < 2 else [text, target]
-    alignment = loaded.look(*texts, layer=layer, head=head)
+    _show_alignment(loaded, [text] if len(loaded.inputs) < 2 else [text, target], place, wanted)
+
+
+def _save_page(loaded: Inside, model: str, text: str, target: str | None, html: Path) -> None:
+    """Save every number of a pass as one page."""
+    from clearhead.explorer.glass import Glass, Question
+
+    given = {loaded.inputs[0]: text} if target is None else dict(zip(loaded.inputs, (text, target), strict=True))
+    Glass(loaded, model).page(Question(texts=given)).save(html)
+    print(f"saved {html}")
+
+
+def _show_alignment(loaded: Any, texts: list[str | None], place: AlignedHead, wanted: list[Path]) -> None:
+    """Print where the model looked, and save figures of it."""
+    from clearhead.explorer.show import save, show
+
+    alignment = loaded.look(*texts, layer=place.layer, head=place.head)
     for remark in alignment.trace.remarks:
         print(f"note: {remark}", file=sys.stderr)
     if len(texts) > 1:
         print(" ".join(alignment.target))
-    show_alignment(alignment)
+    show(alignment)
     for path in wanted:
         save(alignment, path)
         print(f"saved {path}")
@@ -119,7 +134,7 @@ def info(model: str, *, json: Annotated[bool, Parameter(negative=())] = False) -
     Console().print(table)
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     if isinstance(value, dict):
         return "\n".join(f"{name}: {_words(inner)}" for name, inner in value.items())
     if isinstance(value, list):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal, TypeAlias
 
-__all__ = ["settle"]
+__all__ = ["Precision", "settle"]
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generation.precision, which needs torch
 
 
 def settle(precision: str = "float32") -> None:

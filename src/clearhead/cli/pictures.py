@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+
+from cyclopts import Parameter
 
 from clearhead.errors import ConfigError
 
-__all__ = ["check_form", "pictures"]
+__all__ = ["Pictures", "check_form", "pictures"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Pictures:
+    """Where a figure is saved, in which forms.
+
+    Parameters
+    ----------
+    svg
+        save the figure here
+    png
+        save the figure here
+    pdf
+        save the figure here
+    """
+
+    svg: Path | None = None
+    png: Path | None = None
+    pdf: Path | None = None
+
+    def wanted(self) -> list[Path]:
+        """The files to draw; what is wrong with one is said now.
+
+        Raises:
+            ConfigError: a name does not end as its option says.
+            MissingError: there is no matplotlib to draw with.
+        """
+        return pictures(svg=self.svg, png=self.png, pdf=self.pdf)
 
 
 def check_form(path: Path | None, form: str) -> None:
