@@ -21,7 +21,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, nodes
+    from jinja2.compiler import CodeGenerator, Frame
+    from jinja2.ext import Extension
+    from jinja2.parser import Parser
 
 _FORMAT = re.compile(r"%(?:\((?P<key>\w+)\))?(?P<how>[-+ #0]*[\d*]*(?:\.[\d*]+)?)(?P<kind>[a-zA-Z%])")
 
@@ -57,7 +63,7 @@ class Told(str):
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))
 
-    def __mod__(self, given: Any) -> Told:
+    def __mod__(self, given: object) -> Told:
         return _filled(self, given)
 
     def __rmod__(self, pattern: str) -> Told:
@@ -66,7 +72,7 @@ class Told(str):
     def __format__(self, how: str) -> str:
         return self if not how else Told(str.__format__(self, how))
 
-    def join(self, parts: Iterable[Any]) -> Told:
+    def join(self, parts: Iterable[object]) -> Told:
         found: list[str] = []
         for part in parts:
             if not isinstance(part, str):
@@ -130,7 +136,7 @@ class Told(str):
 def _each(name: str) -> Callable[..., Told]:
     """A method that leaves each character where it stands; where it does not, nobody wrote the text."""
 
-    def method(text: Told, *given: Any) -> Told:
+    def method(text: Told, *given: object) -> Told:
         made = getattr(str, name)(text, *given)
         return Told(made, text._own if len(made) == len(text) else None)
 
@@ -141,13 +147,13 @@ for _name in ("upper", "lower", "title", "capitalize", "casefold", "swapcase"):
     setattr(Told, _name, _each(_name))
 
 
-def joined(parts: Iterable[Any]) -> Told:
+def joined(parts: Iterable[object]) -> Told:
     """All of them in a row; the template counts as the writer of numbers."""
     told = [_told(part) for part in parts]
     return Told("".join(told), b"".join(part._own for part in told))
 
 
-def _told(value: Any) -> Told:
+def _told(value: object) -> Told:
     if isinstance(value, Told):
         return value
     text = str(value)
@@ -168,7 +174,7 @@ def _pieces(text: Told) -> list[tuple[str, bool]]:
 def _filled(pattern: Told, given: Any) -> Told:
     """pattern % given."""
     plain = str.__mod__(pattern, given)
-    places, start, rest = list[Any](), 0, iter(given if isinstance(given, tuple) else (given,))
+    places, start, rest = list[object](), 0, iter(given if isinstance(given, tuple) else (given,))
     for found in _FORMAT.finditer(pattern):
         if "*" in found["how"]:
             return Told(plain)
@@ -184,11 +190,13 @@ def _filled(pattern: Told, given: Any) -> Told:
     return made if made == plain else Told(plain)
 
 
-def _formatted(formatter: string.Formatter, pattern: Told, given: Sequence[Any], named: Mapping[str, Any]) -> Told:
+def _formatted(
+    formatter: string.Formatter, pattern: Told, given: Sequence[object], named: Mapping[str, object]
+) -> Told:
     """pattern.format(...), as the sandbox allows it; fields of a form of their own are nobody's."""
     plain = formatter.vformat(pattern, given, named)
     literal = _own if all(pattern._own) else Told
-    parts, number = list[Any](), 0
+    parts, number = list[object](), 0
     for text, field, how, conversion in formatter.parse(pattern):
         parts.append(literal(text))
         if field is not None:
@@ -234,82 +242,112 @@ def _rendered(asked: dict[str, Any]) -> list[list[tuple[str, bool]]]:
     return texts
 
 
-def _environment(begin: str, end: str) -> Any:
+def _environment(begin: str, end: str) -> Environment:
     """The sandbox, with what transformers offers in it."""
+    environment = _sandbox()(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        optimized=False,
+        finalize=_told,
+        extensions=[_generation(begin, end), "jinja2.ext.loopcontrols"],
+    )
+
+    def join(value: Iterable[object], d: str = "", attribute: str | int | None = None) -> Told:
+        return _told(d).join(map(_told, _under(environment, value, attribute)))
+
+    environment.filters |= {
+        "tojson": _tojson,
+        "safe": _told,  # nothing is escaped
+        "join": join,
+    }
+    environment.globals |= {
+        "raise_exception": _refuse,
+        "strftime_now": lambda form: Told(datetime.now().strftime(form)),
+    }
+    return environment
+
+
+def _generation(begin: str, end: str) -> type[Extension]:
+    """The tag that stands around what the assistant writes, which is rendered between these marks."""
     from jinja2 import nodes
-    from jinja2.compiler import CodeGenerator
-    from jinja2.exceptions import TemplateError
     from jinja2.ext import Extension
-    from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
 
     class Generation(Extension):
-        """{% generation %} ... {% endgeneration %} stands around what the assistant writes."""
+        """{% generation %} ... {% endgeneration %}"""
 
         tags = {"generation"}
 
-        def parse(self, parser: Any) -> Any:
+        def parse(self, parser: Parser) -> list[nodes.Node]:
             line = next(parser.stream).lineno
             body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
             marks = [nodes.Output([nodes.TemplateData(mark)]).set_lineno(line) for mark in (begin, end)]
             return [marks[0], *body, marks[1]]
 
-    class Generator(CodeGenerator):
-        """What stands in the template's own source is its own."""
+    return Generation
 
-        def _output_const_repr(self, group: Iterable[Any]) -> str:
+
+def _sandbox() -> type[Environment]:
+    """jinja2's sandbox, in which texts know who wrote them."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        code_generator_class = _generator()
+        concat = staticmethod(joined)
+        own = staticmethod(_own)
+
+        def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+            wrapped = super().wrap_str_format(value)
+            if wrapped is None or value.__name__ != "format":
+                return wrapped
+
+            def formatted(*given: object, **named: object) -> Told:
+                return _formatted(SandboxedFormatter(self), _told(value.__self__), given, named)
+
+            return formatted
+
+    return Sandbox
+
+
+def _generator() -> type[CodeGenerator]:
+    """What makes a template's code: what stands in the template's own source is its own."""
+    from jinja2.compiler import CodeGenerator
+
+    class Generator(CodeGenerator):
+        def _output_const_repr(self, group: Iterable[object]) -> str:
             return f"environment.own({''.join(map(str, group))!r})"
 
-        def visit_Const(self, node: Any, frame: Any) -> None:
+        def visit_Const(self, node: nodes.Const, frame: Frame) -> None:
             value = node.as_const(frame.eval_ctx)
             self.write(f"environment.own({''.join(value)!r})" if isinstance(value, str) else repr(value))
 
-        def visit_Concat(self, node: Any, frame: Any) -> None:
+        def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
             self.write("environment.concat((")
             for part in node.nodes:
                 self.visit(part, frame)
                 self.write(", ")
             self.write("))")
 
-    class Environment(ImmutableSandboxedEnvironment):
-        code_generator_class = Generator
-        concat = staticmethod(joined)
-        own = staticmethod(_own)
-
-        def wrap_str_format(self, value: Any) -> Any:
-            wrapped = super().wrap_str_format(value)
-            if wrapped is None or value.__name__ != "format":
-                return wrapped
-            return lambda *given, **named: _formatted(SandboxedFormatter(self), _told(value.__self__), given, named)
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
-    def tojson(
-        value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
-    ) -> str:
-        said = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-        return Told(said)
-
-    environment = Environment(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        optimized=False,
-        finalize=_told,
-        extensions=[Generation, "jinja2.ext.loopcontrols"],
-    )
-    environment.filters |= {
-        "tojson": tojson,
-        "safe": _told,  # nothing is escaped
-        "join": lambda value, d="", attribute=None: _told(d).join(map(_told, _under(environment, value, attribute))),
-    }
-    environment.globals |= {
-        "raise_exception": refuse,
-        "strftime_now": lambda form: Told(datetime.now().strftime(form)),
-    }
-    return environment
+    return Generator
 
 
-def _under(environment: Any, values: Iterable[Any], attribute: Any) -> Iterable[Any]:
+def _refuse(message: str) -> NoReturn:
+    from jinja2.exceptions import TemplateError
+
+    raise TemplateError(message)
+
+
+def _tojson(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | str | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> Told:
+    said = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    return Told(said)
+
+
+def _under(environment: Environment, values: Iterable[object], attribute: str | int | None) -> Iterable[object]:
     from jinja2.filters import make_attrgetter
 
     return values if attribute is None else map(make_attrgetter(environment, attribute), values)
