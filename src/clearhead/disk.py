@@ -19,11 +19,6 @@ from pathlib import Path
 
 from clearhead.errors import FolderError, given
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock: two trainings into one folder are not noticed there
-    fcntl = None  # type: ignore[assignment]
-
 __all__ = ["append", "failing", "identity", "is_at", "lock", "named", "replacing", "taken", "unlock", "write_text"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -151,7 +146,9 @@ def is_at(file: int, path: Path) -> bool:
 
 def taken(file: int) -> bool:
     """Whether another process holds this open file; if not, it is held from now on until it is closed."""
-    if fcntl is None:
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock: two trainings into one folder are not noticed there
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -183,7 +183,7 @@ class Edit:
         return cls(**{**data, "where": where, "value": value.tolist()})
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     """What a person wrote, in a sentence: it may be of any size and depth."""
     return reprlib.repr(value)
 
@@ -192,20 +192,20 @@ def _bounds(place: Place, size: int) -> tuple[int, int]:
     return (0, size) if place is None else (place, place + 1) if isinstance(place, int) else place
 
 
-def _is_place(place: Any) -> bool:
+def _is_place(place: object) -> bool:
     if isinstance(place, tuple):
         return len(place) == 2 and all(type(end) is int for end in place)
     return place is None or type(place) is int
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Nested lists of numbers as strict JSON: what is not finite becomes a string."""
     if isinstance(value, list):
         return [plain(v) for v in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _tensor(value: Any) -> Tensor:
+def _tensor(value: object) -> Tensor:
     """An edit's value in float64, which holds every number that JSON writes."""
     try:
         return torch.as_tensor(_numbers(value, _AXES), dtype=torch.float64)
@@ -213,7 +213,7 @@ def _tensor(value: Any) -> Tensor:
         raise _no_number() from None
 
 
-def _numbers(value: Any, axes: int) -> Any:
+def _numbers(value: object, axes: int) -> object:
     if isinstance(value, list):
         if not axes:
             raise ValueError(f"lists are nested more than {_AXES} deep")

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 __all__ = ["TookTooLong", "can_interrupt", "caught_signals", "interrupted_after"]
 
@@ -52,7 +51,7 @@ def caught_signals() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    before: dict[int, Callable[..., Any] | int | None] = {
+    before: dict[int, Callable[..., object] | int | None] = {
         n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)
     }
     try:

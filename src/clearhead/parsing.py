@@ -20,9 +20,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from clearhead.errors import ClearheadError, DataError
+
+if TYPE_CHECKING:
+    from yaml.nodes import Node
 
 __all__ = ["DEPTH", "DIGITS", "has_half_character", "parse_json", "parse_toml", "parse_yaml", "read_file"]
 
@@ -87,7 +90,7 @@ def parse_json(
     line: int | None = None,
     error: Error = DataError,
     fix: str = _FIX,
-    number: Callable[[str], Any] | None = None,
+    number: Callable[[str], object] | None = None,
     halves: bool = False,
 ) -> Any:
     """The value that a text writes in JSON.
@@ -181,13 +184,13 @@ _WHOLE = "write characters as UTF-8, or escape both halves"
 
 
 @lru_cache
-def _decoder(number: Callable[[str], Any] | None) -> json.JSONDecoder:
+def _decoder(number: Callable[[str], object] | None) -> json.JSONDecoder:
     if number is None:
         return json.JSONDecoder(parse_int=_int, parse_float=_float, object_pairs_hook=_object)
     return json.JSONDecoder(parse_int=number, parse_float=number, parse_constant=number, object_pairs_hook=_object)
 
 
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
         keys = [key for key, _ in pairs]
@@ -208,7 +211,7 @@ def _float(text: str) -> float:
     return value
 
 
-def _is_deep(value: Any) -> bool:
+def _is_deep(value: object) -> bool:
     """Whether more than `DEPTH` lists or objects stand within one another."""
     held = [value]
     for _ in range(DEPTH):
@@ -216,11 +219,11 @@ def _is_deep(value: Any) -> bool:
     return bool(held)
 
 
-def _within(value: Any) -> Sequence[Any]:
+def _within(value: object) -> Sequence[object]:
     return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     held = [value]
     while held:
         value = held.pop()
@@ -243,9 +246,9 @@ class _Yaml:
 
         self._file, self._error, self._fix, self._nodes = file, error, fix, 0
         self._resolver = Resolver()
-        self._known: dict[int, tuple[Any, int]] = {}  # of a node: its value, and how many values are in it
+        self._known: dict[int, tuple[object, int]] = {}  # of a node: its value, and how many values are in it
 
-    def value(self, node: Any, depth: int = 1) -> Any:
+    def value(self, node: Node, depth: int = 1) -> object:
         """What a node stands for; an alias repeats what its anchor is, without being walked again."""
         known = self._known.get(id(node))
         before = self._nodes
@@ -256,7 +259,7 @@ class _Yaml:
         self._known[id(node)] = value, self._nodes - before
         return value
 
-    def _value(self, node: Any, depth: int) -> Any:
+    def _value(self, node: Node, depth: int) -> object:
         if node.id == "scalar":
             return self._scalar(node, node.tag.rpartition(":")[2])
         if depth > DEPTH:
@@ -265,8 +268,8 @@ class _Yaml:
             self._tagged(node)
         return self._mapping(node, depth) if node.id == "mapping" else [self.value(n, depth + 1) for n in node.value]
 
-    def _mapping(self, node: Any, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def _mapping(self, node: Node, depth: int) -> dict[str, object]:
+        found: dict[str, object] = {}
         for key, value in node.value:
             if key.id != "scalar":
                 self._wrong(key, "a key is a text")
@@ -275,7 +278,7 @@ class _Yaml:
             found[key.value] = self.value(value, depth + 1)
         return found
 
-    def _scalar(self, node: Any, kind: str) -> Any:
+    def _scalar(self, node: Node, kind: str) -> object:
         """What only looks like more than JSON has (a date, 0x1F, 1:30, yes) is a text."""
         text, plain = node.value, node.style is None
         if kind != "str" and node.tag != self._resolver.resolve(type(node), text, (plain, not plain)):
@@ -293,9 +296,9 @@ class _Yaml:
             self._wrong(node, str(wrong))
         return text
 
-    def _tagged(self, node: Any) -> NoReturn:
+    def _tagged(self, node: Node) -> NoReturn:
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
         self._wrong(node, f"the tag {tag} is not read here")
 
-    def _wrong(self, node: Any, problem: str) -> NoReturn:
+    def _wrong(self, node: Node, problem: str) -> NoReturn:
         raise self._error(problem, self._fix, file=self._file, line=node.start_mark.line + 1)

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import Any, ClassVar, Self, TextIO
+from typing import ClassVar, Self, TextIO
 
 __all__ = ["Bar", "Pulse", "doing"]
 
@@ -122,7 +122,7 @@ class _Heard:
         self.last = time.monotonic()
         return self._stream.write(text)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 

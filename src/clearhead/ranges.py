@@ -88,7 +88,7 @@ Divisor: TypeAlias = Annotated[float, _Number, Field(ge=1e-6, le=1e6, allow_inf_
 Port: TypeAlias = Annotated[int, _Number, Field(ge=0, le=65535)]
 
 
-def check(kind: Any, name: str, value: Any) -> None:
+def check(kind: object, name: str, value: object) -> None:
     """Refuse an argument that is not in its range.
 
     Args:
@@ -105,12 +105,12 @@ def check(kind: Any, name: str, value: Any) -> None:
         raise ConfigError(f"{name} {given(value)} is not possible", f"give a{' whole' * whole} number, {words}")
 
 
-def among(value: Any, count: int) -> bool:
+def among(value: object, count: int) -> bool:
     """Whether a value names one of so many things, counted from 0."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < count  # type: ignore[operator]
+    return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < count
 
 
-def _limits(kind: Any) -> Iterator[tuple[str, Callable[[Any, Any], bool], float]]:
+def _limits(kind: object) -> Iterator[tuple[str, Callable[[Any, Any], bool], float]]:
     """(how it is said, whether it holds, the end) of each end of a range."""
     for limit in get_args(kind)[2].metadata:
         for name, (said, holds) in _ENDS.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from clearhead.errors import ConfigError
 
@@ -30,13 +30,13 @@ class Box(str):
         across, down = f"{100 * left:.3g}–{100 * right:.3g}", f"{100 * top:.3g}–{100 * bottom:.3g}"
         return super().__new__(cls, f"x {across} %, y {down} %")
 
-    def __getnewargs__(self) -> tuple[float, ...]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type[Self], tuple[float, float, float, float]]:
         """A copy is made of the edges, not of the text."""
-        return self.left, self.top, self.right, self.bottom
+        return type(self), (self.left, self.top, self.right, self.bottom)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Its text and its edges."""
-        return {"text": str(self), "box": list(self.__getnewargs__())}
+        return {"text": str(self), "box": [self.left, self.top, self.right, self.bottom]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +52,10 @@ class Span(str):
             raise ConfigError(f"a time from {start} s to {end} s is not possible", "give 0 <= start < end, in seconds")
         return super().__new__(cls, f"{start:.2f}–{end:.2f} s")
 
-    def __getnewargs__(self) -> tuple[float, ...]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type[Self], tuple[float, float]]:
         """A copy is made of the seconds, not of the text."""
-        return self.start, self.end
+        return type(self), (self.start, self.end)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Its text and its seconds."""
-        return {"text": str(self), "span": list(self.__getnewargs__())}
+        return {"text": str(self), "span": [self.start, self.end]}

@@ -284,7 +284,7 @@ class _Rows:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Columns:
+class FileColumns:
     """The columns that are read.
 
     Parameters
@@ -307,7 +307,7 @@ def evaluate(
     *files: str,
     search: MeasuredSearch = MeasuredSearch(),
     lowercase: Annotated[bool, Parameter(negative=())] = False,
-    columns: Columns = Columns(),
+    columns: FileColumns = FileColumns(),
     device: Device = "auto",
 ) -> None:
     """Measure a model on files: BLEU, chrF, ROUGE, bits per byte, perplexity and the like, each with its signature.
@@ -347,7 +347,7 @@ def evaluate(
         print("note: this model writes lower case only; --lowercase compares so", file=sys.stderr)
 
 
-def _known_options(loaded: Model, search: Search, lowercase: bool, columns: Columns) -> dict[str, object]:
+def _known_options(loaded: Model, search: Search, lowercase: bool, columns: FileColumns) -> dict[str, object]:
     """What was asked for otherwise than usual.
 
     Raises:

@@ -10,12 +10,12 @@
 Every file is written aside, fsynced and renamed (disk.py): at any instant it is the old one or the new one. While a
 training writes, it holds .lock. Nothing is unpickled.
 
-`layout` has the names of files and what JSON objects must have, `reading` and `folder` read and write them, `lock`
-makes the folder and holds it during a training.
+`layout` has the names of files and what JSON objects must have, `folder_reader` and `folder` read and write them,
+`lock` makes the folder and holds it during a training.
 """
 
 from clearhead.folder.folder import Folder
+from clearhead.folder.folder_reader import unshared
 from clearhead.folder.layout import FORMAT, STATE, WEIGHTS, checkpoint_file
-from clearhead.folder.reading import unshared
 
 __all__ = ["FORMAT", "STATE", "WEIGHTS", "Folder", "checkpoint_file", "unshared"]

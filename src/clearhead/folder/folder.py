@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from clearhead.disk import append, failing, replacing, write_text
+from clearhead.folder.folder_reader import FolderReader
 from clearhead.folder.layout import INDEX, checkpoint_file
 from clearhead.folder.lock import WrittenFolder
-from clearhead.folder.reading import FolderReader
 
 if TYPE_CHECKING:
     from torch import Tensor

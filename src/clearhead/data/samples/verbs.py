@@ -8,7 +8,7 @@ imperfect for a state (*tenía*, *estaba*), the preterite for an event (*vio*). 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from clearhead.data.samples.lexicon import english_s
 
@@ -31,6 +31,16 @@ class Verb:
     motion: str = ""
     manner: str = ""
     auxiliary: bool = False
+
+
+class _Use(TypedDict, total=False):
+    """What verbs are used for and with, as fields of `Verb`."""
+
+    subjects: str
+    objects: str
+    particle: str
+    motion: str
+    manner: str
 
 
 _ENDINGS = {
@@ -58,9 +68,11 @@ def _conjugate(
     }
 
 
-def _verb(english: str, spanish: dict[Tense, tuple[str, ...]], *, past: str = "", third: str = "", **use: str) -> Verb:
+def _verb(
+    english: str, spanish: dict[Tense, tuple[str, ...]], *, past: str = "", third: str = "", **use: Unpack[_Use]
+) -> Verb:
     third, past = third or english_s(english), past or english + ("d" if english.endswith("e") else "ed")
-    return Verb(english, (english, english, third, english, english), (past,) * 5, spanish, **use)  # type: ignore[arg-type]
+    return Verb(english, (english, english, third, english, english), (past,) * 5, spanish, **use)
 
 
 SER = Verb(

@@ -20,7 +20,8 @@ from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, TypeAlias, cast
+from types import ModuleType
+from typing import IO, TypeAlias, cast
 
 from clearhead.errors import DataError, nearest
 
@@ -158,7 +159,7 @@ def unreadable(path: Path, error: Exception) -> DataError:
     return DataError(f"the file cannot be read ({reason})", "check its name and your permissions", file=path)
 
 
-def extra(library: str, what: str, file: str | Path) -> Any:
+def extra(library: str, what: str, file: str | Path) -> ModuleType:
     """A library of the extra `data`, imported now.
 
     Raises:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from os.path import normpath
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from clearhead.data.sources.files import extra
@@ -124,7 +125,7 @@ def _folder(name: str, spec: str) -> Path:
     raise DataError(problem, fix, file=spec)
 
 
-def _rows(asked: _Spec, library: Any) -> Iterator[Mapping[str, object]]:
+def _rows(asked: _Spec, library: ModuleType) -> Iterator[Mapping[str, object]]:
     # Whatever the library, the network and the data set's own files can raise here is for the person to fix.
     try:
         builder = library.load_dataset_builder(asked.name, asked.config)
@@ -178,7 +179,7 @@ def _split(asked: _Spec, splits: list[str]) -> str:
     raise DataError(f"{wrong}; there are {listed(splits)}", fix, file=asked.text)
 
 
-def _not_loaded(asked: _Spec, library: Any, error: Exception) -> DataError:
+def _not_loaded(asked: _Spec, library: ModuleType, error: Exception) -> DataError:
     """What went wrong, told from the error, and for a config from a second question to the library."""
     if isinstance(error, ConnectionError | TimeoutError):
         offline = "OfflineMode" in str(error)
@@ -200,7 +201,7 @@ def _not_loaded(asked: _Spec, library: Any, error: Exception) -> DataError:
     return DataError(f"the data set cannot be opened ({_said(error)})", fix, file=asked.text)
 
 
-def _configs(asked: _Spec, library: Any) -> list[str]:
+def _configs(asked: _Spec, library: ModuleType) -> list[str]:
     try:
         return list(library.get_dataset_config_names(asked.name))
     except Exception:  # the first error is then told as it is
@@ -212,7 +213,7 @@ def _said(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet(library: Any) -> Iterator[None]:
+def _quiet(library: ModuleType) -> Iterator[None]:
     """The library's progress bars and log lines are off: standard error belongs to our own progress."""
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     bars = not library.utils.are_progress_bars_disabled()

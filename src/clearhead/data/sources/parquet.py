@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any
 
 from clearhead.data.sources.files import extra
@@ -45,7 +46,7 @@ def parquet_rows(stream: IO[bytes], path: Path) -> Iterator[dict[str, object]]:
     yield from _rows(arrow, file, None, path)
 
 
-def _opened(stream: IO[bytes], path: Path) -> tuple[Any, Any]:
+def _opened(stream: IO[bytes], path: Path) -> tuple[ModuleType, Any]:
     """(the library, the file)."""
     arrow, parquet = extra("pyarrow", "Parquet", path), extra("pyarrow.parquet", "Parquet", path)
     try:
@@ -54,7 +55,7 @@ def _opened(stream: IO[bytes], path: Path) -> tuple[Any, Any]:
         raise DataError(f"not a Parquet file, or a damaged one ({_said(error)})", _FIX, file=path) from None
 
 
-def _rows(arrow: Any, file: Any, keys: list[str] | None, path: Path) -> Iterator[dict[str, object]]:
+def _rows(arrow: ModuleType, file: Any, keys: list[str] | None, path: Path) -> Iterator[dict[str, object]]:
     batches, done = file.iter_batches(_ROWS, columns=keys, use_threads=False), 0
     while True:
         try:
@@ -68,7 +69,7 @@ def _rows(arrow: Any, file: Any, keys: list[str] | None, path: Path) -> Iterator
         done += len(rows)
 
 
-def _tree(kind: Any, arrow: Any) -> object:
+def _tree(kind: Any, arrow: ModuleType) -> object:
     """The type of a column as a value of its kind: "" for strings, a dict for a struct, else the type itself."""
     types = arrow.types
     if types.is_struct(kind):
