@@ -119,26 +119,16 @@ class Writing:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class WritingAnswers:
-    """How an answer is written.
+class WritingAnswers(Writing):
+    """How an answer is written."""
 
-    Parameters
-    ----------
-    max_tokens
-        most tokens of an answer
-    seed
-        of what is drawn
-    stop
-        end an answer before this text (may be given several times)
-    precision
-        of the arithmetic
-    device
-        where answers are written; auto: on an NVIDIA GPU if there is one
-    """
-
-    max_tokens: int = 200
-    seed: int = 0
+    max_tokens: Annotated[int, Parameter(help="most tokens of an answer")] = 200
+    seed: Annotated[int, Parameter(help="of what is drawn")] = 0
     drawing: DrawingAnswers = DrawingAnswers()
-    stop: Annotated[list[str] | None, Parameter(negative=())] = None
-    precision: Precision = "float32"
-    device: Device = "auto"
+    stop: Annotated[
+        list[str] | None, Parameter(negative=(), help="end an answer before this text (may be given several times)")
+    ] = None
+    precision: Annotated[Precision, Parameter(help="of the arithmetic")] = "float32"
+    device: Annotated[Device, Parameter(help="where answers are written; auto: on an NVIDIA GPU if there is one")] = (
+        "auto"
+    )

@@ -97,7 +97,7 @@ def _help(name: str, value: Any, owners: Sequence[type[BaseModel]], families: Ma
     return f"{field.description}{also}{whose} [default: {value}{differ}]"
 
 
-def _either(annotations: Sequence[Any]) -> Any:
+def _either(annotations: Sequence[object]) -> object:
     """A type of all that each of these allows."""
     if all(get_origin(a) is Literal for a in annotations):
         return Literal[tuple(choice for a in annotations for choice in get_args(a))]

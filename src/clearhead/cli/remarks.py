@@ -27,7 +27,7 @@ class Remarks:
 
     @contextmanager
     def placed(self, chunk: Sequence[Line]) -> Iterator[None]:
-        """What a model warns of meanwhile, told at the end."""
+        """What a model warns of meanwhile, said at the end."""
         from clearhead.tasks.reading import TextWarning
 
         with warnings.catch_warnings(record=True) as caught:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,7 +79,7 @@ def _command(task: str) -> Callable[..., None]:
         dry_run: Annotated[bool, Parameter(name=["--dry-run", "--show-batch"], negative=())] = False,
         options: options_annotation = None,
     ) -> None:
-        _run(task, list(files), out, valid or [], recipe, config, resume, dry_run, given(options))
+        _run(task, list(files), _Order(out, valid or [], recipe, config, resume, dry_run), given(options))
 
     about = find_task(task)
     command.__name__ = task
@@ -106,17 +107,19 @@ def _command(task: str) -> Callable[..., None]:
     return command
 
 
-def _run(
-    task: str,
-    files: list[str],
-    out: Path | None,
-    valid: list[str],
-    recipe: str | None,
-    config: Path | None,
-    resume: bool,
-    dry_run: bool,
-    options: dict[str, Any],
-) -> None:
+@dataclass(frozen=True)
+class _Order:
+    """What a training is asked for beside files and configuration; see the help of a command."""
+
+    out: Path | None
+    valid: list[str]
+    recipe: str | None
+    config: Path | None
+    resume: bool
+    dry_run: bool
+
+
+def _run(task: str, files: list[str], order: _Order, options: dict[str, Any]) -> None:
     # The configuration is checked before torch is imported: a wrong option answers at once.
     from clearhead.errors import DataError
     from clearhead.folder import Folder
@@ -124,23 +127,25 @@ def _run(
     from clearhead.tasks.train import configure
     from clearhead.tasks.train import train as train_task
 
-    begun = Folder(out) if resume and out is not None and is_begun(Folder(out)) else None
-    configure(task, recipe=recipe, config=config, options=options, begun=begun)
+    out = order.out
+    begun = Folder(out) if order.resume and out is not None and is_begun(Folder(out)) else None
+    configure(task, recipe=order.recipe, config=order.config, options=options, begun=begun)
     if not files and begun is None:
         command = f"clearhead train {task} {find_task(task).example} --out {out or 'FOLDER'}"
         raise DataError("no files to train on", f"name at least one: {command}")
-    if dry_run:
+    asked = {"valid": order.valid, "recipe": order.recipe, "config": order.config, **options}
+    if order.dry_run:
         from rich.console import Console
 
         from clearhead.figures.preview import print_preview
         from clearhead.tasks.train import preview
 
-        print_preview(preview(task, files, valid=valid, recipe=recipe, config=config, **options), Console())
+        print_preview(preview(task, files, **asked), Console())
         return
     if out is None:
         raise ConfigError("no place for the model", "name the folder to make: --out models/mine")
     print(f"task {task}, into {out}", file=sys.stderr)
-    train_task(task, files, out=out, valid=valid, recipe=recipe, config=config, resume=resume, **options)
+    train_task(task, files, out=out, resume=order.resume, **asked)
     from clearhead.cli.report import finished
 
     finished(out)

@@ -63,56 +63,40 @@ class Destination:
         return OutputFile(self.out, tabs=tabs, resume=self.resume)
 
 
+_QUICK = "of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` shows what they cost"
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Search:
-    """How a translation is searched for.
+    """How a translation is searched for."""
 
-    Parameters
-    ----------
-    beam
-        hypotheses followed at once; 1 is greedy
-    length_penalty
-        0 prefers short translations, 1 compares the mean log-probability of a token
-    precision
-        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` shows what they cost
-    """
-
-    beam: int = 4
-    length_penalty: float = 1.0
-    precision: Precision = "float32"
+    beam: Annotated[int, Parameter(help="hypotheses followed at once; 1 is greedy")] = 4
+    length_penalty: Annotated[
+        float, Parameter(help="0 prefers short translations, 1 compares the mean log-probability of a token")
+    ] = 1.0
+    precision: Annotated[Precision, Parameter(help=_QUICK)] = "float32"
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class SummarySearch(Search):
-    """How a summary is searched for.
+    """How a summary is searched for."""
 
-    Parameters
-    ----------
-    beam
-        hypotheses followed at once; 1 is greedy
-    length_penalty
-        0 prefers short summaries, 1 compares the mean log-probability of a token
-    precision
-        of the arithmetic: bfloat16 and int8 are faster, `clearhead evaluate --precision` shows what they cost
-    """
+    length_penalty: Annotated[
+        float, Parameter(help="0 prefers short summaries, 1 compares the mean log-probability of a token")
+    ] = 1.0
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class MeasuredSearch(Search):
-    """How what is measured is searched for.
+    """How what is measured is searched for."""
 
-    Parameters
-    ----------
-    beam
-        hypotheses followed at once; 1 is greedy
-    length_penalty
-        0 prefers short translations, 1 compares the mean log-probability of a token
-    precision
-        of the arithmetic; one below float32 is measured beside it, so that its price is seen
-    """
+    precision: Annotated[
+        Precision,
+        Parameter(help="of the arithmetic; one below float32 is measured beside it, so that its price is seen"),
+    ] = "float32"
 
 
 @Parameter(name="*")

@@ -51,12 +51,12 @@ def _pass(toy: ToyTranslator, words: list[str], written: list[str]) -> Paper:
     told = "The source: each word is a row of the embedding."
     encoder = _embedded(words, toy.source, toy.source_embedding, "_s", told)
     x = encoder.tables[-1]
-    looks, memory = _attended("The encoder looks at itself", "_e", x, x, words, None, toy.encoder)
+    looks, memory = _attended("The encoder looks at itself", "_e", x, x, toy.encoder)
     told = "The decoder begins with <EOS>. Each word it writes is read again; the mask lets no row see a later one."
     decoder = _embedded(written, toy.target, toy.target_embedding, "_t", told)
     y = decoder.tables[-1]
-    masked, y = _attended("The decoder looks at what is written", "_d", y, y, written, None, toy.decoder, causal=True)
-    across, y = _attended("The decoder looks at the source", "_c", y, memory, written, words, toy.cross)
+    masked, y = _attended("The decoder looks at what is written", "_d", y, y, toy.decoder, causal=True)
+    across, y = _attended("The decoder looks at the source", "_c", y, memory, toy.cross)
     scores = linear("scores", y, toy.output, toy.output_bias, "fully connected: a score for each word", toy.target)
     told = "The largest share of the last row is the next word."
     columns = tuple(toy.target)
@@ -78,21 +78,13 @@ def _embedded(words: list[str], known: Sequence[str], embedding: object, tail: s
 
 
 def _attended(
-    title: str,
-    tail: str,
-    x: Table,
-    memory: Table,
-    tokens: list[str],
-    asked: list[str] | None,
-    weights: Weights,
-    *,
-    causal: bool = False,
+    title: str, tail: str, x: Table, memory: Table, weights: Weights, *, causal: bool = False
 ) -> tuple[Section, Table]:
-    """An attention with its residual connection: the section, and what goes on."""
+    """An attention with its residual connection: the section, and what goes on. Where `memory` is x, x asks itself."""
     numbers = AttentionNumbers(
-        tokens=tokens,
+        tokens=list(x.rows),
         encodings=x.values.tolist(),
-        memory=None if asked is None else Memory(tokens=asked, encodings=memory.values.tolist()),
+        memory=None if memory is x else Memory(tokens=list(memory.rows), encodings=memory.values.tolist()),
         mask="causal" if causal else "none",
     )
     tables: list[Table] = []
