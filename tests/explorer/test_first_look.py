@@ -204,7 +204,7 @@ def test_a_file_says_which_word_it_does_not_know(in_file: Any) -> None:
     page.click("[data-key='token source 1']")
     page.fill("dialog input", "zebra")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".message .error >> text=“zebra” is no single entry of the vocabulary")
+    page.wait_for_selector(".message .error >> text=“zebra” is not a single entry of the vocabulary")
     assert page.inner_text("[data-key='token source 1']") == "red"
 
 

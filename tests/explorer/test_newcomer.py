@@ -409,7 +409,7 @@ def test_what_cannot_be_told_is_said(new_page: Any, tmp_path: Path, language: La
     module = make_seq2seq(RecurrentConfig(d_model=16), words.vocab_size, words.vocab_size)
     page = shown(Translator(module, TokenizerPair(words, words)), PAIR)
     click(page, ".sentence .written >> nth=0")
-    assert "this logit is no plain sum" in page.inner_text(".pushed")
+    assert "this logit is not a plain sum" in page.inner_text(".pushed")
     click(page, "[data-key$='input_gate '] >> nth=0")
     assert page.inner_text(".opened .foot").split() == ["0.0", "%", "100", "%"]  # a gate is no signed number
     config = DecoderConfig.model_validate({**SIZES, "preset": "gpt2"})

@@ -91,7 +91,7 @@ def test_shapes_that_do_not_go_together_are_named(ask: Any) -> None:
     ].map((f) => { try { f(); return null; } catch (error) { return error.message; } })"""
     assert ask(script) == [
         "[2, 3] and [2] do not go together",
-        "rows of unequal length are no array of [2, 2]",
+        "rows of unequal length do not make an array of [2, 2]",
         "a product of [1, 2] and [1, 2] does not exist",
         "[2] cannot become [3]",
     ]

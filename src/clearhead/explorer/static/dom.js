@@ -3,7 +3,7 @@
  *
  * @import { Attributes, Child, Doc, HtmlOf, SvgOf } from "./types.js"
  *
- * @typedef {{classes: string[], attributes: Attributes}} Worn
+ * @typedef {{classes: string[], attributes: Attributes}} Description
  * @typedef {HTMLElement | SVGElement} Drawn what `h` and `svg` make
  */
 
@@ -35,27 +35,27 @@ export function svg(kind, attributes = {}, ...children) {
   return dress(element, classes, attributes, children);
 }
 
-/** @type {WeakMap<Element, Worn>} */
-const clothes = new WeakMap();
+/** @type {WeakMap<Element, Description>} */
+const descriptions = new WeakMap();
 /** @type {WeakMap<Element, (Node | string)[]>} element that is not dressed yet -> its children */
 const drafts = new WeakMap();
 let drafting = false;
 
 /**
- * What an element was dressed with. It hears with these, so they can be exchanged.
+ * What an element was made of. Its listeners are read from here at each event, so they can be replaced.
  *
  * @param {Element} element
- * @returns {Worn} nothing for one that `h` and `svg` have not made
+ * @returns {Description} nothing for one that `h` and `svg` have not made
  */
-export const worn = (element) => clothes.get(element) ?? { classes: [], attributes: {} };
+export const descriptionOf = (element) => descriptions.get(element) ?? { classes: [], attributes: {} };
 
 /**
- * Exchange what an element was dressed with.
+ * Replace what an element was made of.
  *
  * @param {Element} element
- * @param {Worn} fresh
+ * @param {Description} fresh
  */
-export const exchange = (element, fresh) => clothes.set(element, fresh);
+export const describe = (element, fresh) => descriptions.set(element, fresh);
 
 /**
  * What `make` draws, as drafts: elements that know what they will be, dressed when they come into the page.
@@ -80,7 +80,7 @@ export function drafted(make) {
  * @param {Child[]} children
  */
 function dress(element, classes, attributes, children) {
-  clothes.set(element, { classes, attributes });
+  descriptions.set(element, { classes, attributes });
   drafts.set(element, listed(children));
   return drafting ? element : done(element);
 }
@@ -93,7 +93,7 @@ function dress(element, classes, attributes, children) {
  */
 export function done(element) {
   if (!drafts.has(element)) return element;
-  const { classes, attributes } = worn(element);
+  const { classes, attributes } = descriptionOf(element);
   element.classList.add(...classes);
   for (const [name, value] of Object.entries(attributes)) if (!absent(value)) wear(element, name, value);
   element.append(...inside(element).map((child) => (isDrawn(child) ? done(child) : child)));
@@ -165,14 +165,14 @@ export function restyle(element, before, rules) {
 }
 
 /**
- * What a person does and what cannot be done: each failure is told to the page, at once or when it comes.
+ * What a person does and what cannot be done: each failure is reported to the page, at once or when it comes.
  *
  * @param {Event} event
  */
 function hear(event) {
   const element = /** @type {Element} */ (event.currentTarget);
   const page = element.closest(".clearhead") ?? element; // which is still there when the element is not
-  const heard = worn(element).attributes[`on${event.type}`];
+  const heard = descriptionOf(element).attributes[`on${event.type}`];
   if (typeof heard === "function")
     new Promise((done) => {
       done(heard(event));

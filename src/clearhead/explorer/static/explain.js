@@ -48,7 +48,7 @@ export async function explain(page, open, cell) {
       formula: "",
       terms: [],
       total: null,
-      note: "this trace does not know its model: its formulas cannot be told",
+      note: "this trace does not know its model: its formulas are not known",
     };
   if (formula.kind === "act") return ofStep(reader, station, open, cell);
   const make = /** @type {(asked: Asked) => Promise<Made>} */ (KINDS[formula.kind]);
@@ -219,7 +219,7 @@ const KINDS = {
     ]);
   },
 
-  /** What an LSTM tells of its cell. */
+  /** What an LSTM gives out of its cell. */
   async state({ reader, row, column, formula }) {
     const [output, cell] = await ofEach(reader, formula, row, column);
     const bend = Math.tanh(cell.x);

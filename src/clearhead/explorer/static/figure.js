@@ -55,7 +55,7 @@ function drawing(given) {
   ];
   const cells = range(shape[0]).flatMap((r) =>
     range(shape[1]).map((c) => {
-      const { x, masked, text: told } = entry(given, r, c);
+      const { x, masked, text: shown } = entry(given, r, c);
       const { back, ink } = shade(x, most, kind !== "share", "light"); // the paper is white
       const [px, py] = [left + c * CELL[0], top + r * CELL[1]];
       return [
@@ -73,10 +73,10 @@ function drawing(given) {
             x: px + CELL[0] / 2,
             y: py + 15,
             "text-anchor": "middle",
-            "font-size": told.length > 6 ? "9" : "11",
+            "font-size": shown.length > 6 ? "9" : "11",
             fill: masked || ink === "inherit" ? "#777" : ink,
           },
-          told,
+          shown,
         ),
       ];
     }),

@@ -6,7 +6,7 @@
 import { bytes, h, percent, svg, visible } from "./dom.js";
 import { HEADS, paint } from "./colour.js";
 import { range } from "./matrix.js";
-import { toldRole } from "./words.js";
+import { meaningOfRole } from "./words.js";
 
 const WHOLE = 255; // a weight of 1
 /** @type {WeakMap<Heads, Uint8Array>} */
@@ -66,7 +66,7 @@ export function multiples({ path, about, open, off, roles, sharpest, pick }) {
         `button.thumb${head === open ? ".open" : ""}${off.has(head) ? ".off" : ""}`,
         {
           "data-key": `head ${path} ${head}`,
-          title: role ? `${role}: ${toldRole(role)}` : null,
+          title: role ? `${role}: ${meaningOfRole(role)}` : null,
           "aria-pressed": head === open ? "true" : "false",
           "aria-label": `head ${head}${role ? `, ${role}` : ""}${off.has(head) ? ", switched off" : ""}`,
           onclick: () => pick(head),

@@ -72,7 +72,7 @@ export class FileHost {
     if (doc.edits.length && this.kept) {
       doc.remarks = [
         ...doc.remarks,
-        "This file holds no weights: a change reaches the context of its own act. `clearhead explore` computes everything behind it too.",
+        "This file holds no weights: a change reaches the context of its own act. `clearhead explore` computes everything after it too.",
       ];
     }
     const ids = question.token_ids ?? doc.token_ids;
@@ -208,7 +208,7 @@ export class FileHost {
       if (id >= 0) return id;
     }
     throw new Error(
-      `“${text}” is no single entry of the vocabulary, and this file cannot cut words: take a word of the list, or open the model with \`clearhead explore\``,
+      `“${text}” is not a single entry of the vocabulary, and this file cannot cut words: take a word of the list, or open the model with \`clearhead explore\``,
     );
   }
 
@@ -506,7 +506,7 @@ function output(logits, ids, temperature, names) {
 }
 
 /**
- * The n best entries of a row of logits, and behind them these.
+ * The n best entries of a row of logits, and after them these.
  *
  * @param {Float64Array} logits
  * @param {number} temperature
@@ -521,7 +521,7 @@ function ranked(logits, temperature, n, names, also = []) {
 }
 
 /**
- * What may be drawn behind a token: the best, how many are left by the cuts, and the one that chance draws.
+ * What may be drawn after a token: the best, how many are left by the cuts, and the one that chance draws.
  *
  * @param {NDArray} logits
  * @param {number} row

@@ -33,8 +33,8 @@ export class WidgetHost extends AppHost {
    */
   keeper = {
     read: () => this.model.get("state"),
-    write: (told) => {
-      this.model.set("state", told);
+    write: (state) => {
+      this.model.set("state", state);
       this.model.save_changes();
     },
     heard: (call) => {

@@ -57,7 +57,7 @@ function label(given, axis, index) {
 }
 
 /**
- * What stands in a place of the window: its number, whether nobody may look there, and its text.
+ * What stands in a place of the window: its number, whether it is masked, and its text.
  *
  * @param {Matrix} given
  * @param {number} r

@@ -14,7 +14,7 @@ import { chosen, edits } from "./panel.js";
 import { findStation, isOfKeys, stationOf } from "./stations.js";
 import { question, sentences, telling, why } from "./why.js";
 import { STEPS, opened, shapeOf, switchedOff, way } from "./way.js";
-import { glossary, told } from "./words.js";
+import { glossary, meaningOf } from "./words.js";
 
 const KEPT = 8; // documents
 const NARROW = "(max-width: 60rem)"; // where the number lies over the page, as style.css has it
@@ -275,7 +275,7 @@ export class Page {
   }
 
   /**
-   * Say what could not be done; what is a fault of the page is told to its developers too.
+   * Say what could not be done; what is a fault of the page is reported to its developers too.
    *
    * @param {unknown} error
    */
@@ -327,12 +327,12 @@ export class Page {
     revise(this.parts.way, () => way(this));
     held();
     /** @type {(work: Promise<Child | void>) => Promise<Child | void>} */
-    const told = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
+    const shown = (work) => work.catch((error) => h("p.error", { role: "alert" }, error.message));
     // What is open asks first: it is what a person waits for.
     const [step, reason, number] = await Promise.all([
-      told(opened(this)).then((found) => this.pictured(version, found)),
-      told(why(this)),
-      told(chosen(this)),
+      shown(opened(this)).then((found) => this.pictured(version, found)),
+      shown(why(this)),
+      shown(chosen(this)),
     ]);
     if (version !== this.version) return;
     const box = query(this.root, "#opened");
@@ -367,7 +367,7 @@ export class Page {
     return found;
   }
 
-  /** What was pressed, to be put again where it stands on the screen: tells whether it is still there. */
+  /** What was pressed, to be put again where it stands on the screen; whether it is still there. */
   hold() {
     const find = () => (this.pressed ? query(this.root, `[data-key="${CSS.escape(this.pressed)}"]`) : null);
     const top = find()?.getBoundingClientRect().top;
@@ -504,7 +504,7 @@ export class Page {
     const { doc, state } = this;
     const order = h(
       "label",
-      { title: told("sharpest heads first") },
+      { title: meaningOf("sharpest heads first") },
       h("input", {
         type: "checkbox",
         checked: this.sharpest,
@@ -551,7 +551,7 @@ export class Page {
           "button",
           {
             "data-key": "roles",
-            title: told("what do the heads do?"),
+            title: meaningOf("what do the heads do?"),
             disabled: Boolean(this.roles),
             onclick: () => this.nameHeads(),
           },
@@ -597,7 +597,7 @@ export class Page {
     event.preventDefault();
     const given = new FormData(event.target);
     const typed = Object.fromEntries(inputs.map((name) => [name, String(given.get(name)).trim()]));
-    // Other words were put in, and nothing was typed: the text is written anew behind them.
+    // Other words were put in, and nothing was typed: the text is written anew after them.
     const { answer } = this;
     if (this.state.token_ids && answer && inputs.every((name) => typed[name] === answer.texts[name]))
       return this.rewrite();
@@ -785,7 +785,7 @@ export class Page {
   }
 
   /**
-   * Write this token behind that row; what stood there and behind goes.
+   * Write this token after that row; what stood there and after it goes.
    *
    * @param {number} row
    * @param {number} id
@@ -902,7 +902,7 @@ export class Page {
   }
 
   /**
-   * Switch off the head that added most to the word's logit; where that cannot be told, one it looked with.
+   * Switch off the head that added most to the word's logit; where that is not known, one it looked with.
    *
    * @param {number} row
    */

@@ -25,7 +25,7 @@ export async function chosen(page) {
       "section.chosen",
       {},
       h("h2", {}, "A number"),
-      h("p.hint", {}, "Open a step and choose any number: it tells how it came about, and you can change it."),
+      h("p.hint", {}, "Open a step and choose any number: it shows how it came about, and you can change it."),
     );
   const station = findStation(page.doc, open.path);
   if (!station) return null;
@@ -38,7 +38,7 @@ export async function chosen(page) {
     rows: [cell[0], cell[0] + 1],
     columns: [cell[1], cell[1] + 1],
   };
-  const [[{ data }], told, before, entry] = await Promise.all([
+  const [[{ data }], explanation, before, entry] = await Promise.all([
     page.host.values(page.question, [want]),
     explain(page, { ...open, step: want.step }, cell),
     page.elsewhere(want),
@@ -73,20 +73,20 @@ export async function chosen(page) {
       before && before.data[0] !== value ? h("span.old", {}, ` ${page.than()}: ${number(before.data[0], 6)}`) : null,
     ),
     field(page, station, want, cell, value),
-    h("p.formula", {}, h("code", {}, told.formula)),
-    terms(page, told),
-    edited(page, station, want) && told.total !== value
-      ? h("p.hint", {}, "You changed this step: the formula tells what it would be otherwise.")
+    h("p.formula", {}, h("code", {}, explanation.formula)),
+    terms(page, explanation),
+    edited(page, station, want) && explanation.total !== value
+      ? h("p.hint", {}, "You changed this step: the formula gives what it would be otherwise.")
       : null,
-    told.total === null
+    explanation.total === null
       ? null
-      : h("p.total", {}, `${told.sum} = `, h("b", { "data-role": "total" }, number(told.total, 6))),
-    told.note ? h("p.hint", {}, told.note) : null,
+      : h("p.total", {}, `${explanation.sum} = `, h("b", { "data-role": "total" }, number(explanation.total, 6))),
+    explanation.note ? h("p.hint", {}, explanation.note) : null,
   );
 }
 
 /**
- * The text of an entry of the vocabulary, behind its number.
+ * The text of an entry of the vocabulary, after its number.
  *
  * @param {Page} page
  * @param {number} id
@@ -120,7 +120,7 @@ function where(page, station, want, [row, column]) {
 }
 
 /**
- * A number in its place: set, and the model computes everything behind it again.
+ * A number in its place: set, and the model computes everything after it again.
  *
  * @param {Page} page
  * @param {Station} station
@@ -170,7 +170,7 @@ function field(page, station, want, cell, value) {
 
 /**
  * @param {Page} page
- * @param {Explanation} told
+ * @param {Explanation} explanation
  */
 function terms(page, { terms: all }) {
   if (!all.length) return null;
@@ -305,7 +305,7 @@ function describe(doc, { path, step = "", where: place, op = "set", value, call 
   if (step === "context" && whole && value === 0) return `${of}: switched off`;
   if (step === "masked" && whole && Array.isArray(value)) return `${of}: averaged`;
   const verb = { set: "=", add: "+", multiply: "·" }[op];
-  const told = `${verb} ${Array.isArray(value) ? "…" : value}${call === null || call === undefined ? "" : ` at step ${call}`}`;
+  const done = `${verb} ${Array.isArray(value) ? "…" : value}${call === null || call === undefined ? "" : ` at step ${call}`}`;
   const [row, column] = rest;
   const ofWeights = doc && station?.kind === "act" && !["q", "k", "v", "context"].includes(step);
   if (ofWeights && typeof row === "number" && typeof column === "number") {
@@ -317,5 +317,5 @@ function describe(doc, { path, step = "", where: place, op = "set", value, call 
     .slice(1)
     .map((index) => (index === null ? "all" : Array.isArray(index) ? `${index[0]} to ${index[1] - 1}` : index))
     .join(", ");
-  return `${spoken(path)}${step ? `, ${step}` : ""} [${at}] ${told}`;
+  return `${spoken(path)}${step ? `, ${step}` : ""} [${at}] ${done}`;
 }

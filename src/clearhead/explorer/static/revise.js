@@ -8,7 +8,19 @@
  * @import { Drawn } from "./dom.js"
  */
 import { painted, repainted } from "./colour.js";
-import { absent, done, drafted, exchange, focused, inside, isDrawn, listed, restyle, wear, worn } from "./dom.js";
+import {
+  absent,
+  done,
+  drafted,
+  describe,
+  focused,
+  inside,
+  isDrawn,
+  listed,
+  restyle,
+  wear,
+  descriptionOf,
+} from "./dom.js";
 
 /**
  * Turn an element's children into those that `make` draws.
@@ -46,7 +58,10 @@ function settle(element, wanted) {
 function alike(one, other) {
   if (!(one instanceof Element) || !(other instanceof Element))
     return one instanceof Text && !(other instanceof Element);
-  return one.nodeName === other.nodeName && worn(one).attributes["data-key"] === worn(other).attributes["data-key"];
+  return (
+    one.nodeName === other.nodeName &&
+    descriptionOf(one).attributes["data-key"] === descriptionOf(other).attributes["data-key"]
+  );
 }
 
 /**
@@ -75,7 +90,7 @@ function become(one, fresh) {
   if (!isDrawn(one) || !isDrawn(fresh)) return one;
   redress(one, fresh);
   if (one instanceof HTMLCanvasElement && fresh instanceof HTMLCanvasElement) repainted(one, fresh);
-  else if (!("data-filled" in worn(one).attributes)) settle(one, inside(fresh)); // else another fills it
+  else if (!("data-filled" in descriptionOf(one).attributes)) settle(one, inside(fresh)); // else another fills it
   if (one instanceof HTMLInputElement && fresh instanceof HTMLInputElement) reset(one, fresh);
   return one;
 }
@@ -87,8 +102,8 @@ function become(one, fresh) {
  * @param {Drawn} fresh
  */
 function redress(element, fresh) {
-  const [was, now] = [worn(element), worn(fresh)];
-  exchange(element, now);
+  const [was, now] = [descriptionOf(element), descriptionOf(fresh)];
+  describe(element, now);
   for (const name of was.classes) if (!now.classes.includes(name)) element.classList.remove(name);
   for (const name of now.classes) if (!was.classes.includes(name)) element.classList.add(name);
   for (const [name, value] of Object.entries(now.attributes)) {

@@ -107,7 +107,7 @@ const FORMS = {
  * @param {unknown} read
  */
 export function edited(read) {
-  if (!FORMS.edits(read)) throw new Error("these are no edits");
+  if (!FORMS.edits(read)) throw new Error("these are not edits");
   return /** @type {Placed[]} */ (read).map((edit) => ({ ...edit, where: edit.where ?? [] }));
 }
 
@@ -148,8 +148,8 @@ const address = {
     }
   },
 
-  write(told) {
-    const hash = `#s=${encodeURIComponent(JSON.stringify(told))}`;
+  write(state) {
+    const hash = `#s=${encodeURIComponent(JSON.stringify(state))}`;
     try {
       history.replaceState(null, "", hash);
     } catch {
@@ -157,7 +157,7 @@ const address = {
     }
   },
 
-  /** Tell when somebody else has changed it. */
+  /** Call when it was changed from outside. */
   heard(call) {
     addEventListener("hashchange", call);
   },
@@ -179,7 +179,7 @@ export class Store extends EventTarget {
       const read = this.read();
       if (this.odd.length || JSON.stringify(read) !== JSON.stringify(this.state)) {
         this.state = read;
-        this.tell();
+        this.announce();
       }
     });
   }
@@ -196,18 +196,18 @@ export class Store extends EventTarget {
   }
 
   /**
-   * Change some of the state; whoever listens is told.
+   * Change some of the state, and say so to those who listen.
    *
    * @param {Partial<State>} change
    */
   set(change) {
     this.state = { ...this.state, ...change };
     this.write();
-    this.tell();
+    this.announce();
   }
 
   /**
-   * Set what the answer does not have to what it has: nobody is told, it is about to be drawn.
+   * Set what the answer does not have to what it has: this is not announced, it is about to be drawn.
    *
    * @param {Partial<State>} change
    */
@@ -280,15 +280,15 @@ export class Store extends EventTarget {
   }
 
   write() {
-    const told = Object.fromEntries(
+    const changed = Object.fromEntries(
       Object.entries(this.state).filter(
         ([name, value]) => !isPart(name) || JSON.stringify(value) !== JSON.stringify(FIRST[name]),
       ),
     );
-    this.keeper.write(told);
+    this.keeper.write(changed);
   }
 
-  tell() {
+  announce() {
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The residual stream taken apart, for pages that hold the model: what each part adds to a logit, and what would be
- * written if the model ended behind a block. The same as `clearhead.insight.contributions` and `explorer/document.py`
+ * written if the model ended after a block. The same as `clearhead.insight.contributions` and `explorer/document.py`
  * say.
  *
  *     logit = W_t . (g * (x - mean(x)) / size + b),    x = embeddings + what every head and feed-forward network adds
@@ -58,7 +58,7 @@ export class Stream {
   }
 
   /**
-   * What each part adds to the logit of `token` behind the token at `row`; empty where it is no such sum.
+   * What each part adds to the logit of `token` after the token at `row`; empty where it is not such a sum.
    *
    * @param {number} row
    * @param {number} token
@@ -86,7 +86,7 @@ export class Stream {
   }
 
   /**
-   * The paths whose values were added up to this one, in the order of the pass; null where it is no plain sum.
+   * The paths whose values were added up to this one, in the order of the pass; null where it is not a plain sum.
    *
    * @param {string} path
    * @returns {string[] | null}

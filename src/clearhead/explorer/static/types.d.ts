@@ -408,7 +408,7 @@ export interface Matrix {
   kind: Kind;
   /** the size of the largest number of the whole, for the colours */
   most: number;
-  /** of weights, the window's masked similarities: −∞ where nobody may look */
+  /** of weights, the window's masked similarities: −∞ where a query may not look */
   mask: ArrayLike<number> | null;
   /** the one that is explained */
   cell: Cell | null;

@@ -20,7 +20,7 @@ import { byWord, groups, lines, multiples } from "./heads.js";
 import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
 import { revise } from "./revise.js";
 import { findStation, isOfKeys, stationOf } from "./stations.js";
-import { spoken, told, toldRole } from "./words.js";
+import { meaningOf, meaningOfRole, spoken } from "./words.js";
 
 /**
  * What an act holds in the place of what was projected.
@@ -75,14 +75,14 @@ export function way(page) {
     stacks.map((stack) => {
       const own = page.doc.stations.filter((station) => station.stack === stack);
       const blocks = [...new Set(own.map((station) => station.block))];
-      // What stands before the first block and behind the last is in no block: shown where it comes in the pass.
+      // What stands before the first block and after the last is in no block: shown where it comes in the pass.
       const first = own.findIndex((station) => station.block !== null);
       const before = own.filter((station, i) => station.block === null && (first < 0 || i < first));
-      const behind = own.filter((station, i) => station.block === null && first >= 0 && i > first);
+      const after = own.filter((station, i) => station.block === null && first >= 0 && i > first);
       return h(
         `section.stack${stack ? "" : ".last"}`,
         { "aria-label": stack || "output" },
-        h("h2", { title: told(stack) }, stack || "output"),
+        h("h2", { title: meaningOf(stack) }, stack || "output"),
         section(page, before),
         blocks
           .filter((block) => block !== null)
@@ -90,14 +90,14 @@ export function way(page) {
             h(
               "section.block",
               { "aria-label": `${stack} block ${block}` },
-              h("h3", { title: told("block") }, `block ${block}`),
+              h("h3", { title: meaningOf("block") }, `block ${block}`),
               section(
                 page,
                 own.filter((station) => station.block === block),
               ),
             ),
           ),
-        section(page, behind),
+        section(page, after),
       );
     }),
   );
@@ -122,7 +122,9 @@ function section(page, stations) {
     h(
       `div.part${part ? `.${part}` : ""}`,
       {},
-      part ? h("h4", { title: told(PARTS[part] ?? part) }, PARTS[part] ?? part.replace("layers.", "layer ")) : null,
+      part
+        ? h("h4", { title: meaningOf(PARTS[part] ?? part) }, PARTS[part] ?? part.replace("layers.", "layer "))
+        : null,
       some.filter((station) => station.kind === "act").map((station) => heads(page, station)),
       h(
         "div.steps",
@@ -147,7 +149,7 @@ function chips(page, station) {
     return h(
       `button.step${chosen ? ".open" : ""}${touched(page, station.path, step) ? ".edited" : ""}`,
       {
-        title: told(wordOf(page, station, step)),
+        title: meaningOf(wordOf(page, station, step)),
         "aria-expanded": chosen ? "true" : "false",
         "data-key": `step ${station.path} ${step}`,
         onclick: () => page.show(chosen ? null : { path: station.path, step, head: open?.head ?? 0 }),
@@ -259,7 +261,7 @@ export async function opened(page) {
 }
 
 /**
- * The proof is as much work as the picture: it comes into its place when it is there, and nobody waits for it.
+ * The proof is as much work as the picture: it comes into its place when it is there, and nothing waits for it.
  *
  * @param {Page} page
  * @param {View} view
@@ -268,11 +270,11 @@ export async function opened(page) {
 async function prove(page, { want }, box) {
   const { version } = page;
   const asked = page.host.values(page.question, [{ path: want.path, head: want.head, kind: "proof" }]);
-  const told = await asked.then(
+  const shown = await asked.then(
     ([{ proof }]) => number(proof, 2),
     (error) => error.message,
   );
-  if (page.version === version) box.querySelector("[data-role='proof']")?.replaceChildren(told);
+  if (page.version === version) box.querySelector("[data-role='proof']")?.replaceChildren(shown);
 }
 
 /**
@@ -337,7 +339,7 @@ async function read(page, station, open) {
 }
 
 /**
- * A window of what it is compared with, laid into this shape; places that it does not have are no numbers.
+ * A window of what it is compared with, laid into this shape; places that it does not have are NaN.
  *
  * @param {Numbers | null} before
  * @param {number[]} shape
@@ -468,8 +470,8 @@ function title(page, station, view) {
     h(
       "p.hint.about",
       {},
-      sentence(told(wordOf(page, station, view.step))),
-      role ? ` This head: ${role}. ${sentence(toldRole(role))}` : null,
+      sentence(meaningOf(wordOf(page, station, view.step))),
+      role ? ` This head: ${role}. ${sentence(meaningOfRole(role))}` : null,
     ),
     station.kind === "act"
       ? h(
@@ -488,7 +490,7 @@ function title(page, station, view) {
           page.figureButtons(view),
           h(
             "span.proof",
-            { title: told("max |weights · v − context used|") },
+            { title: meaningOf("max |weights · v − context used|") },
             "max |weights · v − context used| = ",
             h("output", { "data-role": "proof" }, "…"),
           ),
@@ -635,7 +637,7 @@ function words(page, station, { chosen, found }) {
       columns,
       row,
       threshold,
-      title: "who looks at whom: below, who asks",
+      title: "which token looks at which: queries below, keys above",
       pick: (i) => (level === "pieces" && specials ? page.pick([i, 0]) : undefined),
     }),
   );

@@ -10,7 +10,7 @@ import { groups, lines } from "./heads.js";
 import { range } from "./matrix.js";
 import { region } from "./regions.js";
 import { stationOf } from "./stations.js";
-import { told } from "./words.js";
+import { meaningOf } from "./words.js";
 
 const MANY = 40; // tokens that are counted
 
@@ -154,7 +154,7 @@ function outputToken(page, label, index, move) {
 }
 
 /**
- * What comes behind the last token.
+ * What comes after the last token.
  *
  * @param {Page} page
  * @param {number} count
@@ -230,7 +230,7 @@ export async function why(page) {
     h(
       "p",
       {},
-      `Behind “${visible(asks).trim()}” the model gave it `,
+      `After “${visible(asks).trim()}” the model gave it `,
       h("b", {}, percent(asked.probability)),
       was ? ` (${page.than()} ${before(was, asked.id)})` : "",
       ".",
@@ -314,7 +314,7 @@ async function candidates(page, entry, was) {
           h("th", {}, "candidate"),
           h("th", {}, "probability"),
           was ? h("th", {}, page.state.other ? "other" : "before") : null,
-          h("th", { title: told("logits") }, "logit"),
+          h("th", { title: meaningOf("logits") }, "logit"),
         ),
       ),
       h("tbody", {}, rows),
@@ -344,7 +344,7 @@ async function sampling(page, entry) {
   const field = (name, value, given, change) =>
     h(
       "label",
-      { title: told(name) },
+      { title: meaningOf(name) },
       `${name} `,
       h("input", {
         ...given,
@@ -467,11 +467,11 @@ function pushed(page, row, asked, contributions, missing) {
     return h(
       "div.pushed",
       {},
-      h("h3", { title: told("contributions") }, "What spoke for it, and against"),
+      h("h3", { title: meaningOf("contributions") }, "What added to it, and what took away"),
       h(
         "p.hint",
         {},
-        missing ? MISSING : "Not told here: this logit is no plain sum of what the parts of the model add.",
+        missing ? MISSING : "Not known here: this logit is not a plain sum of what the parts of the model add.",
       ),
     );
   const most = Math.max(...contributions.map((one) => Math.abs(one.value)));
@@ -481,7 +481,7 @@ function pushed(page, row, asked, contributions, missing) {
   return h(
     "div.pushed",
     {},
-    h("h3", { title: told("contributions") }, "What spoke for it, and against"),
+    h("h3", { title: meaningOf("contributions") }, "What added to it, and what took away"),
     h("p", {}, `Its logit is ${number(asked.logit, 4)}; these parts of the model add most to it, or take most away.`),
     h(
       "table",
@@ -527,7 +527,7 @@ function pushed(page, row, asked, contributions, missing) {
 }
 
 /**
- * How the word came up: what the model would write if it ended behind each block.
+ * How the word came up: what the model would write if it ended after each block.
  *
  * @param {Page} page
  * @param {number} row
@@ -536,14 +536,15 @@ async function grown(page, row) {
   const [{ lens, missing }] = await page.host.values(page.question, [{ path: "", kind: "lens", rows: [row, row + 1] }]);
   if (!lens.length)
     return (
-      missing && h("div.grown", {}, h("h3", { title: told("logit lens") }, "How it came up"), h("p.hint", {}, MISSING))
+      missing &&
+      h("div.grown", {}, h("h3", { title: meaningOf("logit lens") }, "How it came up"), h("p.hint", {}, MISSING))
     );
   const name = (/** @type {LensRow} */ { path }) =>
     path.endsWith("embedded") ? "the embeddings" : `block ${path.split(".")[2]}`;
   return h(
     "div.grown",
     {},
-    h("h3", { title: told("logit lens") }, "How it came up"),
+    h("h3", { title: meaningOf("logit lens") }, "How it came up"),
     h("p", {}, "If the model ended there, it would write (its logit lens):"),
     h(
       "table",
@@ -583,7 +584,7 @@ function whatIf(page, row, contributions) {
     h(
       "button",
       { "data-key": "without best", onclick: () => page.withoutBest(row) },
-      contributions.length ? "switch off the head that spoke most for it" : "switch off a head it looked with",
+      contributions.length ? "switch off the head that added most to it" : "switch off a head it looked with",
     ),
     written && page.doc.token_ids[source]?.length > 1
       ? h(

@@ -1,4 +1,4 @@
-/** The words of the page, each in a sentence: told where one points at a word, where a step is open, and as a list. */
+/** The words of the page, each in a sentence: shown where one points at a word, where a step is open, and as a list. */
 import { h } from "./dom.js";
 
 /** @type {Record<string, string>} */
@@ -12,7 +12,7 @@ const WORDS = {
   decoder: "the part that writes, a token at a time: each token may look only at those before it",
   block: "one layer: attention lets tokens look at each other, a feed-forward network then works on each alone",
   embedding: "the row of numbers that the model has learned for each token",
-  positions: "numbers that tell where a token stands are added to its embedding",
+  positions: "numbers that say where a token stands are added to its embedding",
   embedded: "what the first block reads of each token",
   "residual stream":
     "the row of numbers, x, that each token carries through the model; every part adds something to it",
@@ -21,7 +21,7 @@ const WORDS = {
   "cross-attention": "the tokens that are written look at those that were read",
   "feed-forward": "a small network that works on each token alone",
   head: "one of several attentions side by side: each looks in its own way",
-  "act of attention": "queries, keys and values together: who asks, who is asked, and what is answered",
+  "act of attention": "queries, keys and values together: which token asks, which is asked, and what is answered",
   q: "queries: what each token asks",
   k: "keys: what each token offers to be found by",
   v: "values: what each token answers when it is looked at",
@@ -43,7 +43,7 @@ const WORDS = {
   "from the last token": "a second one that reads it from its end: so each state knows both sides",
   "input gate": "how much of the candidate comes into the cell, from 0 to 1",
   "forget gate": "how much of the cell stays, from 0 (all is forgotten) to 1",
-  "output gate": "how much of the cell is told, from 0 to 1",
+  "output gate": "how much of the cell is given out, from 0 to 1",
   "reset gate": "how much of the state before the candidate hears, from 0 to 1",
   "update gate": "how much of the state before stays, from 0 to 1; the candidate takes the rest",
   candidate: "what could be remembered of this token",
@@ -54,7 +54,7 @@ const WORDS = {
   out: "what is handed on to the next part of the model",
   logits: "a score for every token of the vocabulary: the higher, the more probable that it comes next",
   contributions: "each part of the model adds to a word's logit, or takes away; together they are the logit",
-  "logit lens": "what would be written if the model ended behind this block: its residual stream, read as logits",
+  "logit lens": "what would be written if the model ended after this block: its residual stream, read as logits",
   temperature: "below 1 the probable tokens become more so, above 1 all become more alike",
   "top k": "only the k most probable tokens may be written",
   "min p": "only tokens with at least this share of the most probable one's probability may be written",
@@ -76,11 +76,11 @@ const ROLES = {
   syntax: "looks at a word that this one belongs to in grammar, or that belongs to it",
   "previous token": "looks at the token before",
   "own token": "looks at the token itself",
-  "next token": "looks at the token behind",
+  "next token": "looks at the token after",
   "token at": "looks at the token so many places further on (+) or back (−)",
   "same place": "looks at the token that stands as far from the beginning in the other text",
   "duplicate token": "looks at the same token elsewhere",
-  induction: "looks behind an earlier token like this one: what came there may come again",
+  induction: "looks at what came after an earlier token like this one: it may come again",
   sink: "rests there when it finds nothing to look for",
   "rare token": "looks at the rarest token",
 };
@@ -90,7 +90,7 @@ const ROLES = {
  *
  * @param {string} word
  */
-export const told = (word) => WORDS[word] ?? "";
+export const meaningOf = (word) => WORDS[word] ?? "";
 
 /**
  * A path as it is spoken: "decoder block 0, cross-attention".
@@ -112,7 +112,7 @@ export const spoken = (path) =>
  *
  * @param {string} role
  */
-export function toldRole(role) {
+export function meaningOfRole(role) {
   const begins = Object.keys(ROLES).find((name) => role.startsWith(name));
   return begins ? ROLES[begins] : "";
 }

@@ -13,7 +13,7 @@ export class NDArray {
   /**
    * @param {Float64Array} data - the run of numbers, which may hold more than this array shows
    * @param {number[]} shape
-   * @param {number[]} [strides] - of rows one behind the other, unless given
+   * @param {number[]} [strides] - of rows one after the other, unless given
    * @param {number} [offset]
    */
   constructor(data, shape, strides = rowStrides(shape), offset = 0) {
@@ -33,7 +33,8 @@ export class NDArray {
     const shape = [];
     for (let part = nested; Array.isArray(part); part = part[0]) shape.push(part.length);
     const numbers = /** @type {(number | string | boolean)[]} */ (/** @type {unknown[]} */ ([nested]).flat(Infinity));
-    if (numbers.length !== sizeOf(shape)) throw new Error(`rows of unequal length are no array of ${text(shape)}`);
+    if (numbers.length !== sizeOf(shape))
+      throw new Error(`rows of unequal length do not make an array of ${text(shape)}`);
     return new NDArray(Float64Array.from(numbers, numberOf), shape);
   }
 
@@ -115,7 +116,7 @@ export class NDArray {
   }
 
   /**
-   * Axes of one entry repeated, and new axes in front, up to this shape.
+   * Axes of one entry repeated, and new axes before them, up to this shape.
    *
    * @param {number[]} shape
    */
@@ -191,7 +192,7 @@ export function alongAxis(f, x, axis, width = x.shape[axis]) {
 }
 
 /**
- * Arrays one behind the other along an axis.
+ * Arrays one after the other along an axis.
  *
  * @param {NDArray[]} arrays
  * @param {number} axis

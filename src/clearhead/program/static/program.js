@@ -5,7 +5,7 @@
  *     const values = program.run([{ path: "decoder.blocks.1.resid_mid", where: [0, 3], op: "multiply", value: 0 }]);
  *     values.get("logits");
  *
- * A node is `[op, input, ..., [parameter, ...]]`, and stands behind its inputs: running is going through them in order.
+ * A node is `[op, input, ..., [parameter, ...]]`, and stands after its inputs: running is going through them in order.
  * What an edit cannot reach is not computed again.
  *
  * @typedef {import("./edits.js").Edit} Edit
