@@ -78,8 +78,5 @@ check: $(READY) $(SCRIPTS) ## formatting, lint, types
 	@.venv/bin/node node_modules/.bin/biome ci --error-on-warnings
 	@.venv/bin/node node_modules/.bin/tsc
 
-bench: ## list the benchmarks
-	@$(PYTHON) -c 'import ast, pathlib; \
-	paths = sorted(pathlib.Path("benchmarks").glob("[!_]*.py")); \
-	lines = [(ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) or "").partition("\n")[0] for p in paths]; \
-	print(*(f"  .venv/bin/python {p}  {line}" for p, line in zip(paths, lines)), sep="\n")'
+bench: $(READY) ## list the benchmarks
+	@.venv/bin/python -m benchmarks list

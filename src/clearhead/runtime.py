@@ -45,7 +45,7 @@ def keep_pages() -> None:
     """Let the C library keep up to half a gigabyte of freed memory instead of giving it back at once.
 
     What a trace keeps is allocated afresh at every pass; faulting new pages in for it costs more than all the rest of
-    looking (1.12x the time at 2,048 tokens, 1.01x with the pages kept: benchmarks/looking.py).
+    looking (1.12x the time at 2,048 tokens, 1.01x with the pages kept: the benchmark `looking`).
     """
     mmap_threshold, trim_threshold = -3, -1  # of malloc.h
     with suppress(AttributeError, OSError, TypeError):  # only glibc has it

@@ -12,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.attention.standing import standing
 from torch import Tensor, nn
 
 from clearhead.attention import (
@@ -38,6 +37,7 @@ from clearhead.attention import (
 from clearhead.attention import act as module
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError, EditError
+from tests.attention.standing import standing
 
 STEPS = ["similarities", "scaled", "biased", "masked", "weights"]
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
-from tests.generation.writing import continued
 
 from clearhead.data.tokenizer_training import text_tokenizer
 from clearhead.data.tokenizers import TextTokenizerConfig
@@ -22,6 +21,7 @@ from clearhead.generation.sampling import Choice, Sampling, draw
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.language_model import LanguageModel
+from tests.generation.writing import continued
 
 EOS = 2  # as tokenizers that are trained here number it
 

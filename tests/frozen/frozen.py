@@ -1,7 +1,7 @@
 """Ten model folders of the first edition, and what they write: whatever is rebuilt, these numbers stay.
 
     .venv/bin/python tests/frozen/frozen.py --make       # once, by the first commit: the folders, and expected.json
-    .venv/bin/python tests/frozen/frozen.py OUT.json     # what the folders give now (see benchmarks/frozen.py)
+    .venv/bin/python tests/frozen/frozen.py OUT.json     # what the folders give now (see the benchmark `frozen`)
 
 Tiny models of every task and family, LoRA and checkpoints; three are trainings that were stopped, one writes texts of
 several lengths in one batch. Everything runs in float32 on one thread, through the public face alone.

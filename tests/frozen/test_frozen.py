@@ -10,7 +10,7 @@ import pytest
 import frozen
 
 EXPECTED: dict[str, dict[str, Any]] = json.loads(frozen.EXPECTED.read_text(encoding="utf-8"))
-ROUNDING = 1e-4  # other processors sum in another order; benchmarks/frozen.py compares bits on one
+ROUNDING = 1e-4  # other processors sum in another order; the benchmark `frozen` compares bits on one
 DRIFT = 0.02  # and hundreds of steps make more of it
 NOISE = "k_proj.bias"  # adds the same to all scores of a query: its gradient is rounding alone, which Adam makes large
 

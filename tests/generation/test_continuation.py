@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.generation.writing import continued
 from torch import Tensor
 
 from clearhead.data.tokenizer_training import text_tokenizer
@@ -21,6 +20,7 @@ from clearhead.generation.sampling import Choice, Sampling
 from clearhead.generation.streaming import TextStream
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
+from tests.generation.writing import continued
 
 EOS = 2  # as tokenizers that are trained here number it
 

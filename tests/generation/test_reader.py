@@ -8,13 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.generation.writing import continued
 from torch import Tensor
 
 from clearhead.generation.reader import Reader
 from clearhead.generation.sampling import Choice, Sampling
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
+from tests.generation.writing import continued
 
 SIZES = {"d_model": 16, "d_ff": 16, "heads": 2, "layers": 2, "max_len": 64}
 GREEDY = Sampling(temperature=0)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.generation.writing import searched
 from torch import Tensor
 
 from clearhead.attention import Where
@@ -19,6 +18,7 @@ from clearhead.generation.branches import Branches
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.models.stack import Memory
+from tests.generation.writing import searched
 
 BOS, EOS, VOCAB = 0, 1, 4
 _PRUNED = Branches.pruned

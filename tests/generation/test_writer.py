@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.generation.writing import continued
 from torch import Tensor, nn
 
 from clearhead.generation.precision import prepared
@@ -17,6 +16,7 @@ from clearhead.generation.writer import Writing
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.seq2seq import make_seq2seq
+from tests.generation.writing import continued
 
 EOS, VOCAB = 2, 20
 SIZES: dict[str, Any] = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64, "dropout": 0.0}

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.generation.writing import continued
 
 import clearhead
 from clearhead.data.text_preview import TextPreview
@@ -22,6 +21,7 @@ from clearhead.tasks.reading import TextWarning
 from clearhead.tasks.train import configure, preview
 from clearhead.training.log import read_metrics
 from command import call
+from tests.generation.writing import continued
 
 EOS = 2  # as tokenizers that are trained here number it
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.generation.writing import searched
 
 import clearhead
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError
 from clearhead.tasks.translator import Translator
 from clearhead.worksheet import attention_paper
+from tests.generation.writing import searched
 
 BOS, EOS = 1, 2  # as tokenizers that are trained here number them
 

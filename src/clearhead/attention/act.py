@@ -37,7 +37,7 @@ STEPS = ("q", "k", "v", "similarities", "scaled", "biased", "masked", "weights",
 
 _NOTHING = {"masked": float("-inf"), "weights": 0.0}  # what a key that may not be seen has in these steps
 
-# On a CPU, plain steps beat the fused kernel for a few queries, in bfloat16 for short texts too (benchmarks/parts.py);
+# On a CPU, plain steps beat the fused kernel for a few queries, in bfloat16 for short texts too (benchmark `parts`);
 # but for a text or two written token by token it is the number of steps that costs, and the kernel is one.
 _FEW, _SHORT, _ALONE = 8, 256, 32  # queries; keys; rows times heads
 _BLOCK = 2**24  # numbers an opened act may hold at once when it walks its rows in blocks (64 MB in float32)

@@ -2,7 +2,7 @@
 
 On a CPU, drawing one Bernoulli number an entry costs half as much as all matrix products of a small model. There 16
 random bits decide an entry, drawn by the fastest generator at hand (SFC64), in whole-number arithmetic: a
-quarter of the time (benchmarks/parts.py), p in steps of 2^-16.
+quarter of the time (benchmark `parts`), p in steps of 2^-16.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 A product of few rows with a large matrix spends much of its time on laying the matrix out as the processor wants it.
 Here that is done once; in int8 the products take a quarter of the memory and, where the processor multiplies bytes, a
-fraction of the time (benchmarks/decoding.py); embeddings, norms and attention stay in float32 there. A row has a range
+fraction of the time (benchmark `decoding`); embeddings, norms and attention stay in float32 there. A row has a range
 of its own, so that what is written for a text does not depend on the texts beside it. What is looked at is always the
 model itself.
 

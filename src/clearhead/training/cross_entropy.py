@@ -6,7 +6,7 @@
 
 Logits of all tokens are most of a translator's numbers. Here they are made for some tokens at a time, turned into their
 own gradient where they stand, and both products with it are done at once. The same two buffers serve all blocks:
-nothing as large is ever kept, and no pages of memory are asked of the system anew (benchmarks/parts.py).
+nothing as large is ever kept, and no pages of memory are asked of the system anew (benchmark `parts`).
 
 Axes: tokens, d_model, vocab.
 """

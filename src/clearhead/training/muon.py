@@ -9,7 +9,7 @@ it is Jordan's, of degree 5, five times, as in torch.optim.Muon (a test holds th
 that multiply nothing faster, it is the best there is of degree 9 for values from 0.01 to 1, and then for what that one
 leaves (0.64 to 1.36 after both; Chen and Chow, 2014; Amsel et al., 2025): 8 products of a square matrix instead of 15.
 Its large coefficients would not outlast rounding to bfloat16. And there each head's part of a projection is a matrix of
-its own, which costs a fraction of the products. The losses are the same (benchmarks/parts.py has the times).
+its own, which costs a fraction of the products. The losses are the same (benchmark `parts` has the times).
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The cases: NAME is the function NAME of the module NAME."""
