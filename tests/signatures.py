@@ -2,7 +2,7 @@
 
 jaxtyping gives each call a frame in which the names of axes are bound, and looks at its parameters twice. That costs
 more than most functions do; of those without axes beartype alone says the same. A function inside another is part of
-that one: it is made anew at every call, and to decorate it each time takes far longer than to run it.
+that one: it is made again at every call, and to decorate it each time takes far longer than to run it.
 """
 
 from __future__ import annotations

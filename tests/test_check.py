@@ -231,7 +231,7 @@ FIRST_WRONG: dict[str, tuple[Callable[..., Any], str, str, str, str]] = {
     ),
     "attention": (
         lambda q, k, v, mask=None: (q @ k.T / math.sqrt(q.shape[-1])).softmax(-1) * (1.0 if mask is None else mask) @ v,
-        "case 2 (nobody sees the future): the first wrong cell is row 1 (Write), column 1",
+        "case 2 (no token sees the future): the first wrong cell is row 1 (Write), column 1",
         "0.2157",  # 0.3573 × 0.6038: the other shares were taken away, and nothing given for them
         "0.6038",
         "context[Write, 1] = 1 × 0.6038 + 0 × -0.3502 + 0 × 3.8695 = 0.6038",
@@ -352,7 +352,7 @@ def test_the_way_to_a_wrong_cell_is_shown_step_by_step() -> None:
     checked = check.attention(lambda q, k, v, mask=None: attention(q, k, v))
     assert checked.message.splitlines() == [
         "attention: 1 of 3 cases right",
-        "case 2 (nobody sees the future): the first wrong cell is row 1 (Write), column 1",
+        "case 2 (no token sees the future): the first wrong cell is row 1 (Write), column 1",
         "  yours   1.01",
         "  wanted  0.6038",
         "  similarities[Write] = -0.099, 0.0648, -0.6523    (q · kᵀ)",

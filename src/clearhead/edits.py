@@ -55,7 +55,7 @@ class Edit:
             raise EditError(f"an edit's op is set, add or multiply, not {_brief(self.op)}", "choose one of the three")
         if not isinstance(self.where, tuple) or not all(map(_is_place, self.where)):
             fix = "give one entry per axis: an index, (start, stop) or None; in JSON a list, with null"
-            raise EditError(f"{_brief(self.where)} is no place", fix)
+            raise EditError(f"{_brief(self.where)} is not a place", fix)
         if not (self.call is None or (type(self.call) is int and self.call >= 0)):
             fix = "calls count from 0; leave it out for every call"
             raise EditError(f"an edit's call is a whole number, not {_brief(self.call)}", fix)
@@ -169,7 +169,7 @@ class Edit:
     def from_json(cls, data: Mapping[str, Any]) -> Edit:
         """The inverse of `to_json`."""
         if not isinstance(data, Mapping):
-            raise EditError(f"{_brief(data)} is no edit", _FIELDS)
+            raise EditError(f"{_brief(data)} is not an edit", _FIELDS)
         if unknown := set(data) - {field.name for field in fields(cls)}:
             raise EditError(f"an edit has no field {_brief(sorted(map(str, unknown))[0])}", _FIELDS)
         if "path" not in data:
@@ -223,4 +223,4 @@ def _numbers(value: object, axes: int) -> object:
 
 def _no_number() -> EditError:
     fix = f'give a number, "inf", "-inf" or lists of these, nested at most {_AXES} deep and all of one length'
-    return EditError("an edit's value is no number", fix)
+    return EditError("an edit's value is not a number", fix)

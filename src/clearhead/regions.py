@@ -25,7 +25,7 @@ class Box(str):
     def __new__(cls, left: float, top: float, right: float, bottom: float) -> Self:
         """Raises ConfigError where the edges are no part of a picture."""
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            problem = f"a box from ({left}, {top}) to ({right}, {bottom}) is no part of a picture"
+            problem = f"a box from ({left}, {top}) to ({right}, {bottom}) is not a part of a picture"
             raise ConfigError(problem, "give left < right and top < bottom, shares from 0 to 1")
         across, down = f"{100 * left:.3g}–{100 * right:.3g}", f"{100 * top:.3g}–{100 * bottom:.3g}"
         return super().__new__(cls, f"x {across} %, y {down} %")

@@ -459,10 +459,10 @@ def test_an_edit_is_json_and_back() -> None:
     with pytest.raises(EditError, match="no field 'steps'"):
         Edit.from_json({"path": "a", "steps": "q"})
     for where in (None, 3, (0, 1.5), ((0, 1, 2),), [[0, 1]], "all"):
-        with pytest.raises(EditError, match="is no place"):
+        with pytest.raises(EditError, match="is not a place"):
             Edit("a", where)  # type: ignore[arg-type]
     for where in (None, 3, [0, "1"], [[0]], {"0": 1}):
-        with pytest.raises(EditError, match="is no place"):
+        with pytest.raises(EditError, match="is not a place"):
             Edit.from_json({"path": "a", "where": where})
 
 

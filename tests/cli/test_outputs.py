@@ -103,7 +103,7 @@ def test_what_would_be_lost_or_mixed_is_refused(model: str, desk: Path) -> None:
     (desk / "more").write_bytes(whole + b"one line more\n")
     with pytest.raises(FolderError, match="more: the file holds more than the 11 lines of this input"):
         put(model, "more", resume=True)
-    with pytest.raises(FolderError, match=": this is no file"):
+    with pytest.raises(FolderError, match=": this is not a file"):
         put(model, ".", resume=True)
     with pytest.raises(ConfigError, match="--resume goes on with a file\n  fix: name it: --out FILE"):
         command.translate(model, "in.txt", destination=command.Destination(resume=True))

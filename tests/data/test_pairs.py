@@ -122,7 +122,7 @@ def test_columns_of_digits_are_positions(field: str) -> None:
     assert getattr(DataConfig.model_validate({field: "12"}), field) == 12
     assert getattr(DataConfig.model_validate({field: "en2"}), field) == "en2"
     for wrong in (0, "0", -1, "", True):
-        with pytest.raises(ValidationError, match="is no column"):
+        with pytest.raises(ValidationError, match="is not a column"):
             DataConfig.model_validate({field: wrong})
 
 
@@ -202,8 +202,8 @@ def test_samples_can_be_turned_round(sample: list[tuple[str, int]], columns: dic
         ("sample:a\nb", DEFAULT, "there is one: sample:english-spanish"),
         ("sample:english-spanish/vaild", DEFAULT, "no part 'vaild'\n  fix: did you mean 'valid'?"),
         ("sample:english-spanish/", DEFAULT, "its parts are train, valid and test"),
-        ("sample:english-spanish/test:0", DEFAULT, "'0' is no number of sentences"),
-        ("sample:english-spanish:many", DEFAULT, "'many' is no number of sentences"),
+        ("sample:english-spanish/test:0", DEFAULT, "'0' is not a number of sentences"),
+        ("sample:english-spanish:many", DEFAULT, "'many' is not a number of sentences"),
         ("sample:english-spanish", DataConfig(source="spanish"), "name both, or none"),
         ("sample:english-spanish", DataConfig(source="german", target=2), "from column 'german' to column 2"),
     ],

@@ -226,7 +226,7 @@ def test_a_field_of_the_index_that_cannot_be_is_named(
         inner = inner[part]
     inner[last] = value
     (folder / "index.json").write_text(json.dumps(index))
-    with pytest.raises(FolderError, match=r"index\.json: .*\n  fix: delete .* it is made anew"):
+    with pytest.raises(FolderError, match=r"index\.json: .*\n  fix: delete .* it is made again"):
         open_tokens(folder, digest)
 
 

@@ -306,7 +306,7 @@ def test_joint_and_separate_vocabularies() -> None:
     assert [t.vocab_size for t in train_tokenizers(sources, targets, sizes)] == [400, 400]
 
 
-# What is no configuration
+# What is not a configuration
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bpe"])

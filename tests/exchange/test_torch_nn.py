@@ -273,7 +273,7 @@ def test_an_encoder_that_cannot_see_ahead_is_a_decoder_without_cross_attention()
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: from_torch(nn.Linear(2, 2)), "a Linear is no attention module of PyTorch"),
+        (lambda: from_torch(nn.Linear(2, 2)), "a Linear is not an attention module of PyTorch"),
         (lambda: from_torch(nn.MultiheadAttention(4, 2, add_bias_kv=True)), "make the module without them"),
         (lambda: from_torch(nn.MultiheadAttention(4, 2, add_zero_attn=True)), "make the module without them"),
         (
@@ -533,7 +533,7 @@ def with_lora() -> Any:
         (lambda: from_torch(with_inside(lambda x: x.self_attn.register_forward_hook(print))), "has hooks"),
         (
             lambda: from_torch(nn.Transformer(4, 2, 1, 1, 4, custom_encoder=from_torch(layer_of()))),
-            "no attention module",
+            "not an attention module",
         ),
         (lambda: to_torch(half_frozen()), "freeze q_proj, k_proj and v_proj alike"),
         (lambda: to_torch(with_lora()), "a projection is a LoRALinear"),

@@ -235,7 +235,7 @@ def test_a_number_is_changed_and_all_behind_it_computed_again(shown: Any, host: 
     if host == "app" and not recurrent:  # whose many passes, a step a token each, take a while
         click(frame, "[data-key='rewrite']")
         if "text" in question.texts:  # which grows behind the places that were averaged
-            assert "behind them it is the model's own" in frame.inner_text(".message")
+            assert "after them it is the model's own" in frame.inner_text(".message")
         click(frame, "[data-key='own words']")
 
 

@@ -58,7 +58,7 @@ def test_a_region_is_its_text() -> None:
 
 @pytest.mark.parametrize("edges", [(0.5, 0, 0.5, 1), (0, 0.2, 1, 1.2), (-0.1, 0, 1, 1), (0, float("nan"), 1, 1)])
 def test_no_part_of_a_picture(edges: tuple[float, ...]) -> None:
-    with pytest.raises(ConfigError, match="no part of a picture"):
+    with pytest.raises(ConfigError, match="not a part of a picture"):
         Box(*edges)
 
 

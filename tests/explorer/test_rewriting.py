@@ -62,7 +62,7 @@ def test_an_averaged_head_is_averaged_as_far_as_it_was(task: LanguageModel) -> N
     for row in range(5):
         torch.testing.assert_close(weights(shown)[row, : row + 1], torch.full((row + 1,), 1 / (row + 1)))
     assert weights(shown)[6].std() > 1e-3
-    said = "decoder block 1, self-attention, head 2, masked was changed in 5 tokens: behind them it is the model's own"
+    said = "decoder block 1, self-attention, head 2, masked was changed in 5 tokens: after them it is the model's own"
     assert answer["remarks"][-1] == said  # the first says that it was stopped
 
 
@@ -130,6 +130,6 @@ def test_what_is_read_keeps_its_places_and_steps_are_calls() -> None:
     ]
     assert len(placing.at(9)) == 5
     assert placing.remarks(9) == [
-        "decoder.cross-attention, head 0, masked was changed in 3 tokens: behind them it is the model's own"
+        "decoder.cross-attention, head 0, masked was changed in 3 tokens: after them it is the model's own"
     ]
     assert placing.remarks(2) == ["decoder.cross-attention, head 0, masked: the new text of 2 tokens has no such place"]

@@ -256,9 +256,9 @@ def write(content: bytes) -> Callable[[Path], None]:
             put(format=FORMAT + 1),
             f"format {FORMAT + 1}; this version of clearhead reads formats 1 to {FORMAT}",
         ),
-        ("config.json", put(arch=None), "this is no configuration of a model that can translate: 'arch'"),
-        ("config.json", put(arch={"d_model": 10, "heads": 3}), "no configuration of a model that can translate"),
-        ("config.json", put(alignment={"layer": 0, "colour": 1}), "no configuration of a model that can translate"),
+        ("config.json", put(arch=None), "this is not a configuration of a model that can translate: 'arch'"),
+        ("config.json", put(arch={"d_model": 10, "heads": 3}), "not a configuration of a model that can translate"),
+        ("config.json", put(alignment={"layer": 0, "colour": 1}), "not a configuration of a model that can translate"),
     ],
 )
 def test_damage_is_named_with_the_file_and_a_fix(

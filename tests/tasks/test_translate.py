@@ -324,7 +324,7 @@ def test_pairs_that_are_not_scored_are_said(
         f"1 pair dropped: a side is empty (first: {file}, line 3)",
         f"1 pair dropped: a side is longer than 1,000 characters (max_chars) (first: {file}, line 2)",
     ]
-    with pytest.raises(ConfigError, match="source: 0 is no column"):
+    with pytest.raises(ConfigError, match="source: 0 is not a column"):
         loaded.evaluate([str(file)], columns={"source": 0})
 
 

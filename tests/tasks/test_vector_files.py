@@ -62,9 +62,9 @@ def test_the_size_of_numbers_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        (PLAIN + "x nan 0 1\n", 4, "nan is no finite number"),
-        (PLAIN + "x 0 1e39 1\n", 4, "1e39 is no finite number"),
-        (PLAIN + "x 0 -inf 1\n", 4, "-inf is no finite number"),
+        (PLAIN + "x nan 0 1\n", 4, "nan is not a finite number"),
+        (PLAIN + "x 0 1e39 1\n", 4, "1e39 is not a finite number"),
+        (PLAIN + "x 0 -inf 1\n", 4, "-inf is not a finite number"),
         (PLAIN + "x 0 1\n", 4, "2 numbers after 'x', not 3"),
         (PLAIN + "x 0 1 2 3\n", 4, "4 numbers after 'x', not 3"),
         ("the 1 0\ncat 0\n", 1, "2 numbers after 'the', not 1"),

@@ -311,7 +311,7 @@ def test_agreement_with_people_and_analogies(
     assert (solved.value, solved.signature[:6]) == (50.0, "2 of 3")
     assert capsys.readouterr().err.endswith("1 analogy is not scored: a word has no vector\n")
     (tmp_path / "bad.tsv").write_text("cat\tdog\tmuch\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"bad\.tsv, line 1.*'much' is no number"):
+    with pytest.raises(DataError, match=r"bad\.tsv, line 1.*'much' is not a number"):
         trained.evaluate([str(tmp_path / "bad.tsv")])
 
 

@@ -120,7 +120,7 @@ def test_skipped_steps_are_told_at_powers_of_two() -> None:
     told = {step: health.lost(step, "loss") for step in range(30, 1000, 30)}  # each 30th: within bounds
     counts = {step: about["skipped"] for step, about in told.items() if about}
     assert counts == {30: 1, 60: 2, 120: 4, 240: 8, 480: 16, 960: 32}
-    assert told[30]["remark"] == "step 30 skipped: its loss is no finite number; no weight was changed"
+    assert told[30]["remark"] == "step 30 skipped: its loss is not a finite number; no weight was changed"
     assert told[120]["remark"].endswith("; 4 steps so far")
     assert health.skipped == [810, 840, 870, 900, 930, 960, 990]
 
@@ -132,7 +132,9 @@ def test_ten_in_a_row_end_the_run() -> None:
         health.lost(step, "gradient")
     with pytest.raises(ConfigError) as error:
         health.lost(19, "gradient")
-    assert "10 steps in a row, from step 10 on, had to be skipped: the gradient is no finite number" in str(error.value)
+    assert "10 steps in a row, from step 10 on, had to be skipped: the gradient is not a finite number" in str(
+        error.value
+    )
     for flag in ("--optimizer.lr", "--optimizer.muon-lr", "--training.precision float32", "the data"):
         assert flag in error.value.fix
 

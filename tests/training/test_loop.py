@@ -281,7 +281,7 @@ def test_a_step_that_is_no_number_moves_no_weight(
     lines = said(job, plan(12, precision=precision, average=0), tmp_path, capsys)
     moved = [not a.equal(b) for a, b in zip(job.before, job.before[1:], strict=False)]
     assert [number + 1 for number, changed in enumerate(moved) if not changed] == [3, 8]
-    assert f"step 3 skipped: its {what} is no finite number; no weight was changed" in lines
+    assert f"step 3 skipped: its {what} is not a finite number; no weight was changed" in lines
     told = [m for m in read_metrics(Folder(tmp_path)) if m["kind"] == "health"]
     assert [(m["step"], m["skipped"]) for m in told] == [(3, 1), (8, 2)]
     assert all(m["loss"] < 1e9 for m in read_metrics(Folder(tmp_path)) if m["kind"] == "train")

@@ -98,7 +98,7 @@ def _masked_late(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) ->
     "queries v_head_dim",
     [
         Case("the poem", (Q, K, V), POEM),
-        Case("nobody sees the future", (Q, K, V, CAUSAL), POEM),
+        Case("no token sees the future", (Q, K, V, CAUSAL), POEM),
         Case("the poem asks two words", (X, LETS_GO, torch.tensor([[1.0], [-1.0]]), ACROSS), POEM, GO),
     ],
     _whole,
@@ -114,7 +114,7 @@ def _masked_late(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) ->
         "of the opposite mask; here True means: may look": lambda q, k, v, mask=None: _plain(
             q, k, v, None if mask is None else ~mask, q.shape[-1] ** -0.5
         ),
-        "of a mask behind the softmax: the rows no longer sum to 1; put -inf before it": _masked_late,
+        "of a mask after the softmax: the rows no longer sum to 1; put -inf before it": _masked_late,
         "of the weights, without the values": lambda q, k, v, mask=None: (q @ k.T / math.sqrt(q.shape[-1])).softmax(-1),
     },
 )

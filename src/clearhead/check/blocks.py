@@ -129,7 +129,7 @@ def _without_residuals(block: Block, x: Tensor, memory: Tensor | None = None) ->
     ],
     lambda case: _block_tables(table("x", case.tokens, case.args[0]), *case.args[1:]),
     {
-        "of norms in front of the parts; here each stands behind its residual": lambda x, w, n: _run(
+        "of norms before the parts; here each stands after its residual": lambda x, w, n: _run(
             block_of(w, n, "pre"), x, causal=False
         ),
         "without the residuals: x + part(x)": lambda x, w, n: _without_residuals(block_of(w, n), x),
@@ -160,7 +160,7 @@ def encoder_block(x: Tensor, w: EncoderBlockWeights, n_heads: int) -> Tensor:
         "of tokens that see their future; mask the self-attention": lambda x, m, w, n: _run(
             block_of(w, n), x, m, causal=False
         ),
-        "of norms in front of the parts; here each stands behind its residual": lambda x, m, w, n: _run(
+        "of norms before the parts; here each stands after its residual": lambda x, m, w, n: _run(
             block_of(w, n, "pre"), x, m, causal=True
         ),
         "without the residuals: x + part(x)": lambda x, m, w, n: _without_residuals(block_of(w, n), x, m),

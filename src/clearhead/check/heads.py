@@ -113,7 +113,7 @@ def _several(
     "tokens d_model",
     [
         Case("two heads", (WIDE, *_W, 2), POEM),
-        Case("nobody sees the future", (WIDE, *_W, 2, CAUSAL), POEM),
+        Case("no token sees the future", (WIDE, *_W, 2, CAUSAL), POEM),
         Case("the poem, one head", (X, W_q, W_k, W_v, _TURN, 1), POEM),
     ],
     lambda case: attention_tables(

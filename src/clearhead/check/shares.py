@@ -66,7 +66,7 @@ class _Looks(Op):
     },
 )
 def causal_mask(n: int) -> Tensor:
-    """Who may look where if nobody sees the future: key ≤ query; True = may look (Vaswani et al., 2017).
+    """Who may look where if no token sees the future: key ≤ query; True = may look (Vaswani et al., 2017).
 
     Shapes: n a number of tokens -> [queries, keys], bool.
     """
@@ -83,13 +83,13 @@ def _closed(case: Case) -> list[Table]:
 @exercise(
     "queries keys",
     [
-        Case("nobody sees the future", (Q @ K.T, CAUSAL), POEM),
+        Case("no token sees the future", (Q @ K.T, CAUSAL), POEM),
         Case("the poem asks two words", (X @ LETS_GO.T, ACROSS), POEM, GO),
     ],
     _closed,
     {
         "of the opposite mask; here True means: may look": lambda s, m: s.masked_fill(m, -math.inf),
-        "with 0 where nobody may look; e^0 = 1 is still a share, so -inf": lambda s, m: s.masked_fill(~m, 0.0),
+        "with 0 where no token may look; e^0 = 1 is still a share, so -inf": lambda s, m: s.masked_fill(~m, 0.0),
         "with a large negative number where -inf belongs": lambda s, m: s.masked_fill(~m, -1e9),
         "without the mask": lambda s, m: s,
     },
@@ -111,7 +111,7 @@ def _shared(case: Case) -> list[Table]:
     "rows columns",
     [
         Case("the poem's scaled similarities", (Q @ K.T / math.sqrt(2),), POEM),
-        Case("with -inf where nobody may look", ((Q @ K.T).masked_fill(~CAUSAL, -math.inf),), POEM),
+        Case("with -inf where no token may look", ((Q @ K.T).masked_fill(~CAUSAL, -math.inf),), POEM),
         Case("large numbers", (torch.tensor([[1000.0, 1001.0], [-1000.0, -1002.0]]),), ("1", "2")),
     ],
     _shared,

@@ -103,7 +103,7 @@ class OutputFile:
     def __enter__(self) -> Self:
         with failing(self.path):
             if self.path.exists() and not self.path.is_file():
-                raise FolderError("this is no file", "name one that can be made", file=self.path)
+                raise FolderError("this is not a file", "name one that can be made", file=self.path)
             if not self._resume and self.path.exists() and self.path.stat().st_size:
                 raise FolderError(
                     "the file exists already", "add --resume to go on with it, or name another --out", file=self.path

@@ -53,7 +53,7 @@ def _position_or_name(value: object) -> object:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     if isinstance(value, bool) or value == "" or (isinstance(value, int) and value < 1):
-        raise ValueError(f"{value!r} is no column: give a position (counted from 1), a header name or a JSON key")
+        raise ValueError(f"{value!r} is not a column: give a position (counted from 1), a header name or a JSON key")
     return value
 
 

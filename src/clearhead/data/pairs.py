@@ -139,7 +139,7 @@ def _are_parallel(files: Sequence[File], config: DataConfig) -> bool:
         raise DataError(problem, "give its counterpart after it: train.en train.de", file=files[-1])
     for file in files if parallel else ():
         if fspath(file).startswith(("sample:", "hub:")):
-            raise DataError("this is no file of lines", "give it without parallel (no --data.parallel)", file=file)
+            raise DataError("this is not a file of lines", "give it without parallel (no --data.parallel)", file=file)
     return parallel
 
 
@@ -198,7 +198,7 @@ def _sample_spec(spec: str) -> tuple[str, Split, int]:
         raise DataError(f"the sample has no part {split!r}", fix, file=spec)
     if count is not None and not re.fullmatch("[1-9][0-9]{0,8}", count):
         raise DataError(
-            f"{count!r} is no number of sentences", "write e.g. sample:english-spanish/train:30000", file=spec
+            f"{count!r} is not a number of sentences", "write e.g. sample:english-spanish/train:30000", file=spec
         )
     return name, split, _SAMPLE_SIZES[split] if count is None else int(count)
 

@@ -36,7 +36,7 @@ _SHARD = 2**24  # tokens of a shard, about
 _BATCH = 2**22  # characters that are tokenised at once
 _SAMPLE = 2**24  # characters that a tokenizer is trained on, at most
 _STRETCH = 2**22  # ids that are looked at together
-_ANEW = "delete {} and give the same command again: it is made anew"
+_ANEW = "delete {} and give the same command again: it is made again"
 _MANY = 100  # documents; of fewer, the end of the text is held out
 
 
@@ -271,7 +271,9 @@ def _read_index(folder: Path) -> _Index | None:
     for name, part in index.parts.items():
         for number, (file, _) in enumerate(part.shards):
             if file != shard_file(name, number):
-                raise FolderError(f"parts.{name}.shards.{number}: {given(file)} is no name of a shard", fix, file=path)
+                raise FolderError(
+                    f"parts.{name}.shards.{number}: {given(file)} is not a name of a shard", fix, file=path
+                )
         if len(part.sums) not in (0, len(part.shards)):
             raise FolderError(f"parts.{name}.sums: there are not as many as shards", fix, file=path)
         if part.tokens != sum(count for _, count in part.shards):

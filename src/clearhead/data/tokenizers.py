@@ -43,7 +43,7 @@ class TokenizerConfig(BaseModel):
     vocab_size: Entries = Field(8000, ge=300, description="most entries of a vocabulary")
     min_count: Count = Field(2, description="rarer pairs or words get no entry of their own (unigram: no say)")
     lowercase: bool = Field(False, description="read and write small letters only")
-    dropout: Share = Field(0.0, description="share of merges skipped in training, anew in every epoch (bpe only)")
+    dropout: Share = Field(0.0, description="share of merges skipped in training, others in every epoch (bpe only)")
 
     @model_validator(mode="after")
     def _has_merges(self) -> TokenizerConfig:

@@ -1,7 +1,7 @@
 """Running text as words: the vocabulary, a corpus of word ids, and batches of stretches of it.
 
 Words are letters and digits, with apostrophes inside ("don't"); what stands between them is left out. Frequent words
-are dropped at random, anew in every epoch, which brings the words around them closer together:
+are dropped at random, others in every epoch, which brings the words around them closer together:
 
     p(keep w) = sqrt(t / f(w)) + t / f(w)        f its share of all words        (Mikolov et al., 2013, their code)
 
@@ -54,7 +54,7 @@ def read_text(files: Sequence[str], column: Column | None = None) -> list[str]:
     for file in files:
         if (form := form_of(Path(file))) in _MARKED:
             fix = "write its text alone into a file, or a column of JSON lines, CSV or Parquet"
-            raise DataError(f"a {form} file holds names and marks that are no words of its text", fix, file=file)
+            raise DataError(f"a {form} file holds names and marks that are not words of its text", fix, file=file)
     pieces = read_pieces(files, column=column)
     return [part for piece in pieces for line in piece.text.split("\n") for part in _parts(line)]
 

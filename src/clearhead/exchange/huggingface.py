@@ -217,7 +217,7 @@ def _our_config(config: Mapping[str, Any], family: str) -> DecoderConfig:
         if isinstance(error, ValidationError):
             said = error.errors()[0]
             problem = f"{' '.join(map(str, said['loc']))}: {said['msg'].removeprefix('Value error, ')}"
-        raise ConfigError(f"this is no configuration of a model: {problem}", "take an intact config.json") from error
+        raise ConfigError(f"this is not a configuration of a model: {problem}", "take an intact config.json") from error
 
 
 def _gpt2(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def to_ours(module: nn.Module, parts: Parts) -> nn.Module:
     """
     if type(module) not in THEIRS:
         known = ", ".join(kind.__name__ for kind in THEIRS)
-        raise ConfigError(f"a {type(module).__name__} is no attention module of PyTorch", f"the modules are {known}")
+        raise ConfigError(
+            f"a {type(module).__name__} is not an attention module of PyTorch", f"the modules are {known}"
+        )
     return parts.once(("module", id(module)), lambda: with_hooks(_made(module, parts), module, parts))
 
 

@@ -56,7 +56,7 @@ def read_vectors(file: str | os.PathLike[str]) -> tuple[list[str], Float[Tensor,
             rows.append(row)
     if not rows or (stated is not None and stated[0] != len(rows)):
         wanted = f", {stated[0]} were announced" if stated else ""
-        raise DataError(f"{len(rows)} vectors stand in the file{wanted}", "fetch it anew, it is cut off", file=file)
+        raise DataError(f"{len(rows)} vectors stand in the file{wanted}", "fetch it again, it is cut off", file=file)
     return list(places), torch.from_numpy(np.stack(rows))
 
 
@@ -93,8 +93,8 @@ def _word_and_row(line: str, width: int, file: str | os.PathLike[str], number: i
     except ValueError as error:
         raise DataError(f"not a number: {error}", "write it as 0.25", file=file, line=number) from None
     if not np.isfinite(row).all():
-        problem = f"{values[int(np.argmin(np.isfinite(row)))]} is no finite number"
-        raise DataError(problem, "leave the word out, or train anew", file=file, line=number)
+        problem = f"{values[int(np.argmin(np.isfinite(row)))]} is not a finite number"
+        raise DataError(problem, "leave the word out, or train again", file=file, line=number)
     return word, row
 
 

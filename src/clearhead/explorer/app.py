@@ -109,7 +109,7 @@ class _Worker:
 def _json(found: Any) -> Response:
     try:
         return JSONResponse(found)
-    except ValueError:  # JSON knows neither infinities nor what is no number
+    except ValueError:  # JSON knows neither infinities nor what is not a number
         problem, fix = "the model's numbers have become infinite, or none at all", "take the last change back"
         raise ClearheadError(problem, fix) from None
 

@@ -125,7 +125,7 @@ def proof(trace: Trace, path: str, head: int) -> float:
     """
     acts = trace.calls(path)
     if not isinstance(acts[0], Attention):
-        raise NotSeenError(f"{path!r} is no act of attention", "choose a path that ends in 'attention'")
+        raise NotSeenError(f"{path!r} is not an act of attention", "choose a path that ends in 'attention'")
     _inside(f"{path} has no head", head, acts[0].shape[1])
     contexts = trace.calls(path.removesuffix("attention") + "context")
     return max(act.of_head(head).gap(context[:, head, None]) for act, context in zip(acts, contexts, strict=True))

@@ -42,7 +42,7 @@ class Placing:
         told = [f"{_name(edit)}: the new text of {rows} tokens has no such place" for edit in lost]
         ends = {(_name(edit), self._end(edit)) for edit in self.edits}
         behind = [
-            f"{name} was changed in {end} tokens: behind them it is the model's own"
+            f"{name} was changed in {end} tokens: after them it is the model's own"
             for name, end in sorted(ends)
             if 0 < end < rows
         ]

@@ -62,7 +62,7 @@ class FolderReader:
         Raises:
             FolderError: it is missing, or something else.
         """
-        config, file, about = self.config(), self.path / CONFIG, f"this is no configuration of {of}: "
+        config, file, about = self.config(), self.path / CONFIG, f"this is not a configuration of {of}: "
         if name not in config:
             raise FolderError(f"{about}{name!r} is missing", INTACT, file=file)
         return checked(kind, config[name], where=name, about=about, file=file)

@@ -362,7 +362,7 @@ class DecoderConfig(TransformerConfig):
     @model_validator(mode="after")
     def _has_a_window(self) -> DecoderConfig:
         if self.full_every is not None and self.window is None:
-            raise ValueError("full_every tells which blocks see all in spite of a window; give window too")
+            raise ValueError("full_every says which blocks see all in spite of a window; give window too")
         return self
 
     def window_of(self, block: int) -> int | None:
@@ -394,7 +394,7 @@ class RecurrentAttentionConfig(Brick):
         None,
         description="how a state and a source token are compared (default: additive before a step, bilinear after)",
     )
-    input_feeding: bool = Field(True, description="a step is told what the one before has read (luong)")
+    input_feeding: bool = Field(True, description="a step is given what the one before has read (luong)")
 
     def build(self, d_model: int) -> MultiHead:
         """The heads, which ask a memory of both directions' states; an additive score projects nothing once more."""

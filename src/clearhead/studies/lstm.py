@@ -102,7 +102,7 @@ def run(say: Callable[[str], None]) -> Findings:
             f"From {_LENGTHS[0]} to {_LENGTHS[last]} tokens, with as many tokens in a step, the transformer's step "
             f"takes {seconds['transformer'][last] / seconds['transformer'][0]:.1f} times as long, that of an LSTM "
             f"with Bahdanau's attention {seconds['LSTM, Bahdanau'][last] / seconds['LSTM, Bahdanau'][0]:.1f} times, "
-            "and with attention behind the recurrence and no feeding "
+            "and with attention after the recurrence and no feeding "
             f"{seconds['LSTM, Luong, no feeding'][last] / seconds['LSTM, Luong, no feeding'][0]:.1f} times.",
             f"On the shortest sources ({lengths[0]} words) the fixed vector gets {fixed[0]:.0f} % of the words right "
             f"and attention {attended[0]:.0f} %; on the longest ({lengths[-1]}) {fixed[-1]:.0f} % and "

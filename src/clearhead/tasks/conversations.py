@@ -48,7 +48,7 @@ class ChatJob(TextJob):
     def order(self) -> str:
         """How batches are made."""
         rows = self._train
-        return f"{rows.rows} rows of {rows.length} tokens a batch, chats packed anew in each epoch, none sees another"
+        return f"{rows.rows} rows of {rows.length} tokens a batch, chats packed again in each epoch, none sees another"
 
 
 def read_parts(

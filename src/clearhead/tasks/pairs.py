@@ -94,7 +94,7 @@ class PairJob:
 
     def order(self) -> str:
         """How batches are made."""
-        return f"shuffled anew each epoch from seed {self._seed}, sentences of like length together"
+        return f"shuffled again in each epoch from seed {self._seed}, sentences of like length together"
 
 
 def _predictions(module: Seq2Seq, batch: PairBatch) -> tuple[Tensor, Tensor]:

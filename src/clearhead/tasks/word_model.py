@@ -298,7 +298,7 @@ def _number(text: str, file: str, line: int) -> float:
     with suppress(ValueError):
         if math.isfinite(value := float(text)):
             return value
-    raise DataError(f"{text!r} is no number", "write two words and how alike they are", file=file, line=line)
+    raise DataError(f"{text!r} is not a number", "write two words and how alike they are", file=file, line=line)
 
 
 def _ranks(values: Sequence[float]) -> np.ndarray:

@@ -111,7 +111,7 @@ class WordJob:
 
     def order(self) -> str:
         """How batches are made."""
-        return f"stretches of about {self._size:,} words, shuffled anew each epoch"
+        return f"stretches of about {self._size:,} words, shuffled again in each epoch"
 
 
 class WordParts(Parts):

@@ -24,11 +24,11 @@ _BEYOND = 100.0  # nats; and ten times the untrained loss: no model that learns 
 _RISE = 0.005  # of the best validation loss; less is noise
 _IN_A_ROW, _WINDOW, _IN_WINDOW = 10, 200, 10
 _LOST = {
-    "loss": "loss is no finite number",
-    "gradient": "gradient is no finite number",
+    "loss": "loss is not a finite number",
+    "gradient": "gradient is not a finite number",
     "explosion": "loss is far above that of an untrained model",
 }
-_LOWER = "train anew with a lower --optimizer.lr and --optimizer.muon-lr"
+_LOWER = "train again with a lower --optimizer.lr and --optimizer.muon-lr"
 _MEANING = {
     "uniform": "it has begun to learn",
     "unigram": "it knows more than how common each token is",

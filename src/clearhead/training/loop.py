@@ -122,7 +122,7 @@ class Loop:
             at.epoch, at.index = at.epoch + 1, 0
 
     def step(self, keys: list[Any]) -> tuple[float, int, str]:
-        """One optimizer step; returns (sum of losses, predictions, "" or what was no finite number: no step then)."""
+        """One optimizer step; returns (sum of losses, predictions, "" or what was not finite: no step then)."""
         self.weights.train()
         total, count = 0.0, 0
         for key in keys:

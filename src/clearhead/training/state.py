@@ -82,7 +82,7 @@ def load_state(folder: Folder, master: nn.Module, optimizers: list[torch.optim.O
         if unexpected or (set(missing) & set(unshared(master))):
             raise KeyError(next(iter([*unexpected, *missing])))
         if not all(bool(value.isfinite().all()) for value in model.values()):
-            raise ValueError("a weight is no finite number")
+            raise ValueError("a weight is not a finite number")
         load_state_tensors(optimizers, tensors)
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and torch.cuda.is_available():

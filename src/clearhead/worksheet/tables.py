@@ -90,7 +90,7 @@ class Table:
         self._check_size()
 
     def _check_size(self) -> None:
-        """-inf is a closed place where it was put in; what only overflows is no number."""
+        """-inf is a closed place where it was put in; what only overflows is not a number."""
         inputs = [value for value in vars(self.op).values() if isinstance(value, Table)]
         closed = isinstance(self.op, Given) or any(np.isneginf(table.values).any() for table in inputs)
         wrong = ~np.isfinite(self.values) & ~(np.isneginf(self.values) & closed)

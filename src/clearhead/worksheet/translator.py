@@ -36,7 +36,7 @@ def translator_paper(toy: ToyTranslator, words: Sequence[str]) -> Paper:
         ConfigError: a word is none of the translator's.
     """
     if unknown := [word for word in words if word not in toy.source]:
-        raise ConfigError(f"{unknown[0]!r} is no word of this translator", f"it knows {', '.join(toy.source)}")
+        raise ConfigError(f"{unknown[0]!r} is not a word of this translator", f"it knows {', '.join(toy.source)}")
     written = [_END]
     while True:
         paper = _pass(toy, list(words), written)

@@ -33,7 +33,7 @@ def test_words_parts_of_speech_and_arcs(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("1\tya\n", r"a\.conllu, line 1: a line of CoNLL-U has 10 columns .* this one 2"),
-        (ROWS.replace("\t1\tobl", "\t4\tobl"), r"line 5: the head '4' is no word of the sentence"),
+        (ROWS.replace("\t1\tobl", "\t4\tobl"), r"line 5: the head '4' is not a word of the sentence"),
         (ROWS.replace("2\tnos", "4\tnos"), r"line 4: word 2 has the ID 4"),
         ("# nothing\n\n", r"a\.conllu: the file holds no sentence"),
     ],

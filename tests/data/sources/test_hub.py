@@ -120,7 +120,7 @@ def test_damaged_files(tmp_path: Path) -> None:
         ("hub:a/b,splt=x", "'splt=x' is nothing that can be said of a data set\n  fix: did you mean 'split'?"),
         ("hub:a/b,split=", "'split=' is nothing that can be said"),
         ("hub:a/b,rows=1,rows=2", "'rows=2' is nothing that can be said"),
-        ("hub:a/b,rows=0", "'0' is no number of rows"),
+        ("hub:a/b,rows=0", "'0' is not a number of rows"),
         ("hub:./no-such", "there is no such folder"),
         (f"hub:{__file__}", "this is a file, a folder was wanted"),
         ("hub:pandas", "'pandas' is a form of files, no data set\n  fix: give a folder of files"),

@@ -119,5 +119,5 @@ def test_bad_files(tmp_path: Path) -> None:
     assert "not UTF-8" in caught.problem
     assert "no such file\n  fix: did you mean 'a.de'" in str(error([good, tmp_path / "a.dee"]))
     assert "no record" in str(error([write(tmp_path / "b.en", ""), write(tmp_path / "b.de", "")]))
-    with pytest.raises(DataError, match="no file of lines"):
+    with pytest.raises(DataError, match="not a file of lines"):
         read_pairs([str(good), "sample:english-spanish"], DataConfig(parallel=True))

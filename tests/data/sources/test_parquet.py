@@ -108,7 +108,7 @@ def test_damage(tmp_path: Path) -> None:
     records = read_records(path, PAIR, wanted=WANTED)
     assert next(records).values == (rows[0], rows[0])  # the first group is whole: reading streams
     caught = error(path)
-    assert "damaged from this row on" in caught.problem and "fetch or write it anew" in caught.fix
+    assert "damaged from this row on" in caught.problem and "fetch or write it again" in caught.fix
     assert caught.line is not None and 1025 <= caught.line <= 1501
     path.write_bytes(data[:-1000])
     assert "not a Parquet file, or a damaged one" in str(error(path))

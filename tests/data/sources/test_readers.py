@@ -235,7 +235,7 @@ def test_blanks_before_quotes(tmp_path: Path, text: str, expected: list[tuple[st
 
 def test_a_quote_behind_a_blank_further_on_is_refused(tmp_path: Path) -> None:
     caught = error(write(tmp_path / "a.csv", "a,b\n" * 60 + '"c, d", "e, f"\n'))
-    assert "a quote behind a blank opens nothing" in caught.problem and caught.line == 61
+    assert "a quote after a blank opens nothing" in caught.problem and caught.line == 61
 
 
 @pytest.mark.parametrize(

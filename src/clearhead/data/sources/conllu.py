@@ -87,5 +87,5 @@ def _number(head: str, words: int, path: Path, line: int) -> int:
     if head == "_":
         return 0
     if not head.isdigit() or int(head) > words:
-        raise DataError(f"the head {head!r} is no word of the sentence", f"0 to {words}", file=path, line=line)
+        raise DataError(f"the head {head!r} is not a word of the sentence", f"0 to {words}", file=path, line=line)
     return int(head)

@@ -149,7 +149,7 @@ def mixed_ends(path: Path, line: int) -> DataError:
 
 def damaged(path: Path, error: Exception, line: int) -> DataError:
     """The error of a packed file that cannot be unpacked from this line on."""
-    fix = f"fetch or pack it anew; `{'xz' if path.suffix.lower() == '.xz' else 'gzip'} -t` tests it"
+    fix = f"fetch or pack it again; `{'xz' if path.suffix.lower() == '.xz' else 'gzip'} -t` tests it"
     return DataError(f"the packed data are damaged or cut off ({error})", fix, file=path, line=line)
 
 

@@ -95,7 +95,7 @@ def _parsed(spec: str) -> _Spec:
         given[key] = value
     rows = given.get("rows")
     if rows is not None and not re.fullmatch("[1-9][0-9]{0,11}", rows):
-        raise DataError(f"{rows!r} is no number of rows", "write e.g. rows=100000", file=spec)
+        raise DataError(f"{rows!r} is not a number of rows", "write e.g. rows=100000", file=spec)
     name = _hub_name(name, spec) if _HUB_NAME.fullmatch(name) else str(_folder(name, spec))
     return _Spec(spec, name, given.get("config"), given.get("split"), int(rows) if rows else None)
 

@@ -15,7 +15,7 @@ from clearhead.errors import DataError, nearest
 __all__ = ["parquet_records", "parquet_rows"]
 
 _ROWS = 1024
-_FIX = "fetch or write it anew; a complete Parquet file begins and ends with PAR1"
+_FIX = "fetch or write it again; a complete Parquet file begins and ends with PAR1"
 
 
 def parquet_records(

@@ -20,7 +20,7 @@ from clearhead.errors import DataError
 __all__ = ["po_records"]
 
 _QUOTED = re.compile(r'\s*(msg(ctxt|id|id_plural|str)(\[\d+\])?\s*)?"([^"\\]|\\.)*"\s*')
-_FIX = "`msgfmt --check FILE` tells more"
+_FIX = "`msgfmt --check FILE` says more"
 
 
 class _Content(str):

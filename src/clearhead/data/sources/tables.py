@@ -86,7 +86,7 @@ def quoted_rows(lines: Iterator[Line], path: Path, dialect: Dialect, comment: st
 
 def _check_quotes(row: list[str], text: str, separator: str, path: Path, start: int | None) -> None:
     if any(opens_after_blank(field) and f"{separator}{field}" in text for field in row):
-        raise _not_quoted_right("a quote behind a blank opens nothing", separator, path, start)
+        raise _not_quoted_right("a quote after a blank opens nothing", separator, path, start)
 
 
 def _not_quoted_right(problem: str, separator: str, path: Path, start: int | None) -> DataError:

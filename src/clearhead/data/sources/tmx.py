@@ -149,7 +149,7 @@ class _Memory:
     def _not_xml(self, error: Exception) -> DataError:
         said = expat.ErrorString(error.code) if isinstance(error, expat.ExpatError) else str(error)
         line = error.lineno if isinstance(error, expat.ExpatError) else self._parser.CurrentLineNumber
-        fix = "write it anew, or fix the line; `xmllint --noout FILE` tells more"
+        fix = "write it again, or fix the line; `xmllint --noout FILE` says more"
         return DataError(f"not valid XML ({said})", fix, file=self.path, line=line)
 
     def _wrong(self, problem: str, fix: str) -> DataError:
