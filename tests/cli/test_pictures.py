@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import clearhead
-from clearhead.cli.heads import heads
-from clearhead.cli.look import show
+from clearhead.cli.head_report import heads
+from clearhead.cli.nearest import nearest
 from clearhead.cli.pictures import Pictures
+from clearhead.cli.show_text import show
 from clearhead.cli.study import study
-from clearhead.cli.words import nearest
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError, MissingError
 from clearhead.folder import Folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from matplotlib.axes import Axes
 
-from clearhead.figures.words import words_figure
+from clearhead.figures.word_map import words_figure
 
 WORDS = [f"{name}{i}" for i in range(5) for name in ("the", "king", "henry", "iv", "without", "ship")]
 

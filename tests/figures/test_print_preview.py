@@ -8,8 +8,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from clearhead.data.pair_preview import Lengths, Preview, Seen
 from clearhead.data.pairs import Pair
-from clearhead.data.preview import Lengths, Preview, Seen
 from clearhead.figures.preview import print_preview
 
 LENGTHS = Lengths(edges=(0, 5, 10, 31), counts=(1, 1000, 500), mean=9.25, median=8, longest=30, over=1)

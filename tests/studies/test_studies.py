@@ -15,7 +15,7 @@ from clearhead.cli.study import study as study_command
 from clearhead.errors import ConfigError
 from clearhead.figures.canvas import save_figure
 from clearhead.figures.chart import charts_figure
-from clearhead.figures.findings import findings_markdown, print_findings, save_findings, shown
+from clearhead.figures.findings_output import findings_markdown, print_findings, save_findings, shown
 from clearhead.insight.findings import Chart, Curve, Findings, Table
 from clearhead.studies import STUDIES, study
 

@@ -15,7 +15,7 @@ import torch
 import clearhead
 from clearhead.cli import translate as command
 from clearhead.cli.drawing import DrawingInstead
-from clearhead.cli.look import show as command_show
+from clearhead.cli.show_text import show as command_show
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError, DataError
 from clearhead.generation.precision import Precision

@@ -21,12 +21,12 @@ from rich.console import Console
 from clearhead.data.numbers import AttentionNumbers, read_numbers
 from clearhead.errors import ClearheadError
 from clearhead.worksheet import Paper, attention_paper, save, show, translator_paper
+from clearhead.worksheet.cells import in_full, place, proof
 from clearhead.worksheet.copies import Picked
 from clearhead.worksheet.markdown import markdown
 from clearhead.worksheet.operations import Normed, Waves
 from clearhead.worksheet.samples import TRANSLATOR, WORKSHEETS
 from clearhead.worksheet.tables import Given, Table, number
-from clearhead.worksheet.text import in_full, place, proof
 
 SCORES: dict[str, dict[str, Any]] = {
     "scaled-dot": {},

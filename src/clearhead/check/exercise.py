@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from clearhead.check.compare import BLANK, NotNumbers, close, first_wrong, fresh, numbers, same, shown, stopped
+from clearhead.worksheet.cells import cell, in_full
 from clearhead.worksheet.tables import Table
-from clearhead.worksheet.text import cell, in_full
 
 __all__ = ["Case", "Checked", "Exercise", "Function", "exercise"]
 

@@ -65,7 +65,7 @@ def _only_in_training(run: dict[str, Any]) -> list[str]:
 def words_picture(folder: Path) -> Path | None:
     """Draw frequent words in a plane, before the training too where that moment was kept."""
     from clearhead.figures.canvas import save_figure
-    from clearhead.figures.words import words_figure
+    from clearhead.figures.word_map import words_figure
     from clearhead.tasks.load import load
 
     model, picture = load(folder), folder / "words.png"

@@ -25,7 +25,7 @@ def study(name: str, *, out: Path = Path("studies")) -> None:
 
     from clearhead.errors import MissingError
     from clearhead.figures.canvas import check_figures
-    from clearhead.figures.findings import print_findings, save_findings
+    from clearhead.figures.findings_output import print_findings, save_findings
     from clearhead.studies import study as run_study
 
     start = time.monotonic()

@@ -70,7 +70,7 @@ def worksheet(
         save it here instead of printing it: .md, .tex, .html or .xlsx (several times if need be)
     """
     from clearhead.worksheet import save, show
-    from clearhead.worksheet.text import in_full, place
+    from clearhead.worksheet.cells import in_full, place
 
     paper = _paper(source, text, of)
     if cell is not None:

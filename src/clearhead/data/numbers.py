@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clearhead.data.sources.tables import csv_rows
+from clearhead.data.sources.delimited import csv_rows
 from clearhead.errors import DataError
 from clearhead.parsing import parse_json, parse_yaml, read_file
 from clearhead.ranges import Heads, Seed

@@ -13,8 +13,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from clearhead.data.pair_preview import Lengths, Preview, Seen
 from clearhead.data.pairs import Pair
-from clearhead.data.preview import Lengths, Preview, Seen
 from clearhead.data.text_preview import TextPreview
 from clearhead.figures.terminal import visible
 from clearhead.tasks.chat_preview import ChatPreview

@@ -16,8 +16,8 @@ from torch import Tensor
 from clearhead.data.batches import PairBatch, PairSet
 from clearhead.data.config import DataConfig
 from clearhead.data.floors import floors
+from clearhead.data.pair_preview import Preview, describe_pairs
 from clearhead.data.pairs import Pair, Report, hold_out, overlap, read_pairs
-from clearhead.data.preview import Preview, describe_pairs
 from clearhead.data.subword_dropout import recut_pairs
 from clearhead.errors import DataError
 from clearhead.folder import Folder

@@ -8,13 +8,13 @@ from pathlib import Path
 from clearhead.disk import replacing
 from clearhead.errors import ConfigError
 from clearhead.figures.terminal import writable
+from clearhead.worksheet.console import show
 from clearhead.worksheet.html import html
 from clearhead.worksheet.latex import latex
 from clearhead.worksheet.markdown import markdown
 from clearhead.worksheet.paper import Paper, Section, attention_paper
 from clearhead.worksheet.spreadsheet import spreadsheet
-from clearhead.worksheet.terminal import show
-from clearhead.worksheet.translator import translator_paper
+from clearhead.worksheet.toy_translator import translator_paper
 
 __all__ = ["Paper", "Section", "attention_paper", "save", "show", "translator_paper"]
 

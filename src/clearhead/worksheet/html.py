@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from clearhead.worksheet.cells import TERMS, cell, digits_of, in_full, proof
 from clearhead.worksheet.paper import Paper
 from clearhead.worksheet.tables import Table
-from clearhead.worksheet.text import TERMS, cell, digits_of, in_full, proof
 
 __all__ = ["html"]
 

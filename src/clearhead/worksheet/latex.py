@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from clearhead.worksheet.cells import MISSING, TERMS, grid, in_full, proof
 from clearhead.worksheet.paper import Paper
 from clearhead.worksheet.tables import Table, symbol
-from clearhead.worksheet.text import MISSING, TERMS, grid, in_full, proof
 
 __all__ = ["latex"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from clearhead.worksheet.cells import TERMS, grid, in_full, proof
 from clearhead.worksheet.paper import Paper
 from clearhead.worksheet.tables import Table, symbol
-from clearhead.worksheet.text import TERMS, grid, in_full, proof
 
 __all__ = ["markdown"]
 

@@ -8,9 +8,9 @@ from typing import TypedDict, Unpack
 
 from clearhead.errors import ClearheadError
 from clearhead.figures.terminal import writable
+from clearhead.worksheet.cells import proof
 from clearhead.worksheet.paper import Paper
 from clearhead.worksheet.tables import Table
-from clearhead.worksheet.text import proof
 
 __all__ = ["spreadsheet"]
 

@@ -19,7 +19,7 @@ from typing import Literal, get_args
 
 from clearhead.data.samples.grammar import Draft
 from clearhead.data.samples.phrases import Said
-from clearhead.data.samples.vocabulary import Combination, Vocabulary, possible_combinations
+from clearhead.data.samples.sample_words import Combination, Vocabulary, possible_combinations
 from clearhead.errors import DataError, nearest
 
 __all__ = ["LARGEST", "Sentence", "Split", "combinations", "sentences"]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from clearhead.data.samples.lexicon import DETERMINERS, PREPOSITIONS, Adjective, Determiner, Noun, Pronoun
-from clearhead.data.samples.vocabulary import Combination, Vocabulary
+from clearhead.data.samples.sample_words import Combination, Vocabulary
 
 __all__ = ["ANY", "Head", "Phrases", "Said", "contracted", "determiners_for"]
 

@@ -7,9 +7,9 @@ from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
 
+from clearhead.data.sources.delimited import Row, table_records
 from clearhead.data.sources.files import Line, mixed_ends, open_file, read_lines
 from clearhead.data.sources.records import Column, Record
-from clearhead.data.sources.tables import Row, table_records
 from clearhead.errors import DataError
 
 __all__ = ["read_parallel"]

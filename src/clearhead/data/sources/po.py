@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from clearhead.data.sources.delimited import Row, table_records
 from clearhead.data.sources.files import Line, extra
 from clearhead.data.sources.records import Column, Record
-from clearhead.data.sources.tables import Row, table_records
 from clearhead.errors import DataError
 
 __all__ = ["po_records"]

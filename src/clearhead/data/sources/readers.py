@@ -18,6 +18,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import IO
 
+from clearhead.data.sources.delimited import Row, csv_rows, quoted_rows, tab_rows, table_records
 from clearhead.data.sources.dialects import Dialect
 from clearhead.data.sources.files import form_of, is_packed, open_file, read_lines
 from clearhead.data.sources.hub import hub_records
@@ -25,7 +26,6 @@ from clearhead.data.sources.json_lines import json_records
 from clearhead.data.sources.parquet import parquet_records
 from clearhead.data.sources.po import po_records
 from clearhead.data.sources.records import Column, Record
-from clearhead.data.sources.tables import Row, csv_rows, quoted_rows, tab_rows, table_records
 from clearhead.data.sources.tmx import tmx_records
 from clearhead.errors import DataError
 

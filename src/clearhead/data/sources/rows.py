@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
+from clearhead.data.sources.delimited import csv_rows, tab_rows
 from clearhead.data.sources.files import form_of, open_file, read_lines
 from clearhead.data.sources.hub import hub_rows
 from clearhead.data.sources.json_lines import json_objects
 from clearhead.data.sources.keys import kind_of
 from clearhead.data.sources.parquet import parquet_rows
 from clearhead.data.sources.records import Row
-from clearhead.data.sources.tables import csv_rows, tab_rows
 from clearhead.errors import DataError
 from clearhead.parsing import parse_json
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from clearhead.data.batches import PairSet
 from clearhead.data.config import DataConfig
+from clearhead.data.pair_preview import describe_pairs
 from clearhead.data.pairs import Pair, Report, read_pairs
-from clearhead.data.preview import describe_pairs
 from clearhead.data.tokenizer_training import train_tokenizer
 from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.data.vocabulary import Specials

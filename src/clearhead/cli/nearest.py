@@ -67,7 +67,7 @@ def nearest(
             print(f"{query}\t{'  '.join(f'{f.word} {f.cosine:.2f}' for f in row)}")
     if picture is not None:
         from clearhead.figures.canvas import save_figure
-        from clearhead.figures.words import words_figure
+        from clearhead.figures.word_map import words_figure
 
         asked = [query for query in queries if " " not in query]
         shown = list(dict.fromkeys([*asked, *(near.word for row in found for near in row)]))

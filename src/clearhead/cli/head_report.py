@@ -119,7 +119,7 @@ class HeadReport(NamedTuple):
 
 
 def _one_word(loaded: Inside, sentence: str, word: str) -> HeadReport:
-    from clearhead.figures.heads import joins_figure
+    from clearhead.figures.head_figures import joins_figure
     from clearhead.insight.joins import joins
     from clearhead.tasks.examples import Example, trace_example
 
@@ -129,7 +129,7 @@ def _one_word(loaded: Inside, sentence: str, word: str) -> HeadReport:
 
 
 def _all_heads(loaded: Inside, name: str, file: str | None, measures: Measures) -> HeadReport:
-    from clearhead.figures.heads import heads_figure
+    from clearhead.figures.head_figures import heads_figure
     from clearhead.progress import Bar
     from clearhead.tasks.examples import built_in, of_file
     from clearhead.tasks.heads import examine
@@ -149,7 +149,7 @@ def _print(found: HeadReport, *, json: bool) -> None:
 
     from rich.console import Console
 
-    from clearhead.figures.findings import print_findings
+    from clearhead.figures.findings_output import print_findings
 
     if json:
         print(dumps(found.data, indent=1, ensure_ascii=False, allow_nan=False))

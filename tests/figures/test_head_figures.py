@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from clearhead.figures.canvas import save_figure
-from clearhead.figures.heads import heads_figure, joins_figure
+from clearhead.figures.head_figures import heads_figure, joins_figure
 from clearhead.insight.joins import Joins
 from clearhead.insight.roles import HeadRole
 from clearhead.insight.scores import HeadScore

@@ -1,11 +1,11 @@
-"""`clearhead show MODEL "text"` and `clearhead info MODEL`."""
+"""`clearhead show MODEL "text"`: where a model looked."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
@@ -15,7 +15,7 @@ from clearhead.errors import ConfigError
 if TYPE_CHECKING:
     from clearhead.tasks.task import Inside
 
-__all__ = ["info", "show"]
+__all__ = ["show"]
 
 
 @Parameter(name="*")
@@ -102,41 +102,3 @@ def _show_alignment(loaded: Any, texts: list[str | None], place: AlignedHead, wa
     for path in wanted:
         save(alignment, path)
         print(f"saved {path}")
-
-
-def info(model: str, *, json: Annotated[bool, Parameter(negative=())] = False) -> None:
-    """What is in a model: architecture, sizes, memory, task, training.
-
-    Example: clearhead info models/demo
-
-    Parameters
-    ----------
-    model
-        a model folder
-    json
-        print it as JSON
-    """
-    from json import dumps
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from clearhead.tasks.load import load
-
-    about = load(model).describe()
-    if json:
-        print(dumps(about, indent=1, ensure_ascii=False))
-        return
-    table = Table(show_header=False, box=None)
-    for name, value in about.items():
-        table.add_row(Text(name, style="bold"), Text(_words(value)))
-    Console().print(table)
-
-
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{name}: {_words(inner)}" for name, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(str(v) for v in value)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

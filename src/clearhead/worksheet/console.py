@@ -9,9 +9,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from clearhead.figures.terminal import print_trimmed, visible
+from clearhead.worksheet.cells import TERMS, grid, in_full, proof
 from clearhead.worksheet.paper import Paper
 from clearhead.worksheet.tables import Table
-from clearhead.worksheet.text import TERMS, grid, in_full, proof
 
 __all__ = ["show"]
 
