@@ -30,7 +30,7 @@ class Call:
     out: Any
     graph: Graph
 
-    def add(self, op: str, *inputs: Node | float, parameters: Sequence[Any] = ()) -> Node:
+    def add(self, op: str, *inputs: Node | float, parameters: Sequence[object] = ()) -> Node:
         """A node of the program."""
         return self.graph.add(op, *inputs, parameters=parameters)
 

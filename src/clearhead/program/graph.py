@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ class Node:
 
     op: str
     inputs: tuple[Node, ...] = field(default=(), repr=False)
-    parameters: tuple[Any, ...] = ()
+    parameters: tuple[object, ...] = ()
     fixed: bool = False
 
 
@@ -33,10 +32,12 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.constants: dict[str, Tensor] = {}
-        self._made: dict[Any, Node] = {}
-        self._names: dict[Any, str] = {}  # content of a constant without a name -> the one it was given
+        self._made: dict[tuple[object, ...], Node] = {}
+        self._names: dict[
+            tuple[str, tuple[int, ...], bytes], str
+        ] = {}  # content of a constant without a name -> the one it was given
 
-    def add(self, op: str, *inputs: Node | float, parameters: Iterable[Any] = ()) -> Node:
+    def add(self, op: str, *inputs: Node | float, parameters: Iterable[object] = ()) -> Node:
         """The node of this operation; a number among the inputs becomes a node of its own."""
         nodes = tuple(x if isinstance(x, Node) else self.number(x) for x in inputs)
         parameters = tuple(parameters)
@@ -45,7 +46,7 @@ class Graph:
             self._made[key] = self.fresh(op, *nodes, parameters=parameters, fixed=all(n.fixed for n in nodes))
         return self._made[key]
 
-    def fresh(self, op: str, *inputs: Node, parameters: tuple[Any, ...] = (), fixed: bool = False) -> Node:
+    def fresh(self, op: str, *inputs: Node, parameters: tuple[object, ...] = (), fixed: bool = False) -> Node:
         """A node of its own, whatever others there are."""
         self.nodes.append(Node(op, inputs, parameters, fixed))
         return self.nodes[-1]

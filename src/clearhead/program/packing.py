@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ __all__ = ["packed"]
 KINDS = {"float64": "<f8", "float32": "<f4", "int32": "<i4", "uint8": "|u1"}  # little-endian, as in a browser
 
 
-def packed(arrays: Mapping[str, Tensor]) -> tuple[dict[str, Any], bytes]:
+def packed(arrays: Mapping[str, Tensor]) -> tuple[dict[str, object], bytes]:
     """(plain JSON, bytes) of arrays of numbers or truths.
 
     The JSON: `counts`, how many numbers of each kind there are in the bytes, in this order; `arrays`, for each name its
@@ -32,7 +31,7 @@ def packed(arrays: Mapping[str, Tensor]) -> tuple[dict[str, Any], bytes]:
     Raises:
         ValueError: whole numbers beyond 32 bits.
     """
-    parts: dict[str, list[NDArray[Any]]] = {kind: [] for kind in KINDS}
+    parts: dict[str, list[NDArray[np.generic]]] = {kind: [] for kind in KINDS}
     counts, described = dict.fromkeys(KINDS, 0), {}
     for name, tensor in arrays.items():
         array = _exact(tensor.detach().cpu()).numpy()
@@ -50,7 +49,7 @@ def _exact(x: Tensor) -> Tensor:
     return x.float() if x.dtype == torch.bfloat16 else x
 
 
-def _kind(array: NDArray[Any]) -> str:
+def _kind(array: NDArray[np.generic]) -> str:
     """The narrowest kind that holds every number as it is."""
     if array.dtype == bool:
         return "uint8"
@@ -62,6 +61,6 @@ def _kind(array: NDArray[Any]) -> str:
         return "float32" if np.array_equal(array.astype(np.float32), array, equal_nan=True) else "float64"
 
 
-def _planes(array: NDArray[Any]) -> bytes:
+def _planes(array: NDArray[np.generic]) -> bytes:
     """All first bytes, all second bytes, ..."""
     return array.view(np.uint8).reshape(array.size, array.itemsize).T.tobytes()

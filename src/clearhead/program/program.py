@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ class Program:
     inputs: Mapping[str, Tensor]
     constants: Mapping[str, Tensor]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain JSON.
 
         A node is `[op, input, ..., [parameter, ...]]`: inputs are numbers of nodes before it, parameters are left out
@@ -59,7 +59,7 @@ class Program:
         """
         number = {node: i for i, node in enumerate(self.nodes)}
 
-        def numbers(seen: Seen) -> Any:
+        def numbers(seen: Seen) -> int | dict[str, int]:
             return number[seen] if isinstance(seen, Node) else {step: number[node] for step, node in seen.items()}
 
         return {
@@ -76,7 +76,7 @@ class Program:
         return self._packed[1]
 
     @cached_property
-    def _packed(self) -> tuple[dict[str, Any], bytes]:
+    def _packed(self) -> tuple[dict[str, object], bytes]:
         return packed(self.constants)
 
 
@@ -145,6 +145,6 @@ def _calls(notes: Iterable[_Note]) -> list[Seen]:
     return [steps.get("", steps) for steps in calls.values()]
 
 
-def _node_json(node: Node, number: Mapping[Node, int]) -> list[Any]:
+def _node_json(node: Node, number: Mapping[Node, int]) -> list[object]:
     parameters = [plain(list(node.parameters))] if node.parameters else []
     return [node.op, *(number[x] for x in node.inputs), *parameters]
