@@ -43,7 +43,8 @@ def place(tmp_path: Path) -> Path:
 
 
 def make(place: Path, target: str, *, works: bool = True) -> str:
-    done = subprocess.run(["make", target], cwd=place, capture_output=True, text=True, check=False)
+    command = ["make", "--no-print-directory", target]  # a make that runs the tests would have this one name its folder
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == works, done.stdout + done.stderr
     return done.stdout
 
