@@ -103,6 +103,8 @@ class Causal(Mask):
     """Only what stands at or before the query: the future cannot be seen."""
 
     def allowed(self, where: Where) -> Tensor:
+        if where.kin is not None:  # a token's ancestors stand before it
+            return where.kin[:, None]
         return (where.keys[:, None] <= where.queries[:, :, None])[:, None]
 
     def is_causal(self, where: Where) -> bool:

@@ -211,10 +211,10 @@ class Where:
 
     def present(self) -> Tensor:
         """Somebody stands there, and it is of the query's own text and line [rows or 1, 1, n or 1, m]."""
-        here = (self.keys != NOBODY)[:, None]
+        here = (self.keys != NOBODY)[:, None] if self.kin is None else self.kin  # nobody is an ancestor
         if self.query_text is not None and self.key_text is not None:
             here = here & (self.query_text[:, :, None] == self.key_text[:, None])
-        return (here if self.kin is None else here & self.kin)[:, None]
+        return here[:, None]
 
     def distance(self) -> Tensor:
         """Key position minus query position [rows or 1, 1, n, m]."""

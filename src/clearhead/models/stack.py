@@ -6,7 +6,7 @@ Axes: batch, tokens, src_tokens, d_model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -36,13 +36,16 @@ class Memory:
 
     states: Float[Tensor, "batch src_tokens d_model"]
     lengths: Int[Tensor, " batch"] | None
+    _asked: dict[int, Where] = field(default_factory=dict, init=False, repr=False)
 
     def asked_by(self, where: Where) -> Where:
-        """Where it stands for queries that stand so."""
-        n, m = where.n, self.states.size(1)
-        return Where.across(
-            n, m, self.lengths, row=0 if where.kin is not None else where.row, device=self.states.device
-        )
+        """Where it stands for queries that stand so; for as many branches of a tree, the same at each step."""
+        n, m, device = where.n, self.states.size(1), self.states.device
+        if where.kin is None:
+            return Where.across(n, m, self.lengths, row=where.row, device=device)
+        if n not in self._asked:
+            self._asked[n] = Where.across(n, m, self.lengths, device=device)
+        return self._asked[n]
 
     def select(self, rows: Tensor) -> Memory:
         """The memory of these sentences only."""
