@@ -113,11 +113,11 @@ class Texts:
         out = layer(ids, Where.texts(lengths, width, left=left))
         return {(i, place): out[i, begins[i] + place] for i, text in enumerate(self.all) for place in range(len(text))}
 
-    def packed(self, layer: Layer) -> Found:
+    def packed(self, layer: Layer, *, in_order: bool = False) -> Found:
         """All in one row, one after the other."""
         places = torch.tensor([[place for text in self.all for place in range(len(text))]])
         texts = torch.tensor([[number for number, text in enumerate(self.all) for _ in text]])
-        out = layer(self.joined, Where.packed(places, texts))[0]
+        out = layer(self.joined, Where.packed(places, texts, in_order=in_order))[0]
         return dict(zip(zip(texts[0].tolist(), places[0].tolist(), strict=True), out, strict=True))
 
     def slots(self, layer: Layer) -> Found:
@@ -154,11 +154,11 @@ class Texts:
         ids = torch.zeros(len(begun), width, dtype=torch.long)
         for row, text, length in zip(ids, self.all, begun, strict=True):
             row[width - length :] = torch.tensor(text[:length])
-        where, cache = Where.texts(torch.tensor(begun), width, left=True), Cache(window)
-        out = layer(ids, where, cache)
+        rows, cache = Branches.of_texts(begun), Cache(window)
+        out = layer(ids, rows.whole(), cache)
         found = {(i, p): out[i, width - n + p] for i, n in enumerate(begun) for p in range(n)}
         last = torch.tensor([[text[-1]] for text in self.all])
-        where = where.next()
+        where = rows.grown(torch.zeros(len(begun), 1, dtype=torch.long)).where()
         out = layer(last, where.since(max(0, where.row + 1 - window)), cache)
         return found | {(i, n): out[i, 0] for i, n in enumerate(begun)}
 
@@ -191,6 +191,7 @@ AT_ONCE: dict[str, Callable[[Texts, Layer], Found]] = {
     "padded at the end": lambda texts, layer: texts.padded(layer, left=False),
     "padded at the beginning": lambda texts, layer: texts.padded(layer, left=True),
     "packed": Texts.packed,
+    "packed in order": lambda texts, layer: texts.packed(layer, in_order=True),
     "slots in any order": Texts.slots,
 }
 STEP_BY_STEP: dict[str, Callable[[Texts, Layer], Found]] = {"a cache that grows": Texts.cached, "a tree": Texts.tree}
@@ -262,17 +263,24 @@ def test_a_part_of_the_queries_stands_where_it_stood() -> None:
 
 
 def test_a_window_forgets_keys_by_their_place_in_the_buffers() -> None:
-    where = Where.texts(torch.tensor([2, 4]), 4, left=True).next()
+    where = Branches.of_texts([2, 4]).grown(torch.zeros(2, 1, dtype=torch.long)).where()
     late = where.since(3)
     assert late.keys.tolist() == [[1, 2], [3, 4]] and late.column == 3 and late.row == 4
     assert where.since(0) is where
 
 
-def test_rows_are_selected_where_they_differ() -> None:
-    where = Where.texts(torch.tensor([2, 3]), 3, left=True)
-    assert where.select(torch.tensor([1])).keys.tolist() == [[0, 1, 2]]
-    assert where.but_last().keys.tolist() == [[NOBODY, 0], [0, 1]]
-    assert Where.line(3).select(torch.tensor([1, 1])).keys.size(0) == 1  # rows that are all alike
+def test_distances_of_texts_in_order_are_made_once_for_all_rows() -> None:
+    """Padding at the end and texts one after the other: a bias need not be made for each row."""
+    padded = Where.texts(torch.tensor([2, 4]), 4)
+    places, texts = torch.tensor([[0, 1, 0, 1], [0, 0, 1, 2]]), torch.tensor([[0, 0, 1, 1], [0, 1, 1, 1]])
+    packed = Where.packed(places, texts, in_order=True)
+    line = Where.line(4).distance()
+    for where in (padded, packed):
+        assert where.distance().equal(line) and where.of(slice(1, 3)).distance().equal(line[:, :, 1:3])
+    apart = Where.packed(places, texts).distance()
+    assert apart.shape == (2, 1, 4, 4) and apart[packed.present().expand(apart.shape)].equal(
+        line.expand(apart.shape)[packed.present().expand(apart.shape)]
+    )
 
 
 @pytest.mark.parametrize(("start", "first"), [(-1, 0), (0, 1), (10**9 + 1, 0), (2**63, 0), (3, -1)])

@@ -81,16 +81,16 @@ def test_padded_rows_are_rows_alone(config: dict[str, Any], lengths: list[int], 
     """Texts of unequal length in one batch, padded at the beginning or the end, cached: each as if it were alone."""
     model, more = make(**config), 5
     rows = texts(*[length + more for length in lengths])
-    counts, width = torch.tensor(lengths), max(lengths)
+    width = max(lengths)
     ids = torch.full((len(rows), width), 0)
     for row, text, length in zip(ids, rows, lengths, strict=True):
         row[width - length :] = text[:length]
-    where, cache = Where.texts(counts, width, left=True), model.new_cache()
-    found = [model.logits(model.decode(ids, cache=cache, where=where))[:, -1]]
+    grown, cache = Branches.of_texts(lengths), model.new_cache()
+    found = [model.logits(model.decode(ids, cache=cache, where=grown.whole()))[:, -1]]
     for step in range(more):
         new = torch.stack([text[length + step] for text, length in zip(rows, lengths, strict=True)])[:, None]
-        where = where.next()
-        found.append(model.logits(model.decode(new, cache=cache, where=where))[:, -1])
+        grown = grown.grown(torch.zeros(len(rows), 1, dtype=torch.long))
+        found.append(model.logits(model.decode(new, cache=cache, where=grown.where()))[:, -1])
     for number, (text, length) in enumerate(zip(rows, lengths, strict=True)):
         assert_same(torch.stack(found)[:, number], model(text[None])[0, length - 1 :])
     if not left:  # padding at the end, in one pass
@@ -133,7 +133,7 @@ def test_a_tree_of_unequal_prompts_is_plain_texts(positions: str, window: int | 
     lengths, width = torch.tensor([6, 3]), 6
     ids = torch.stack([torch.cat([torch.zeros(width - len(p), dtype=torch.long), p]) for p in prompts])
     tree, cache = Branches.of_texts(lengths.tolist()), model.new_cache(forgets=False)
-    model.decode(ids[:, :-1], cache=cache, where=Where.texts(lengths, width, left=True).but_last())
+    model.decode(ids[:, :-1], cache=cache, where=Branches.of_texts((lengths - 1).tolist()).whole())
     model.decode(ids[:, -1:], cache=cache, where=tree.where())
     tree = tree.grown(torch.zeros(2, 2, dtype=torch.long))
     model.decode(branches[:, :, 0], cache=cache, where=tree.where())

@@ -105,7 +105,7 @@ class Causal(Mask):
     def allowed(self, where: Where) -> Tensor:
         if where.kin is not None:  # a token's ancestors stand before it
             return where.kin[:, None]
-        return (where.keys[:, None] <= where.queries[:, :, None])[:, None]
+        return where.distance() <= 0
 
     def is_causal(self, where: Where) -> bool:
         return where.square

@@ -47,6 +47,7 @@ class Where:
         query_text, key_text: which of a row's texts each belongs to, likewise; None: one text a row.
         kin: which keys each query descends from, itself with them [rows, n, m]; None: all that stand before it may be.
         begins: all rows are one text whose queries stand at `begins`, `begins + 1`, ...: tables are sliced there.
+        in_order: rows hold texts one after the other without a gap: positions are as far apart as places in the row.
         square: the keys are the queries, in order, one text a row, nobody missing: a kernel's causal flag is `Causal`.
         whole: somebody stands at every key, and it is of the query's text.
         last: no key stands after any query.
@@ -59,6 +60,7 @@ class Where:
     key_text: Tensor | None = None
     kin: Tensor | None = None
     begins: int | None = None
+    in_order: bool = False
     square: bool = False
     whole: bool = False
     last: bool = False
@@ -124,13 +126,16 @@ class Where:
         if left:
             places = (places - (width - lengths[:, None])).clamp(min=NOBODY)
             return cls(places, places)
-        places = places.masked_fill(places >= lengths[:, None], NOBODY)
-        return cls(places, places, begins=0)
+        return cls(places, places.masked_fill(places >= lengths[:, None], NOBODY), begins=0)
 
     @classmethod
-    def packed(cls, places: Tensor, texts: Tensor) -> Where:
-        """Several texts in a row: where each token stands in its own, and which that is [rows, tokens]."""
-        return cls(places, places, texts, texts)
+    def packed(cls, places: Tensor, texts: Tensor, *, in_order: bool = False) -> Where:
+        """Several texts in a row: where each token stands in its own, and which that is [rows, tokens].
+
+        Args:
+            in_order: they stand one after the other, each without a gap; distances are then made once for all rows.
+        """
+        return cls(places, places, texts, texts, in_order=in_order)
 
     @property
     def n(self) -> int:
@@ -180,21 +185,6 @@ class Where:
             column=first,
         )
 
-    def select(self, rows: Tensor) -> Where:
-        """The same for these rows, where rows differ."""
-        names = ("queries", "keys", "query_text", "key_text", "kin")
-        parts = {n: x for n in names if (x := getattr(self, n)) is not None and x.size(0) > 1}
-        return replace(self, **{n: x.index_select(0, rows.to(x.device)) for n, x in parts.items()})
-
-    def next(self) -> Where:
-        """One token more at the end of each row, which asks those that were there and itself."""
-        new = self.queries[:, -1:] + 1
-        return Where(new, torch.cat([self.keys, new], dim=1), row=self.row + self.n, column=self.column)
-
-    def but_last(self) -> Where:
-        """A pass over the same rows without their last token."""
-        return replace(self, queries=self.queries[:, :-1], keys=self.keys[:, :-1])
-
     def to(self, device: torch.device) -> Where:
         """The same on another device."""
         if self.queries.device == device:
@@ -217,8 +207,12 @@ class Where:
         return here[:, None]
 
     def distance(self) -> Tensor:
-        """Key position minus query position [rows or 1, 1, n, m]."""
-        return (self.keys[:, None] - self.queries[:, :, None])[:, None]
+        """Key position minus query position [rows or 1, 1, n, m]; any number where they are of two texts, or nobody."""
+        start = self.row if self.in_order else self.begins
+        if start is None:
+            return (self.keys[:, None] - self.queries[:, :, None])[:, None]
+        queries = torch.arange(start, start + self.n, device=self.keys.device)
+        return (self.columns() - queries[:, None])[None, None]
 
     def columns(self) -> Tensor:
         """The places of the keys in the order of the buffers [m]."""

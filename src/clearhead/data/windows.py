@@ -45,7 +45,7 @@ class TextBatch:
         """Where the tokens stand; None: one text a row."""
         if self.documents is None or self.at is None:
             return None
-        return Where.packed(self.at, self.documents)
+        return Where.packed(self.at, self.documents, in_order=True)
 
 
 class Windows:
