@@ -233,7 +233,7 @@ def test_a_text_of_one_character_is_too_short(tmp_path: Path) -> None:
         clearhead.train("language", file, out=tmp_path / "m", max_steps=2, **SMALL)
 
 
-# Writing
+# WritingOptions
 
 
 def test_stops_beams_and_streams(trained: LanguageModel) -> None:
@@ -336,7 +336,7 @@ def test_a_preview_writes_nothing(text: Path, tmp_path: Path) -> None:
 
 
 def test_characters_that_are_not_known_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from clearhead.cli.drawing import Writing
+    from clearhead.cli.drawing import WritingOptions
     from clearhead.cli.generate import generate
 
     (tmp_path / "t.txt").write_text("the sea is calm and so is the ship\n" * 100 + "猫é\n")
@@ -346,7 +346,7 @@ def test_characters_that_are_not_known_are_said(tmp_path: Path, capsys: pytest.C
     assert re.search(part, capsys.readouterr().err)
     clearhead.load(tmp_path / "m").evaluate([str(tmp_path / "t.txt")])
     assert "of the tokens of these texts (2 of 3,505) are <unk>" in capsys.readouterr().err
-    generate(str(tmp_path / "m"), "the 猫", writing=Writing(max_tokens=1))
+    generate(str(tmp_path / "m"), "the 猫", writing=WritingOptions(max_tokens=1))
     assert capsys.readouterr().err == "note: text 1: the model does not know “猫”: it reads <unk>\n"
 
 

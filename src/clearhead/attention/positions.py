@@ -109,7 +109,7 @@ class Learned(nn.Module):
 
 
 def _of(table: Tensor, where: Where) -> Tensor:
-    """The rows of a table for the queries; where nobody stands, any."""
+    """The rows of a table for the queries; any row for padding."""
     if where.begins is not None:
         return table[where.begins : where.stop]
     return F.embedding(where.queries.clamp(min=0), table)

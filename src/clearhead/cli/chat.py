@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from clearhead.cli.drawing import WritingAnswers
+from clearhead.cli.drawing import AnswerOptions
 from clearhead.cli.inputs import Line, Text, lines, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.disk import named
@@ -37,7 +37,7 @@ def chat(
     model: str,
     *messages: Annotated[str, Parameter(allow_leading_hyphen=True)],
     system: str | None = None,
-    writing: WritingAnswers = WritingAnswers(),  # noqa: B008  (nobody can change it)
+    writing: AnswerOptions = AnswerOptions(),  # noqa: B008  (nobody can change it)
     save: Path | None = None,
     resume: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -92,7 +92,7 @@ def chat(
 class _Talk:
     """A conversation: what was said, and where it is kept."""
 
-    def __init__(self, model: Chat, writing: WritingAnswers, sampling: Sampling):
+    def __init__(self, model: Chat, writing: AnswerOptions, sampling: Sampling):
         from clearhead.generation.reader import Reader
 
         self.model, self._writing, self._sampling = model, writing, sampling

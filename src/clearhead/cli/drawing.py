@@ -14,7 +14,7 @@ from clearhead.ranges import Device
 if TYPE_CHECKING:
     from clearhead.generation.sampling import Sampling
 
-__all__ = ["Drawing", "DrawingAnswers", "DrawingInstead", "Writing", "WritingAnswers"]
+__all__ = ["AnswerOptions", "Drawing", "DrawingAnswers", "DrawingInstead", "WritingOptions"]
 
 _HELP = {
     "temperature": "below 1 probable tokens become more so; 0 is greedy",
@@ -59,6 +59,11 @@ class DrawingAnswers(Drawing):
     ] = 1.1
 
 
+def _usual(name: str) -> str:
+    """The help of an option that is not set, with what `Drawing` has for it."""
+    return f"{_HELP[name]} [default: {getattr(Drawing, name)}]"
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class DrawingInstead:
@@ -70,11 +75,11 @@ class DrawingInstead:
     seed: Annotated[
         int | None, Parameter(help="of what is drawn; what one text becomes depends on no other [default: 0]")
     ] = None
-    temperature: Annotated[float | None, Parameter(help=f"{_HELP['temperature']} [default: 0.8]")] = None
-    top_k: Annotated[int | None, Parameter(help=f"{_HELP['top_k']} [default: 0]")] = None
-    top_p: Annotated[float | None, Parameter(help=f"{_HELP['top_p']} [default: 0.95]")] = None
-    min_p: Annotated[float | None, Parameter(help=f"{_HELP['min_p']} [default: 0.0]")] = None
-    repetition_penalty: Annotated[float | None, Parameter(help=f"{_HELP['repetition_penalty']} [default: 1.0]")] = None
+    temperature: Annotated[float | None, Parameter(help=_usual("temperature"))] = None
+    top_k: Annotated[int | None, Parameter(help=_usual("top_k"))] = None
+    top_p: Annotated[float | None, Parameter(help=_usual("top_p"))] = None
+    min_p: Annotated[float | None, Parameter(help=_usual("min_p"))] = None
+    repetition_penalty: Annotated[float | None, Parameter(help=_usual("repetition_penalty"))] = None
 
     def sampling(self) -> Sampling | None:
         """What the models are given; None where nothing is drawn.
@@ -92,7 +97,7 @@ class DrawingInstead:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Writing:
+class WritingOptions:
     """How a text is written.
 
     Parameters
@@ -119,7 +124,7 @@ class Writing:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class WritingAnswers(Writing):
+class AnswerOptions(WritingOptions):
     """How an answer is written."""
 
     max_tokens: Annotated[int, Parameter(help="most tokens of an answer")] = 200

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from clearhead.cli.drawing import Writing
+from clearhead.cli.drawing import WritingOptions
 from clearhead.cli.inputs import Line, some, sources
 from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError
@@ -28,7 +28,7 @@ _ATONCE = 32  # texts of a batch, those that a beam follows among them
 def generate(
     model: str,
     *prompts: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    writing: Writing = Writing(),  # noqa: B008  (nobody can change it)
+    writing: WritingOptions = WritingOptions(),  # noqa: B008  (nobody can change it)
     beam: int = 1,
     show: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,

@@ -90,6 +90,7 @@ class Writing:
         self._memory: Any = None
         self._rows: Branches | None = None
         self._x: Tensor | None = None  # the decoder's output for the newest tokens [rows, newest, d_model]
+        self._next: tuple[Tensor, Tensor] | None = None  # the branches that go on, and what follows on them
 
     def enter(self, beginnings: Sequence[Sequence[int]], memory: Any = None) -> None:
         """Read the beginnings of texts, at least a token each, which the strategy has as its last rows.
@@ -112,13 +113,12 @@ class Writing:
     def step(self) -> dict[int, int]:
         """One token more on every text: what it adds to those that are told as they come."""
         assert self._rows is not None and self._x is not None, "nothing has entered"
-        parents, tokens = self._strategy.choose(self._writer.logits(self._x))
-        self._next = parents, tokens
+        self._next = self._strategy.choose(self._writer.logits(self._x))
         return self._strategy.written()
 
     def go_on(self) -> bool:
         """Read what was chosen; whether anything is left to be written."""
-        assert self._rows is not None, "nothing has entered"
+        assert self._rows is not None and self._next is not None, "a step comes first"
         parents, tokens = self._next
         if (going := self._strategy.leave()) is not None:
             if not len(going):

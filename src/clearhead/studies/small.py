@@ -18,7 +18,7 @@ from clearhead.models.seq2seq import Seq2Seq
 from clearhead.tasks.config import TranslateConfig
 from clearhead.tasks.fit import train_parts
 from clearhead.tasks.session import Session
-from clearhead.tasks.task import Asked
+from clearhead.tasks.task import TrainingRequest
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.tasks.translate import TASK
 from clearhead.tasks.translator import Translator
@@ -66,7 +66,7 @@ def made(arch: Mapping[str, Any], train: Pairs, *, seed: int, steps: int, batch_
         for file, pairs in zip(files, (train, train[:: max(1, len(train) // 100)]), strict=True):
             Path(file).write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
         folder = Folder(Path(place) / "model")
-        asked = Asked(files[:1], files[1:], config, Session(quiet=True))
+        asked = TrainingRequest(files[:1], files[1:], config, Session(quiet=True))
         _, module = train_parts(TASK, asked, folder)
         results, tokenizers = folder.config()["results"], TokenizerPair.load(folder)
     assert isinstance(module, Seq2Seq), "a translator is trained"

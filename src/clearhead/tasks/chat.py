@@ -8,7 +8,7 @@ from typing import Any
 from clearhead.folder import Folder
 from clearhead.models.architecture import DecoderConfig
 from clearhead.tasks.config import ChatConfig
-from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 __all__ = ["TASK"]
@@ -24,7 +24,7 @@ def chat() -> ChatConfig:
     )
 
 
-def _read(asked: Asked) -> Parts:
+def _read(asked: TrainingRequest) -> Parts:
     from clearhead.tasks.chat_training import ChatParts
 
     return ChatParts(asked)
@@ -36,7 +36,7 @@ def _open(folder: Folder) -> Model:
     return Chat.load(folder)
 
 
-def _preview(asked: Asked) -> Any:
+def _preview(asked: TrainingRequest) -> Any:
     from clearhead.tasks.chat_training import preview_chats
 
     return preview_chats(asked)

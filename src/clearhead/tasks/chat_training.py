@@ -15,7 +15,7 @@ from clearhead.tasks.chat_model import ADAPTER, TEMPLATE, Chat, chat_base, chose
 from clearhead.tasks.chat_preview import ChatPreview, describe_chats
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.conversations import ChatJob, read_parts, rows_of, tokens_of
-from clearhead.tasks.task import Asked, Parts
+from clearhead.tasks.task import Parts, TrainingRequest
 from clearhead.tasks.texts import judged_rows, put_in
 from clearhead.tasks.tokenizer_pair import tokenizer_fields
 from clearhead.training.cross_entropy import perplexity
@@ -30,7 +30,7 @@ class ChatParts(Parts):
 
     what: ClassVar[str] = "chats"
 
-    def __init__(self, asked: Asked):
+    def __init__(self, asked: TrainingRequest):
         super().__init__(asked)
         config: ChatConfig = asked.config
         self._base = chat_base(config)
@@ -96,7 +96,7 @@ class ChatParts(Parts):
         return Chat(module, self._tokenizer, folder, self._template)
 
 
-def preview_chats(asked: Asked) -> ChatPreview:
+def preview_chats(asked: TrainingRequest) -> ChatPreview:
     """What a training would be given, a packed row with what the loss sees; nothing is written.
 
     Raises:

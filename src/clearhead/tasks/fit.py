@@ -9,13 +9,13 @@ from clearhead.folder import Folder
 from clearhead.progress import doing
 from clearhead.tasks.room import check_room
 from clearhead.tasks.run_folder import begun, described, same_run
-from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.run import run
 
 __all__ = ["fit", "train_parts"]
 
 
-def fit(task: Task, asked: Asked, folder: Folder) -> Model:
+def fit(task: Task, asked: TrainingRequest, folder: Folder) -> Model:
     """Train on files into a folder, or go on with what the folder holds.
 
     Raises:
@@ -27,7 +27,7 @@ def fit(task: Task, asked: Asked, folder: Folder) -> Model:
     return model
 
 
-def train_parts(task: Task, asked: Asked, folder: Folder) -> tuple[Parts, nn.Module]:
+def train_parts(task: Task, asked: TrainingRequest, folder: Folder) -> tuple[Parts, nn.Module]:
     """The same without what a task does when the training has ended: (what was read, the trained module).
 
     config.json is written before the first step (so that a training that was killed goes on) and again with the

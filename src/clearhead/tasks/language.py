@@ -9,7 +9,7 @@ from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.folder import Folder
 from clearhead.models.architecture import AttentionConfig, DecoderConfig, FeedForwardConfig
 from clearhead.tasks.config import LanguageConfig
-from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 __all__ = ["TASK"]
@@ -58,7 +58,7 @@ def gpt_100m() -> LanguageConfig:
     )
 
 
-def _read(asked: Asked) -> Parts:
+def _read(asked: TrainingRequest) -> Parts:
     from clearhead.tasks.texts import TextParts
 
     return TextParts(asked)
@@ -70,7 +70,7 @@ def _open(folder: Folder) -> Model:
     return LanguageModel.load(folder)
 
 
-def _preview(asked: Asked) -> Any:
+def _preview(asked: TrainingRequest) -> Any:
     from clearhead.tasks.texts import preview_text
 
     return preview_text(asked)

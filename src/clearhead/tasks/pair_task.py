@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clearhead.models.architecture import nested
-from clearhead.tasks.task import Asked
+from clearhead.tasks.task import TrainingRequest
 
 __all__ = ["PAIR_HELP", "preview_pairs", "tries_of_pairs"]
 
@@ -20,7 +20,7 @@ PAIR_HELP = """Files hold one pair a line: TSV ({}, TAB, {}), CSV, JSONL or Parq
     Columns by name: clearhead train {task} pairs.csv --data.source {} --data.target {} --out FOLDER"""
 
 
-def preview_pairs(asked: Asked) -> Any:
+def preview_pairs(asked: TrainingRequest) -> Any:
     """What a training would be given; nothing is written.
 
     Raises:

@@ -25,7 +25,7 @@ from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.progress import doing
 from clearhead.tasks.config import PairConfig
 from clearhead.tasks.reading import unknown_share
-from clearhead.tasks.task import Asked, Parts
+from clearhead.tasks.task import Parts, TrainingRequest
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.cross_entropy import cross_entropy
 
@@ -106,7 +106,7 @@ def _predictions(module: Seq2Seq, batch: PairBatch) -> tuple[Tensor, Tensor]:
     return x.index_select(0, batch.predicted), labels.index_select(0, batch.predicted)
 
 
-def preview(asked: Asked) -> Preview:
+def preview(asked: TrainingRequest) -> Preview:
     """What a training would be given; a tokenizer is trained to tell, and nothing is written.
 
     Raises:
@@ -133,7 +133,7 @@ class PairParts(Parts):
 
     what: ClassVar[str] = "sentence pairs"
 
-    def __init__(self, asked: Asked, model: type[PairModel]):
+    def __init__(self, asked: TrainingRequest, model: type[PairModel]):
         super().__init__(asked)
         self._model = model
         self._tokenizers: TokenizerPair | None = None
@@ -216,7 +216,7 @@ class PairParts(Parts):
         return made
 
 
-def _read(asked: Asked, read: ReadPairs) -> tuple[list[Pair], list[Pair]]:
+def _read(asked: TrainingRequest, read: ReadPairs) -> tuple[list[Pair], list[Pair]]:
     config, say, valid = asked.config, asked.session.say, asked.valid
     pairs, report = read(asked.files, config.data)
     for line in report.lines():

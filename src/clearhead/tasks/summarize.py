@@ -5,7 +5,7 @@ from __future__ import annotations
 from clearhead.folder import Folder
 from clearhead.tasks.config import SummarizeConfig
 from clearhead.tasks.pair_task import PAIR_HELP, preview_pairs, tries_of_pairs
-from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 
 __all__ = ["TASK"]
 
@@ -15,7 +15,7 @@ def summarizer() -> SummarizeConfig:
     return SummarizeConfig()
 
 
-def _read(asked: Asked) -> Parts:
+def _read(asked: TrainingRequest) -> Parts:
     from clearhead.tasks.pairs import PairParts
     from clearhead.tasks.summarizer import Summarizer
 

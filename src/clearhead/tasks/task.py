@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from clearhead.tasks.reading import Reading
     from clearhead.training.job import Job, Outcome, Plan
 
-__all__ = ["Asked", "Inside", "Model", "Parts", "Task", "plan_of"]
+__all__ = ["Inside", "Model", "Parts", "Task", "TrainingRequest", "plan_of"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingRequest:
     """What a training is asked for: files to train on, files for validation (none: a part is held out), and how."""
 
     files: Sequence[str]
@@ -69,9 +69,9 @@ class Task:
     example: str
     config: type[RunConfig]
     recipes: Mapping[str, Callable[[], RunConfig]]
-    read: Callable[[Asked], Parts]
+    read: Callable[[TrainingRequest], Parts]
     open: Callable[[Folder], Model]
-    preview: Callable[[Asked], Any] | None
+    preview: Callable[[TrainingRequest], Any] | None
     tries: Callable[[str, Mapping[str, Any]], Sequence[str]]
     pictures: tuple[str, ...] = ("loss",)
 
@@ -88,7 +88,7 @@ class Parts(ABC):
     what: ClassVar[str]
     digest: str
 
-    def __init__(self, asked: Asked):
+    def __init__(self, asked: TrainingRequest):
         self.asked = asked
 
     @abstractmethod

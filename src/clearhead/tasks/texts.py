@@ -27,7 +27,7 @@ from clearhead.tasks.load import load_for
 from clearhead.tasks.reading import unknown_share
 from clearhead.tasks.run_folder import differing
 from clearhead.tasks.session import say_empty
-from clearhead.tasks.task import Asked, Parts
+from clearhead.tasks.task import Parts, TrainingRequest
 from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.training.cross_entropy import cross_entropy
 
@@ -220,7 +220,7 @@ class TextParts(Parts):
 
     what: ClassVar[str] = "text"
 
-    def __init__(self, asked: Asked):
+    def __init__(self, asked: TrainingRequest):
         super().__init__(asked)
         self._corpus = Corpus(asked.files, asked.valid, asked.config)
         self._about = self._corpus.survey()
@@ -291,7 +291,7 @@ class TextParts(Parts):
         return LanguageModel(module, self.tokenizer, folder)
 
 
-def preview_text(asked: Asked) -> TextPreview:
+def preview_text(asked: TrainingRequest) -> TextPreview:
     """What a training would be given; a tokenizer is trained to tell, and nothing is written.
 
     Raises:

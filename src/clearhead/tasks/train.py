@@ -22,7 +22,7 @@ from clearhead.tasks import find_recipe, find_task
 from clearhead.tasks.config import RunConfig, no_device
 from clearhead.tasks.run_folder import is_begun
 from clearhead.tasks.session import Session
-from clearhead.tasks.task import Asked
+from clearhead.tasks.task import TrainingRequest
 
 __all__ = ["configure", "preview", "train"]
 
@@ -69,7 +69,7 @@ def train(
         before = begun.config().get("data", {}) if begun else {}
         named, held_out = _names(files) or before.get("files", []), _names(valid) or before.get("valid", [])
         with folder.locked():
-            return fit(find_task(task), Asked(named, held_out, configuration, session), folder)
+            return fit(find_task(task), TrainingRequest(named, held_out, configuration, session), folder)
 
 
 def preview(
@@ -90,7 +90,7 @@ def preview(
     show = find_task(task).preview
     if show is None:
         raise ConfigError(f"there is nothing to show of the files of {task} before a training", "leave --dry-run out")
-    return show(Asked(_names(files), _names(valid), configuration, Session()))
+    return show(TrainingRequest(_names(files), _names(valid), configuration, Session()))
 
 
 def configure(

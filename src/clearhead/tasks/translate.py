@@ -7,7 +7,7 @@ from clearhead.folder import Folder
 from clearhead.models.architecture import AttentionConfig, EncoderDecoderConfig, FeedForwardConfig, RecurrentConfig
 from clearhead.tasks.config import TranslateConfig
 from clearhead.tasks.pair_task import PAIR_HELP, preview_pairs, tries_of_pairs
-from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 __all__ = ["TASK"]
@@ -86,7 +86,7 @@ def tatoeba_en_es() -> TranslateConfig:
     )
 
 
-def _read(asked: Asked) -> Parts:
+def _read(asked: TrainingRequest) -> Parts:
     from clearhead.tasks.pairs import PairParts
     from clearhead.tasks.translator import Translator
 

@@ -20,7 +20,7 @@ from clearhead.models.word_vectors import WordVectors
 from clearhead.progress import doing
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.reading import unknown_share
-from clearhead.tasks.task import Asked, Parts
+from clearhead.tasks.task import Parts, TrainingRequest
 from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.tasks.word_model import FIRST, Words
 from clearhead.training.config import OptimizerConfig
@@ -119,7 +119,7 @@ class WordParts(Parts):
 
     what: ClassVar[str] = "text"
 
-    def __init__(self, asked: Asked):
+    def __init__(self, asked: TrainingRequest):
         super().__init__(asked)
         config: WordsConfig = asked.config
         lines = read_text(asked.files, config.data.text)

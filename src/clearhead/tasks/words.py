@@ -9,7 +9,7 @@ from clearhead.data.config import VocabularyConfig
 from clearhead.folder import Folder
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.tasks.config import WordsConfig
-from clearhead.tasks.task import Asked, Model, Parts, Task
+from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig
 
 __all__ = ["TASK"]
@@ -32,7 +32,7 @@ def plane() -> WordsConfig:
     )
 
 
-def _read(asked: Asked) -> Parts:
+def _read(asked: TrainingRequest) -> Parts:
     from clearhead.tasks.word_training import WordParts
 
     return WordParts(asked)
