@@ -8,15 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from clearhead.errors import ConfigError
-from clearhead.models.architecture import (
-    OLD_NAMES,
-    OLD_RECURRENT_NAMES,
-    AttentionConfig,
-    DecoderConfig,
-    EncoderDecoderConfig,
-    RecurrentConfig,
-    nested,
-)
+from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
+from clearhead.models.bricks import OLD_NAMES, OLD_RECURRENT_NAMES, AttentionConfig, nested
 from clearhead.tasks.train import configure
 
 VALUES: dict[str, Any] = {

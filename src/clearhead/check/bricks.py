@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from clearhead.attention import MultiHead
 from clearhead.check.cases import rows, table
 from clearhead.data.numbers import AttentionNumbers, Memory, Weights
-from clearhead.models.architecture import NormConfig
+from clearhead.models.bricks import NormConfig
 from clearhead.models.layers import FeedForward
 from clearhead.worksheet import attention_paper
 from clearhead.worksheet.operations import Normed

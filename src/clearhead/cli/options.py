@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origi
 from cyclopts import Group, Parameter
 from pydantic import BaseModel
 
-from clearhead.models.architecture import BRICKS, models_in, old_names
+from clearhead.models.architecture import models_in
+from clearhead.models.bricks import BRICKS, old_names
 
 __all__ = ["by_kind", "given", "optional"]
 

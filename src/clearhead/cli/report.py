@@ -8,7 +8,7 @@ from typing import Any
 
 from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
-from clearhead.models.architecture import nested
+from clearhead.models.bricks import nested
 from clearhead.tasks import find_task
 from clearhead.training.log import read_metrics
 

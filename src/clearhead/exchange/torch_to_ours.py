@@ -28,8 +28,9 @@ from clearhead.exchange.torch_parts import (
     weight_and_bias,
     with_hooks,
 )
-from clearhead.models.architecture import AttentionConfig, EncoderDecoderConfig, FeedForwardConfig
+from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.block import Block
+from clearhead.models.bricks import AttentionConfig, FeedForwardConfig
 
 __all__ = ["THEIRS", "to_ours"]
 

@@ -20,13 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clearhead.insight.findings import Chart, Curve, Findings, Table
-from clearhead.models.architecture import (
-    AttentionConfig,
-    EncoderDecoderConfig,
-    FeedForwardConfig,
-    RecurrentConfig,
-    Seq2SeqConfig,
-)
+from clearhead.models.architecture import EncoderDecoderConfig, RecurrentConfig, Seq2SeqConfig
+from clearhead.models.bricks import AttentionConfig, FeedForwardConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.studies.small import Made, Pairs, made, sample
 

@@ -12,7 +12,8 @@ import torch
 
 from clearhead.attention import Causal, Mask, Relative
 from clearhead.insight.findings import Chart, Curve, Findings, Table
-from clearhead.models.architecture import AttentionConfig, EncoderDecoderConfig, FeedForwardConfig, PositionsConfig
+from clearhead.models.architecture import EncoderDecoderConfig
+from clearhead.models.bricks import AttentionConfig, FeedForwardConfig, PositionsConfig
 from clearhead.models.stack import Stack
 
 __all__ = ["run"]

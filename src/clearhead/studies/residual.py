@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from clearhead.attention import MultiHead
 from clearhead.insight.findings import Cell, Chart, Curve, Findings, Table
-from clearhead.models.architecture import NormConfig
+from clearhead.models.bricks import NormConfig
 from clearhead.models.layers import FeedForward
 
 __all__ = ["run"]

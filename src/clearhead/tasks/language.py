@@ -7,7 +7,8 @@ from typing import Any
 
 from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.folder import Folder
-from clearhead.models.architecture import AttentionConfig, DecoderConfig, FeedForwardConfig
+from clearhead.models.architecture import DecoderConfig
+from clearhead.models.bricks import AttentionConfig, FeedForwardConfig
 from clearhead.tasks.config import LanguageConfig
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clearhead.models.architecture import nested
+from clearhead.models.bricks import nested
 from clearhead.tasks.task import TrainingRequest
 
 __all__ = ["PAIR_HELP", "preview_pairs", "tries_of_pairs"]

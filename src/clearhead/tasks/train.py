@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 from clearhead.disk import named as check_name
 from clearhead.errors import ConfigError, given, nearest
 from clearhead.folder import Folder
-from clearhead.models.architecture import OLD_NAMES, SEQ2SEQ, models_in, nested, still_holds
+from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
+from clearhead.models.bricks import OLD_NAMES, nested
 from clearhead.parsing import parse_toml, read_file
 from clearhead.progress import Pulse
 from clearhead.tasks import find_recipe, find_task

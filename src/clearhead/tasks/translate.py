@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.folder import Folder
-from clearhead.models.architecture import AttentionConfig, EncoderDecoderConfig, FeedForwardConfig, RecurrentConfig
+from clearhead.models.architecture import EncoderDecoderConfig, RecurrentConfig
+from clearhead.models.bricks import AttentionConfig, FeedForwardConfig
 from clearhead.tasks.config import TranslateConfig
 from clearhead.tasks.pair_task import PAIR_HELP, preview_pairs, tries_of_pairs
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
