@@ -19,7 +19,7 @@ SRC = Path(__file__).parent.parent / "src"
 PACKAGE = SRC / "clearhead"
 
 FLOORS = (
-    ("look", "edits", "regions", "errors", "processor", "ranges", "runtime"),
+    ("look", "formula", "edits", "regions", "errors", "processor", "ranges", "runtime"),
     ("attention", "devices", "disk", "fields", "interrupting", "parsing", "progress"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),

@@ -116,7 +116,7 @@ class Trace(Mapping[str, Any]):
     forbidden: tuple[int, ...] = ()
     task: Any = field(default=None, repr=False)
     _values: dict[str, list[Any]] = field(default_factory=dict, repr=False)
-    _axes: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _stated: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict, repr=False)
     _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)
     _used: set[int] = field(default_factory=set, repr=False)
     _counts: dict[str, int] = field(default_factory=dict, repr=False)
@@ -152,7 +152,7 @@ class Trace(Mapping[str, Any]):
         if not recomputing:
             self._counts[path] = call + 1
             self._values.setdefault(path, []).append(_keep(x, self.grad))
-            self._axes.setdefault(path, axes_of(module, name))
+            self._stated.setdefault(path, stated(module, name))
         return x
 
     def _recomputed_call(self, name: str, path: str, calls: int) -> int:
@@ -214,7 +214,12 @@ class Trace(Mapping[str, Any]):
     def axes(self, path: str) -> tuple[str, ...]:
         """The names of a value's axes, e.g. ("batch", "tokens", "d_model"); of an act, those of its weights."""
         self.calls(path)
-        return self._axes[path]
+        return self._stated[path][0]
+
+    def title(self, path: str) -> str:
+        """What a value is, in the words of the module that shows it; its last name where that says nothing."""
+        self.calls(path)
+        return self._stated[path][1] or path.rpartition(".")[2]
 
     def find(self, end: str) -> list[str]:
         """The paths whose last parts are `end`, e.g. `find("cross_attention.attention")`, in the order of the pass."""
@@ -236,7 +241,7 @@ class Trace(Mapping[str, Any]):
     def to_json(self) -> dict[str, Any]:
         """The whole trace as plain JSON: labels, edits, remarks and every call of every value with its axes."""
         values = [
-            {"path": path, "call": call, "axes": list(self._axes[path]), **_value_json(value)}
+            {"path": path, "call": call, "axes": list(self.axes(path)), **_value_json(value)}
             for path, calls in self._values.items()
             for call, value in enumerate(calls)
         ]
@@ -265,10 +270,15 @@ def _value_json(value: object) -> dict[str, Any]:
     return {"kind": "plain", "data": json.loads(json.dumps(value))}
 
 
-def axes_of(module: nn.Module | None, name: str) -> tuple[str, ...]:
-    """The axes a module states for a value it shows, in its class attribute `sees = {"q": "batch heads ..."}`."""
-    stated: Mapping[str, str] = getattr(module, "sees", {})
-    return tuple(stated.get(name, "").split())
+def stated(module: nn.Module | None, name: str) -> tuple[tuple[str, ...], str]:
+    """The axes and the title of a value, which the module that shows it states in a class attribute.
+
+    `sees = {"q": ("batch heads queries head_dim", "queries: what each token asks")}`; axes alone are a string.
+    """
+    own: Mapping[str, str | tuple[str, str]] = getattr(module, "sees", {})
+    about = own.get(name, "")
+    axes, title = (about, "") if isinstance(about, str) else about
+    return tuple(axes.split()), title
 
 
 def atlas(model: nn.Module) -> dict[str, tuple[str, ...]]:
@@ -276,7 +286,7 @@ def atlas(model: nn.Module) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for path, module in _paths(model)[0]:
         for name in getattr(module, "sees", {}):
-            found[f"{path}.{name}" if path else name] = axes_of(module, name)
+            found[f"{path}.{name}" if path else name] = stated(module, name)[0]
     return found
 
 
@@ -372,4 +382,4 @@ def watch(model: nn.Module, *, edits: Sequence[Edit] = (), grad: bool = False) -
         NotSeenError: on leaving, if nothing was seen.
         EditError: on leaving, if an edit's path was never seen; during the pass, if its place does not exist.
     """
-    return Watch(model, Trace(grad=grad, edits=tuple(edits)))
+    return Watch(model, Trace(grad=grad, edits=tuple(edits), module=model))

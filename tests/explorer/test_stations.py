@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from clearhead.attention import Attention
-from clearhead.explorer.stations import Formula, Station, stations, tensors
-from clearhead.look import Trace, watch
+from clearhead.explorer.stations import Station, stations
+from clearhead.formula import Formula, tensors
+from clearhead.look import Trace, see, watch
 from clearhead.models.architecture import PRESETS, SEQ2SEQ, DecoderConfig, EncoderDecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.seq2seq import make_seq2seq
@@ -99,7 +100,7 @@ def recurrent(formula: Formula, of: list[Tensor], known: dict[str, Tensor], trac
 
 
 def computed(trace: Trace, station: Station, formula: Formula) -> Tensor:
-    known = dict(tensors(trace.module))  # type: ignore[arg-type]
+    known = tensors(trace.module)
     options, names = formula.options, formula.weights
     rows = options.get("rows", [{}] * len(formula.of))
     of = [
@@ -173,3 +174,34 @@ def test_shapes_and_labels(config: dict[str, Any]) -> None:
         x = torch.cat(trace.calls(station.path), dim=-2) if station.kind == "tensor" else None
         if x is not None:
             assert list(x.shape[1:]) == station.shape
+
+
+class Doubled(nn.Module):
+    """A part of a person's own, which states nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * see("doubled", x)
+
+
+def test_a_module_that_states_nothing_leaves_the_others_their_formulas() -> None:
+    torch.manual_seed(0)
+    model = Decoder(DecoderConfig.model_validate({**SIZES, "layers": 2}), 23)
+    model.decoder.blocks[0].feed_forward = Doubled()
+    with watch(model) as trace:
+        model(torch.tensor([[4, 7, 5]]))
+    told = {station.path: station for station in stations(trace)}
+    without = {path for path, station in told.items() if station.formula is None}
+    assert without == {"decoder.blocks.0.feed_forward.doubled", "decoder.blocks.0.resid_out"}
+    assert told["decoder.blocks.0.feed_forward.doubled"].title == "doubled"
+    after = told["decoder.blocks.1.resid_in"].formula
+    assert after is not None
+    assert after.of == ["decoder.blocks.0.resid_out", "decoder.embedded"]
+
+
+def test_a_part_alone_states_what_it_shows() -> None:
+    model = Decoder(DecoderConfig.model_validate({**SIZES, "layers": 1}), 23)
+    with watch(model.decoder.blocks[0].feed_forward) as trace:
+        model.decoder.blocks[0].feed_forward(torch.randn(1, 3, 16))
+    hidden, out = stations(trace)
+    assert (hidden.title, hidden.formula) == ("hidden layer", None)  # what it comes from was not shown
+    assert out.formula == Formula("linear", "hidden · W", ["hidden"], {"W": "down.weight"})

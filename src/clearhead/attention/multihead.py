@@ -21,6 +21,7 @@ from clearhead.attention.positions import Rotation
 from clearhead.attention.scores import ScaledDot, Score
 from clearhead.attention.where import Where
 from clearhead.errors import ConfigError
+from clearhead.formula import Formula, Place, Value, copy, linear, norm_options, side_by_side
 from clearhead.look import see
 from clearhead.ranges import Factor, Heads, Part, Width, check
 
@@ -52,12 +53,12 @@ class MultiHead(nn.Module):
     """
 
     sees = {
-        "q": "batch heads queries head_dim",
-        "k": "batch kv_heads keys head_dim",
-        "v": "batch kv_heads keys v_head_dim",
-        "attention": "batch heads queries keys",
-        "context": "batch heads queries v_head_dim",
-        "out": "batch queries d_model",
+        "q": ("batch heads queries head_dim", "queries: what each token asks"),
+        "k": ("batch kv_heads keys head_dim", "keys: what each token offers"),
+        "v": ("batch kv_heads keys v_head_dim", "values: what each token answers"),
+        "attention": ("batch heads queries keys", "the act of attention"),
+        "context": ("batch heads queries v_head_dim", "context: values averaged by the weights"),
+        "out": ("batch queries d_model", "what attention adds"),
     }
 
     def __init__(
@@ -174,6 +175,28 @@ class MultiHead(nn.Module):
         """The heads' contexts side by side, projected."""
         joined = see("context", act.context()).transpose(1, 2).flatten(2)
         return see("out", joined if self.o_proj is None else self.o_proj(joined))
+
+    def formulas(self, place: Place, x: Value, memory: Value | None = None) -> Value:
+        """How what it shows comes about; the steps between q, k, v and context are the act's own."""
+        asked = x if memory is None else memory
+        place.see("q", self._projection(place, "q", x), text=x.text)
+        place.see("k", self._projection(place, "k", asked), text=asked.text)
+        place.see("v", self._projection(place, "v", asked), text=asked.text)
+        letters = {letter: place.name(f"score.{name}") for letter, name in self.score.letters().items()}
+        act = Formula("act", "softmax(scale · similarity(q, k) + mask) · v", [], letters)
+        read = place.see("attention", act, text=x.text, columns=asked.text)
+        context = place.see("context", copy("weights · v, as the model used it", read), text=x.text)
+        if self.o_proj is None:
+            return place.see("out", side_by_side("the heads' contexts side by side", [context]), text=x.text)
+        out = linear(place, "o_proj", self.o_proj, [context], "the heads side by side · W")
+        return place.see("out", out, text=x.text)
+
+    def _projection(self, place: Place, name: str, x: Value) -> Formula:
+        """The formula of q, k or v before positions."""
+        norm = getattr(self, f"{name}_norm", None)
+        then = {} if norm is None else {"then": norm_options(place, f"{name}_norm", norm)}
+        text = f"{name} = {x.called} W{', normed' if then else ''}"
+        return linear(place, f"{name}_proj", getattr(self, f"{name}_proj"), [x], text, **then)
 
     def _of_itself(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.joint is None:

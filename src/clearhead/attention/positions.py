@@ -69,6 +69,7 @@ def _outlined() -> bool:
 class Sinusoidal(nn.Module):
     """Adds fixed waves to x; any length."""
 
+    numbers = "table"  # where they are
     table: Tensor
 
     def __init__(self, d_model: int, max_len: int):
@@ -88,6 +89,8 @@ class Sinusoidal(nn.Module):
 
 class Learned(nn.Module):
     """Adds a learned vector for each position below max_len."""
+
+    numbers = "weight"
 
     def __init__(self, d_model: int, max_len: int):
         super().__init__()

@@ -49,6 +49,10 @@ class Score:
         """How many numbers one similarity needs at once (the additive score holds a hidden vector for each)."""
         return 1
 
+    def letters(self) -> dict[str, str]:
+        """Its own weights by the letters of its formula: {"W": "weight"}."""
+        return {}
+
     def kept(self) -> Score:
         """A copy that later optimizer steps cannot change."""
         if not isinstance(self, nn.Module):
@@ -106,6 +110,9 @@ class Bilinear(Score, nn.Module):
     def fold(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor, float]:
         return q @ self.weight, k, 1.0
 
+    def letters(self) -> dict[str, str]:
+        return {"W": "weight"}
+
 
 class Additive(Score, nn.Module):
     """v . tanh(W_q q + W_k k): a small network compares the two; the widths may differ (Bahdanau et al., 2015).
@@ -133,6 +140,10 @@ class Additive(Score, nn.Module):
         hidden_q = q.unflatten(1, (k.size(1), groups)).unsqueeze(-2)  # [B, KV, G, Q, 1, hidden]
         hidden_k = k[:, :, None, None]  # [B, KV, 1, 1, K, hidden]
         return ((hidden_q + hidden_k).tanh() @ self.v_weight).squeeze(-1).flatten(1, 2)
+
+    def letters(self) -> dict[str, str]:
+        own = {"W_q": "q_weight", "W_k": "k_weight", "v": "v_weight"}
+        return {"v": own["v"]} if self.q_weight is None else own
 
     def cost(self, q: Tensor, k: Tensor) -> int:
         return self.v_weight.size(0)

@@ -24,8 +24,8 @@ from torch import Tensor
 from clearhead.attention import Attention
 from clearhead.attention.act import STEPS
 from clearhead.errors import NotSeenError, nearest
-from clearhead.explorer.recurrence import backwards
-from clearhead.explorer.stations import stations, tensors
+from clearhead.explorer.stations import backwards, stations
+from clearhead.formula import tensors
 from clearhead.generation.sampling import Sampling, draw, probabilities_at
 from clearhead.look import Trace
 
@@ -108,7 +108,7 @@ def weight(trace: Trace, wanted: Wanted) -> Tensor:
     Raises:
         NotSeenError: the model has none of this name, or the trace does not know its model.
     """
-    known = {} if trace.module is None else dict(tensors(trace.module))
+    known = tensors(trace.module)
     if wanted.path not in known:
         fix = nearest(wanted.path, known) or "take one of its formulas"
         raise NotSeenError(f"the model has no tensor {wanted.path!r}", fix)
@@ -199,7 +199,7 @@ def _joined(trace: Trace, path: str) -> Tensor:
     calls: list[Tensor] = trace.calls(path)
     if len(calls) == 1:
         return calls[0]
-    calls = calls[::-1] if backwards(path) else calls
+    calls = calls[::-1] if backwards(trace, path) else calls
     axis = next(i for i, name in enumerate(trace.axes(path)) if name in ("tokens", "queries", "tgt_tokens"))
     return torch.cat(calls, dim=axis)
 

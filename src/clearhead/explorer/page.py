@@ -23,8 +23,9 @@ from clearhead.attention import Attention
 from clearhead.disk import replacing
 from clearhead.explorer.bundle import bundle, static
 from clearhead.explorer.document import document, lens, names, proof
-from clearhead.explorer.stations import stations, tensors
+from clearhead.explorer.stations import stations
 from clearhead.figures.terminal import writable
+from clearhead.formula import tensors
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.program.packing import packed
@@ -87,7 +88,7 @@ def _whole(trace: Trace) -> dict[str, Any]:
     first: dict[int, str] = {}
     for name, x in [*trace.module.named_parameters(), *trace.module.named_buffers()]:
         first.setdefault(id(x), name)
-    known = dict(tensors(trace.module))
+    known = tensors(trace.module)
     aliases = {name: first[id(x)] for name, x in known.items() if first[id(x)] != name}
     used = {name for station in stations(trace) if station.formula for name in station.formula.weights.values()}
     longest = max(len(ids) for ids in trace.token_ids.values())

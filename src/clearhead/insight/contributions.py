@@ -10,13 +10,15 @@ Axes: d_model, vocab.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clearhead.errors import NotSeenError
+from clearhead.formula import Formula, Value, describe, tensors
 from clearhead.look import Trace
 
 __all__ = ["Contribution", "contributions"]
@@ -57,23 +59,23 @@ def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
     for name, index, count in (("row", row, logits.size(0)), ("token", token, logits.size(1))):
         if not 0 <= index < count:
             raise NotSeenError(f"there is no {name} {index}", f"choose one from 0 to {count - 1}")
-    module: Any = trace.module
-    stack: Any = getattr(module, "decoder", None)
-    norm = getattr(stack, "norm", None)
-    capped = getattr(getattr(module, "config", None), "soft_cap", None) is not None
-    if norm is None or isinstance(norm, nn.Identity) or getattr(stack, "mix", None) is not None or capped:
+    stated = describe(trace.module)
+    read, last = _formula(stated, "logits"), None
+    if read is not None and "cap" not in read.options:
+        last = _formula(stated, read.of[0])
+    if read is None or last is None or last.kind != "norm" or not (added := _added(stated, last.of[0])):
         return []
-    last = trace[f"decoder.blocks.{len(stack.blocks) - 1}.resid_out"][0, row]
-    weight, added, size, centred = _direction(norm, last, module.head.weight[token])
-    terms: list[_Term] = [("the embeddings", "decoder.embedded", None, trace["decoder.embedded"][0, row])]
-    for number, block in enumerate(stack.blocks):
-        terms += _of_block(trace, f"decoder.blocks.{number}", block, row)
+    weights = tensors(trace.module)
+    weight, bias, size, centred = _direction(
+        last, weights, trace[last.of[0]][0, row], weights[read.weights["W"]][token]
+    )
+    terms = [term for path in added for term in _terms(trace, stated, weights, path, row)]
     found = [
         Contribution(name, path, head, float((x - x.mean() if centred else x) @ weight / size))
         for name, path, head, x in terms
     ]
-    if added:
-        found.append(Contribution("the last norm's bias", "decoder.out", None, added))
+    if bias:
+        found.append(Contribution("the last norm's bias", read.of[0], None, bias))
     return found if _sums_to(float(logits[row, token]), [one.value for one in found]) else []
 
 
@@ -82,34 +84,45 @@ def _sums_to(logit: float, values: list[float]) -> bool:
     return abs(sum(values) - logit) <= _ROUNDING * max(1.0, *map(abs, values))
 
 
-def _direction(norm: Any, x: Tensor, row: Tensor) -> tuple[Tensor, float, Tensor, bool]:
+def _formula(stated: Mapping[str, Value], path: str) -> Formula | None:
+    return stated[path].formula if path in stated else None
+
+
+def _added(stated: Mapping[str, Value], path: str) -> list[str]:
+    """The values whose sum the stream at this path is, what enters the first block as the first; empty: it is none."""
+    place, formula = stated[path].place, stated[path].formula
+    if place is None or place.block is None:
+        return [path]
+    if formula is None or formula.kind not in ("copy", "sum"):
+        return []
+    before = _added(stated, formula.of[0])
+    return [*before, *formula.of[1:]] if before else []
+
+
+def _direction(
+    norm: Formula, weights: Mapping[str, Tensor], x: Tensor, row: Tensor
+) -> tuple[Tensor, float, Tensor, bool]:
     """(what a term is multiplied with, what the norm's bias adds, the norm's size, whether it takes the mean off)."""
-    centred = isinstance(norm, nn.LayerNorm)
-    size = ((x - x.mean() if centred else x).square().mean() + (norm.eps or 0.0)).sqrt()
-    bias = getattr(norm, "bias", None)
-    return norm.weight * row, 0.0 if bias is None else float(bias @ row), size, centred
+    centred = norm.options["norm"] == "layer"
+    size = ((x - x.mean() if centred else x).square().mean() + (norm.options["eps"] or 0.0)).sqrt()
+    bias = norm.weights.get("b")
+    return weights[norm.weights["g"]] * row, 0.0 if bias is None else float(weights[bias] @ row), size, centred
 
 
-def _of_block(trace: Trace, path: str, block: nn.Module, row: int) -> list[_Term]:
-    number = path.rpartition(".")[2]
-    terms: list[_Term] = []
-    for kind in ("self_attention", "cross_attention"):
-        attention = getattr(block, kind, None)
-        if attention is None:
-            continue
-        name, words = f"{path}.{kind}", f"block {number}, {kind.replace('_', '-')}"
-        context = trace[f"{name}.context"][0, :, row]  # [heads, v_head_dim]
-        if attention.o_proj is None:
-            terms.append((words, f"{name}.out", None, trace[f"{name}.out"][0, row]))
-            continue
-        matrices = attention.o_proj.weight.unflatten(1, context.shape)  # [d_model, heads, v_head_dim]
-        terms += [
-            (f"{words}, head {head}", f"{name}.attention", head, matrices[:, head] @ context[head])
-            for head in range(len(context))
-        ]
-        if attention.o_proj.bias is not None:
-            terms.append((f"{words}, bias", f"{name}.out", None, attention.o_proj.bias))
-    terms.append(
-        (f"block {number}, feed-forward", f"{path}.feed_forward.out", None, trace[f"{path}.feed_forward.out"][0, row])
-    )
-    return terms
+def _terms(
+    trace: Trace, stated: Mapping[str, Value], weights: Mapping[str, Tensor], path: str, row: int
+) -> list[_Term]:
+    """What one value adds: of heads that are projected each for itself."""
+    place, formula = stated[path].place, stated[path].formula
+    assert place is not None and formula is not None, "values of the stream have both"
+    words = "the embeddings" if place.block is None else f"block {place.block}, {place.part.replace('_', '-')}"
+    if "W" not in formula.weights or "heads" not in trace.axes(formula.of[0]):
+        return [(words, path, None, trace[path][0, row])]
+    act = _formula(stated, formula.of[0])
+    assert act is not None, "the heads' contexts come of an act"
+    context = trace[formula.of[0]][0, :, row]  # [heads, v_head_dim]
+    matrices = weights[formula.weights["W"]].unflatten(1, context.shape)  # [d_model, heads, v_head_dim]
+    terms: list[_Term] = [
+        (f"{words}, head {head}", act.of[0], head, matrices[:, head] @ context[head]) for head in range(len(context))
+    ]
+    return terms + ([(f"{words}, bias", path, None, weights[formula.weights["b"]])] if "b" in formula.weights else [])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from clearhead.attention import Bias, Cache, FirstValues, Mask, MemoryCache, Rotation, Where
 from clearhead.attention.dropout import add_dropped
+from clearhead.formula import Formula, Place, Value, copy, norm
 from clearhead.look import see
 from clearhead.models.architecture import TransformerConfig
 
@@ -61,11 +62,21 @@ class Block(nn.Module):
     def __init__(self, config: TransformerConfig, *, cross: bool, value_residual: bool = False):
         super().__init__()
         d, self.dropout, self.pre = config.d_model, config.dropout, config.wiring == "pre"
-        parts = ["self_attention", *["cross_attention"] * cross, "feed_forward"]
-        residuals = ["resid_in", "resid_mid", *["resid_cross"] * cross, "resid_out"]
-        self.sees = dict.fromkeys(
-            [*residuals, *(f"{part}_normed" for part in parts if self.pre)], "batch tokens d_model"
+        parts = {
+            "self_attention": "self-attention",
+            **({"cross_attention": "cross-attention"} if cross else {}),
+            "feed_forward": "the feed-forward network",
+        }
+        residuals = {
+            "resid_in": "residual stream, as it comes in",
+            "resid_mid": "residual stream, after self-attention",
+            **({"resid_cross": "residual stream, after cross-attention"} if cross else {}),
+            "resid_out": "residual stream, as it goes on",
+        }
+        shown = residuals | (
+            {f"{part}_normed": f"normed, for {name}" for part, name in parts.items()} if self.pre else {}
         )
+        self.sees = {name: ("batch tokens d_model", title) for name, title in shown.items()}
 
         eps = config.norm.eps or 1e-6
         self.self_attention = config.attention.build(d, norm_eps=eps, value_residual=value_residual)
@@ -118,3 +129,21 @@ class Block(nn.Module):
             return add_dropped(x, part(see(f"{name}_normed", norm(x))), self.dropout, self.training)
         out: Tensor = norm(add_dropped(x, part(x), self.dropout, self.training))
         return out
+
+    def formulas(self, place: Place, x: Value, memory: Value | None = None) -> Value:
+        """How what it shows comes about."""
+        x = place.see("resid_in", copy("what comes before it", x), text=x.text)
+        x = place.see("resid_mid", self._sum(place, "self_attention", x), text=x.text)
+        if memory is not None:
+            x = place.see("resid_cross", self._sum(place, "cross_attention", x, memory), text=x.text)
+        return place.see("resid_out", self._sum(place, "feed_forward", x), text=x.text)
+
+    def _sum(self, place: Place, name: str, x: Value, *memory: Value) -> Formula:
+        """The formula of the stream after one part."""
+        part, normed = getattr(self, name), getattr(self, f"{name}_norm")
+        own, words = place.under(name, part=name), name.replace("_", "-")
+        if not self.pre:
+            added = own.state(part, x, *memory)
+            return norm(place, f"{name}_norm", normed, [x, added], f"norm(what came + {words})")
+        given = place.see(f"{name}_normed", norm(place, f"{name}_norm", normed, [x]), text=x.text)
+        return Formula("sum", f"what came + what {words} adds", [x.path, own.state(part, given, *memory).path])

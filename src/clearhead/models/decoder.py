@@ -12,8 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clearhead.attention import Causal, Learned, Where
+from clearhead.formula import Place, Value, lookup, norm_options
 from clearhead.look import see
 from clearhead.models.architecture import DecoderConfig
+from clearhead.models.layers import LOGITS, read_off
 from clearhead.models.stack import DecoderCache, Stack
 
 __all__ = ["Decoder"]
@@ -27,7 +29,7 @@ class Decoder(nn.Module):
         vocab_size: size of the vocabulary.
     """
 
-    sees = {"logits": "batch tokens vocab"}
+    sees = {"logits": ("batch tokens vocab", LOGITS)}
 
     def __init__(self, config: DecoderConfig, vocab_size: int):
         super().__init__()
@@ -95,6 +97,14 @@ class Decoder(nn.Module):
     ) -> Float[Tensor, "batch tokens vocab"]:
         """logits[b, t] scores the token that follows token_ids[b, : t + 1]."""
         return self.logits(self.decode(token_ids, where=where))
+
+    def formulas(self, place: Place, token_ids: Value) -> Value:
+        """How what it shows comes about."""
+        norm = None if self.embedding_norm is None else norm_options(place, "embedding_norm", self.embedding_norm)
+        x = lookup("embedding.weight", token_ids, norm=norm)
+        out = place.under("decoder", stack="decoder").state(self.decoder, x)
+        cap = {} if self.config.soft_cap is None else {"cap": self.config.soft_cap}
+        return read_off(place, self.head, out, **cap)
 
     def new_cache(self, *, forgets: bool = True) -> DecoderCache:
         """An empty cache for `decode`; unless it `forgets`, also what layers with a window no longer see is kept."""

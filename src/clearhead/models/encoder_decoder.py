@@ -14,9 +14,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clearhead.attention import Causal, MultiHead, Where
+from clearhead.formula import Place, Value
 from clearhead.look import see
 from clearhead.models.architecture import EncoderDecoderConfig
-from clearhead.models.layers import TokenEmbedding
+from clearhead.models.layers import LOGITS, TokenEmbedding, read_off
 from clearhead.models.stack import DecoderCache, Memory, Stack
 
 __all__ = ["EncoderDecoder"]
@@ -30,7 +31,7 @@ class EncoderDecoder(nn.Module):
         src_vocab_size, tgt_vocab_size: sizes of the vocabularies (equal where all matrices are tied).
     """
 
-    sees = {"logits": "batch tgt_tokens vocab"}
+    sees = {"logits": ("batch tgt_tokens vocab", LOGITS)}
 
     def __init__(self, config: EncoderDecoderConfig, src_vocab_size: int, tgt_vocab_size: int):
         super().__init__()
@@ -99,6 +100,13 @@ class EncoderDecoder(nn.Module):
     ) -> Float[Tensor, "batch tgt_tokens vocab"]:
         """Teacher forcing: logits[b, t] scores the token that follows tgt[b, : t + 1]."""
         return self.logits(self.decode(tgt, self.encode(src, lengths)))
+
+    def formulas(self, place: Place, src: Value, tgt: Value) -> Value:
+        """How what it shows comes about."""
+        x = place.under("src_embedding").state(self.src_embedding, src)
+        y = place.under("tgt_embedding").state(self.tgt_embedding, tgt)
+        memory = place.under("encoder", stack="encoder").state(self.encoder, x)
+        return read_off(place, self.head, place.under("decoder", stack="decoder").state(self.decoder, y, memory))
 
     def new_cache(self, *, forgets: bool = True) -> DecoderCache:
         """An empty cache for `decode`; no layer has a window, so nothing is ever forgotten."""

@@ -19,20 +19,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clearhead.formula import Place, Value, formula
 from clearhead.look import see, watched
 
-__all__ = ["Network", "recur", "steps_of"]
+__all__ = ["Network", "recur", "state_formulas", "steps_of"]
 
 Network: TypeAlias = nn.LSTM | nn.GRU
 State: TypeAlias = Tensor | tuple[Tensor, Tensor]  # of all layers [layers, batch, d_model]; an LSTM's cells beside it
 
 _LSTM = ("input_gate", "forget_gate", "candidate", "output_gate")  # as PyTorch lays them one below the other
 _GRU = ("reset_gate", "update_gate", "candidate")
+_TITLES = {
+    "input_gate": "input gate: how much of the candidate comes in",
+    "forget_gate": "forget gate: how much of the cell stays",
+    "output_gate": "output gate: how much of the cell is passed on",
+    "reset_gate": "reset gate: how much of the state before the candidate hears",
+    "update_gate": "update gate: how much of the state before stays",
+    "candidate": "candidate: what could come in",
+    "cell": "cell: the long memory after each token",
+    "state": "state after each token",
+}
 
 
-def steps_of(network: Network) -> tuple[str, ...]:
-    """What one step of a layer shows, in order; first what each part of its weights makes."""
-    return (*_LSTM, "cell", "state") if isinstance(network, nn.LSTM) else (*_GRU, "state")
+def steps_of(network: Network) -> dict[str, str]:
+    """What one step of a layer shows, in order, with titles; first what each part of its weights makes."""
+    own = (*_LSTM, "cell", "state") if isinstance(network, nn.LSTM) else (*_GRU, "state")
+    return {name: _TITLES[name] for name in own}
 
 
 def recur(network: Network, x: Tensor, state: State | None, names: Sequence[str], batch: int) -> tuple[Tensor, State]:
@@ -118,3 +130,31 @@ def _gru(
     candidate = show("candidate", (n + reset * own_n).tanh())
     state = show("state", candidate + update * (state - candidate))
     return state, state
+
+
+def state_formulas(place: Place, network: Network, weights: str, given: Sequence[Value], before: Value) -> Value:
+    """State how what the steps of a layer show comes about; returns its states.
+
+    Args:
+        weights: the names of the layer's weights, with {} for `weight_ih` and the like.
+        given: what the layer reads, side by side.
+        before: its state before a step.
+    """
+    text, lstm = given[0].text, isinstance(network, nn.LSTM)
+    letters = {"W": "weight_ih", "b": "bias_ih", "U": "weight_hh", "c": "bias_hh"}
+    names = {letter: weights.format(name) for letter, name in letters.items()}
+    seen: dict[str, Value] = {}
+    for part, name in enumerate(_LSTM if lstm else _GRU):
+        bend, own, reset = "tanh" if name == "candidate" else "sigmoid", "state before · U + c", {}
+        if name == "candidate" and not lstm:
+            reset, own = {"reset": seen["reset_gate"].path}, f"reset · ({own})"
+        words = f"{bend}(x W + b + {own})"
+        gate = formula("gate", words, [*given, before], names, activation=bend, part=part, **reset)
+        seen[name] = place.see(name, gate, text=text)
+    if not lstm:
+        words = "(1 − update) · candidate + update · state before"
+        return place.see("state", formula("blend", words, [seen["update_gate"], seen["candidate"], before]), text=text)
+    last = Value(place.name("cell"), text, rows={"shift": before.rows["shift"]})
+    of = [seen["forget_gate"], last, seen["input_gate"], seen["candidate"]]
+    cell = place.see("cell", formula("cell", "forget · cell before + input · candidate", of), text=text)
+    return place.see("state", formula("state", "output · tanh(cell)", [seen["output_gate"], cell]), text=text)

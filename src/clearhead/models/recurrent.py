@@ -13,6 +13,7 @@ Axes: batch, src_tokens, tgt_tokens, d_model, d_memory (2 d_model: both directio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -20,19 +21,22 @@ from torch import Tensor, nn
 
 from clearhead.attention import MemoryCache, MultiHead, Where
 from clearhead.attention.dropout import dropout
+from clearhead.formula import Place, Value, copy, linear, side_by_side
 from clearhead.look import see
 from clearhead.models.architecture import RecurrentConfig
-from clearhead.models.layers import TokenEmbedding
-from clearhead.models.recurrence import Network, recur, steps_of
+from clearhead.models.layers import LOGITS, TokenEmbedding, read_off
+from clearhead.models.recurrence import Network, recur, state_formulas, steps_of
 from clearhead.models.recurrent_state import RecurrentCache, RecurrentMemory, State
 
 __all__ = ["RecurrentDecoder", "RecurrentEncoder", "RecurrentEncoderDecoder"]
+
+_ENDS = {"ends": True}  # rows that are read of the source in one vector: what each direction says at its end
 
 
 class RecurrentEncoder(nn.Module):
     """Layers of two recurrent networks each, one from each end. Vectors in, vectors out."""
 
-    sees = {"embedded": "batch tokens d_model"}
+    sees = {"embedded": ("batch tokens d_model", "embedded: what the first block reads")}
 
     def __init__(self, config: RecurrentConfig):
         super().__init__()
@@ -53,11 +57,18 @@ class RecurrentEncoder(nn.Module):
             return x, x.new_zeros(len(x), x.size(2))
         return x, torch.cat([x[torch.arange(len(x)), last, :half], x[:, 0, half:]], dim=1)
 
+    def formulas(self, place: Place, x: Value) -> Value:
+        """How what it shows comes about."""
+        x = place.see("embedded", copy("the token embeddings", x), text=x.text)
+        for i, block in enumerate(self.blocks):
+            x = place.under(f"blocks.{i}", block=i).state(block, x)
+        return x
+
 
 class BothEnds(nn.Module):
     """One layer: a network that reads from the first token, and one that reads from the last."""
 
-    sees = {"states": "batch tokens d_memory"}
+    sees = {"states": ("batch tokens d_memory", "states of the recurrent network")}
 
     def __init__(self, config: RecurrentConfig, width: int):
         super().__init__()
@@ -71,16 +82,25 @@ class BothEnds(nn.Module):
         turned, _ = recur(self.backwards, x[rows, back], None, ["backwards"], len(x))
         return see("states", torch.cat([ahead, turned[rows, back]], dim=-1))
 
+    def formulas(self, place: Place, x: Value) -> Value:
+        """How what it shows comes about."""
+        sides = []
+        for name, network, shift in (("forwards", self.forwards, -1), ("backwards", self.backwards, 1)):
+            own = place.under(name, part=name, backwards=shift > 0)
+            before = Value(own.name("state"), x.text, rows={"shift": shift})
+            sides.append(state_formulas(own, network, own.name("{}_l0"), [x], before))
+        return place.see("states", side_by_side("both directions side by side", sides), text=x.text)
+
 
 class RecurrentDecoder(nn.Module):
     """Writes a token a step, and looks at the memory before or after it."""
 
     sees = {
-        "embedded": "batch tokens d_model",
-        "begin": "batch layers d_model",
-        "states": "batch tokens d_model",
-        "readout": "batch tokens d_model",
-        "out": "batch tokens d_model",
+        "embedded": ("batch tokens d_model", "embedded: what the first block reads"),
+        "begin": ("batch layers d_model", "what each layer begins with: the source in one vector"),
+        "states": ("batch tokens d_model", "states of the recurrent network"),
+        "readout": ("batch tokens d_model", "what is read off the state"),
+        "out": ("batch tokens d_model", "out"),
     }
 
     def __init__(self, config: RecurrentConfig):
@@ -177,6 +197,45 @@ class RecurrentDecoder(nn.Module):
         hidden = torch.cat([behind[0][:, :, :-1], top[:, -behind[0].size(1) :, None]], dim=2)
         return top, hidden, behind[1] if self.lstm else None
 
+    def formulas(self, place: Place, x: Value, memory: Value) -> Value:
+        """How what it shows comes about."""
+        text, source = x.text, replace(memory, rows=_ENDS)
+        x = place.see("embedded", copy("the token embeddings", x), text=text)
+        words = "tanh(the source in one vector · W): the last state of each direction, side by side"
+        place.see("begin", linear(place, "start", self.start, [source], words, then="tanh", stacked=True), text="")
+        states, fed = Value(place.name("states"), text), Value(place.name("readout"), text, rows={"shift": -1})
+        context = self._context(place, states, memory)
+        beside = [source] if self.attention == "none" else [context] if self.attention == "bahdanau" else []
+        given = [x, *beside, *[fed] * self.input_feeding]
+        for i, name in enumerate(self.layers):
+            own, weights = place.under(name, part=name), place.name(f"network.{{}}_l{i}")
+            given = [state_formulas(own, self.network, weights, given, self._before(place, i, text))]
+        place.see("states", copy("the states of the last layer", given[0]), text=text)
+        words, read = {
+            "luong": ("[state; context]", [states, context]),
+            "bahdanau": ("[state; context; token]", [states, context, x]),
+            "none": ("[state; source; token]", [states, source, x]),
+        }[self.attention]
+        out = linear(place, "readout", self.readout, read, f"tanh({words} W)", then="tanh")
+        return place.see("out", copy("what is read off", place.see("readout", out, text=text)), text=text)
+
+    def _context(self, place: Place, states: Value, memory: Value) -> Value:
+        """What is read of the memory; nothing where nobody attends."""
+        if self.cross_attention is None:
+            return Value()
+        asks = replace(states, called="state")
+        if self.attention == "bahdanau":
+            last = self._before(place, len(self.layers) - 1, states.text)
+            asks = replace(last, called="state before this step ·")
+        own = place.under("cross_attention", part="cross_attention")
+        return own.state(self.cross_attention, asks, memory)
+
+    def _before(self, place: Place, layer: int, text: str) -> Value:
+        """The state of a layer before a step: what was shown of the last layer may be changed once more."""
+        last = self._waits and layer == len(self.layers) - 1
+        rows = {"shift": -1, "edge": {"path": place.name("begin"), "row": layer}}
+        return Value(place.name("states" if last else f"{self.layers[layer]}.state"), text, rows=rows)
+
 
 class RecurrentEncoderDecoder(nn.Module):
     """Encoder, decoder and the embeddings and output matrix between tokens and vectors.
@@ -186,7 +245,7 @@ class RecurrentEncoderDecoder(nn.Module):
         src_vocab_size, tgt_vocab_size: sizes of the vocabularies (equal where all matrices are tied).
     """
 
-    sees = {"logits": "batch tgt_tokens vocab"}
+    sees = {"logits": ("batch tgt_tokens vocab", LOGITS)}
 
     def __init__(self, config: RecurrentConfig, src_vocab_size: int, tgt_vocab_size: int):
         super().__init__()
@@ -259,14 +318,22 @@ class RecurrentEncoderDecoder(nn.Module):
         """Teacher forcing: logits[b, t] scores the token that follows tgt[b, : t + 1]."""
         return self.logits(self.decode(tgt, self.encode(src, lengths)))
 
+    def formulas(self, place: Place, src: Value, tgt: Value) -> Value:
+        """How what it shows comes about."""
+        x = place.under("src_embedding").state(self.src_embedding, src)
+        y = place.under("tgt_embedding").state(self.tgt_embedding, tgt)
+        memory = place.under("encoder", stack="encoder").state(self.encoder, x)
+        return read_off(place, self.head, place.under("decoder", stack="decoder").state(self.decoder, y, memory))
+
     def new_cache(self, *, forgets: bool = True) -> RecurrentCache:
         """An empty cache for `decode`."""
         return RecurrentCache()
 
 
-def _seen(network: Network, names: Sequence[str]) -> dict[str, str]:
-    """The axes of what the steps of a network's layers show under these names."""
-    return {f"{name}.{step}": "batch tokens d_model" for name in names for step in steps_of(network)}
+def _seen(network: Network, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The axes and titles of what the steps of a network's layers show under these names."""
+    steps = steps_of(network).items()
+    return {f"{name}.{step}": ("batch tokens d_model", title) for name in names for step, title in steps}
 
 
 def _network(config: RecurrentConfig, width: int, layers: int) -> Network:

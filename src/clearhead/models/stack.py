@@ -23,6 +23,7 @@ from clearhead.attention import (
 )
 from clearhead.attention.cache import join_memories
 from clearhead.attention.dropout import dropout
+from clearhead.formula import Formula, Place, Value, copy, norm
 from clearhead.look import goes_on, see
 from clearhead.models.architecture import TransformerConfig
 from clearhead.models.block import Block, Surroundings
@@ -107,9 +108,9 @@ class Stack(nn.Module):
     """
 
     sees = {
-        "token_embeddings": "batch tokens d_model",
-        "embedded": "batch tokens d_model",
-        "out": "batch tokens d_model",
+        "token_embeddings": ("batch tokens d_model", "token embeddings"),
+        "embedded": ("batch tokens d_model", "embedded: what the first block reads"),
+        "out": ("batch tokens d_model", "out"),
     }
 
     def __init__(
@@ -192,3 +193,23 @@ class Stack(nn.Module):
             else:
                 x = block(x, around[window])
         return see("out", self.norm(x))
+
+    def formulas(self, place: Place, x: Value, memory: Value | None = None) -> Value:
+        """How what it shows comes about."""
+        first = x = self._embedded(place, place.see("token_embeddings", copy("the token embeddings", x), text=x.text))
+        for i, block in enumerate(self.blocks):
+            if self.mix is not None:
+                text = "own · what comes before it + shortcut · the embeddings"
+                mix = Formula("mix", text, [x.path, first.path], {"mix": place.name("mix")}, {"row": i})
+                x = Value(text=x.text, formula=mix)
+            x = place.under(f"blocks.{i}", block=i).state(block, x, memory)
+        if isinstance(self.norm, nn.Identity):
+            return place.see("out", copy("the last block's residual stream", x), text=x.text)
+        return place.see("out", norm(place, "norm", self.norm, [x]), text=x.text)
+
+    def _embedded(self, place: Place, x: Value) -> Value:
+        if self.positions is None:
+            return place.see("embedded", copy("the token embeddings: positions enter elsewhere", x), text=x.text)
+        table = {"P": place.name(f"positions.{self.positions.numbers}")}
+        added = Formula("positions", "token embedding + the vector of its position", [x.path], table)
+        return place.see("embedded", added, text=x.text)
