@@ -28,7 +28,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from cyclopts import Parameter
@@ -161,7 +161,7 @@ def make(name: str, place: Path) -> Way:
     theirs = GPT2LMHeadModel.from_pretrained(place / "weights").eval()
     who, precision, *more = name.split()
     if who == "clearhead":
-        return clearhead_way(from_huggingface(theirs.config.to_dict(), theirs.state_dict()), precision)
+        return clearhead_way(cast(Decoder, from_huggingface(theirs.config.to_dict(), theirs.state_dict())), precision)
     if who == "ctranslate2":
         workers = torch.get_num_threads() if "workers" in more else 1
         return ctranslate2_way(theirs, precision, place / name, workers=workers)

@@ -9,6 +9,8 @@ d_model. Axes as in act.py.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -39,7 +41,7 @@ class MultiHead(nn.Module):
         v_head_dim: width of a value (default: head_dim).
         memory_dim: width of the memory in cross-attention (default: d_model).
         values_dim: width of what the memory answers with, where that is something else (default: memory_dim).
-        projections_bias: whether the projections add a bias.
+        projections_bias: whether the projections add a bias; "qkv": those of queries, keys and values alone.
         o_proj: whether the joined heads are projected; without it they simply stand side by side.
         qk_norm: whether each head's queries and keys are normalised (by their root mean square) before positions turn
             them (Henry et al., 2020).
@@ -71,7 +73,7 @@ class MultiHead(nn.Module):
         v_head_dim: int | None = None,
         memory_dim: int | None = None,
         values_dim: int | None = None,
-        projections_bias: bool = True,
+        projections_bias: bool | Literal["qkv"] = True,
         o_proj: bool = True,
         qk_norm: bool = False,
         norm_eps: float = 1e-6,
@@ -107,10 +109,11 @@ class MultiHead(nn.Module):
         head_dim = head_dim or d_model // n_heads
         v_head_dim, memory_dim = v_head_dim or head_dim, memory_dim or d_model
         self.n_heads, self.n_kv_heads, self.dropout = n_heads, n_kv_heads, dropout
-        self.q_proj = nn.Linear(d_model, n_heads * head_dim, bias=projections_bias)
-        self.k_proj = nn.Linear(memory_dim, n_kv_heads * head_dim, bias=projections_bias)
-        self.v_proj = nn.Linear(values_dim or memory_dim, n_kv_heads * v_head_dim, bias=projections_bias)
-        self.o_proj = nn.Linear(n_heads * v_head_dim, d_model, bias=projections_bias) if o_proj else None
+        bias, o_bias = bool(projections_bias), projections_bias is True
+        self.q_proj = nn.Linear(d_model, n_heads * head_dim, bias=bias)
+        self.k_proj = nn.Linear(memory_dim, n_kv_heads * head_dim, bias=bias)
+        self.v_proj = nn.Linear(values_dim or memory_dim, n_kv_heads * v_head_dim, bias=bias)
+        self.o_proj = nn.Linear(n_heads * v_head_dim, d_model, bias=o_bias) if o_proj else None
         self.q_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else None
         self.k_norm = nn.RMSNorm(head_dim, eps=norm_eps) if qk_norm else None
         self.value_share = nn.Parameter(torch.tensor(0.5)) if value_residual else None

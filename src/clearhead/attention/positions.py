@@ -69,13 +69,18 @@ def _outlined() -> bool:
 class Sinusoidal(nn.Module):
     """Adds fixed waves to x; any length."""
 
-    numbers = "table"  # where they are
+    numbers, offset = "table", 0  # where they are, and which row is the first position's
     table: Tensor
 
-    def __init__(self, d_model: int, max_len: int):
+    def __init__(self, d_model: int, max_len: int, *, halves: bool = False):
         super().__init__()
         check(Length, "max_len", max_len)
-        self.register_buffer("table", sinusoids(max_len, d_model), persistent=False)
+        self.halves = halves
+        self.register_buffer("table", self._order(sinusoids(max_len, d_model)), persistent=False)
+
+    def fill(self) -> None:
+        """Compute the waves, where the module was made as an outline."""
+        self.table = self._order(_waves(0, *self.table.shape))
 
     def forward(
         self, x: Float[Tensor, "batch tokens d_model"], where: Where | None = None
@@ -83,32 +88,38 @@ class Sinusoidal(nn.Module):
         where = where or Where.line(x.size(1))
         stop = where.stop
         if stop > self.table.size(0):  # waves need no training: a longer text simply has more of them
-            self.table = _waves(0, 2 * stop, x.size(2)).to(self.table)
+            self.table = self._order(_waves(0, 2 * stop, x.size(2))).to(self.table)
         return x + _of(self.table, where).to(x.dtype)
+
+    def _order(self, waves: Tensor) -> Tensor:
+        """Sines and cosines in turns, or all sines first."""
+        return torch.cat([waves[:, ::2], waves[:, 1::2]], dim=1) if self.halves else waves
 
 
 class Learned(nn.Module):
-    """Adds a learned vector for each position below max_len."""
+    """Adds a learned vector for each position below max_len; the first is row `offset` of its table."""
 
     numbers = "weight"
 
-    def __init__(self, d_model: int, max_len: int):
+    def __init__(self, d_model: int, max_len: int, *, offset: int = 0):
         super().__init__()
         check(Width, "d_model", d_model)
         check(Length, "max_len", max_len)
-        self.weight = nn.Parameter(torch.randn(max_len, d_model) * d_model**-0.5)
+        check(Counted, "offset", offset)
+        self.offset = offset
+        self.weight = nn.Parameter(torch.randn(max_len + offset, d_model) * d_model**-0.5)
 
     def forward(
         self, x: Float[Tensor, "batch tokens d_model"], where: Where | None = None
     ) -> Float[Tensor, "batch tokens d_model"]:
         where = where or Where.line(x.size(1))
         stop = where.stop
-        if stop > self.weight.size(0):
+        if stop > self.weight.size(0) - self.offset:
             raise ConfigError(
-                f"{stop} tokens are more than the {self.weight.size(0)} positions this model has learned",
+                f"{stop} tokens are more than the {self.weight.size(0) - self.offset} positions this model has learned",
                 "shorten the text, or train with a larger max_len or with sinusoidal or rotary positions",
             )
-        return x + _of(self.weight, where)
+        return x + _of(self.weight[self.offset :] if self.offset else self.weight, where)
 
 
 def _of(table: Tensor, where: Where) -> Tensor:
@@ -133,19 +144,42 @@ class Rotation:
 
 
 class Rotary(nn.Module):
-    """Makes the `Rotation` of a stretch of positions; has no weights."""
+    """Makes the `Rotation` of a stretch of positions; has no weights.
+
+    Args:
+        head_dim: width of a query.
+        base: about how long the slowest pair takes to turn once.
+        factor: how many times slow pairs are slowed down.
+        slow, fast: pairs that take longer than `slow` positions to turn once are slow, those that take less than `fast`
+            keep their pace, those between are slowed down in part; by default all are slow.
+    """
 
     frequency: Tensor
 
-    def __init__(self, head_dim: int, base: float = 10000.0):
+    def __init__(
+        self, head_dim: int, base: float = 10000.0, *, factor: float = 1.0, slow: float = 0.0, fast: float = 0.0
+    ):
         super().__init__()
         check(Width, "head_dim", head_dim)
         check(Base, "base", base)
         if head_dim % 2:
             raise ConfigError(f"rotary positions turn pairs; head_dim is {head_dim}", "choose an even head_dim")
-        steps = torch.empty(head_dim // 2) if _outlined() else torch.arange(0, head_dim, 2, dtype=torch.float64)
-        frequency = steps if _outlined() else base ** (-steps / head_dim)
-        self.register_buffer("frequency", frequency.float(), persistent=False)
+        self.base, self.factor, self.slow, self.fast = base, factor, slow, fast
+        self.register_buffer("frequency", torch.empty(head_dim // 2), persistent=False)
+        if not _outlined():
+            self.fill()
+
+    def fill(self) -> None:
+        """Compute the frequencies, where the module was made as an outline."""
+        steps = torch.arange(self.frequency.size(0), dtype=torch.float64)
+        frequency = self.base ** (-steps / self.frequency.size(0))
+        if self.factor != 1:
+            turn, slowed = 2 * torch.pi / frequency, frequency / self.factor
+            if self.slow > self.fast:  # between the bounds, by the number of turns in a text of the first length
+                share = ((self.slow / turn - 1) / (self.slow / self.fast - 1)).clamp(0, 1)
+                slowed = torch.lerp(slowed, frequency, share)
+            frequency = slowed
+        self.frequency = frequency.float()
 
     def forward(self, where: Where) -> Rotation:
         position = where.queries[0] if where.queries.size(0) == 1 else where.queries[:, None]

@@ -69,6 +69,7 @@ def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
     weight, bias, size, centred = _direction(
         last, weights, trace[last.of[0]][0, row], weights[read.weights["W"]][token]
     )
+    weight = weight * read.options.get("scale", 1.0)
     terms = [term for path in added for term in _terms(trace, stated, weights, path, row)]
     found = [
         Contribution(name, path, head, float((x - x.mean() if centred else x) @ weight / size))

@@ -15,15 +15,17 @@ from clearhead.models.bricks import (
     FeedForwardConfig,
     NormConfig,
     PositionsConfig,
+    ReadoutConfig,
     RecurrentAttentionConfig,
     nested,
 )
-from clearhead.ranges import Blocks, Divisor, Length, Moments, Rate, Share, Width
+from clearhead.ranges import Blocks, Counted, Divisor, Length, Moments, Rate, Share, Width
 
 __all__ = [
     "PRESETS",
     "SEQ2SEQ",
     "DecoderConfig",
+    "EncoderConfig",
     "EncoderDecoderConfig",
     "LoRAConfig",
     "RecurrentConfig",
@@ -42,7 +44,7 @@ class TransformerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Literal["encoder-decoder", "decoder"] = Field(description="which kind of model")
+    family: Literal["encoder-decoder", "decoder", "encoder"] = Field(description="which kind of model")
     d_model: Width = Field(256, description="width of the residual stream")
     positions: PositionsConfig = Field(default_factory=PositionsConfig, description="kind of positions")
     norm: NormConfig = Field(default_factory=NormConfig, description="which normalisation")
@@ -51,6 +53,8 @@ class TransformerConfig(BaseModel):
         default_factory=FeedForwardConfig, description="what each token goes through alone"
     )
     wiring: Literal["pre", "post"] = Field("pre", description="normalise before each part, or after its residual")
+    embedded_norm: bool = Field(False, description="normalise what the first block reads, positions included")
+    first_norm: bool = Field(True, description="wiring pre: normalise before the first attention too")
     dropout: Share = Field(0.1, description="share of activations dropped in training")
     max_len: Length = Field(256, gt=1, description="most tokens of a text")
 
@@ -85,9 +89,32 @@ class EncoderDecoderConfig(TransformerConfig):
     family: Literal["encoder-decoder"] = Field("encoder-decoder", description="which kind of model")
     layers: Blocks = Field(3, description="blocks of the encoder, and of the decoder unless decoder_layers is given")
     decoder_layers: Blocks | None = Field(None, description="blocks of the decoder")
-    tied: Literal["all", "target", "none"] = Field(
-        "all", description="share one matrix among source and target embeddings and output, or target and output"
+    tied: Literal["all", "target", "embeddings", "none"] = Field(
+        "all",
+        description="share one matrix among source and target embeddings and output, or target and output, or both "
+        "embeddings",
     )
+    embedding_scale: bool = Field(True, description="multiply embeddings with the root of d_model")
+    output_scale: bool = Field(False, description="divide by the root of d_model before the output matrix")
+    output_bias: bool = Field(False, description="the output matrix adds a bias")
+
+
+class EncoderConfig(TransformerConfig):
+    """An encoder alone: each token reads all others (Devlin et al., 2019)."""
+
+    family: Literal["encoder"] = Field("encoder", description="which kind of model")
+    layers: Blocks = Field(6, description="blocks")
+    types: Counted = Field(0, description="kinds of texts that stand in one row, each with a vector (0: no vectors)")
+    window: Length | None = Field(
+        None, description="how far a token sees to either side, itself counted (default: all)"
+    )
+    full_every: Blocks | None = Field(None, gt=1, description="with a window: the first and every n-th block sees all")
+    tied: bool = Field(True, description="embeddings and output share one matrix (readout of tokens)")
+    readout: ReadoutConfig = Field(default_factory=ReadoutConfig, description="what is read off at the end")
+
+    def window_of(self, block: int) -> int | None:
+        """How far a token sees in a block; None: everywhere."""
+        return None if self.full_every and block % self.full_every == 0 else self.window
 
 
 # What known families chose; the sizes are everybody's own. In `modern`, all from embedding_norm on is in no family of

@@ -57,9 +57,10 @@ class Block(nn.Module):
         config: sizes and choices.
         cross: whether it attends to a memory too.
         value_residual: whether it mixes the first block's values into its own.
+        first: whether it is the first one.
     """
 
-    def __init__(self, config: TransformerConfig, *, cross: bool, value_residual: bool = False):
+    def __init__(self, config: TransformerConfig, *, cross: bool, value_residual: bool = False, first: bool = False):
         super().__init__()
         d, self.dropout, self.pre = config.d_model, config.dropout, config.wiring == "pre"
         parts = {
@@ -80,7 +81,8 @@ class Block(nn.Module):
 
         eps = config.norm.eps or 1e-6
         self.self_attention = config.attention.build(d, norm_eps=eps, value_residual=value_residual)
-        self.self_attention_norm = config.norm.build(d)
+        bare = first and self.pre and not config.first_norm
+        self.self_attention_norm = nn.Identity() if bare else config.norm.build(d)
         self.cross_attention = config.attention.build(d, norm_eps=eps) if cross else None
         self.cross_attention_norm = config.norm.build(d) if cross else None
         self.feed_forward = config.feed_forward.build(d, config.dropout)
@@ -145,5 +147,7 @@ class Block(nn.Module):
         if not self.pre:
             added = own.state(part, x, *memory)
             return norm(place, f"{name}_norm", normed, [x, added], f"norm(what came + {words})")
-        given = place.see(f"{name}_normed", norm(place, f"{name}_norm", normed, [x]), text=x.text)
+        bare = copy("as it comes in: this block does not normalise before it", x)
+        as_given = bare if isinstance(normed, nn.Identity) else norm(place, f"{name}_norm", normed, [x])
+        given = place.see(f"{name}_normed", as_given, text=x.text)
         return Formula("sum", f"what came + what {words} adds", [x.path, own.state(part, given, *memory).path])

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clearhead.ranges import Base, Heads, Share, Width
+from clearhead.ranges import Base, Count, Counted, Entries, Factor, Heads, Length, Share, Width
 
 if TYPE_CHECKING:
     from torch import nn
 
     from clearhead.attention import Bias, Learned, MultiHead, Rotary, Sinusoidal
     from clearhead.models.layers import FeedForward
+    from clearhead.models.readout import Readout
 
 __all__ = [
     "BRICKS",
@@ -28,7 +29,9 @@ __all__ = [
     "FeedForwardConfig",
     "NormConfig",
     "PositionsConfig",
+    "ReadoutConfig",
     "RecurrentAttentionConfig",
+    "ScalingConfig",
     "nested",
     "old_names",
 ]
@@ -48,6 +51,21 @@ class Brick(BaseModel):
 Similarity: TypeAlias = Literal["scaled-dot", "dot", "cosine", "bilinear", "additive"]
 
 
+class ScalingConfig(Brick):
+    """How rotary positions are slowed down, so that a model reads longer texts than it was trained on at first.
+
+    linear: all by the same factor (Chen et al., 2023); llama3: slow pairs by the factor, fast ones not at all, those
+    between gradually (Grattafiori et al., 2024). A pair is slow if it takes more than original_len / low positions to
+    turn once, and fast if less than original_len / high.
+    """
+
+    kind: Literal["none", "linear", "llama3"] = Field("none", description="which pairs are slowed down")
+    factor: Factor = Field(1.0, description="how many times")
+    low: Factor = Field(1.0, description="llama3: bound of slow pairs")
+    high: Factor = Field(4.0, description="llama3: bound of fast pairs")
+    original_len: Length = Field(8192, description="llama3: the length of the texts at first")
+
+
 class PositionsConfig(Brick):
     """How a token says where it stands."""
 
@@ -55,19 +73,33 @@ class PositionsConfig(Brick):
         "sinusoidal", description="kind of positions"
     )
     base: Base = Field(1e4, description="rotary: about how long the slowest pair takes to turn once")
+    near_base: Base | None = Field(None, description="rotary: the same in blocks with a window (default: base)")
+    scaling: ScalingConfig = Field(default_factory=ScalingConfig, description="rotary: slowed down for longer texts")
+    buckets: Entries = Field(32, ge=4, description="relative: how many distances are told apart")
+    max_distance: Count = Field(128, ge=4, description="relative: from here on all is one distance")
+    offset: Counted = Field(0, description="learned: rows of the table before that of the first position")
+    halves: bool = Field(False, description="sinusoidal: all sines before all cosines")
 
     def build(self, d_model: int, max_len: int) -> Sinusoidal | Learned | None:
         """What is added to the embeddings, if anything is."""
         from clearhead.attention import Learned, Sinusoidal
 
-        kinds: dict[str, type[Sinusoidal | Learned]] = {"sinusoidal": Sinusoidal, "learned": Learned}
-        return kinds[self.kind](d_model, max_len) if self.kind in kinds else None
+        if self.kind == "learned":
+            return Learned(d_model, max_len, offset=self.offset)
+        return Sinusoidal(d_model, max_len, halves=self.halves) if self.kind == "sinusoidal" else None
 
-    def rotation(self, head_dim: int) -> Rotary | None:
-        """What turns queries and keys, if anything does."""
+    def rotation(self, head_dim: int, *, near: bool = False) -> Rotary | None:
+        """What turns queries and keys, if anything does; `near`: in blocks with a window."""
         from clearhead.attention import Rotary
 
-        return Rotary(head_dim, self.base) if self.kind == "rotary" else None
+        base = self.near_base if near and self.near_base is not None else self.base
+        if self.kind != "rotary":
+            return None
+        scaling = self.scaling
+        if scaling.kind == "llama3":
+            slow, fast = scaling.original_len / scaling.low, scaling.original_len / scaling.high
+            return Rotary(head_dim, base, factor=scaling.factor, slow=slow, fast=fast)
+        return Rotary(head_dim, base, factor=scaling.factor if scaling.kind == "linear" else 1.0)
 
     def bias(self, heads: int, *, ahead: bool) -> Bias | None:
         """What is added to similarities, if positions are told by distances; `ahead`: of keys after the query too."""
@@ -75,7 +107,9 @@ class PositionsConfig(Brick):
 
         if self.kind == "alibi":
             return ALiBi(heads)
-        return Relative(heads, ahead=ahead) if self.kind == "relative" else None
+        if self.kind != "relative":
+            return None
+        return Relative(heads, buckets=self.buckets, max_distance=self.max_distance, ahead=ahead)
 
 
 class NormConfig(Brick):
@@ -83,6 +117,7 @@ class NormConfig(Brick):
 
     kind: Literal["layer", "rms"] = Field("layer", description="which normalisation")
     eps: Share | None = Field(None, gt=0, description="what a norm adds below its root (default: 1e-5, rms 1e-6)")
+    bias: bool = Field(True, description="layer: add a bias")
 
     def build(self, d_model: int) -> nn.Module:
         """`layer` (Ba et al., 2016) or `rms` (Zhang and Sennrich, 2019)."""
@@ -90,7 +125,7 @@ class NormConfig(Brick):
 
         if self.kind == "rms":
             return nn.RMSNorm(d_model, eps=self.eps or 1e-6)
-        return nn.LayerNorm(d_model, eps=self.eps or 1e-5)
+        return nn.LayerNorm(d_model, eps=self.eps or 1e-5, bias=self.bias)
 
 
 class AttentionConfig(Brick):
@@ -106,7 +141,7 @@ class AttentionConfig(Brick):
     v_head_dim: Width | None = Field(None, description="width of a head's values (default: head_dim)")
     o_proj: bool = Field(True, description="project the joined heads; without it they simply stand side by side")
     qk_norm: bool = Field(False, description="normalise each head's queries and keys before they are compared")
-    biases: bool = Field(True, description="projections add a bias")
+    biases: bool | Literal["qkv"] = Field(True, description="projections add a bias; qkv: all but the last")
     dropout: Share = Field(0.0, description="share of attention weights dropped in training")
 
     def widths(self, d_model: int) -> tuple[int, int]:
@@ -147,7 +182,7 @@ class AttentionConfig(Brick):
 class FeedForwardConfig(Brick):
     """What each token goes through alone."""
 
-    kind: Literal["relu", "relu2", "gelu", "gelu-tanh", "swiglu"] = Field(
+    kind: Literal["relu", "relu2", "gelu", "gelu-tanh", "silu", "reglu", "geglu", "geglu-tanh", "swiglu"] = Field(
         "relu", description="activation of the feed-forward layers"
     )
     d_ff: Width = Field(1024, description="width inside the feed-forward layers")
@@ -158,6 +193,42 @@ class FeedForwardConfig(Brick):
         from clearhead.models.layers import FeedForward
 
         return FeedForward(d_model, self.d_ff, self.kind, dropout, biases=self.biases)
+
+
+class ReadoutConfig(Brick):
+    """What is read off an encoder: its vectors through a small network, and a score for each answer."""
+
+    kind: Literal["tokens", "classes", "pooled", "none"] = Field(
+        "tokens", description="scores of the token at each place, of the classes of a text; its vector; or nothing"
+    )
+    activation: Literal["gelu", "gelu-tanh", "silu", "relu", "tanh"] = Field(
+        "gelu", description="activation of the small network"
+    )
+    norm: bool = Field(True, description="normalise after it")
+    bias: bool = Field(True, description="its projection adds a bias")
+    pooling: Literal["first", "mean"] = Field("first", description="classes, pooled: the vector of a text")
+    classes: Counted = Field(0, description="classes: how many")
+
+    @model_validator(mode="after")
+    def _has_classes(self) -> ReadoutConfig:
+        if (self.kind == "classes") != (self.classes > 0):
+            raise ValueError(f"kind {self.kind} and classes {self.classes} do not go together")
+        return self
+
+    def build(self, d_model: int, norm: NormConfig, vocab_size: int) -> Readout | None:
+        """What reads off vectors of this width."""
+        from clearhead.models.readout import Readout
+
+        if self.kind == "none":
+            return None
+        return Readout(
+            d_model,
+            vocab_size if self.kind == "tokens" else self.classes,
+            activation=self.activation,
+            norm=norm.build(d_model) if self.norm else None,
+            bias=self.bias,
+            pooling="" if self.kind == "tokens" else self.pooling,
+        )
 
 
 class RecurrentAttentionConfig(Brick):
@@ -205,7 +276,7 @@ OLD_RECURRENT_NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "score": (("attention", "score"),),
     "input_feeding": (("attention", "input_feeding"),),
 }
-BRICKS = ("positions", "norm", "attention", "feed_forward")
+BRICKS = ("positions", "norm", "attention", "feed_forward", "readout")
 
 
 def old_names(family: str | None) -> dict[str, tuple[tuple[str, ...], ...]]:

@@ -36,15 +36,18 @@ class EncoderDecoder(nn.Module):
     def __init__(self, config: EncoderDecoderConfig, src_vocab_size: int, tgt_vocab_size: int):
         super().__init__()
         self.config = config
-        self.tgt_embedding = TokenEmbedding(tgt_vocab_size, config.d_model)
+        scaled = config.embedding_scale
+        self.tgt_embedding = TokenEmbedding(tgt_vocab_size, config.d_model, scaled=scaled)
         self.src_embedding = (
-            self.tgt_embedding if config.tied == "all" else TokenEmbedding(src_vocab_size, config.d_model)
+            self.tgt_embedding
+            if config.tied in ("all", "embeddings")
+            else TokenEmbedding(src_vocab_size, config.d_model, scaled=scaled)
         )
         self.encoder = Stack(config, config.layers, cross=False)
         self.decoder = Stack(config, config.decoder_layers or config.layers, cross=True)
-        self.head = nn.Linear(config.d_model, tgt_vocab_size, bias=False)
+        self.head = nn.Linear(config.d_model, tgt_vocab_size, bias=config.output_bias)
         _initialise(self)
-        if config.tied != "none":
+        if config.tied in ("all", "target"):
             self.head.weight = self.tgt_embedding.weight
 
     @property
@@ -86,7 +89,7 @@ class EncoderDecoder(nn.Module):
 
     def logits(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
         """Scores of the next token."""
-        return see("logits", self.head(x))
+        return see("logits", self.head(x * self.config.d_model**-0.5 if self.config.output_scale else x))
 
     def read_out(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocab"]:
         """The logits of vectors of the decoder's residual stream, as if it ended there."""
@@ -106,7 +109,10 @@ class EncoderDecoder(nn.Module):
         x = place.under("src_embedding").state(self.src_embedding, src)
         y = place.under("tgt_embedding").state(self.tgt_embedding, tgt)
         memory = place.under("encoder", stack="encoder").state(self.encoder, x)
-        return read_off(place, self.head, place.under("decoder", stack="decoder").state(self.decoder, y, memory))
+        out = place.under("decoder", stack="decoder").state(self.decoder, y, memory)
+        return read_off(
+            place, self.head, out, **({"scale": self.config.d_model**-0.5} if self.config.output_scale else {})
+        )
 
     def new_cache(self, *, forgets: bool = True) -> DecoderCache:
         """An empty cache for `decode`; no layer has a window, so nothing is ever forgotten."""

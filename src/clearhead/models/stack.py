@@ -107,12 +107,6 @@ class Stack(nn.Module):
         value_residual: whether later blocks mix the first one's values into theirs.
     """
 
-    sees = {
-        "token_embeddings": ("batch tokens d_model", "token embeddings"),
-        "embedded": ("batch tokens d_model", "embedded: what the first block reads"),
-        "out": ("batch tokens d_model", "out"),
-    }
-
     def __init__(
         self,
         config: TransformerConfig,
@@ -126,12 +120,22 @@ class Stack(nn.Module):
     ):
         super().__init__()
         self.dropout, d = config.dropout, config.d_model
+        titles = {
+            "token_embeddings": "token embeddings",
+            **({"placed": "token embeddings with their positions"} if config.embedded_norm else {}),
+            "embedded": "embedded: what the first block reads",
+            "out": "out",
+        }
+        self.sees = {name: ("batch tokens d_model", title) for name, title in titles.items()}
         self.positions = config.positions.build(d, config.max_len)
+        self.embedded_norm = config.norm.build(d) if config.embedded_norm else None
         self.rotary = config.positions.rotation(config.attention.widths(d)[0])
+        own = config.positions.near_base is not None
+        self.near_rotary = config.positions.rotation(config.attention.widths(d)[0], near=True) if own else None
         self.bias = config.positions.bias(config.attention.heads, ahead=not (cross or causal))
         self.windows = list(windows) or [None] * layers
         self.blocks = nn.ModuleList(
-            Block(config, cross=cross, value_residual=value_residual and i > 0) for i in range(layers)
+            Block(config, cross=cross, value_residual=value_residual and i > 0, first=i == 0) for i in range(layers)
         )
         self.mix = nn.Parameter(torch.tensor([[1.0, 0.0]] * layers)) if x0_shortcut else None
         self.value_residual = value_residual
@@ -164,6 +168,8 @@ class Stack(nn.Module):
         x = see("token_embeddings", x)
         if self.positions is not None:
             x = self.positions(x, where)
+        if self.embedded_norm is not None:
+            x = self.embedded_norm(see("placed", x))
         x = see("embedded", dropout(x, self.dropout, self.training))
         whole = Surroundings(
             where,
@@ -180,7 +186,8 @@ class Stack(nn.Module):
                 continue
             near = Window(window) if mask is None else mask & Window(window)
             held = where if cache is None or cache.keeps_all else where.since(max(0, where.row + 1 - window))
-            around[window] = replace(whole, where=held, mask=near)
+            rotation = whole.rotation if self.near_rotary is None else self.near_rotary(where)
+            around[window] = replace(whole, where=held, mask=near, rotation=rotation)
         first = x
         for i, (block, window) in enumerate(zip(self.blocks, self.windows, strict=True)):
             if self.mix is not None:
@@ -208,8 +215,12 @@ class Stack(nn.Module):
         return place.see("out", norm(place, "norm", self.norm, [x]), text=x.text)
 
     def _embedded(self, place: Place, x: Value) -> Value:
-        if self.positions is None:
-            return place.see("embedded", copy("the token embeddings: positions enter elsewhere", x), text=x.text)
-        table = {"P": place.name(f"positions.{self.positions.numbers}")}
-        added = Formula("positions", "token embedding + the vector of its position", [x.path], table)
-        return place.see("embedded", added, text=x.text)
+        placed = copy("the token embeddings: positions enter elsewhere", x)
+        if self.positions is not None:
+            table, offset = {"P": place.name(f"positions.{self.positions.numbers}")}, self.positions.offset
+            text = "token embedding + the vector of its position"
+            placed = Formula("positions", text, [x.path], table, {"offset": offset} if offset else {})
+        if self.embedded_norm is None:
+            return place.see("embedded", placed, text=x.text)
+        x = place.see("placed", placed, text=x.text)
+        return place.see("embedded", norm(place, "embedded_norm", self.embedded_norm, [x]), text=x.text)

@@ -90,8 +90,9 @@ const KINDS = {
     return { terms, total: whole[column] * options.scale, sum: "product" };
   },
 
-  async positions({ reader, row, column, formula: { of, weights } }) {
-    const [before, position] = [await reader.row(of[0], row), await reader.weight(weights.P, [row, row + 1])];
+  async positions({ reader, row, column, formula: { of, weights, options } }) {
+    const place = row + (options.offset ?? 0);
+    const [before, position] = [await reader.row(of[0], row), await reader.weight(weights.P, [place, place + 1])];
     return summed([
       { label: "token embedding", product: before[column], from: { path: of[0], cell: [row, column] } },
       { label: `position ${row}`, product: position[column], from: { weight: weights.P } },
@@ -166,21 +167,21 @@ const KINDS = {
         total: options.cap * Math.tanh(found.total / options.cap),
         sum: `${options.cap} · tanh(sum / ${options.cap})`,
       };
+    if (options.scale)
+      return { ...found, total: options.scale * found.total, sum: `${options.scale.toPrecision(4)} · sum` };
     return found;
   },
 
   async hidden({ reader, row, column, formula: { of, weights, options } }) {
     const x = await operands(reader, { of, options: {} }, row);
     const found = summed(await products(reader, x, weights, column));
-    if (options.activation === "swiglu") {
-      const gate = summed(await products(reader, x, { W: weights.W_gate, b: weights.b_gate }, column));
-      return {
-        ...found,
-        total: BENDS.silu(gate.total) * found.total,
-        sum: `silu(${gate.total.toPrecision(5)}, the gate) · sum`,
-      };
-    }
-    return bent(found, options.activation);
+    if (!options.gated) return bent(found, options.activation);
+    const gate = summed(await products(reader, x, { W: weights.W_gate, b: weights.b_gate }, column));
+    return {
+      ...found,
+      total: BENDS[options.activation](gate.total) * found.total,
+      sum: `${options.activation}(${gate.total.toPrecision(5)}, the gate) · sum`,
+    };
   },
 
   /** A gate of a recurrent network, or its candidate. */

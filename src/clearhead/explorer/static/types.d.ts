@@ -65,10 +65,10 @@ export type Formula =
   | FormulaOf<"positions">
   | FormulaOf<"copy">
   | FormulaOf<"mix", { row: number }>
-  | FormulaOf<"linear", { cap?: number; then?: "tanh" | NormOptions; stacked?: boolean; rows?: Rows[] }>
+  | FormulaOf<"linear", { cap?: number; scale?: number; then?: "tanh" | NormOptions; stacked?: boolean; rows?: Rows[] }>
   | FormulaOf<"norm", NormOptions>
   | FormulaOf<"sum">
-  | FormulaOf<"hidden", { activation: Bend | "swiglu" }>
+  | FormulaOf<"hidden", { activation: Bend; gated: boolean }>
   | FormulaOf<"act">
   | FormulaOf<"gate", { activation: Bend; part: number; rows: Rows[]; reset?: string }>
   | FormulaOf<"cell", { rows: Rows[] }>
