@@ -8,6 +8,7 @@ and accents included.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 from unicodedata import normalize
 
@@ -67,13 +68,21 @@ class Tokenizer:
 
     Args:
         backend: the tokenizer of the `tokenizers` library that does the work.
+        specials: which entries are special (default: those that are spelt as the field spells them).
     """
 
-    def __init__(self, backend: Backend):
+    def __init__(self, backend: Backend, specials: Specials | None = None):
         self.backend = backend
         ids = backend.get_vocab()
         self.vocab_size = max(ids.values(), default=-1) + 1
-        self.specials = Specials.named(ids)
+        self.specials = specials or Specials.named(ids)
+
+    @cached_property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """What stands before and after the tokens of a whole text, as the tokenizer says; of ours nothing does."""
+        plain, framed = (self.backend.encode("a", add_special_tokens=whole).ids for whole in (False, True))
+        at = next((i for i in range(len(framed)) if framed[i : i + len(plain)] == plain), 0)
+        return framed[:at], framed[at + len(plain) :]
 
     @property
     def marks(self) -> dict[str, int]:

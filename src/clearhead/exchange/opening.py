@@ -1,0 +1,81 @@
+"""A model folder of another library, opened: module, tokenizer, and what the folder says of its use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from clearhead.data.tokenizers import Tokenizer
+from clearhead.errors import ConfigError, FolderError
+from clearhead.exchange.checkpoint import Checkpoint
+from clearhead.exchange.families import find_family
+from clearhead.exchange.family import Described, Family
+from clearhead.exchange.forms import MODULES, json_of
+from clearhead.exchange.pooling import Pooling, read_pooling
+from clearhead.exchange.tokenizer_files import open_their_tokenizer
+
+__all__ = ["Opened", "open_folder"]
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What a folder holds.
+
+    Args:
+        family, described: which model it is.
+        module: with its weights.
+        tokenizer: of its texts; None: the folder has none.
+        pooling: how it makes one vector of a text, where the folder says it.
+        generation: what generation_config.json says.
+        notes: what a person should know of it.
+    """
+
+    family: Family
+    described: Described
+    module: nn.Module
+    tokenizer: Tokenizer | None
+    pooling: Pooling | None = None
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def open_folder(folder: Path, task: str | None = None, dtype: torch.dtype | None = torch.float32) -> Opened:
+    """Open a folder of Hugging Face or sentence-transformers.
+
+    Args:
+        task: what the model is to do (default: what its class is for).
+        dtype: of its numbers; None: as they are stored.
+
+    Raises:
+        FolderError: it cannot be read, or holds what clearhead does not compute.
+    """
+    config = json_of(folder, "config.json")
+    checkpoint = Checkpoint(folder)
+    try:
+        pooling = read_pooling(folder) if (folder / MODULES).exists() else None
+        family = find_family(config.get("model_type"))
+        described = family.configure(config, checkpoint, "embed" if pooling is not None else task)
+        layers = max(described.arch.layers, getattr(described.arch, "decoder_layers", None) or 0)  # type: ignore[attr-defined]
+        if layers > len(checkpoint):
+            problem = f"the configuration has {layers:,} layers, and the weights {len(checkpoint)} tensors"
+            raise ConfigError(problem, "take the config.json that belongs to the weights")
+        module = family.read(described, checkpoint, dtype)
+    except ConfigError as error:
+        raise FolderError(error.problem, error.fix, file=folder / "config.json") from error
+    finally:
+        checkpoint.close()
+    tokenizer = open_their_tokenizer(folder)
+    if tokenizer is not None and tokenizer.vocab_size > described.vocab_size:
+        problem = f"the tokenizer has {tokenizer.vocab_size:,} entries, the model {described.vocab_size:,}"
+        raise FolderError(problem, "take the tokenizer that belongs to the model", file=folder / "tokenizer.json")
+    said = json_of(folder, "generation_config.json") if (folder / "generation_config.json").exists() else {}
+    left = sorted(
+        {name.split(".")[0] for name in checkpoint if name.startswith(tuple(described.kind.unused or ("\0",)))}
+    )
+    notes = (f"not used by this model: {', '.join(left)}",) if left else ()
+    return Opened(family, described, module, tokenizer, pooling, said, notes)
