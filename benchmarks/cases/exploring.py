@@ -109,7 +109,8 @@ def exploring(*, tokens: tuple[int, ...] = (64, 128, 4096), rounds: int = 5) -> 
     """Measure each length; more than 1,024 tokens once."""
     torch.manual_seed(0)
     model = Decoder(SIZE, 50_257).eval()
-    task = LanguageModel(model, text_tokenizer(["the cat sat on the mat " * 50], TextTokenizerConfig(kind="byte")))
+    tokenizer = text_tokenizer(["the cat sat on the mat " * 50], TextTokenizerConfig(kind="byte"))
+    task = LanguageModel(model, tokenizer).inside
     # The tokenizer is of bytes, the vocabulary of GPT-2's size: entries beyond the bytes have no text.
     type(task).vocabulary_sizes = property(lambda self: {"tokens": 50_257})  # type: ignore[assignment]
     with launched() as browser:

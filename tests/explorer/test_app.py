@@ -29,7 +29,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (folder / "pairs.tsv").write_text(pairs)
     arch = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
     more: dict[str, Any] = {"arch": arch, "training": {"evaluations": 2}, "keep_checkpoints": 2, "quiet": True}
-    return clearhead.train("translate", [str(folder / "pairs.tsv")], out=folder / "m", max_steps=4, **more)
+    return clearhead.train("translate", [str(folder / "pairs.tsv")], out=folder / "m", max_steps=4, **more).inside
 
 
 @pytest.fixture(scope="module")

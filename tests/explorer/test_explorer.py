@@ -58,7 +58,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         chance = torch.Generator().manual_seed(1)
         for weight in trained.module.parameters():
             weight.add_(0.15 * torch.randn(weight.shape, generator=chance))
-    return trained, Question(texts=texts)
+    return trained.inside, Question(texts=texts)
 
 
 @pytest.fixture(params=["app", "file", "notebook"])

@@ -22,6 +22,7 @@ from clearhead.explorer.glass import Glass, Question, Want
 from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.seq2seq import make_seq2seq
+from clearhead.tasks.pair_inside import PairInside
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.tasks.translator import Translator
 
@@ -35,7 +36,7 @@ ACT = "decoder.blocks.1.cross_attention.attention"
 
 
 @pytest.fixture(scope="module")
-def translator() -> Translator:
+def translator() -> PairInside:
     """Each side has a vocabulary of its own."""
     torch.manual_seed(0)
     words = [train_tokenizer(texts, TokenizerConfig(kind="word", min_count=1)) for texts in (ENGLISH, SPANISH)]
@@ -44,11 +45,11 @@ def translator() -> Translator:
     with torch.no_grad():
         for weight in module.parameters():
             weight.add_(0.15 * torch.randn_like(weight))
-    return Translator(module, TokenizerPair(*words))
+    return Translator(module, TokenizerPair(*words)).inside
 
 
 @pytest.fixture
-def shown(translator: Translator, new_page: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+def shown(translator: PairInside, new_page: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """Opens the model in the application, at a state or at whatever stands in a link."""
     with ExitStack() as stack:
 
@@ -64,7 +65,7 @@ def shown(translator: Translator, new_page: Callable[..., Any]) -> Iterator[Call
 
 
 @pytest.fixture
-def in_file(translator: Translator, new_page: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+def in_file(translator: PairInside, new_page: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     def show(html: str | None = None, **options: Any) -> Any:
         page = Glass(translator, "a model").page(PAIR)
         page.save(tmp_path / "page.html")
@@ -185,7 +186,7 @@ def test_the_words_that_can_be_put_in_are_listed(shown: Any, in_file: Any, host:
     assert not page.locator(".message .error").count()
 
 
-def test_a_file_reads_the_word_of_the_right_vocabulary(translator: Translator, in_file: Any) -> None:
+def test_a_file_reads_the_word_of_the_right_vocabulary(translator: PairInside, in_file: Any) -> None:
     page = in_file()
     click(page, "[data-key='why 1']")
     page.click("[data-key='token source 1']")
@@ -218,7 +219,7 @@ def test_of_a_large_vocabulary_some_words_are_listed() -> None:
     assert whole_words(["the", "<eos>", "cat", "?"]) == ["cat", "the"]
 
 
-def test_the_words_of_a_label_that_is_none_are_refused(translator: Translator) -> None:
+def test_the_words_of_a_label_that_is_none_are_refused(translator: PairInside) -> None:
     with pytest.raises(clearhead.ClearheadError, match="reads no 'nobody'"):
         Glass(translator, "").values(PAIR, [Want(path="nobody", kind="words")])
 
@@ -226,7 +227,7 @@ def test_the_words_of_a_label_that_is_none_are_refused(translator: Translator) -
 # What a change does ---------------------------------------------------------------------------------------------------
 
 
-def test_the_effect_says_which_word_and_how_much(translator: Translator, shown: Any) -> None:
+def test_the_effect_says_which_word_and_how_much(translator: PairInside, shown: Any) -> None:
     edits = [Edit(ACT, (0, head), "set", 0.0, step="context") for head in range(4)]
     page = shown({"texts": TEXTS, "edits": [edit.to_json() for edit in edits]})
     before, now = (
@@ -317,7 +318,7 @@ def test_an_open_page_follows_the_system_s_light(shown: Any) -> None:
 
 
 def test_the_label_of_the_film_follows_its_pictures_and_nothing_moves(
-    translator: Translator, new_page: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    translator: PairInside, new_page: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = [0, 20_000]
     monkeypatch.setattr("clearhead.explorer.glass._kept", lambda _: [{"step": step, "file": ""} for step in steps])

@@ -21,6 +21,8 @@ from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, R
 from clearhead.models.decoder import Decoder
 from clearhead.models.seq2seq import make_seq2seq
 from clearhead.tasks.language_model import LanguageModel
+from clearhead.tasks.pair_inside import PairInside
+from clearhead.tasks.text_inside import TextInside
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.tasks.translator import Translator
 
@@ -31,16 +33,16 @@ WIDE = {"viewport": {"width": 1400, "height": 1000}}
 
 
 @pytest.fixture(scope="module")
-def translator() -> Translator:
+def translator() -> PairInside:
     """It knows few words, and none of its weights is trained."""
     torch.manual_seed(0)
     words = train_tokenizer(TEXTS, TokenizerConfig(kind="word", min_count=1))
     module = make_seq2seq(EncoderDecoderConfig.model_validate(SIZES), words.vocab_size, words.vocab_size)
-    return Translator(module, TokenizerPair(words, words))
+    return Translator(module, TokenizerPair(words, words)).inside
 
 
 @pytest.fixture(scope="module")
-def language() -> LanguageModel:
+def language() -> TextInside:
     """Rotary positions, and values mixed with those of the first block."""
     torch.manual_seed(0)
     tokenizer = text_tokenizer(["the cat sat on the mat "], TextTokenizerConfig(kind="byte"))
@@ -48,7 +50,7 @@ def language() -> LanguageModel:
     with torch.no_grad():  # it begins with a head of zeros
         for weight in model.parameters():
             weight.add_(0.15 * torch.randn_like(weight))
-    return LanguageModel(model, tokenizer)
+    return LanguageModel(model, tokenizer).inside
 
 
 @pytest.fixture
@@ -71,17 +73,19 @@ def in_file(task: Any, question: Question, page: Any, tmp_path: Path) -> Any:
     return ready(page)
 
 
-def test_a_model_says_what_it_is(translator: Translator, language: LanguageModel) -> None:
+def test_a_model_says_what_it_is(translator: PairInside, language: TextInside) -> None:
     count = sum(one.numel() for one in translator.module.parameters())
-    assert repr(translator).startswith(f"<Translator of {count:,} numbers: .translate(), .trace(), ")
-    assert ".generate()" in repr(language)
+    assert repr(Translator(translator.module, translator.tokenizers)).startswith(
+        f"<Translator of {count:,} numbers: .translate(), .trace(), "
+    )
+    assert ".generate()" in repr(LanguageModel(language.module, language.tokenizer))
     findings = Findings("order", "Does order matter?", "a setting", answers=["It does."])
     assert repr(findings).startswith("Findings of order: Does order matter?\n  It does.\n")
 
 
 @pytest.mark.parametrize("host", ["app", "file"])
 def test_what_an_act_holds_is_named_and_an_operand_leads_to_one_place(
-    language: LanguageModel, shown: Any, new_page: Any, tmp_path: Path, host: str
+    language: TextInside, shown: Any, new_page: Any, tmp_path: Path, host: str
 ) -> None:
     question = Question(texts={"text": "the cat sat"})
     page = shown(language, question) if host == "app" else in_file(language, question, new_page(**WIDE), tmp_path)
@@ -110,7 +114,7 @@ def test_what_an_act_holds_is_named_and_an_operand_leads_to_one_place(
     assert page.locator(".step.open").inner_text() == held[2]
 
 
-def test_operands_that_were_not_turned_are_those_that_were_projected(translator: Translator, shown: Any) -> None:
+def test_operands_that_were_not_turned_are_those_that_were_projected(translator: PairInside, shown: Any) -> None:
     page = shown(translator, PAIR)
     act = "decoder.blocks.1.cross_attention.attention"
     assert page.locator(f"[data-key^='step {act} ']").first.inner_text() == "similarities"
@@ -157,7 +161,7 @@ def test_every_step_says_what_it_is(which: str, request: pytest.FixtureRequest, 
 
 
 def test_a_named_head_is_told_where_it_is_open(
-    translator: Translator, shown: Any, monkeypatch: pytest.MonkeyPatch
+    translator: PairInside, shown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = "decoder.blocks.0.self_attention.attention"
     monkeypatch.setattr(Glass, "roles", lambda *_: {path: ["", "previous token", "", ""]})
@@ -171,7 +175,7 @@ def test_a_named_head_is_told_where_it_is_open(
     )
 
 
-def test_of_a_long_text_one_sees_that_there_is_more(language: LanguageModel, shown: Any) -> None:
+def test_of_a_long_text_one_sees_that_there_is_more(language: TextInside, shown: Any) -> None:
     page = shown(language, Question(texts={"text": "the cat sat on the mat. " * 20}))
     assert "was cut to its last 256: the model's max_len" in page.inner_text(".message")
     assert page.inner_text(".sentence .count") == "256 tokens"
@@ -186,9 +190,9 @@ def test_of_a_long_text_one_sees_that_there_is_more(language: LanguageModel, sho
 
 
 def test_unknown_words_and_a_text_that_was_stopped_are_told(
-    translator: Translator, shown: Any, monkeypatch: pytest.MonkeyPatch
+    translator: PairInside, shown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Translator, "limit", staticmethod(lambda _: 1))
+    monkeypatch.setattr(translator.writer, "limit", lambda _: 1)
     page = shown(translator, Question(texts={"source": "the zyx is big ."}))
     said = page.inner_text(".message")
     assert "the model does not know “zyx”: it reads <unk>" in said
@@ -204,7 +208,7 @@ def places(page: Any) -> list[float]:
 
 
 @pytest.mark.parametrize("size", [(1400, 1000), (900, 700)])
-def test_what_was_clicked_stays_where_it_is(translator: Translator, shown: Any, size: tuple[int, int]) -> None:
+def test_what_was_clicked_stays_where_it_is(translator: PairInside, shown: Any, size: tuple[int, int]) -> None:
     page = shown(translator, PAIR, viewport=dict(zip(("width", "height"), size, strict=True)))
     stacks = places(page)
     for key in (
@@ -227,7 +231,7 @@ def test_what_was_clicked_stays_where_it_is(translator: Translator, shown: Any, 
     assert abs(page.locator("[data-key='head before']").bounding_box()["y"] - before["y"]) < 1.5
 
 
-def test_a_chosen_number_is_told_on_the_screen_of_any_width(translator: Translator, shown: Any) -> None:
+def test_a_chosen_number_is_told_on_the_screen_of_any_width(translator: PairInside, shown: Any) -> None:
     page = shown(translator, PAIR, viewport={"width": 900, "height": 700})
     click(page, ".thumb >> nth=0")
     click(page, "[data-row='1'][data-column='0']")
@@ -235,7 +239,7 @@ def test_a_chosen_number_is_told_on_the_screen_of_any_width(translator: Translat
     assert 0 <= box["y"] < 700
 
 
-def test_a_comparison_says_which_numbers_are_which_and_ends(translator: Translator, shown: Any) -> None:
+def test_a_comparison_says_which_numbers_are_which_and_ends(translator: PairInside, shown: Any) -> None:
     page = shown(translator, PAIR)
     path = "encoder.blocks.0.self_attention.attention"
     click(page, f"[data-key='head {path} 0']")
@@ -264,7 +268,7 @@ def test_a_comparison_says_which_numbers_are_which_and_ends(translator: Translat
     assert page.locator("td.changed, .comparing, .compared").count() == 0
 
 
-def test_a_chosen_theme_is_kept(translator: Translator, shown: Any, new_page: Any, tmp_path: Path) -> None:
+def test_a_chosen_theme_is_kept(translator: PairInside, shown: Any, new_page: Any, tmp_path: Path) -> None:
     page = shown(translator, PAIR, color_scheme="light")
     assert page.evaluate("document.documentElement.dataset.theme") is None
     click(page, "[data-key='theme']")
@@ -283,7 +287,7 @@ def test_a_chosen_theme_is_kept(translator: Translator, shown: Any, new_page: An
 
 
 def test_a_change_marks_only_the_words_that_it_changes_and_is_undone_beside_them(
-    language: LanguageModel, shown: Any
+    language: TextInside, shown: Any
 ) -> None:
     page = shown(language, Question(texts={"text": "the cat sat"}))
     click(page, "[data-key='head decoder.blocks.0.self_attention.attention 0']")
@@ -298,14 +302,14 @@ def test_a_change_marks_only_the_words_that_it_changes_and_is_undone_beside_them
     assert page.locator("[data-key='undo here']").count() == page.locator(".edits li").count() == 0
 
 
-def test_keys_are_heard_before_anything_was_clicked(translator: Translator, shown: Any) -> None:
+def test_keys_are_heard_before_anything_was_clicked(translator: PairInside, shown: Any) -> None:
     page = shown(translator, PAIR)
     page.keyboard.press("a")
     assert "thumb" in page.evaluate("document.activeElement.className")
 
 
 def test_a_number_that_is_too_large_is_refused_and_every_change_can_be_taken_back(
-    translator: Translator, shown: Any
+    translator: PairInside, shown: Any
 ) -> None:
     page = shown(translator, PAIR, refused=True)
     click(page, "[data-key='head decoder.blocks.1.cross_attention.attention 0']")
@@ -322,7 +326,7 @@ def test_a_number_that_is_too_large_is_refused_and_every_change_can_be_taken_bac
     assert not page.locator(".message .error").count() and not page.locator(".edits li").count()
 
 
-def test_the_same_number_changed_twice_is_one_change(translator: Translator, shown: Any) -> None:
+def test_the_same_number_changed_twice_is_one_change(translator: PairInside, shown: Any) -> None:
     page = shown(translator, PAIR)
     click(page, "[data-key='head decoder.blocks.1.cross_attention.attention 0']")
     click(page, "[data-row='1'][data-column='0']")
@@ -337,7 +341,7 @@ def test_the_same_number_changed_twice_is_one_change(translator: Translator, sho
     assert any("switched off" in text for text in page.locator(".edits li").all_inner_texts())
 
 
-def test_a_word_that_is_not_known_stays_where_it_stands(translator: Translator, shown: Any) -> None:
+def test_a_word_that_is_not_known_stays_where_it_stands(translator: PairInside, shown: Any) -> None:
     page = shown(translator, Question(texts={"source": "the qux is big .", "target": "la casa ."}))
     page.click("[data-key='token source 3']")
     page.fill("dialog input", "house")
@@ -355,7 +359,7 @@ def test_a_word_that_is_not_known_stays_where_it_stands(translator: Translator, 
     assert page.locator("[data-key^='token source']").all_inner_texts() == tokens
 
 
-def test_an_empty_text_leaves_nothing_of_the_one_before(translator: Translator, shown: Any) -> None:
+def test_an_empty_text_leaves_nothing_of_the_one_before(translator: PairInside, shown: Any) -> None:
     page = shown(translator, PAIR)
     page.fill("[name='source']", "")
     page.click("[data-key='run']")
@@ -365,7 +369,7 @@ def test_an_empty_text_leaves_nothing_of_the_one_before(translator: Translator, 
 
 @pytest.mark.parametrize("broken", [{"edits": None}, {"edits": "x"}, {"open": "x"}, {"texts": [1]}, {"nobody": 1}])
 def test_a_link_that_somebody_has_written_wrongly(
-    translator: Translator, new_page: Any, broken: dict[str, Any]
+    translator: PairInside, new_page: Any, broken: dict[str, Any]
 ) -> None:
     with served(translator) as address:
         page = new_page(**WIDE, refused=True)
@@ -375,7 +379,7 @@ def test_a_link_that_somebody_has_written_wrongly(
         page.goto("about:blank")
 
 
-def test_an_entry_of_the_vocabulary_is_named_and_the_cuts_are_in_the_link(language: LanguageModel, shown: Any) -> None:
+def test_an_entry_of_the_vocabulary_is_named_and_the_cuts_are_in_the_link(language: TextInside, shown: Any) -> None:
     page = shown(language, Question(texts={"text": "the cat sat"}))
     click(page, "[data-key='step logits ']")
     click(page, "[data-row='3'][data-column='20']")
@@ -388,7 +392,7 @@ def test_an_entry_of_the_vocabulary_is_named_and_the_cuts_are_in_the_link(langua
     assert "left by the cuts: 5 of" in ready(page).inner_text("[data-role='left']")
 
 
-def test_the_head_that_looked_there_most_is_opened(language: LanguageModel, shown: Any) -> None:
+def test_the_head_that_looked_there_most_is_opened(language: TextInside, shown: Any) -> None:
     question = Question(texts={"text": "the cat sat"})
     page = shown(language, question)
     click(page, "[data-key='why 5']")
@@ -403,17 +407,17 @@ def test_the_head_that_looked_there_most_is_opened(language: LanguageModel, show
     assert f"head {int(there[most].argmax())}" in page.inner_text(".opened .title")
 
 
-def test_what_cannot_be_told_is_said(new_page: Any, tmp_path: Path, language: LanguageModel, shown: Any) -> None:
+def test_what_cannot_be_told_is_said(new_page: Any, tmp_path: Path, language: TextInside, shown: Any) -> None:
     torch.manual_seed(0)
     words = train_tokenizer(TEXTS, TokenizerConfig(kind="word", min_count=1))
     module = make_seq2seq(RecurrentConfig(d_model=16), words.vocab_size, words.vocab_size)
-    page = shown(Translator(module, TokenizerPair(words, words)), PAIR)
+    page = shown(Translator(module, TokenizerPair(words, words)).inside, PAIR)
     click(page, ".sentence .written >> nth=0")
     assert "this logit is not a plain sum" in page.inner_text(".pushed")
     click(page, "[data-key$='input_gate '] >> nth=0")
     assert page.inner_text(".opened .foot").split() == ["0.0", "%", "100", "%"]  # a gate is no signed number
     config = DecoderConfig.model_validate({**SIZES, "preset": "gpt2"})
-    plain = LanguageModel(Decoder(config, language.tokenizer.vocab_size), language.tokenizer)
+    plain = LanguageModel(Decoder(config, language.tokenizer.vocab_size), language.tokenizer).inside
     page = in_file(plain, Question(texts={"text": "the cat"}), new_page(**WIDE), tmp_path)
     click(page, "[data-key='why 3']")
     assert page.locator(".pushed td").count() and page.locator(".grown td").count()
@@ -421,7 +425,7 @@ def test_what_cannot_be_told_is_said(new_page: Any, tmp_path: Path, language: La
     assert page.locator(".pushed td").count() and page.locator(".grown td").count()  # computed anew
 
 
-def test_a_comparison_tells_what_the_same_word_had_there(translator: Translator, shown: Any) -> None:
+def test_a_comparison_tells_what_the_same_word_had_there(translator: PairInside, shown: Any) -> None:
     page = shown(translator, PAIR)
     click(page, "[data-key='why 2']")
     page.click("[data-key='compare another text']")
@@ -441,11 +445,11 @@ def test_a_comparison_tells_what_the_same_word_had_there(translator: Translator,
     assert table["x"] + table["width"] <= box["x"] + box["width"] + 1  # the numbers of both can be seen
 
 
-def test_another_model_is_compared_on_the_same_words(translator: Translator, new_page: Callable[..., Any]) -> None:
+def test_another_model_is_compared_on_the_same_words(translator: PairInside, new_page: Callable[..., Any]) -> None:
     torch.manual_seed(7)
     words = translator.tokenizers.target
     module = make_seq2seq(EncoderDecoderConfig.model_validate(SIZES), words.vocab_size, words.vocab_size)
-    beside = Translator(module, translator.tokenizers)
+    beside = Translator(module, translator.tokenizers).inside
     with served(translator, beside) as address:
         page = new_page(**WIDE)
         page.goto(f"{address}#s={json.dumps({'texts': {'source': 'the red house is big .'}})}")
@@ -460,7 +464,7 @@ def test_another_model_is_compared_on_the_same_words(translator: Translator, new
         page.goto("about:blank")
 
 
-def test_changes_are_listed_in_words_and_the_keys_are_the_page_s_again(translator: Translator, shown: Any) -> None:
+def test_changes_are_listed_in_words_and_the_keys_are_the_page_s_again(translator: PairInside, shown: Any) -> None:
     page = shown(translator, PAIR)
     act = "decoder.blocks.1.cross_attention.attention"
     click(page, f"[data-key='head {act} 0']")

@@ -16,6 +16,7 @@ from clearhead.look import Trace
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.language_model import LanguageModel
+from clearhead.tasks.text_inside import TextInside
 
 EOS = 2  # as tokenizers that are trained here number it
 
@@ -24,7 +25,7 @@ TOKENS = [70, 71, 72, 73, 74]
 
 
 @pytest.fixture(scope="module")
-def task() -> LanguageModel:
+def task() -> TextInside:
     torch.manual_seed(0)
     tokenizer = text_tokenizer(["the cat sat"], TextTokenizerConfig(kind="byte"))
     sizes = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 32}
@@ -33,7 +34,7 @@ def task() -> LanguageModel:
         for weight in model.parameters():
             weight.add_(0.3 * torch.randn_like(weight))
         model.head.weight[EOS] = 0.0
-    return LanguageModel(model, tokenizer)
+    return LanguageModel(model, tokenizer).inside
 
 
 def averaged(rows: int) -> Edit:
@@ -47,7 +48,7 @@ def weights(trace: Trace) -> torch.Tensor:
     return found
 
 
-def test_an_averaged_head_is_averaged_as_far_as_it_was(task: LanguageModel) -> None:
+def test_an_averaged_head_is_averaged_as_far_as_it_was(task: TextInside) -> None:
     question = Question(token_ids={"tokens": TOKENS}, edits=[averaged(5).to_json()])
     (answer,) = Glass(task, "m").values(question, [Want(path="", kind="written")])
     ids = answer["token_ids"]["tokens"]
@@ -66,14 +67,14 @@ def test_an_averaged_head_is_averaged_as_far_as_it_was(task: LanguageModel) -> N
     assert answer["remarks"][-1] == said  # the first says that it was stopped
 
 
-def plain(task: LanguageModel, count: int) -> list[int]:
+def plain(task: TextInside, count: int) -> list[int]:
     ids = list(TOKENS)
     while len(ids) < count:
         ids.append(int(task.trace_tokens({"tokens": ids})["logits"][0, -1].argmax()))
     return ids
 
 
-def test_a_shorter_text_has_the_first_rows(task: LanguageModel) -> None:
+def test_a_shorter_text_has_the_first_rows(task: TextInside) -> None:
     trace = task.trace_tokens({"tokens": [*TOKENS, 75, 76, 77, 78, 79]})
     (edit,) = Placing(trace, [averaged(10)]).at(4)
     assert edit.where == (0, 2, (0, 4), (0, 4)) and edit.value == averaged(4).value
@@ -100,7 +101,7 @@ CASES: list[tuple[Edit, int, Edit | None]] = [
 
 
 @pytest.mark.parametrize(("edit", "rows", "wanted"), CASES)
-def test_where_an_edit_has_its_place(task: LanguageModel, edit: Edit, rows: int, wanted: Edit | None) -> None:
+def test_where_an_edit_has_its_place(task: TextInside, edit: Edit, rows: int, wanted: Edit | None) -> None:
     placing = Placing(task.trace_tokens({"tokens": TOKENS}), [edit])
     assert placing.at(rows) == ([] if wanted is None else [wanted])
     if wanted is None:

@@ -21,6 +21,7 @@ from clearhead.generation.sampling import Choice, Sampling, draw
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.language_model import LanguageModel
+from clearhead.tasks.text_inside import TextInside
 from tests.generation.writing import continued
 
 EOS = 2  # as tokenizers that are trained here number it
@@ -39,7 +40,7 @@ SETTINGS = [
 ]
 
 
-def task() -> LanguageModel:
+def task() -> TextInside:
     torch.manual_seed(0)
     tokenizer = text_tokenizer(["the cat sat"], TextTokenizerConfig(kind="byte"))
     sizes = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 32}
@@ -48,10 +49,10 @@ def task() -> LanguageModel:
         for weight in model.parameters():
             weight.add_(0.2 * torch.randn_like(weight))
         model.head.weight[tokenizer.unwritten()[0]] *= 4  # one that is never written would be likely
-    return LanguageModel(model, tokenizer)
+    return LanguageModel(model, tokenizer).inside
 
 
-def chosen(model: LanguageModel, sampling: Sampling) -> Choice:
+def chosen(model: TextInside, sampling: Sampling) -> Choice:
     """What clearhead's own generation chooses from behind the tokens."""
     told: list[Choice] = []
     banned = model.tokenizer.unwritten()

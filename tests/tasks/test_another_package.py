@@ -186,7 +186,7 @@ def test_it_opens_in_the_explorer(desk: Path, trained: Path) -> None:
         "from clearhead.explorer.glass import Glass, Question\n"
         f"model = clearhead.load({str(trained)!r})\n"
         "assert model.name == 'reverse' and model.write(['a b c'], beam=1)[0]\n"
-        "opened = Glass(model, 'm').open(Question(texts={'source': 'a b c'}))\n"
+        "opened = Glass(model.inside, 'm').open(Question(texts={'source': 'a b c'}))\n"
         "assert opened['stations'], list(opened)\n"
     )
     subprocess.run([sys.executable, "-c", opened], cwd=desk, env=environment(desk), check=True)

@@ -112,7 +112,7 @@ def test_a_trace_says_what_was_cut_and_stopped(loaded: Translator, monkeypatch: 
     assert re.fullmatch(r"the source has \d+ tokens and was cut to 47: the model's max_len", trace.remarks[0])
     assert len(loaded.look(long).source) < len(long.split())
     assert len(loaded.trace(long, "El perro.").labels["source"]) > 48  # a given target is read with the whole source
-    monkeypatch.setattr(loaded, "limit", lambda _: 2)
+    monkeypatch.setattr(loaded.writer, "limit", lambda _: 2)
     stopped = loaded.trace(SOURCE)
     assert stopped.remarks == [
         "the model had not come to an end after 2 tokens, the most it may write here: the rest is missing"

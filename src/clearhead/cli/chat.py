@@ -110,7 +110,7 @@ class _Talk:
         """Say something, and print the answer as it comes."""
         from clearhead.tasks.reading import not_known
 
-        for remark in not_known(self.model.unknown("tokens", text)):
+        for remark in not_known(self.model.inside.unknown("tokens", text)):
             print(f"note: {remark}", file=sys.stderr)
         self.messages.append({"role": "user", "content": text})
         self.answer()

@@ -41,13 +41,10 @@ def explore(
 
     from clearhead.explorer.app import explorer, new_secret
     from clearhead.explorer.glass import Glass
-    from clearhead.tasks.load import load
+    from clearhead.tasks.load import load_inside
 
-    task = load(model)
-    if not getattr(task, "inputs", ()):
-        raise ConfigError(f"{model} has no attention to look into: its task is {task.name}", "explore another model")
-    other = None if beside is None else load(beside)
-    if other is not None and getattr(other, "inputs", ()) != task.inputs:
+    task, other = load_inside(model), None if beside is None else load_inside(beside)
+    if other is not None and other.inputs != task.inputs:
         problem = f"{beside} cannot stand beside {model}: it was trained to {other.name}, the other to {task.name}"
         raise ConfigError(problem, "name a model that reads the same kind of texts")
     glass = Glass(task, model, other)

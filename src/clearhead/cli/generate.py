@@ -16,7 +16,7 @@ from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError
 
 if TYPE_CHECKING:
-    from clearhead.tasks.language_model import Shown
+    from clearhead.tasks.text_writer import Shown
 
 __all__ = ["generate"]
 
@@ -64,7 +64,7 @@ def generate(
     settle(writing.precision)
     unknown = Remarks("have characters that the model does not know")
     for line in given:
-        unknown.tell(line, not_known(writer.unknown("tokens", line.text)))
+        unknown.tell(line, not_known(writer.inside.unknown("tokens", line.text)))
     common = {"max_tokens": writing.max_tokens, "seed": writing.seed, "sampling": sampling}
     cut = Remarks("were cut, or could not be written on")
     if show:

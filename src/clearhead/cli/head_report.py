@@ -98,9 +98,9 @@ def heads(
         raise ConfigError("a word is looked for in a sentence", 'write --sentence "The cats sleep." --word cats')
     check(Texts, "texts", measures.texts)
 
-    from clearhead.tasks.load import load
+    from clearhead.tasks.load import load_inside
 
-    loaded = load(model)
+    loaded = load_inside(model)
     if sentence is not None and word is not None:
         found = _one_word(loaded, sentence, word)
     else:
@@ -121,9 +121,9 @@ class HeadReport(NamedTuple):
 def _one_word(loaded: Inside, sentence: str, word: str) -> HeadReport:
     from clearhead.figures.head_figures import joins_figure
     from clearhead.insight.joins import joins
-    from clearhead.tasks.examples import Example, trace_example
+    from clearhead.tasks.examples import Example
 
-    found = joins(trace_example(loaded, Example(sentence)), word)
+    found = joins(loaded.trace_example(Example(sentence)), word)
     findings = found.findings()
     return HeadReport(findings, findings.to_json(), lambda: joins_figure(found))
 
@@ -131,10 +131,11 @@ def _one_word(loaded: Inside, sentence: str, word: str) -> HeadReport:
 def _all_heads(loaded: Inside, name: str, file: str | None, measures: Measures) -> HeadReport:
     from clearhead.figures.head_figures import heads_figure
     from clearhead.progress import Bar
-    from clearhead.tasks.examples import built_in, of_file
     from clearhead.tasks.heads import examine
 
-    examples = built_in(loaded, measures.texts) if file is None else of_file(loaded, file, measures.texts)
+    examples = (
+        loaded.examples.built_in(measures.texts) if file is None else loaded.examples.of_file(file, measures.texts)
+    )
     asked = {"norms": measures.norms, "probes": measures.probes, "importance": measures.importance}
     with Bar("reading", len(examples), "texts") as bar:
         found = examine(loaded, examples, name=name, done=bar.advance, **asked)

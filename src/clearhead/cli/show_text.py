@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
@@ -64,39 +64,37 @@ def show(
     """
     check_form(html, "html")
     wanted = figures.wanted()
-    from clearhead.tasks.load import load
+    from clearhead.tasks.load import load_inside
 
-    loaded = load(model)
-    if not getattr(loaded, "inputs", ()):
-        raise ConfigError(f"{model} has no attention to show: its task is {loaded.name}", "name another model")
+    inside, texts = load_inside(model), [text] if target is None else [text, target]
+    if len(texts) > len(inside.inputs):
+        raise ConfigError(f"a model of the task {inside.name} reads one text", "leave --target out")
     if html is not None:
-        _save_page(loaded, model, text, target, html)
+        _save_page(inside, model, texts, html)
         if not wanted and place == AlignedHead():
             return
-    if target is not None and len(loaded.inputs) < 2:
-        raise ConfigError("a language model reads one text", "leave --target out")
     if not text.strip():
         raise ConfigError("the text is empty", "write something")
-    _show_alignment(loaded, [text] if len(loaded.inputs) < 2 else [text, target], place, wanted)
+    _show_alignment(inside, texts, place, wanted)
 
 
-def _save_page(loaded: Inside, model: str, text: str, target: str | None, html: Path) -> None:
+def _save_page(inside: Inside, model: str, texts: list[str], html: Path) -> None:
     """Save every number of a pass as one page."""
     from clearhead.explorer.glass import Glass, Question
 
-    given = {loaded.inputs[0]: text} if target is None else dict(zip(loaded.inputs, (text, target), strict=True))
-    Glass(loaded, model).page(Question(texts=given)).save(html)
+    given = dict(zip(inside.inputs, texts, strict=False))  # the later ones are optional
+    Glass(inside, model).page(Question(texts=given)).save(html)
     print(f"saved {html}")
 
 
-def _show_alignment(loaded: Any, texts: list[str | None], place: AlignedHead, wanted: list[Path]) -> None:
+def _show_alignment(inside: Inside, texts: list[str], place: AlignedHead, wanted: list[Path]) -> None:
     """Print where the model looked, and save figures of it."""
     from clearhead.explorer.show import save, show
 
-    alignment = loaded.look(*texts, layer=place.layer, head=place.head)
+    alignment = inside.look(*texts, layer=place.layer, head=place.head)
     for remark in alignment.trace.remarks:
         print(f"note: {remark}", file=sys.stderr)
-    if len(texts) > 1:
+    if alignment.written:
         print(" ".join(alignment.target))
     show(alignment)
     for path in wanted:

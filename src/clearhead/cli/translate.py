@@ -23,7 +23,8 @@ from clearhead.ranges import Device
 
 if TYPE_CHECKING:
     from clearhead.generation.sampling import Sampling
-    from clearhead.tasks.pair_model import PairModel, Written
+    from clearhead.tasks.pair_model import PairModel
+    from clearhead.tasks.pair_writer import Written
     from clearhead.tasks.task import Model
 
 __all__ = ["evaluate", "summarize", "translate"]
@@ -240,7 +241,7 @@ class _Rows:
         from clearhead.tasks.reading import not_known, stopped
 
         for line in chunk:
-            self._unknown.tell(line, not_known(self._writer.unknown("source", line.text)))
+            self._unknown.tell(line, not_known(self._writer.inside.unknown("source", line.text)))
         with self._long.placed(chunk):
             found = self._found([line.text for line in chunk], first)
         written = []

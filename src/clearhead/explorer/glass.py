@@ -6,7 +6,6 @@ page may ask in any order, and a closed one leaves nothing behind.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections import OrderedDict
 from typing import Annotated, Any, Literal, TypeAlias
@@ -36,7 +35,6 @@ from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.generation.sampling import Sampling
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
-from clearhead.tasks.examples import built_in
 from clearhead.tasks.heads import examine
 from clearhead.tasks.reading import not_known, stopped
 from clearhead.tasks.task import Inside
@@ -44,7 +42,7 @@ from clearhead.tasks.task import Inside
 __all__ = ["Asked", "Glass", "Question", "Want"]
 
 _KEPT = 4  # traces
-_MOST_WRITTEN, _MORE = 256, 20  # tokens in all; after the text of a language model
+_MOST_WRITTEN = 256  # tokens in all
 _BEST = 50  # candidates
 _EXAMPLES = 60  # texts on which the heads are named
 _MOMENTS = 16  # models of earlier moments
@@ -134,7 +132,7 @@ class Glass:
     """A trained model to look into.
 
     Args:
-        task: the loaded model.
+        task: what there is to see in a loaded model.
         title: what the page is called.
         beside: another model of the same kind, to compare with.
     """
@@ -236,7 +234,7 @@ class Glass:
         key = (question.beside, question.moment)
         if key not in self._roles:
             task = self._asked(question)
-            found = examine(task, built_in(task, _EXAMPLES), importance=False).roles
+            found = examine(task, task.examples.built_in(_EXAMPLES), importance=False).roles
             self._roles[key] = {}
             for head in found:
                 self._roles[key].setdefault(head.path, []).append(head.label or "")
@@ -250,7 +248,7 @@ class Glass:
             "moment": question.moment,
             "moments": [{name: kept[name] for name in kept if name != "file"} for kept in _kept(self.task)],
             "beside": self.beside is not None,
-            "head": self._best_head(),
+            "head": None if self.task.head is None else self.task.head.to_json(),
         }
 
     def _written(self, trace: Trace, question: Question) -> dict[str, Any]:
@@ -260,9 +258,8 @@ class Glass:
         """
         task, ids = self._asked(question), {name: list(row) for name, row in trace.token_ids.items()}
         name = list(ids)[-1]
-        begun, most = 1 if len(ids) > 1 else len(ids[name]), min(_MOST_WRITTEN, task.module.config.max_len)
-        ids[name] = ids[name][:begun]
-        most = min(most, begun + _MORE) if len(ids) == 1 else most
+        begun, room = task.rewritten(ids)
+        ids[name], most = ids[name][:begun], min(_MOST_WRITTEN, room)
         placing, token = Placing(trace, [Edit.from_json(edit) for edit in question.edits]), None
         never = torch.tensor(trace.forbidden, dtype=torch.long)
         while token != task.end and len(ids[name]) < most:
@@ -273,11 +270,6 @@ class Glass:
         remarks = [*([] if token == task.end else [stopped(rows - begun)]), *placing.remarks(rows)]
         return {"token_ids": ids, "edits": [edit.to_json() for edit in placing.at(rows)], "remarks": remarks}
 
-    def _best_head(self) -> dict[str, Any] | None:
-        """Where alignments are read, if the model has such a place."""
-        head = getattr(self.task, "head", None)
-        return None if head is None else head.to_json()
-
     def _asked(self, question: Question) -> Inside:
         """The model that a question is about: this one or the one beside it, as it is or at a kept checkpoint."""
         task, moment = self.beside if question.beside else self.task, question.moment
@@ -287,17 +279,13 @@ class Glass:
             return task
         key = (question.beside, moment)
         if key not in self._moments:
-            files = {kept["step"]: kept["file"] for kept in _kept(task)}
-            if moment not in files:
-                steps = ", ".join(map(str, files)) or "none"
-                raise ConfigError(f"no checkpoint of step {moment} was kept", f"kept are: {steps}")
+            steps = [kept["step"] for kept in _kept(task)]
+            if moment not in steps:
+                known = ", ".join(map(str, steps)) or "none"
+                raise ConfigError(f"no checkpoint of step {moment} was kept", f"kept are: {known}")
             if len(self._moments) > _MOMENTS:
                 self._moments.clear()
-            then = copy.copy(task)
-            then.module = copy.deepcopy(task.module)
-            assert task.folder is not None, "what was kept lies in a folder"
-            task.folder.load_into(then.module, files[moment])
-            self._moments[key] = then
+            self._moments[key] = task.at_step(moment)
         return self._moments[key]
 
 

@@ -78,14 +78,9 @@ def save(alignment: Alignment, path: str | PathLike[str]) -> None:
 
 def caption(alignment: Alignment) -> str:
     """Which numbers these are, and their proof."""
-    where = alignment.head.place if _of_one_text(alignment) else alignment.head
+    where = alignment.head if alignment.written else alignment.head.place
     return f"{where}; max |weights·v - context used| = {alignment.gap:.1e}"
 
 
 def _axis_names(alignment: Alignment) -> tuple[str, str]:
-    return READING if _of_one_text(alignment) else WRITING
-
-
-def _of_one_text(alignment: Alignment) -> bool:
-    """Whether the tokens of a text look at one another: nothing is written from a source then."""
-    return alignment.kind == "self-attention"
+    return WRITING if alignment.written else READING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from itertools import groupby, pairwise
 from operator import itemgetter
 
@@ -27,14 +28,17 @@ _LONGEST = 160  # characters of a sentence before it is shortened
 _TOKENS = 40  # of a sentence as the loss sees it
 
 
-def print_preview(preview: Preview | TextPreview | ChatPreview, console: Console) -> None:
-    """Print a preview; the console says where (`Console(stderr=True)`) and how wide."""
-    if isinstance(preview, ChatPreview):
-        _print_chats(preview, console)
-        return
-    if isinstance(preview, TextPreview):
-        _print_text(preview, console)
-        return
+@singledispatch
+def print_preview(preview: object, console: Console) -> None:
+    """Print a preview; the console says where (`Console(stderr=True)`) and how wide.
+
+    How one of ours is drawn is registered below; one of another package's task is something that `rich` prints.
+    """
+    console.print(preview)
+
+
+@print_preview.register
+def _(preview: Preview, console: Console) -> None:
     dropped = [Text(visible(remark), style="dim") for remark in preview.remarks]
     console.print(Text(f"{preview.read:,} pairs read, {preview.kept:,} kept", style="bold"), *dropped, sep="\n")
     console.print(Text("\nas read", style="bold"), _pairs(preview.first), sep="\n")
@@ -45,7 +49,8 @@ def print_preview(preview: Preview | TextPreview | ChatPreview, console: Console
         )
 
 
-def _print_text(preview: TextPreview, console: Console) -> None:
+@print_preview.register
+def _(preview: TextPreview, console: Console) -> None:
     count = f"{preview.documents:,} document{'s' * (preview.documents != 1)}, {preview.characters:,} characters"
     console.print(Text(f"{count}, about {preview.tokens:,} tokens", style="bold"))
     size = f"{preview.per_token:.2f} characters a token, vocabulary of {preview.vocabulary:,}"
@@ -57,7 +62,8 @@ def _print_text(preview: TextPreview, console: Console) -> None:
     console.print(_Strips([_strip(("model reads", "is to write"), ("", "green"), (preview.reads, preview.writes))]))
 
 
-def _print_chats(preview: ChatPreview, console: Console) -> None:
+@print_preview.register
+def _(preview: ChatPreview, console: Console) -> None:
     console.print(*(Text(visible(remark), style="dim") for remark in preview.remarks), sep="\n")
     share = preview.predicted / max(1, preview.tokens)
     console.print(

@@ -83,7 +83,7 @@ class Alignment:
     """Where a model looked: `weights[j, i]` is how much written word j attends to source word i.
 
     `gap` is max |weights . v - context| of the opened act: what the view shows is what the model used. `kind` names the
-    attention.
+    attention; `written` is whether the words of `target` were written from `source`, or are the same, read once.
     """
 
     source: list[str]
@@ -93,6 +93,7 @@ class Alignment:
     gap: float
     trace: Trace
     kind: str = "cross-attention"
+    written: bool = True
 
     def __repr__(self) -> str:
         sides = f"{len(self.target)} words that look at {len(self.source)}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -29,12 +29,15 @@ from clearhead.models.lora import add_adapter, add_lora, merge
 from clearhead.parsing import read_file
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.conversations import ending, rows_of, tokens_of
-from clearhead.tasks.language_model import Beginnings, LanguageModel
-from clearhead.tasks.metrics import Score
+from clearhead.tasks.language_model import saved_decoder
+from clearhead.tasks.metrics import Score, beside_float32
+from clearhead.tasks.model_repr import model_repr
 from clearhead.tasks.reading import refuse_string
 from clearhead.tasks.room import check_room, fitted
 from clearhead.tasks.session import say, say_dropped
-from clearhead.tasks.texts import base_of, judged_rows, put_in
+from clearhead.tasks.text_inside import TextInside
+from clearhead.tasks.text_writer import Beginnings, TextWriter
+from clearhead.tasks.texts import Base, base_of, judged_rows, put_in
 from clearhead.training.cross_entropy import perplexity
 
 __all__ = ["ADAPTER", "TEMPLATE", "Chat", "chat_base", "chosen_template", "new_marks"]
@@ -47,7 +50,7 @@ _MOST_BASES = 16  # models that were trained beside one another
 _LEAST = 4  # a share of this of the length is kept free for an answer
 
 
-class Chat(LanguageModel):
+class Chat:
     """A trained chat model; it continues plain text too.
 
     Args:
@@ -59,13 +62,21 @@ class Chat(LanguageModel):
 
     name: ClassVar[str] = "chat"
     verbs: ClassVar[tuple[str, ...]] = ("chat", "generate")
+    __repr__ = model_repr
 
     def __init__(
         self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None, template: ChatTemplate | None = None
     ):
-        super().__init__(module, tokenizer, folder)
+        self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
         self.template = template or _template(DEFAULT, tokenizer)
         self._end, self._stop = ending(self.template, tokenizer)
+        self.writer = writer = TextWriter(self.module, tokenizer)
+        self.inside = inside = TextInside(self.name, writer, folder, self._end)
+        # What its parts can do is asked of the model too.
+        self.write_on, self.generate = writer.write_on, writer.generate
+        self.stream, self.shown = writer.stream, writer.shown
+        self.trace, self.trace_tokens, self.look = inside.trace, inside.trace_tokens, inside.look
+        self.describe = inside.describe
 
     # Training and loading --------------------------------------------------------------------------------------------
 
@@ -79,7 +90,7 @@ class Chat(LanguageModel):
         Raises:
             FolderError: a file of the folder is missing, damaged or of another model.
         """
-        arch, make, tokenizer = cls._described(folder)
+        arch, make, tokenizer = saved_decoder(folder)
         config: ChatConfig = folder.part("run", ChatConfig, "a chat model")
 
         def beside() -> Decoder:
@@ -125,8 +136,8 @@ class Chat(LanguageModel):
         check_writing(max_tokens, seed)
         texts = [""] * len(chats)
         asked = self._asked([messages_of(chat) for chat in chats], max_tokens)
-        model, strategy = self._ready(self.module, precision), self._strategy(self._end, sampling, seed)
-        for number, more in self._written(model, asked, strategy, [*stop, *self._stop]):
+        model, strategy = self.writer.ready(precision), self.writer.strategy(self._end, sampling, seed)
+        for number, more in self.writer.write(model, asked, strategy, [*stop, *self._stop]):
             texts[number] += more
         return [text.strip() for text in texts]
 
@@ -148,9 +159,9 @@ class Chat(LanguageModel):
         refuse_string("chat", stop=stop)
         check_writing(max_tokens, seed)
         asked = self._asked([messages_of(messages)], max_tokens)
-        model, strategy = self._ready(self.module, precision), self._strategy(self._end, sampling, seed)
+        model, strategy = self.writer.ready(precision), self.writer.strategy(self._end, sampling, seed)
         reads = model if reader is None or model is self.module else reader.of(model)  # what is watched is read whole
-        for _, more in self._written(reads, asked, strategy, [*stop, *self._stop]):
+        for _, more in self.writer.write(reads, asked, strategy, [*stop, *self._stop]):
             yield more
 
     def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> Beginnings:
@@ -162,26 +173,33 @@ class Chat(LanguageModel):
             while len(tokens := self._ids(chat)) > wanted:
                 chat = _without_oldest(chat, len(tokens), wanted)
             ids.append(tokens)
-        return Beginnings(ids, [min(max_tokens, length - len(row)) for row in ids], max_tokens)
+        limits = [min(max_tokens, length - len(row)) for row in ids]
+        return Beginnings(ids, limits, max_tokens, [len(row) for row in ids])
 
     def _ids(self, messages: Sequence[Message]) -> list[int]:
         return [self.tokenizer.specials.end, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def _measured(self, files: Sequence[str]) -> ChatRows:
-        """The conversations; what is left out of them is said."""
+    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
+        """Perplexity of the assistant's tokens in conversations; what is left out of them is said.
+
+        A `precision` below float32 is measured beside it.
+
+        Raises:
+            DataError: a file cannot be used.
+        """
         chats, report = read_chats(files)
         say_dropped(report.lines())
         length = self.module.config.max_len
         tokens = tokens_of([chat.messages for chat in chats], self.template, self.tokenizer)
         own = self.tokenizer.specials
-        return rows_of("given", tokens, say, length=length, rows=judged_rows(length), specials=own)
+        rows = rows_of("given", tokens, say, length=length, rows=judged_rows(length), specials=own)
+        return beside_float32(lambda arithmetic: self._judge(rows, arithmetic), precision)
 
-    def _judge(self, rows: ChatRows, precision: Precision) -> dict[str, Score]:  # type: ignore[override]
-        """Perplexity of the assistant's tokens in conversations."""
+    def _judge(self, rows: ChatRows, precision: Precision) -> dict[str, Score]:
         length = self.module.config.max_len
-        module, total, count = self._ready(self.module, precision), 0.0, 0
+        module, total, count = self.writer.ready(precision), 0.0, 0
         with torch.inference_mode():
             for batch in (move(rows.whole(number), module.device) for number in rows.in_order()):
                 x = module.decode(batch.ids, where=batch.where())
@@ -194,7 +212,7 @@ class Chat(LanguageModel):
         return {"perplexity": Score(perplexity(total / count), how, 3)}
 
 
-def chat_base(config: ChatConfig) -> LanguageModel:
+def chat_base(config: ChatConfig) -> Base:
     """The language model that a chat model begins with.
 
     Raises:
@@ -229,10 +247,10 @@ def _check_bases(folder: Folder) -> None:
         folder = Folder(folder.part("run", ChatConfig, "a chat model").base or folder.path)
 
 
-def chosen_template(config: ChatConfig, base: LanguageModel) -> ChatTemplate:
+def chosen_template(config: ChatConfig, base: Base) -> ChatTemplate:
     """The template that was asked for, or the base's own, or ours."""
     if config.data.template is None:
-        return base.template if isinstance(base, Chat) else _template(DEFAULT, base.tokenizer)
+        return base.template or _template(DEFAULT, base.tokenizer)
     path = named(config.data.template)
     try:
         source = read_file(path, error=ConfigError, most=_LONGEST)

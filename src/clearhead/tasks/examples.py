@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 
@@ -21,13 +21,13 @@ from clearhead.data.samples.english_spanish import Sentence, sentences
 from clearhead.data.sources.conllu import read_conllu
 from clearhead.data.sources.files import form_of, open_file, read_lines
 from clearhead.data.text import read_pieces
-from clearhead.errors import ConfigError
+from clearhead.data.tokenizers import Tokenizer
+from clearhead.folder import Folder
 from clearhead.insight.alignment import Gold
 from clearhead.insight.facts import Arc, Facts
-from clearhead.look import Trace
 from clearhead.tasks.run_folder import pair_data
 
-__all__ = ["Example", "built_in", "of_file", "trace_example"]
+__all__ = ["Example", "Examples", "PairExamples", "TextExamples"]
 
 _ENGLISH = (None, 1, "english")
 _SHORTEST, _LONGEST = 6, 16  # random tokens that are said twice
@@ -42,64 +42,91 @@ class Example:
     facts: Facts = field(default_factory=Facts)
 
 
-def trace_example(model: Any, example: Example, *, grad: bool = False) -> Trace:
-    """One watched pass over an example.
+class Examples(Protocol):
+    """The texts that a model is looked at with."""
 
-    Raises:
-        ConfigError: this model attends to nothing.
-    """
-    _check(model)
-    given: Any = example.text
-    if isinstance(given, str) and not _is_pair_model(model):  # its beginning, where the words are those of the facts
-        given = model.tokenizer.encode([given])[0][: model.module.config.max_len] or given
-    found: Trace = model.trace(given, *([] if example.target is None else [example.target]), grad=grad)
-    return found
+    def built_in(self, count: int, *, seed: int = 0) -> list[Example]:
+        """So many sentences of the built-in grammar's validation part, and what else the model can show itself on.
 
+        Raises:
+            DataError: the grammar has no such number of sentences.
+        """
+        ...
 
-def built_in(model: Any, count: int, *, seed: int = 0) -> list[Example]:
-    """So many sentences of the built-in grammar's validation part; for a language model a quarter as many random ones.
+    def of_file(self, file: str, count: int) -> list[Example]:
+        """The first `count` texts of a file.
 
-    Raises:
-        ConfigError: this model attends to nothing.
-        DataError: the grammar has no such number of sentences.
-    """
-    _check(model)
-    made = sentences("valid", count, seed=seed)
-    if _is_pair_model(model):
-        forward = pair_data(model.folder).source in _ENGLISH
-        return [_pair_example(sentence, forward) for sentence in made]
-    return [_one_side(sentence) for sentence in made] + _repeated(model, count // 4, seed)
+        Raises:
+            DataError: the file cannot be used.
+        """
+        ...
 
 
-def of_file(model: Any, file: str, count: int) -> list[Example]:
-    """The first `count` texts of a file.
+class PairExamples:
+    """Those of a model on pairs; its folder says which language it reads, and which columns."""
 
-    Raises:
-        ConfigError: this model attends to nothing.
-        DataError: the file cannot be used.
-    """
-    _check(model)
-    side = "source" if _is_pair_model(model) else "tokens"
-    if not file.startswith(("sample:", "hub:")) and form_of(Path(file)) == ".conllu":
-        return [
-            Example(
-                parsed.text,
-                facts=Facts(arcs={side: [Arc(*arc) for arc in parsed.arcs]}, tags={side: parsed.tags}),
-            )
-            for parsed in islice(read_conllu(file), count)
-        ]
-    if side == "source" and not _is_plain(file):
-        return [_linked(pair) for pair in read_pairs([file], pair_data(model.folder))[0][:count]]
+    def __init__(self, folder: Folder | None):
+        self._folder = folder
+
+    def built_in(self, count: int, *, seed: int = 0) -> list[Example]:
+        """Sentences in both languages, with gold links."""
+        forward = pair_data(self._folder).source in _ENGLISH
+        return [_pair_example(sentence, forward) for sentence in sentences("valid", count, seed=seed)]
+
+    def of_file(self, file: str, count: int) -> list[Example]:
+        """Pairs, unless the file holds text without columns, or dependencies."""
+        if _is_parsed(file):
+            return _parsed(file, count, "source")
+        if _is_plain(file):
+            return _texts(file, count)
+        return [_linked(pair) for pair in read_pairs([file], pair_data(self._folder))[0][:count]]
+
+
+class TextExamples:
+    """Those of a language model that reads so many tokens at most."""
+
+    def __init__(self, tokenizer: Tokenizer, max_len: int):
+        self._tokenizer, self._max_len = tokenizer, max_len
+
+    def built_in(self, count: int, *, seed: int = 0) -> list[Example]:
+        """Sentences in one language, and a quarter as many times random tokens said twice."""
+        made = [_one_side(sentence) for sentence in sentences("valid", count, seed=seed)]
+        return made + self._repeated(count // 4, seed)
+
+    def of_file(self, file: str, count: int) -> list[Example]:
+        """Texts, with dependencies where the file has them."""
+        return _parsed(file, count, "tokens") if _is_parsed(file) else _texts(file, count)
+
+    def _repeated(self, count: int, seed: int) -> list[Example]:
+        """Random tokens said twice, no token twice in the first half where the vocabulary is large enough."""
+        rng = torch.Generator().manual_seed(seed)
+        unwanted = {*self._tokenizer.marks.values(), self._tokenizer.specials.unk}
+        tokens = [i for i in range(self._tokenizer.vocab_size) if i not in unwanted]
+        longest = min(_LONGEST, self._max_len // 2, len(tokens))
+        examples = []
+        for _ in range(count if longest > 1 else 0):
+            length = int(torch.randint(min(_SHORTEST, longest), longest + 1, (), generator=rng))
+            half = [tokens[i] for i in torch.randperm(len(tokens), generator=rng)[:length].tolist()]
+            examples.append(Example((*half, *half)))
+        return examples
+
+
+# Files
+
+
+def _is_parsed(file: str) -> bool:
+    return not file.startswith(("sample:", "hub:")) and form_of(Path(file)) == ".conllu"
+
+
+def _parsed(file: str, count: int, side: str) -> list[Example]:
+    return [
+        Example(parsed.text, facts=Facts(arcs={side: [Arc(*arc) for arc in parsed.arcs]}, tags={side: parsed.tags}))
+        for parsed in islice(read_conllu(file), count)
+    ]
+
+
+def _texts(file: str, count: int) -> list[Example]:
     return [Example(text) for text in islice(_lines(file), count)]
-
-
-def _check(model: Any) -> None:
-    if not hasattr(model, "trace"):
-        raise ConfigError(f"a model for {model.name} has no heads", "name a translator or a language model")
-
-
-def _is_pair_model(model: Any) -> bool:
-    return hasattr(model, "tokenizers")
 
 
 def _lines(file: str) -> Iterator[str]:
@@ -151,17 +178,3 @@ def _side(text: str, dependencies: Sequence[tuple[str, int, int]]) -> tuple[list
         if kind != "subject":
             tags[dependent] = kind
     return [Arc(*arc) for arc in dependencies], tags
-
-
-def _repeated(model: Any, count: int, seed: int) -> list[Example]:
-    """Random tokens said twice, no token twice in the first half where the vocabulary is large enough."""
-    rng = torch.Generator().manual_seed(seed)
-    tokenizer = model.tokenizer
-    tokens = [i for i in range(tokenizer.vocab_size) if i not in {*tokenizer.marks.values(), tokenizer.specials.unk}]
-    longest = min(_LONGEST, model.module.config.max_len // 2, len(tokens))
-    examples = []
-    for _ in range(count if longest > 1 else 0):
-        length = int(torch.randint(min(_SHORTEST, longest), longest + 1, (), generator=rng))
-        half = [tokens[i] for i in torch.randperm(len(tokens), generator=rng)[:length].tolist()]
-        examples.append(Example((*half, *half)))
-    return examples

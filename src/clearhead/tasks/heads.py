@@ -1,12 +1,11 @@
 """What the heads of a loaded model do, on examples: traced, scored, ablated and probed in one go.
 
-`examine(model, built_in(model, 200))` is what the command line prints; its `to_json` is plain data for other hosts.
+`examine(model, model.examples.built_in(200))` is what the command line prints, `to_json` of it plain data for others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from clearhead.errors import ConfigError
 from clearhead.insight.heads import Heads
@@ -16,7 +15,8 @@ from clearhead.insight.looks import attentions
 from clearhead.insight.norms import by_norm
 from clearhead.insight.probes import probes as probe
 from clearhead.insight.roles import roles
-from clearhead.tasks.examples import Example, trace_example
+from clearhead.tasks.examples import Example
+from clearhead.tasks.task import Inside
 
 __all__ = ["examine"]
 
@@ -24,7 +24,7 @@ _WORTH_TEXTS = 20  # each head's worth takes two passes over each
 
 
 def examine(
-    model: Any,
+    model: Inside,
     examples: Sequence[Example],
     *,
     name: str = "the model",
@@ -36,7 +36,7 @@ def examine(
     """All that is found about the heads of a model on these examples.
 
     Args:
-        model: what `clearhead.load` gives.
+        model: what `clearhead.load(...).inside` gives.
         name: of the model, for the tables.
         norms: weigh by the norm of what is moved, not by the weight alone.
         probes: read labels from each head's slice too.
@@ -52,7 +52,7 @@ def examine(
     traces = []
     for example in examples:
         # All that a pass shows would be gigabytes for a few hundred texts: what is read here is kept.
-        traces.append(trace_example(model, example).only("attention", "context", "resid_in"))
+        traces.append(model.trace_example(example).only("attention", "context", "resid_in"))
         done(1)
     if not any(attentions(trace) for trace in traces):
         raise ConfigError("this model has no attention: there are no heads", "train one with --arch.attention bahdanau")
@@ -66,8 +66,8 @@ def examine(
     )
 
 
-def _worths(model: Any, examples: Sequence[Example]) -> list[HeadWorth]:
+def _worths(model: Inside, examples: Sequence[Example]) -> list[HeadWorth]:
     said = [example for example in examples if isinstance(example.text, str)][:_WORTH_TEXTS]
-    traces = [trace_example(model, example, grad=True) for example in said]
+    traces = [model.trace_example(example, grad=True) for example in said]
     long_enough = [trace for trace in traces if trace.next_ids]
     return worth_of(long_enough) if long_enough else []

@@ -10,8 +10,9 @@ from clearhead.errors import ConfigError
 from clearhead.folder import Folder
 from clearhead.ranges import Device
 from clearhead.tasks import find_task
+from clearhead.tasks.task import Inside
 
-__all__ = ["load", "load_for"]
+__all__ = ["load", "load_for", "load_inside"]
 
 
 def load(model: str | os.PathLike[str], *, device: Device = "auto") -> Any:
@@ -52,3 +53,15 @@ def load_for(verb: str, model: str | os.PathLike[str], *, device: Device = "auto
         does = " or ".join(loaded.verbs)
         raise ConfigError(f"this model does not {verb}: its task is {loaded.name}", f"write: clearhead {does} {model}")
     return loaded
+
+
+def load_inside(model: str | os.PathLike[str]) -> Inside:
+    """Open a model folder to look inside.
+
+    Raises:
+        ConfigError: the model attends to nothing.
+    """
+    loaded = load(model)
+    if loaded.inside is None:
+        raise ConfigError(f"{model} has no attention to look into: its task is {loaded.name}", "name another model")
+    return loaded.inside

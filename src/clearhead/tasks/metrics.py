@@ -6,16 +6,17 @@ match is the share of outputs that equal one of their references.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
 
 from clearhead.errors import DataError, MissingError
+from clearhead.generation.precision import Precision
 from clearhead.tasks.scripts import blankless, has_blankless, words
 
-__all__ = ["Score", "exact_match", "rouge_scores", "text_scores"]
+__all__ = ["Score", "beside_float32", "exact_match", "rouge_scores", "text_scores"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class Score:
     value: float
     signature: str
     digits: int = 2
+
+
+def beside_float32(judge: Callable[[Precision], Mapping[str, Score]], precision: Precision) -> dict[str, Score]:
+    """What `judge` measures with a precision, and beside it what it measures with float32."""
+    scores = dict(judge(precision))
+    if precision != "float32":
+        scores |= {f"{name}, float32": score for name, score in judge("float32").items()}
+    return scores
 
 
 def text_scores(

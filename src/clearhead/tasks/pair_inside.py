@@ -6,11 +6,10 @@ Axes: written words, source words.
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,15 +19,16 @@ from clearhead.data.pairs import clean
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
+from clearhead.folder import Folder
 from clearhead.insight.alignment import Alignment, AlignmentHead, Links, cross_weights, find_links, word_weights
 from clearhead.insight.arithmetic import head_numbers, inputs_of
 from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
-from clearhead.models.seq2seq import Seq2Seq
 from clearhead.ranges import among
-from clearhead.tasks.named import named
-from clearhead.tasks.reading import Reading, not_known, refuse_string
-from clearhead.tasks.tokenizer_pair import TokenizerPair
+from clearhead.tasks.examples import Example, PairExamples
+from clearhead.tasks.pair_writer import PairWriter
+from clearhead.tasks.reading import Reading, cut, not_known, refuse_string, stopped
+from clearhead.tasks.run_folder import module_at
 
 __all__ = ["PairInside", "Part"]
 
@@ -40,18 +40,31 @@ _ATTENTIONS = {
 }
 
 
-class PairInside(ABC):
-    """What there is to see in a model of pairs; `PairModel` trains it and lets it write."""
+class PairInside:
+    """What there is to see in a model of pairs.
 
-    inputs: ClassVar[tuple[str, ...]] = ("source", "target")
-    module: Seq2Seq
-    tokenizers: TokenizerPair
-    head: AlignmentHead
-    __repr__ = named
+    Args:
+        name: of its task.
+        writer: what writes a target where none is given; the model and its tokenizers are its.
+        head: where alignments are read; by default chosen by rule.
+        folder: where the model was loaded from or trained into.
+    """
 
-    @abstractmethod
-    def _own(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:
-        """(what is read of a source, what the model writes for it, the remarks on both)."""
+    inputs: tuple[str, ...] = ("source", "target")
+
+    def __init__(self, name: str, writer: PairWriter, head: AlignmentHead | None = None, folder: Folder | None = None):
+        self.name, self.folder, self.module, self.tokenizers = name, folder, writer.module, writer.tokenizers
+        self.head = head or AlignmentHead.by_rule(len(self.module.cross_attentions))
+        self.writer, self.examples, self.end = writer, PairExamples(folder), self.tokenizers.target.specials.end
+
+    def at_step(self, step: int) -> PairInside:
+        """The same model at a moment of the training that was kept.
+
+        Raises:
+            FolderError: it was not.
+        """
+        writer = PairWriter(module_at(self.folder, self.module, step), self.tokenizers, self.writer.limit)
+        return PairInside(self.name, writer, self.head, self.folder)
 
     def trace(self, source: str, target: str | None = None, *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
         """One forced pass over a source and its target (default: the model's own), watched.
@@ -60,6 +73,15 @@ class PairInside(ABC):
         """
         reading = self.read(source, target)
         return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, remarks=reading.remarks)
+
+    def trace_example(self, example: Example, *, grad: bool = False) -> Trace:
+        """One watched pass over an example."""
+        assert isinstance(example.text, str), "examples of pairs are texts"
+        return self.trace(example.text, example.target, grad=grad)
+
+    def rewritten(self, token_ids: Mapping[str, Sequence[int]]) -> tuple[int, int]:
+        """(how many tokens of the target stand when it is written anew, the most it then has)."""
+        return 1, self.module.config.max_len
 
     def read(self, source: str, target: str | None = None) -> Reading:
         """What the encoder and the decoder read in a forced pass: the source's end and the target's begin included.
@@ -73,7 +95,7 @@ class PairInside(ABC):
         )
         most = None
         if target is None:
-            src, target, told = self._own(src)
+            src, target, told = self._written(src)
             most = self.module.config.max_len  # read again, what was written may be of more tokens
         else:
             target = clean(target)
@@ -81,6 +103,17 @@ class PairInside(ABC):
         tgt = [self.tokenizers.target.specials.begin, *self.tokens_of("target", target)]
         ids = {"source": src, "target": tgt[:most]}
         return Reading({"source": source, "target": target}, ids, remarks + told)
+
+    def _written(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:
+        """(what is read of a source, what the model writes for it, the remarks on both)."""
+        most, remarks = self.module.config.max_len - 1, []
+        if len(source_ids) > most + 1:
+            remarks.append(f"the source {cut(len(source_ids) - 1, most)}")
+            source_ids = [*source_ids[:most], self.tokenizers.source.specials.end]
+        best = self.writer.search([source_ids])[0][0]
+        if best.limit is not None:
+            remarks.append(stopped(best.limit))
+        return source_ids, best.text, remarks
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
         """The texts of such tokens; <unk> stands where one is not known."""
@@ -109,11 +142,6 @@ class PairInside(ABC):
 
     def _tokenizer(self, label: str) -> Tokenizer:
         return self.tokenizers.source if label == "source" else self.tokenizers.target
-
-    @property
-    def end(self) -> int:
-        """The token that ends what is written."""
-        return self.tokenizers.target.specials.end
 
     @property
     def vocabulary_sizes(self) -> dict[str, int]:
@@ -222,10 +250,10 @@ class PairInside(ABC):
         where = self._where(None, None)
         return [
             find_links(word_weights(weights, source, target, where))
-            for weights, source, target in self._forced(sources, targets)
+            for weights, source, target in self.forced(sources, targets)
         ]
 
-    def _forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:
+    def forced(self, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[Tensor, list[int], list[int]]]:
         """For each pair: cross-attention [layers, heads, rows, keys] and the word of each source and target piece."""
         end, begin = self.tokenizers.source.specials.end, self.tokenizers.target.specials.begin
         for source, target in zip(sources, targets, strict=True):

@@ -7,43 +7,36 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
-import torch
 from pydantic import ValidationError
 
-from clearhead.data.batches import pad
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, Report, clean, read_pairs
-from clearhead.devices import move
 from clearhead.errors import ConfigError, FolderError, MissingError
 from clearhead.fields import INTACT
 from clearhead.folder import Folder
-from clearhead.generation.beam import check_beam, search
-from clearhead.generation.precision import Precision, Ready
-from clearhead.generation.sampling import Drawn, Sampling, check_writing, continue_texts
-from clearhead.insight.alignment import (
-    AlignmentHead,
-    Gold,
-    choose_head,
-    error_rate,
-)
+from clearhead.generation.beam import check_beam
+from clearhead.generation.precision import Precision
+from clearhead.generation.sampling import Sampling, check_writing
+from clearhead.insight.alignment import AlignmentHead, Gold, choose_head, error_rate
 from clearhead.models.architecture import RecurrentConfig, Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
-from clearhead.ranges import Device, among
-from clearhead.tasks.metrics import Score
+from clearhead.ranges import among
+from clearhead.tasks.metrics import Score, beside_float32
+from clearhead.tasks.model_repr import model_repr
 from clearhead.tasks.pair_inside import PairInside
-from clearhead.tasks.reading import TextWarning, cut, refuse_string, stopped, unknown_share
+from clearhead.tasks.pair_writer import PairWriter, Written
+from clearhead.tasks.reading import TextWarning, cut, refuse_string, unknown_share
 from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import pair_data
 from clearhead.tasks.session import Session, say, say_dropped
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
-__all__ = ["CutWarning", "PairModel", "Written"]
+__all__ = ["CutWarning", "PairModel"]
 
-_ROW_TOKENS = 4096  # beams * source tokens that are decoded together
 _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
 _JUDGED_ROWS = 500  # validation pairs that are written and scored when a training ends
 
@@ -55,19 +48,7 @@ class CutWarning(TextWarning):
         super().__init__(number, cut(tokens, kept))
 
 
-@dataclass(frozen=True)
-class Written:
-    """A text that was written; `score` is its log-probability in nats over length^penalty.
-
-    `limit` is the number of tokens at which it was stopped, None where it came to an end.
-    """
-
-    text: str
-    score: float
-    limit: int | None = None
-
-
-class PairModel(PairInside, ABC):
+class PairModel(ABC):
     """What the tasks on pairs of texts share; a task is a subclass that nobody subclasses further.
 
     Args:
@@ -79,7 +60,7 @@ class PairModel(PairInside, ABC):
 
     name: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
-    inputs: ClassVar[tuple[str, ...]] = ("source", "target")
+    __repr__ = model_repr
 
     def __init__(
         self,
@@ -89,8 +70,12 @@ class PairModel(PairInside, ABC):
         folder: Folder | None = None,
     ):
         self.module, self.tokenizers, self.folder = module.eval(), tokenizers, folder
-        self.head = head or AlignmentHead.by_rule(len(module.cross_attentions))
-        self._ready: Ready[Seq2Seq] = Ready()
+        self.writer = PairWriter(self.module, tokenizers, self.limit)
+        self.inside = inside = PairInside(self.name, self.writer, head, folder)
+        # What its parts can do is asked of the model too.
+        self.write_on, self.head = self.writer.write_on, inside.head
+        self.trace, self.trace_tokens, self.look = inside.trace, inside.trace_tokens, inside.look
+        self.align, self.arithmetic = inside.align, inside.arithmetic
 
     # What a task adds -------------------------------------------------------------------------------------------------
 
@@ -119,13 +104,12 @@ class PairModel(PairInside, ABC):
     ) -> Self:
         """A model that was just trained: where it is found to look and how well it writes is added to its folder."""
         trained = cls(module, tokenizers, folder=folder)
-        trained.write_on(folder.config()["run"].get("device", "cpu"))
         gold = [p for p in held_out if p.sure][:_GOLD_ROWS]
         if gold and module.cross_attentions:
-            trained.head = trained._choose_head(gold)
-            session.say(
-                f"alignments are read from {trained.head} (error rate {trained.head.error_rate:.3f} on validation)"
-            )
+            head = _choose_head(trained.inside, gold)
+            trained = cls(module, tokenizers, head, folder)
+            session.say(f"alignments are read from {head} (error rate {head.error_rate:.3f} on validation)")
+        trained.write_on(folder.config()["run"].get("device", "cpu"))
         judged = trained._judge_validation(held_out[:_JUDGED_ROWS], session)
         results = {**folder.config()["results"], "written": {k: round(v.value, 2) for k, v in judged.items()}}
         folder.write_json("config.json", {**folder.config(), "results": results, "alignment": trained.head.to_json()})
@@ -162,14 +146,6 @@ class PairModel(PairInside, ABC):
         return cls(fitted(folder, arch, lambda: make_seq2seq(arch, *sizes)), tokenizers, head, folder)
 
     # Writing ---------------------------------------------------------------------------------------------------------
-
-    def write_on(self, device: Device) -> None:
-        """Write and measure there from now on.
-
-        Raises:
-            ConfigError: there is no such device.
-        """
-        self._ready = Ready(device)
 
     def write(
         self,
@@ -213,7 +189,8 @@ class PairModel(PairInside, ABC):
         check_beam(beam, self.tokenizers.target.vocab_size, length_penalty)
         if not among(n, beam + 1) or not n:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
-        return self._found(self._source_ids(texts), n, beam, length_penalty, precision)
+        ids = self._source_ids(texts)
+        return self.writer.search(ids, n=n, beam=beam, length_penalty=length_penalty, precision=precision)
 
     def sample(
         self,
@@ -234,77 +211,8 @@ class PairModel(PairInside, ABC):
         """
         refuse_string(self.name, texts=texts)
         check_writing(1, seed, first)
-        ids, target = self._source_ids(texts), self.tokenizers.target
-        found, tokens = [Written("", 0.0) for _ in ids], [list[int]() for _ in ids]
-        for rows, module, memory in self._encoded(ids, 1, precision):
-            strategy = Drawn(
-                sampling or Sampling(), eos=target.specials.end, forbidden=target.unwritten(), seed=seed, scored=True
-            )
-            begin, limits = [[target.specials.begin]] * len(rows), [self._most_written(ids[i]) for i in rows]
-            for step in continue_texts(module, begin, limits, strategy, memory, numbers=[first + i for i in rows]):
-                for number, token in step.items():
-                    tokens[number - first].append(token)
-            for i, text, limit in zip(rows, target.decode([tokens[i] for i in rows]), limits, strict=True):
-                ended = len(tokens[i]) < limit
-                score = strategy.log_p[first + i] / (len(tokens[i]) + ended)
-                found[i] = Written(text, score, None if ended else limit)
-        return found
-
-    def _found(
-        self,
-        ids: Sequence[list[int]],
-        n: int = 1,
-        beam: int = 4,
-        penalty: float = 1.0,
-        precision: Precision = "float32",
-    ) -> list[list[Written]]:
-        """The same of the sources' tokens."""
-        specials = self.tokenizers.target.specials
-        found: list[list[Written]] = [[Written("", 0.0)] * n for _ in ids]
-        for rows, module, memory in self._encoded(ids, beam, precision):
-            hypotheses = search(
-                module,
-                [[specials.begin]] * len(rows),
-                [self._most_written(ids[i]) for i in rows],
-                memory,
-                eos=specials.end,
-                forbidden=self.tokenizers.target.unwritten(),
-                beam=beam,
-                length_penalty=penalty,
-            )
-            for i, best in zip(rows, hypotheses, strict=True):
-                texts_ = self.tokenizers.target.decode([h.ids for h in best[:n]])
-                limit = self._most_written(ids[i])
-                found[i] = [
-                    Written(text, h.score, None if h.ended else limit) for text, h in zip(texts_, best, strict=False)
-                ]
-        return found
-
-    def _encoded(
-        self, ids: Sequence[list[int]], beam: int, precision: Precision
-    ) -> Iterator[tuple[list[int], Seq2Seq, Any]]:
-        """(row numbers, the model made ready, the memory of these sources) of texts that are not empty."""
-        module = self._ready(self.module, precision)
-        for rows in _by_length(ids, beam):
-            src, lengths = move(pad([ids[i] for i in rows], self.tokenizers.source.specials.fill), module.device)
-            with torch.inference_mode():
-                memory = module.encode(src, lengths)
-            yield rows, module, memory
-
-    def _most_written(self, source_ids: Sequence[int]) -> int:
-        """The most tokens that are written for a source, the end's included."""
-        return min(self.module.config.max_len - 1, self.limit(len(source_ids)))
-
-    def _own(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:
-        """(what is read of a source, what the model writes for it, the remarks on both)."""
-        most, remarks = self.module.config.max_len - 1, []
-        if len(source_ids) > most + 1:
-            remarks.append(f"the source {cut(len(source_ids) - 1, most)}")
-            source_ids = [*source_ids[:most], self.tokenizers.source.specials.end]
-        best = self._found([source_ids])[0][0]
-        if best.limit is not None:
-            remarks.append(stopped(best.limit))
-        return source_ids, best.text, remarks
+        ids, how = self._source_ids(texts), sampling or Sampling()
+        return self.writer.sample(ids, how, seed=seed, first=first, precision=precision)
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
@@ -332,11 +240,8 @@ class PairModel(PairInside, ABC):
             ):
                 say(f"note: {remark}")
         scores: dict[str, Any] = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
-        for arithmetic in dict.fromkeys((precision, "float32")):
-            judged = self._judge(
-                pairs, beam=beam, length_penalty=length_penalty, lowercase=lowercase, precision=arithmetic
-            )
-            scores |= judged if arithmetic == precision else {f"{k}, {arithmetic}": v for k, v in judged.items()}
+        judge = partial(self._judge, pairs, beam=beam, length_penalty=length_penalty, lowercase=lowercase)
+        scores |= beside_float32(judge, precision)
         gold = [p for p in pairs if p.sure is not None]
         if gold and self.module.cross_attentions:
             found = self.align([p.source for p in gold], [p.target for p in gold])
@@ -377,11 +282,11 @@ class PairModel(PairInside, ABC):
     def _judge(
         self,
         pairs: Sequence[Pair],
+        precision: Precision = "float32",
         *,
         beam: int,
         length_penalty: float = 1.0,
         lowercase: bool = False,
-        precision: Precision = "float32",
     ) -> dict[str, Score]:
         """The metrics of what the model writes for the sources of `pairs`, against all their targets."""
         self.metrics(["one"], [["one"]])  # a library that is missing is missed before an hour of writing
@@ -399,10 +304,11 @@ class PairModel(PairInside, ABC):
                 warnings.warn(CutWarning(number, len(row), most), stacklevel=3)
         return [[*row[:most], self.tokenizers.source.specials.end] for row in ids]
 
-    def _choose_head(self, pairs: Sequence[Pair]) -> AlignmentHead:
-        forced = list(self._forced([p.source for p in pairs], [p.target for p in pairs]))
-        weights, sources, targets = zip(*forced, strict=True)
-        return choose_head(weights, sources, targets, [_gold(p) for p in pairs])
+
+def _choose_head(inside: PairInside, pairs: Sequence[Pair]) -> AlignmentHead:
+    """The head that aligns pairs best as their gold links do."""
+    weights, sources, targets = zip(*inside.forced([p.source for p in pairs], [p.target for p in pairs]), strict=True)
+    return choose_head(weights, sources, targets, [_gold(p) for p in pairs])
 
 
 def _saved_head(folder: Folder, arch: Seq2SeqConfig, of: str) -> AlignmentHead | None:
@@ -417,19 +323,6 @@ def _saved_head(folder: Folder, arch: Seq2SeqConfig, of: str) -> AlignmentHead |
         )
         raise FolderError(problem, INTACT, file=folder.path / "config.json")
     return head
-
-
-def _by_length(ids: Sequence[Sequence[int]], beam: int) -> Iterator[list[int]]:
-    """Row numbers of texts that are not empty, batches of like length."""
-    order = sorted((i for i, row in enumerate(ids) if len(row) > 1), key=lambda i: len(ids[i]))
-    batch: list[int] = []
-    for i in order:
-        if batch and (len(batch) + 1) * len(ids[i]) * beam > _ROW_TOKENS:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
 
 
 def _gold(pair: Pair) -> Gold:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from clearhead.data.config import DataConfig
 from clearhead.errors import ConfigError, FolderError
 from clearhead.fields import checked
-from clearhead.folder import FORMAT, Folder
+from clearhead.folder import FORMAT, Folder, checkpoint_file
+from clearhead.ranges import Steps, check
 
-__all__ = ["begun", "described", "differing", "is_begun", "pair_data", "same_run"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["begun", "described", "differing", "is_begun", "module_at", "pair_data", "same_run"]
+
+M = TypeVar("M", bound="nn.Module")
 
 
 def is_begun(folder: Folder) -> bool:
@@ -69,6 +76,21 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             said[prefix + name] = "none" if value is None else str(value)
     return said
+
+
+def module_at(folder: Folder | None, module: M, step: int) -> M:
+    """A copy of a trained module with its weights at a moment of the training that was kept.
+
+    Raises:
+        ConfigError: the model has no folder.
+        FolderError: the moment was not kept.
+    """
+    if folder is None:
+        raise ConfigError("this model has no folder, and so no history", "load it from a model folder")
+    check(Steps, "step", step)
+    then = copy.deepcopy(module)
+    folder.load_into(then, checkpoint_file(step))
+    return then
 
 
 def pair_data(folder: Folder | None) -> DataConfig:

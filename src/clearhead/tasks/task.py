@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from clearhead.edits import Edit
+    from clearhead.insight.alignment import Alignment, AlignmentHead
     from clearhead.look import Trace
+    from clearhead.tasks.examples import Example, Examples
     from clearhead.tasks.reading import Reading
     from clearhead.training.job import Job, Outcome, Plan
 
@@ -148,7 +150,7 @@ class Model(Protocol):
     """A trained model together with what it is for.
 
     `name` is its task's; `verbs` names the methods that a person calls (`translate`), which the command line offers
-    under the same names.
+    under the same names. `inside` is what there is to see in it, None where it attends to nothing.
     """
 
     name: ClassVar[str]
@@ -156,6 +158,11 @@ class Model(Protocol):
 
     module: Any
     folder: Folder | None
+
+    @property
+    def inside(self) -> Inside | None:
+        """What there is to see in it."""
+        ...
 
     def write_on(self, device: Device) -> None:
         """Write and measure there from now on."""
@@ -171,21 +178,26 @@ class Model(Protocol):
 
 
 class Inside(Protocol):
-    """What the explorer asks of a model: tokens by the label that a trace gives them, and watched passes over them.
+    """What there is to see in a model: tokens by the label that a trace gives them, and watched passes over them.
 
-    `inputs` are the names of the texts that `read` is given, the later ones optional; `vocabulary_sizes` has a size for
-    each label.
+    `name` is the model's task. `inputs` are the names of the texts that `read` is given, the later ones optional;
+    `vocabulary_sizes` has a size for each label. `end` is the token that ends a text that is written.
     """
 
-    name: ClassVar[str]
-    inputs: ClassVar[tuple[str, ...]]
-
+    name: str
+    inputs: tuple[str, ...]
+    end: int
     module: Any  # its config says how many tokens it reads: max_len
     folder: Folder | None
 
     @property
-    def end(self) -> int:
-        """The token that ends a text that is written."""
+    def head(self) -> AlignmentHead | None:
+        """Where alignments are read, if it has such a place."""
+        ...
+
+    @property
+    def examples(self) -> Examples:
+        """The texts that its heads are measured on."""
         ...
 
     @property
@@ -193,14 +205,32 @@ class Inside(Protocol):
         """How many entries the vocabulary of each label has."""
         ...
 
-    def read(self, *texts: str) -> Reading:
-        """What the model reads of its texts."""
+    @property
+    def read(self) -> Callable[..., Reading]:
+        """What the model reads of its texts, in the order of `inputs`: `read(*texts)`."""
         ...
 
     def trace_tokens(
         self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), remarks: Sequence[str] = ()
     ) -> Trace:
         """One pass over tokens, watched and edited; `remarks` are what the trace says beside its own."""
+        ...
+
+    @property
+    def look(self) -> Callable[..., Alignment]:
+        """Where the model looked for each word of its texts: `look(*texts, layer=None, head=None)`."""
+        ...
+
+    def trace_example(self, example: Example, *, grad: bool = False) -> Trace:
+        """One watched pass over an example."""
+        ...
+
+    def rewritten(self, token_ids: Mapping[str, Sequence[int]]) -> tuple[int, int]:
+        """(how many tokens of the last text stand when it is written anew, the most it then has)."""
+        ...
+
+    def at_step(self, step: int) -> Inside:
+        """The same model at a moment of the training that was kept."""
         ...
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:

@@ -3,32 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any
 
 import torch
 
-from clearhead.data.tokenizers import Tokenizer
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
+from clearhead.folder import Folder
 from clearhead.insight.alignment import Alignment, AlignmentHead
 from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
-from clearhead.models.decoder import Decoder
 from clearhead.ranges import among
-from clearhead.tasks.named import named
+from clearhead.tasks.examples import Example, TextExamples
 from clearhead.tasks.reading import Reading, cut, not_known
+from clearhead.tasks.run_folder import module_at
+from clearhead.tasks.text_writer import TextWriter
 
 __all__ = ["TextInside"]
 
+_MORE = 20  # tokens after a text that is written anew
+
 
 class TextInside:
-    """What there is to see in a language model; `LanguageModel` trains it and lets it write."""
+    """What there is to see in a language model.
 
-    inputs: ClassVar[tuple[str, ...]] = ("text",)
-    module: Decoder
-    tokenizer: Tokenizer
-    _end: int  # what ends a text
-    __repr__ = named
+    Args:
+        name: of its task.
+        writer: what reads the beginnings of texts; the model and its tokenizer are its.
+        folder: where the model was loaded from or trained into.
+        end: the token that ends a text (default: the tokenizer's).
+    """
+
+    inputs: tuple[str, ...] = ("text",)
+    head: AlignmentHead | None = None  # no head of it aligns
+
+    def __init__(self, name: str, writer: TextWriter, folder: Folder | None = None, end: int | None = None):
+        self.name, self.folder, self.module, self.tokenizer = name, folder, writer.module, writer.tokenizer
+        self.end = self.tokenizer.specials.end if end is None else end
+        self._writer, self.examples = writer, TextExamples(self.tokenizer, self.module.config.max_len)
+
+    def at_step(self, step: int) -> TextInside:
+        """The same model at a moment of the training that was kept.
+
+        Raises:
+            FolderError: it was not.
+        """
+        writer = TextWriter(module_at(self.folder, self.module, step), self.tokenizer)
+        return TextInside(self.name, writer, self.folder, self.end)
 
     def trace(self, text: str | Sequence[int], *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
         """One pass over a text (or over tokens), watched.
@@ -59,12 +80,23 @@ class TextInside:
         gap = trace[path].gap(trace[path.removesuffix("attention") + "context"])
         labels, where = trace.labels["tokens"], AlignmentHead(layer, head, "reads")
         shown = weights.mean(0) if head is None else weights[head]
-        return Alignment(labels, labels, shown, where, gap, trace, "self-attention")
+        return Alignment(labels, labels, shown, where, gap, trace, "self-attention", written=False)
+
+    def trace_example(self, example: Example, *, grad: bool = False) -> Trace:
+        """One watched pass over an example: over its beginning, where the words are those of its facts."""
+        given = example.text
+        ids = self.tokens_of("tokens", given) if isinstance(given, str) else given
+        return self.trace(ids[: self.module.config.max_len] or "", grad=grad)
+
+    def rewritten(self, token_ids: Mapping[str, Sequence[int]]) -> tuple[int, int]:
+        """(how many tokens stand when the text is written anew, the most it then has): it is written on."""
+        given = len(token_ids["tokens"])
+        return given, min(self.module.config.max_len, given + _MORE)
 
     def read(self, text: str) -> Reading:
         """What the model reads of a text: its last tokens, where there are too many."""
-        ids, given = self._read([text], 1)[0][0], len(self.tokens_of("tokens", text))
-        remarks = not_known(self.unknown("tokens", text))
+        beginning = self._writer.begin([text], 1)
+        ids, given, remarks = beginning.ids[0], beginning.given[0], not_known(self.unknown("tokens", text))
         if given > len(ids):
             remarks.append(f"the text {cut(given, len(ids), which='its last ')}")
         return Reading({"text": text}, {"tokens": ids}, remarks)
@@ -84,11 +116,6 @@ class TextInside:
     def unknown(self, label: str, text: str) -> list[str]:
         """The characters of the text that the model does not know: it reads <unk> instead."""
         return self.tokenizer.unknown(text)
-
-    @property
-    def end(self) -> int:
-        """The token that ends a text."""
-        return self._end
 
     @property
     def vocabulary_sizes(self) -> dict[str, int]:
@@ -111,19 +138,24 @@ class TextInside:
         trace.words["tokens"], trace.next_ids = words_of(pieces), ids[1:]
         trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
-        trace.task, trace.forbidden = self, self.tokenizer.unwritten(self._end)
+        trace.task, trace.forbidden = self, self.tokenizer.unwritten(self.end)
         trace.remarks.extend(remarks)
         trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, remarks=remarks)
         return trace
 
-    def _read(self, prompts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], list[int]]:
-        """(token ids of each prompt, the most tokens that may be written after it).
-
-        Of a prompt longer than max_len the end is kept, with room for max_tokens, but at least half of max_len. The
-        last token that is written is never read.
-        """
-        room = self.module.config.max_len
-        kept = room - min(max_tokens - 1, room // 2)
-        begin, rows = [self.tokenizer.specials.end], self.tokenizer.encode(list(prompts))
-        ids = [row[-kept:] if len(row) > room else row or begin for row in rows]
-        return ids, [min(max_tokens, room - len(row) + 1) for row in ids]
+    def describe(self) -> dict[str, Any]:
+        """What is in the model."""
+        saved = {} if self.folder is None else self.folder.config()
+        parameters, config = sum(p.numel() for p in self.module.parameters()), self.module.config
+        return {
+            "task": self.name,
+            "architecture": config.model_dump(mode="json"),
+            "vocabulary": self.tokenizer.vocab_size,
+            "parameters": parameters,
+            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
+            f"memory of the cache at {config.max_len} tokens (float32)": (
+                f"{self.module.remembered * config.max_len * 4 / 1e6:.1f} MB"
+            ),
+            "training": saved.get("results", "not finished"),
+            "data": saved.get("data", {}),
+        }

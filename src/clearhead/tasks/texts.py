@@ -20,6 +20,7 @@ from clearhead.data.windows import TextBatch, Windows
 from clearhead.errors import ConfigError, DataError
 from clearhead.folder import Folder
 from clearhead.generation.sampling import Drawn, Sampling, continue_texts
+from clearhead.generation.template import ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.progress import Bar, doing
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from clearhead.tasks.language_model import LanguageModel
 
 __all__ = [
+    "Base",
     "Corpus",
     "LanguageJob",
     "TextJob",
@@ -51,10 +53,16 @@ _COUNTED = 2**22  # tokens that floors are counted on
 _PROMPT, _SAMPLE = 8, 48  # tokens of a sample that is shown during training
 
 
-class Loaded(Protocol):
-    """A trained model."""
+class Base(Protocol):
+    """The trained model that a run begins with; its template where it knows conversations."""
 
     module: Decoder
+    tokenizer: Tokenizer
+
+    @property
+    def template(self) -> ChatTemplate | None:
+        """How it writes conversations."""
+        ...
 
 
 class Rows(Protocol):
@@ -186,7 +194,7 @@ def judged_rows(length: int) -> int:
     return max(1, _VALID_TOKENS // length)
 
 
-def put_in(module: Decoder, config: DecoderRunConfig, base: Loaded) -> None:
+def put_in(module: Decoder, config: DecoderRunConfig, base: Base) -> None:
     """Give a module the weights of the model that its run begins with.
 
     Raises:
@@ -203,7 +211,7 @@ def put_in(module: Decoder, config: DecoderRunConfig, base: Loaded) -> None:
         ) from error
 
 
-def base_of(config: DecoderRunConfig) -> LanguageModel | None:
+def base_of(config: DecoderRunConfig) -> Base | None:
     """The trained model that a run begins with, if it does.
 
     Raises:
@@ -211,7 +219,7 @@ def base_of(config: DecoderRunConfig) -> LanguageModel | None:
     """
     if config.base is None:
         return None
-    base: LanguageModel = load_for("generate", config.base, device="cpu")
+    base: Base = load_for("generate", config.base, device="cpu")
     return base
 
 

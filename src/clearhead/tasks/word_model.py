@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import re
@@ -25,14 +24,15 @@ from clearhead.data.tokenizers import Tokenizer
 from clearhead.devices import find_device
 from clearhead.errors import ConfigError, DataError, nearest
 from clearhead.exchange.word2vec import read_vectors
-from clearhead.folder import Folder, checkpoint_file
+from clearhead.folder import Folder
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
-from clearhead.ranges import Count, Device, Steps, check
+from clearhead.ranges import Count, Device, check
 from clearhead.tasks.metrics import Score
-from clearhead.tasks.named import named
+from clearhead.tasks.model_repr import model_repr
 from clearhead.tasks.reading import refuse_string
 from clearhead.tasks.room import fitted
+from clearhead.tasks.run_folder import module_at
 from clearhead.tasks.session import say
 from clearhead.tasks.tokenizer_pair import open_tokenizer
 
@@ -61,7 +61,8 @@ class Words:
 
     name: ClassVar[str] = "words"
     verbs: ClassVar[tuple[str, ...]] = ("nearest",)
-    __repr__ = named
+    inside: None = None  # it attends to nothing
+    __repr__ = model_repr
 
     def __init__(
         self,
@@ -105,12 +106,7 @@ class Words:
         Raises:
             FolderError: it was not.
         """
-        if self.folder is None:
-            raise ConfigError("these vectors have no folder, and so no history", "load them from a model folder")
-        check(Steps, "step", step)
-        module = copy.deepcopy(self.module)
-        self.folder.load_into(module, checkpoint_file(step))
-        return type(self)(module, self.tokenizer, self.folder, self._listed)
+        return type(self)(module_at(self.folder, self.module, step), self.tokenizer, self.folder, self._listed)
 
     # Asking ----------------------------------------------------------------------------------------------------------
 

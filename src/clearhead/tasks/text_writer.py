@@ -1,0 +1,253 @@
+"""Writing texts on, token by token: what is read of their beginnings, and what follows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clearhead.data.tokenizers import Tokenizer
+from clearhead.generation.beam import check_beam, search
+from clearhead.generation.precision import Precision, Ready
+from clearhead.generation.sampling import Choice, Drawn, Sampling, check_writing, continue_texts
+from clearhead.generation.streaming import TextStream
+from clearhead.generation.writer import Writer
+from clearhead.look import watch
+from clearhead.models.decoder import Decoder
+from clearhead.ranges import Count, Device, check
+from clearhead.tasks.reading import TextWarning, cut, full, refuse_string
+
+__all__ = ["Beginnings", "Shown", "TextWriter"]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One token that was written: its candidates (text, probability before, after the cut), and whom it attended to."""
+
+    text: str
+    candidates: list[tuple[str, float, float]]
+    attended: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Beginnings:
+    """Token ids of texts that are written on, and the most tokens that may follow each.
+
+    `wanted` is how many were asked for, `given` how many tokens each text has, those that are not read included.
+    """
+
+    ids: list[list[int]]
+    limits: list[int]
+    wanted: int
+    given: list[int]
+
+    def full(self, number: int) -> bool:
+        """Whether a text can get fewer tokens than were asked for: the model's max_len is full."""
+        return self.limits[number] < self.wanted
+
+
+class TextWriter:
+    """Writes texts on.
+
+    Args:
+        module: a decoder-only transformer.
+        tokenizer: of its text.
+    """
+
+    def __init__(self, module: Decoder, tokenizer: Tokenizer):
+        self.module, self.tokenizer = module, tokenizer
+        self._ready: Ready[Decoder] = Ready()
+
+    def ready(self, precision: Precision) -> Decoder:
+        """The model made ready for a precision, where it writes."""
+        return self._ready(self.module, precision)
+
+    def write_on(self, device: Device) -> None:
+        """Write and measure there from now on.
+
+        Raises:
+            ConfigError: there is no such device.
+        """
+        self._ready = Ready(device)
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        beam: int = 1,
+        precision: Precision = "float32",
+        first: int = 0,
+    ) -> list[str]:
+        """How each text goes on, the prompt not repeated. An empty prompt begins a new document.
+
+        A text ends, with a warning, when the model's max_len is full. A prompt longer than that is cut to its end, with
+        a warning; there is then room for max_tokens, but at least half of max_len is the prompt's.
+
+        Args:
+            max_tokens: most tokens that are written.
+            sampling: how tokens are chosen; temperature 0 is greedy.
+            seed: of what is drawn; what one text becomes depends on no other.
+            stop: the text ends before one of these.
+            beam: above 1, the most probable continuation found by beam search; nothing is drawn.
+            precision: of the arithmetic.
+            first: the number of the first text, where these are a part of more texts with the same seed.
+
+        Raises:
+            ConfigError: a number is impossible.
+        """
+        refuse_string("generate", prompts=prompts, stop=stop)
+        check_writing(max_tokens, seed, first)
+        check_beam(beam, self.tokenizer.vocab_size)
+        if beam > 1:
+            return self._searched(prompts, max_tokens, beam, stop, precision)
+        texts = [""] * len(prompts)
+        for number, more in self.stream(
+            prompts, max_tokens=max_tokens, sampling=sampling, seed=seed, stop=stop, precision=precision, first=first
+        ):
+            texts[number] += more
+        return texts
+
+    def stream(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        precision: Precision = "float32",
+        first: int = 0,
+        told: Callable[[int, Choice], None] | None = None,
+    ) -> Iterator[tuple[int, str]]:
+        """(number of the text, what is written next of it), whole characters, as they come; see `generate`.
+
+        What cannot be is said by the call itself, before the first text comes.
+        """
+        refuse_string("stream", prompts=prompts, stop=stop)
+        check_writing(max_tokens, seed, first)
+        beginnings = self._begin(prompts, max_tokens)
+        strategy = self.strategy(self.tokenizer.specials.end, sampling, seed, told)
+        return self.write(self.ready(precision), beginnings, strategy, stop, first)
+
+    def strategy(
+        self,
+        end: int,
+        sampling: Sampling | None,
+        seed: int,
+        on_choice: Callable[[int, Choice], None] | None = None,
+    ) -> Drawn:
+        """How texts are written that this token ends."""
+        banned = self.tokenizer.unwritten(end)
+        return Drawn(sampling or Sampling(), eos=end, forbidden=banned, seed=seed, on_choice=on_choice)
+
+    def write(
+        self, model: Writer, beginnings: Beginnings, strategy: Drawn, stop: Sequence[str], first: int = 0
+    ) -> Iterator[tuple[int, str]]:
+        """(number of the text, what is written next of it), until its end, a stop or the limit comes.
+
+        A text whose limit is less than what was asked for is warned of when it comes there.
+        """
+        ids, limits = beginnings.ids, beginnings.limits
+        streams = [TextStream(self.tokenizer, stop) for _ in ids]
+        steps = continue_texts(model, ids, limits, strategy, numbers=range(first, first + len(ids)))
+        written, left = next(steps, None), list(limits)
+        while written is not None:
+            for number, token in written.items():
+                left[number - first] -= 1
+                if more := streams[number - first].add(token):
+                    yield number - first, more
+            try:
+                written = steps.send({number for number in written if streams[number - first].stopped})
+            except StopIteration:
+                written = None
+        for number, stream in enumerate(streams):
+            if more := stream.rest():
+                yield number, more
+            if not left[number] and beginnings.full(number) and not stream.stopped:
+                self._warn_full(number)
+
+    def begin(self, prompts: Sequence[str], max_tokens: int) -> Beginnings:
+        """What is read of prompts.
+
+        Of a prompt longer than max_len the end is kept, with room for max_tokens, but at least half of max_len. The
+        last token that is written is never read.
+        """
+        room = self.module.config.max_len
+        kept = room - min(max_tokens - 1, room // 2)
+        begin, rows = [self.tokenizer.specials.end], self.tokenizer.encode(list(prompts))
+        ids = [row[-kept:] if len(row) > room else row or begin for row in rows]
+        limits = [min(max_tokens, room - len(row) + 1) for row in ids]
+        return Beginnings(ids, limits, max_tokens, [len(row) for row in rows])
+
+    def _begin(self, prompts: Sequence[str], max_tokens: int) -> Beginnings:
+        """The same; prompts that are cut are warned of."""
+        beginnings = self.begin(prompts, max_tokens)
+        for number, (row, given) in enumerate(zip(beginnings.ids, beginnings.given, strict=True), 1):
+            if given > len(row):
+                said = f"{cut(given, len(row), which='its last ')}, less the room to write"
+                warnings.warn(TextWarning(number, said), stacklevel=3)
+        return beginnings
+
+    def _warn_full(self, number: int) -> None:
+        warnings.warn(TextWarning(number + 1, full(self.module.config.max_len)), stacklevel=3)
+
+    def shown(
+        self, prompt: str, *, max_tokens: int = 20, sampling: Sampling | None = None, seed: int = 0, n: int = 5
+    ) -> list[Shown]:
+        """What `generate` writes, token by token: the `n` best candidates, and whom it looked at in one forced pass."""
+        check(Count, "n", n)
+        choices: list[Choice] = []
+
+        def note(_: int, choice: Choice) -> None:
+            choices.append(choice)
+
+        list(self.stream([prompt], max_tokens=max_tokens, sampling=sampling, seed=seed, told=note))
+        choices = [choice for choice in choices if choice.token != self.tokenizer.specials.end]
+        before = self.begin([prompt], max_tokens).ids[0]
+        ids = [*before, *(choice.token for choice in choices)]
+        if not choices:
+            return []
+        names, weights = [self._named(token) for token in ids], self._attended(ids[:-1])  # nothing follows the last
+        shown = []
+        for place, choice in enumerate(choices, len(before)):
+            best = choice.before.topk(min(n, len(choice.before))).indices.tolist()
+            most = weights[place - 1, :place].topk(min(n, place))
+            shown.append(
+                Shown(
+                    names[place],
+                    [(self._named(t), float(choice.before[t]), float(choice.after[t])) for t in best],
+                    [(names[i], w) for w, i in zip(most.values.tolist(), most.indices.tolist(), strict=True)],
+                )
+            )
+        return shown
+
+    def _named(self, token: int) -> str:
+        return "<eos>" if token == self.tokenizer.specials.end else self.tokenizer.exactly([token])
+
+    def _searched(
+        self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
+    ) -> list[str]:
+        beginnings, end = self._begin(prompts, max_tokens), self.tokenizer.specials.end
+        model, banned = self.ready(precision), self.tokenizer.unwritten(end)
+        found = search(model, beginnings.ids, beginnings.limits, eos=end, forbidden=banned, beam=beam)
+        texts = []
+        for number, best in enumerate(found):
+            stream = TextStream(self.tokenizer, stop)
+            texts.append("".join(stream.add(token) for token in best[0].ids) + stream.rest())
+            if not best[0].ended and beginnings.full(number) and not stream.stopped:
+                self._warn_full(number)
+        return texts
+
+    def _attended(self, ids: list[int]) -> Tensor:
+        """[queries, keys]: the weights of one pass, the mean over all layers and heads."""
+        with torch.inference_mode(), watch(self.module) as trace:
+            self.module(torch.tensor([ids]))
+        acts = [trace[path] for path in trace.find("self_attention.attention")]
+        return torch.stack([act.weights()[0].mean(0) for act in acts]).mean(0)
