@@ -6,7 +6,7 @@ goes on exactly where it stopped. Axes: batch, src_tokens, tgt_tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clearhead.data.vocabulary import IGNORED, Specials
 
-__all__ = ["PairBatch", "PairSet", "pad", "predicted_places"]
+__all__ = ["PairBatch", "PairSet", "by_length", "pad", "predicted_places"]
 
 Ids: TypeAlias = Sequence[int] | np.ndarray
 TokenIds: TypeAlias = Sequence[Ids]
@@ -42,6 +42,18 @@ def predicted_places(labels: Tensor) -> Tensor | None:
     """Where something is predicted, in the flattened rows; None: everywhere."""
     wanted = (labels != IGNORED).flatten()
     return None if wanted.all() else wanted.nonzero()[:, 0]
+
+
+def by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Row numbers in batches of like length, each of at most so many tokens with its padding (or of one row)."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[i] > most:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 class _Rows:

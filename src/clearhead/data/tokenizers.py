@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearhead.data.sources.keys import whole
 from clearhead.data.vocabulary import Specials
-from clearhead.errors import FolderError
+from clearhead.errors import ConfigError, FolderError
 from clearhead.ranges import Count, Entries, Share
 
 if TYPE_CHECKING:
@@ -150,6 +150,26 @@ class Tokenizer:
             str(self.backend.id_to_token(number)).replace("\u0120", " ") if "\ufffd" in text else text
             for number, text in zip(ids, texts, strict=True)
         ]
+
+    def framed(self, text: str, second: str | None = None) -> list[int]:
+        """Token ids of a whole text, or of two in one row, with what stands around them; marks are read as text."""
+        pair = None if second is None else whole(second, "the second text")
+        return list(self.backend.encode(whole(text, "the text"), pair).ids)
+
+    def masked(self, text: str) -> list[int]:
+        """The same of a text in which the mark of what is to be guessed stands ("[MASK]"), which is read as that mark.
+
+        Raises:
+            ConfigError: it holds another mark.
+        """
+        mask = next((name for name, number in self.marks.items() if number == self.specials.mask), None)
+        if other := [name for name in self.marks if name != mask and name in text]:
+            raise ConfigError(f"the text holds {other[0]}, which is a mark of the model", "leave it out")
+        self.backend.encode_special_tokens = False
+        try:
+            return self.framed(text)
+        finally:
+            self.backend.encode_special_tokens = True
 
     def to_json(self) -> str:
         """The content of tokenizer.json."""

@@ -166,6 +166,8 @@ def lens(trace: Trace, row: int, *, n: int = 3) -> list[dict[str, Any]]:
 
     Empty where the model has no residual stream that leads to its logits.
     """
+    if "logits" not in trace:
+        return []
     _behind(trace, row)
     streams = [path for path in trace.find("resid_out") if path.startswith("decoder.")]
     if trace.read_out is None or not streams:

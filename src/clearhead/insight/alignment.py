@@ -46,7 +46,7 @@ class Gold:
 
 @dataclass(frozen=True)
 class AlignmentHead:
-    """Where to read an alignment: decoder layer and head (None: the mean of all heads), and which row.
+    """Where to read an alignment: layer of a stack and head (None: the mean of all heads), and which row.
 
     `error_rate` is the one it was chosen by, None where it was chosen by rule.
     """
@@ -55,15 +55,18 @@ class AlignmentHead:
     head: int | None = None
     row: Literal["predicts", "reads"] = "predicts"
     error_rate: float | None = None
+    stack: Literal["decoder", "encoder"] = "decoder"
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return asdict(self)
+        """As plain JSON: an alignment is read in a decoder."""
+        return {name: value for name, value in asdict(self).items() if name != "stack"}
 
     @property
     def place(self) -> str:
         """Which layer and head, in words."""
-        return f"decoder layer {self.layer}, " + ("mean of all heads" if self.head is None else f"head {self.head}")
+        return f"{self.stack} layer {self.layer}, " + (
+            "mean of all heads" if self.head is None else f"head {self.head}"
+        )
 
     def __str__(self) -> str:
         return f"{self.place}, the row that {self.row} the word"

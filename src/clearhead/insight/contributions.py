@@ -48,12 +48,14 @@ class Contribution:
 def contributions(trace: Trace, row: int, token: int) -> list[Contribution]:
     """The terms whose sum is the logit of `token` after the token at `row`, in the order of the pass.
 
-    Empty where the model's logit is no such sum: blocks with norms after them or a mix of the stream, a cap on the
-    logits, recurrent networks; also where values of the stream, or after the blocks, were edited.
+    Empty where the model has no logits, or they are no such sum: blocks with norms after them or a mix of the stream, a
+    cap on the logits, recurrent networks; also where values of the stream, or after the blocks, were edited.
 
     Raises:
         NotSeenError: the text has no such row, or the vocabulary no such token.
     """
+    if "logits" not in trace:
+        return []
     calls: list[Tensor] = trace.calls("logits")
     logits = calls[0][0] if len(calls) == 1 else torch.cat(calls, dim=1)[0]
     for name, index, count in (("row", row, logits.size(0)), ("token", token, logits.size(1))):

@@ -7,6 +7,8 @@ Token ids in, vectors or scores out; never text. Axes: batch, tokens, d_model, e
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -98,8 +100,9 @@ class Encoder(nn.Module):
         """How what it shows comes about."""
         x = lookup("embedding.weight", token_ids)
         if self.type_embedding is not None:
-            words = place.see("word_embeddings", x.formula, text=x.text)
-            kinds = place.see("type_embeddings", None, text=x.text)
+            before = replace(place, stack="encoder")
+            words = before.see("word_embeddings", x.formula, text=x.text)
+            kinds = before.see("type_embeddings", None, text=x.text)
             x = Value(text=x.text, formula=Formula("sum", "token + kind of text", [words.path, kinds.path]))
         out = place.under("encoder", stack="encoder").state(self.encoder, x)
         if self.readout is None:

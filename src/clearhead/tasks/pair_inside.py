@@ -89,10 +89,8 @@ class PairInside:
         The target is by default the model's own: then of a source over `max_len` only what is read to write it.
         """
         source = clean(source)
-        src, remarks = (
-            [*self.tokens_of("source", source), self.tokenizers.source.specials.end],
-            not_known(self.unknown("source", source)),
-        )
+        before, after = self.tokenizers.frame
+        src, remarks = [*before, *self.tokens_of("source", source), *after], not_known(self.unknown("source", source))
         most = None
         if target is None:
             src, target, told = self._written(src)
@@ -106,10 +104,12 @@ class PairInside:
 
     def _written(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:
         """(what is read of a source, what the model writes for it, the remarks on both)."""
-        most, remarks = self.module.config.max_len - 1, []
-        if len(source_ids) > most + 1:
-            remarks.append(f"the source {cut(len(source_ids) - 1, most)}")
-            source_ids = [*source_ids[:most], self.tokenizers.source.specials.end]
+        before, after = self.tokenizers.frame
+        around, remarks = len(before) + len(after), list[str]()
+        most = self.module.config.max_len - around
+        if len(source_ids) > most + around:
+            remarks.append(f"the source {cut(len(source_ids) - around, most)}")
+            source_ids = [*source_ids[: most + len(before)], *after]
         best = self.writer.search([source_ids])[0][0]
         if best.limit is not None:
             remarks.append(stopped(best.limit))

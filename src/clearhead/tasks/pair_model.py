@@ -297,12 +297,13 @@ class PairModel(ABC):
         return self.metrics(outputs, list(references.values()), lowercase=lowercase)
 
     def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        most = self.module.config.max_len - 1
+        before, after = self.tokenizers.frame
+        most = self.module.config.max_len - len(before) - len(after)
         ids = self.tokenizers.source.encode([clean(t) for t in texts])
         for number, row in enumerate(ids, 1):
             if len(row) > most:
                 warnings.warn(CutWarning(number, len(row), most), stacklevel=3)
-        return [[*row[:most], self.tokenizers.source.specials.end] for row in ids]
+        return [[*before, *row[:most], *after] for row in ids]
 
 
 def _choose_head(inside: PairInside, pairs: Sequence[Pair]) -> AlignmentHead:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from clearhead.data.batches import pad
+from clearhead.data.batches import by_length, pad
 from clearhead.devices import move
 from clearhead.generation.beam import search
 from clearhead.generation.precision import Precision, Ready
@@ -120,21 +120,10 @@ class PairWriter:
     ) -> Iterator[tuple[list[int], Seq2Seq, Any]]:
         """(row numbers, the model made ready, the memory of these sources) of texts that are not empty."""
         module = self._ready(self.module, precision)
-        for rows in _by_length(ids, beam):
+        written = [i for i, row in enumerate(ids) if len(row) > 1]
+        for batch in by_length([beam * len(ids[i]) for i in written], _ROW_TOKENS):
+            rows = [written[i] for i in batch]
             src, lengths = move(pad([ids[i] for i in rows], self.tokenizers.source.specials.fill), module.device)
             with torch.inference_mode():
                 memory = module.encode(src, lengths)
             yield rows, module, memory
-
-
-def _by_length(ids: Sequence[Sequence[int]], beam: int) -> Iterator[list[int]]:
-    """Row numbers of texts that are not empty, batches of like length."""
-    order = sorted((i for i, row in enumerate(ids) if len(row) > 1), key=lambda i: len(ids[i]))
-    batch: list[int] = []
-    for i in order:
-        if batch and (len(batch) + 1) * len(ids[i]) * beam > _ROW_TOKENS:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch

@@ -155,7 +155,7 @@ class TextWriter:
         A text whose limit is less than what was asked for is warned of when it comes there.
         """
         ids, limits = beginnings.ids, beginnings.limits
-        streams = [TextStream(self.tokenizer, stop) for _ in ids]
+        streams = [TextStream(self.tokenizer, stop, row) for row in ids]
         steps = continue_texts(model, ids, limits, strategy, numbers=range(first, first + len(ids)))
         written, left = next(steps, None), list(limits)
         while written is not None:
@@ -181,7 +181,8 @@ class TextWriter:
         """
         room = self.module.config.max_len
         kept = room - min(max_tokens - 1, room // 2)
-        begin, rows = [self.tokenizer.specials.end], self.tokenizer.encode(list(prompts))
+        before = self.tokenizer.frame[0]
+        begin, rows = [self.tokenizer.specials.end], [[*before, *row] for row in self.tokenizer.encode(list(prompts))]
         ids = [row[-kept:] if len(row) > room else row or begin for row in rows]
         limits = [min(max_tokens, room - len(row) + 1) for row in ids]
         return Beginnings(ids, limits, max_tokens, [len(row) for row in rows])
@@ -239,7 +240,7 @@ class TextWriter:
         found = search(model, beginnings.ids, beginnings.limits, eos=end, forbidden=banned, beam=beam)
         texts = []
         for number, best in enumerate(found):
-            stream = TextStream(self.tokenizer, stop)
+            stream = TextStream(self.tokenizer, stop, beginnings.ids[number])
             texts.append("".join(stream.add(token) for token in best[0].ids) + stream.rest())
             if not best[0].ended and beginnings.full(number) and not stream.stopped:
                 self._warn_full(number)

@@ -50,6 +50,12 @@ class TokenizerPair:
             folder.write_text(_SOURCE, self.source.to_json())
 
     @property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """What stands before and after a source: what its tokenizer says, or the end alone."""
+        before, after = self.source.frame
+        return (before, after) if before or after else ([], [self.source.specials.end])
+
+    @property
     def joint(self) -> bool:
         """Whether both sides share one vocabulary."""
         return self.source is self.target

@@ -1,0 +1,100 @@
+"""Models of other libraries as models of ours: each class of theirs is for one of our tasks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clearhead.data.tokenizers import Tokenizer
+from clearhead.errors import ConfigError, FolderError
+from clearhead.exchange.opening import Opened, open_folder
+from clearhead.tasks.encoder_models import Classifier, Embedder, Filler
+from clearhead.tasks.language_model import LanguageModel
+from clearhead.tasks.session import say
+from clearhead.tasks.summarizer import Summarizer
+from clearhead.tasks.task import Model
+from clearhead.tasks.tokenizer_pair import TokenizerPair
+from clearhead.tasks.translator import Translator
+
+__all__ = ["open_foreign"]
+
+
+def open_foreign(folder: Path, task: str | None = None) -> Model:
+    """A folder of Hugging Face or sentence-transformers as a model with the verbs of its task.
+
+    Args:
+        task: what it is to do (default: what its class is for).
+
+    Raises:
+        FolderError: it cannot be read, or holds what clearhead does not compute.
+    """
+    opened = open_folder(folder, task)
+    if opened.tokenizer is None:
+        raise FolderError("the folder has no tokenizer", "take the model with its tokenizer.json", file=folder)
+    for note in opened.notes:
+        say(f"note: {note}")
+    chosen = task or opened.described.kind.tasks[0]
+    model: Model = _MAKERS[chosen](opened, opened.tokenizer)
+    return model
+
+
+def _language(opened: Opened, tokenizer: Tokenizer) -> Model:
+    module: Any = opened.module
+    return LanguageModel(module, tokenizer)
+
+
+def _pair(kind: type[Translator | Summarizer]) -> Any:
+    def make(opened: Opened, tokenizer: Tokenizer) -> Model:
+        module: Any = opened.module
+        target = Tokenizer(tokenizer.backend, replace(tokenizer.specials, bos=_start(opened)))
+        return kind(module, TokenizerPair(tokenizer, target))
+
+    return make
+
+
+def _start(opened: Opened) -> int:
+    """The token that every target begins with."""
+    for said in (opened.generation, opened.described.carried):
+        if isinstance(start := said.get("decoder_start_token_id"), int):
+            return start
+    raise ConfigError("the configuration has no decoder_start_token_id", "take the whole model again")
+
+
+def _classify(opened: Opened, tokenizer: Tokenizer) -> Model:
+    module: Any = opened.module
+    named = opened.described.carried.get("id2label") or {}
+    labels = [str(named.get(str(i), named.get(i, f"LABEL_{i}"))) for i in range(module.config.readout.classes)]
+    several = opened.described.carried.get("problem_type") == "multi_label_classification"
+    return Classifier(module, tokenizer, labels=labels, several=several)
+
+
+def _embed(opened: Opened, tokenizer: Tokenizer) -> Model:
+    module: Any = opened.module
+    pooling = opened.pooling
+    if pooling is None:
+        return Embedder(module, tokenizer)
+    return Embedder(
+        module,
+        tokenizer,
+        pooling=pooling,
+        lowercase=pooling.lowercase,
+        prompts=dict(pooling.prompts),
+        prompt=pooling.prompt,
+        max_len=pooling.max_len,
+    )
+
+
+def _fill(opened: Opened, tokenizer: Tokenizer) -> Model:
+    module: Any = opened.module
+    return Filler(module, tokenizer)
+
+
+_MAKERS: dict[str, Any] = {
+    "language": _language,
+    "translate": _pair(Translator),
+    "summarize": _pair(Summarizer),
+    "fill": _fill,
+    "classify": _classify,
+    "embed": _embed,
+}
