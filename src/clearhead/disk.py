@@ -19,7 +19,19 @@ from pathlib import Path
 
 from clearhead.errors import FolderError, given
 
-__all__ = ["append", "failing", "identity", "is_at", "lock", "named", "replacing", "taken", "unlock", "write_text"]
+__all__ = [
+    "append",
+    "failing",
+    "identity",
+    "is_at",
+    "lock",
+    "named",
+    "new_folder",
+    "replacing",
+    "taken",
+    "unlock",
+    "write_text",
+]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _GONE = (errno.ENOENT, errno.ESTALE)
@@ -74,6 +86,33 @@ def replacing(path: Path, *, wanted: int | None = None, parents: bool = True) ->
         finally:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Write a folder aside: yields one beside `path`; when the block ends well it is fsynced and stands there.
+
+    Raises:
+        FolderError: something stands at the place already, or it cannot be written.
+    """
+    path = named(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FolderError("is there already", "name a new folder, or remove it", file=path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
+    with failing(path):
+        try:
+            aside.mkdir(parents=True)
+            yield aside
+            for file in sorted(aside.rglob("*")):
+                if file.is_file():
+                    with file.open("rb+") as opened:
+                        os.fsync(opened.fileno())
+            if path.exists():
+                path.rmdir()
+            aside.rename(path)
+            _sync_folder(path.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, *, parents: bool = True) -> None:

@@ -9,8 +9,9 @@ import torch
 
 from clearhead.errors import ConfigError
 from clearhead.exchange.huggingface import from_huggingface, to_huggingface
-from clearhead.models.architecture import DecoderConfig
+from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig
 from clearhead.models.decoder import Decoder
+from clearhead.models.encoder_decoder import EncoderDecoder
 
 EOS = 2  # as tokenizers that are trained here number it
 IDS = torch.randint(0, 29, (2, 17), generator=torch.Generator().manual_seed(0))
@@ -47,3 +48,25 @@ def test_what_is_in_no_family_is_refused(choices: dict[str, Any], said: str) -> 
     module = Decoder(DecoderConfig(d_model=32, d_ff=48, heads=4, layers=1, **choices), 29)
     with pytest.raises(ConfigError, match=said):
         to_huggingface(module)
+
+
+@pytest.mark.parametrize("preset", ["marian", "bart", "t5"])
+@torch.no_grad()
+def test_a_new_model_on_pairs_of_a_preset_leaves_and_comes_back(preset: str) -> None:
+    torch.manual_seed(0)
+    sizes = {"preset": preset, "d_model": 32, "d_ff": 48, "heads": 4, "layers": 2, "max_len": 24}
+    ours = EncoderDecoder(EncoderDecoderConfig.model_validate(sizes), 29, 29).eval()
+    for weight in ours.parameters():
+        weight.add_(0.1 * torch.randn_like(weight))
+    config, tensors = to_huggingface(ours)
+    kind = getattr(transformers, config["architectures"][0])
+    more = {"pad_token_id": 0, "decoder_start_token_id": 1}
+    theirs = kind(transformers.AutoConfig.for_model(**{**config, **more})).eval()
+    lost, unknown = theirs.load_state_dict(tensors, strict=False)
+    assert not unknown
+    assert all("embed_tokens" in name or name == "lm_head.weight" for name in lost)
+    theirs.tie_weights()
+    wanted = theirs(input_ids=IDS, decoder_input_ids=IDS[:, :7]).logits
+    torch.testing.assert_close(wanted, ours(IDS, IDS[:, :7]), rtol=1e-4, atol=1e-4)
+    again = from_huggingface(config, tensors).state_dict()
+    assert all(torch.equal(x, again[name]) for name, x in ours.state_dict().items())

@@ -3,40 +3,80 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from clearhead.errors import ConfigError
+from clearhead.errors import ConfigError, FolderError
+
+if TYPE_CHECKING:
+    from clearhead.exchange.leaving import Leaving
 
 __all__ = ["export"]
 
-_FORMS = ("word2vec",)
-_IN_PYTHON = (
-    "language models of preset gpt2, llama or qwen3 go to Hugging Face's form from Python alone: "
-    "clearhead.exchange.huggingface.to_huggingface"
-)
+_FORMS = ("huggingface", "sentence-transformers", "word2vec")
 
 
-def export(model: str, *, to: str, out: Path) -> None:
+def export(model: str, *, to: str, out: Path, check: Literal["auto", "none"] = "auto") -> None:
     """Write a model in the form of other libraries.
 
-    Example: clearhead export models/words --to word2vec --out vectors.txt
+    Example: clearhead export models/mine --to huggingface --out models/mine-hf
+
+    Word vectors: clearhead export models/words --to word2vec --out vectors.txt
 
     Parameters
     ----------
     model
         a model folder
     to
-        word2vec: word vectors as text, which gensim, spaCy and fastText read
+        huggingface: a folder that transformers opens; sentence-transformers: one for the vectors of texts; word2vec:
+        word vectors as text, which gensim, spaCy and fastText read
     out
-        the file to make
+        the folder or file to make
+    check
+        auto: open it with the other library, where that is installed, and print how far its numbers are from ours
     """
     if to not in _FORMS:
-        raise ConfigError(f"no model is written as {to!r}", f"take {' or '.join(_FORMS)}; {_IN_PYTHON}")
+        raise ConfigError(f"no model is written as {to!r}", f"take {' or '.join(_FORMS)}")
 
-    from clearhead.exchange.word2vec import write_vectors
     from clearhead.tasks.load import load
 
-    vectors = load(model)
-    if "nearest" not in vectors.verbs:
-        raise ConfigError(f"{to} holds word vectors, and the task of {model} is {vectors.name}", _IN_PYTHON)
-    write_vectors(out, vectors.words, vectors.vectors)
-    print(f"saved {out}: {len(vectors.words):,} words of {vectors.vectors.size(1)} numbers")
+    loaded = load(model)
+    if to == "word2vec":
+        _export_words(model, loaded, out)
+        return
+    leave = getattr(loaded, "leaving", None)
+    if leave is None or (to == "sentence-transformers" and loaded.name != "embed"):
+        fix = "word vectors go to word2vec, models for vectors of texts to sentence-transformers"
+        raise ConfigError(f"the task of {model} is {loaded.name}, which {to} has no form for", fix)
+    from clearhead.exchange.leaving import write_leaving
+
+    leaving = leave()
+    class_name = write_leaving(out, leaving, sentences=to == "sentence-transformers")
+    print(f"saved {out}: {class_name}")
+    if check == "auto":
+        _check(out, leaving, class_name)
+
+
+def _export_words(model: str, loaded: Any, out: Path) -> None:
+    from clearhead.exchange.word2vec import write_vectors
+
+    if "nearest" not in loaded.verbs:
+        raise ConfigError(f"word2vec holds word vectors, and the task of {model} is {loaded.name}", "take another form")
+    write_vectors(out, loaded.words, loaded.vectors)
+    print(f"saved {out}: {len(loaded.words):,} words of {loaded.vectors.size(1)} numbers")
+
+
+def _check(out: Path, leaving: Leaving, class_name: str) -> None:
+    """Open what was written with the other library, and say how far its numbers are."""
+    import sys
+
+    from clearhead.exchange.leaving import check_leaving
+
+    try:
+        import transformers
+    except ImportError:
+        print("note: not compared, as transformers is not installed", file=sys.stderr)
+        return
+    difference = check_leaving(out, leaving, class_name)
+    print(f"opened with transformers {transformers.__version__}: max |difference of the scores| {difference:.1e}")
+    if difference > 1e-2:
+        raise FolderError("the other library computes something else with it", "please report this", file=out)

@@ -209,6 +209,8 @@ def _written_out(config: TransformerConfig) -> dict[str, Any]:
     attention, norm = config.attention, config.norm
     head_dim, v_head_dim = attention.widths(config.d_model)
     chosen |= {"attention.kv_heads": attention.kv_heads or attention.heads, "attention.head_dim": head_dim}
+    if "decoder_layers" in chosen:
+        chosen["decoder_layers"] = chosen["decoder_layers"] or chosen["layers"]
     return chosen | {"attention.v_head_dim": v_head_dim, "norm.eps": norm.eps or (1e-6 if norm.kind == "rms" else 1e-5)}
 
 

@@ -13,16 +13,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from clearhead.errors import ConfigError
 from clearhead.exchange.families import find_family
+from clearhead.exchange.leaving import find_class
 
 __all__ = ["from_huggingface", "to_huggingface"]
-
-_CLASSES = {  # which of their classes a model of a preset is
-    "gpt2": ("gpt2", "GPT2LMHeadModel"),
-    "llama": ("llama", "LlamaForCausalLM"),
-    "qwen3": ("qwen3", "Qwen3ForCausalLM"),
-}
 
 
 def from_huggingface(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -36,7 +30,7 @@ def from_huggingface(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
 
 
 def to_huggingface(module: Any, *, eos: int = 2) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """(their config.json, their tensors) of a model whose preset is one of their families.
+    """(their config.json, their tensors) of a model whose parts are all in one of their families.
 
     Args:
         eos: the token that ends a text (default: that of the tokenizers trained here); their generation stops there.
@@ -44,9 +38,5 @@ def to_huggingface(module: Any, *, eos: int = 2) -> tuple[dict[str, Any], dict[s
     Raises:
         ConfigError: a part of the model is in no such family.
     """
-    preset = getattr(module.config, "preset", "")
-    if preset not in _CLASSES:
-        raise ConfigError(f"no family of theirs has the parts of {preset}", f"train with one of {', '.join(_CLASSES)}")
-    name, class_name = _CLASSES[preset]
-    config, tensors = find_family(name).write(module, class_name, {}, module.head.out_features)
+    _, _, config, tensors = find_class(module)
     return {**config, "bos_token_id": None, "eos_token_id": eos}, tensors

@@ -6,7 +6,7 @@ modules.json: Transformer -> Pooling (-> Dense ...) (-> Normalize)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class Pooling:
     normalise: bool = False
     max_len: int | None = None
     lowercase: bool = False
-    prompts: Mapping[str, str] = ()  # type: ignore[assignment]
+    prompts: Mapping[str, str] = field(default_factory=dict)
     prompt: str | None = None
 
     def __call__(self, states: Tensor, lengths: Tensor) -> Tensor:

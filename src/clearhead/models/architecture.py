@@ -83,10 +83,41 @@ class TransformerConfig(BaseModel):
         return self
 
 
+# What known families chose, as far as the sizes are everybody's own: models with these parts can be exported.
+PAIR_PRESETS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "marian": {
+        "positions": {"kind": "sinusoidal", "halves": True},
+        "feed_forward": {"kind": "silu"},
+        "wiring": "post",
+        "output_bias": True,
+    },
+    "bart": {
+        "positions": {"kind": "learned", "offset": 2},
+        "feed_forward": {"kind": "gelu"},
+        "wiring": "post",
+        "embedded_norm": True,
+        "embedding_scale": False,
+        "output_bias": True,
+    },
+    "t5": {
+        "positions": {"kind": "relative"},
+        "norm": {"kind": "rms"},
+        "attention": {"kind": "dot", "biases": False},
+        "feed_forward": {"kind": "relu", "biases": False},
+        "embedding_scale": False,
+        "output_scale": True,
+    },
+}
+
+
 class EncoderDecoderConfig(TransformerConfig):
     """An encoder-decoder transformer (Vaswani et al., 2017)."""
 
     family: Literal["encoder-decoder"] = Field("encoder-decoder", description="which kind of model")
+    preset: Literal["plain", "marian", "bart", "t5"] = Field(
+        "plain", description="whose choices hold where nothing else is said (sizes are not among them)"
+    )
     layers: Blocks = Field(3, description="blocks of the encoder, and of the decoder unless decoder_layers is given")
     decoder_layers: Blocks | None = Field(None, description="blocks of the decoder")
     tied: Literal["all", "target", "embeddings", "none"] = Field(
@@ -97,6 +128,13 @@ class EncoderDecoderConfig(TransformerConfig):
     embedding_scale: bool = Field(True, description="multiply embeddings with the root of d_model")
     output_scale: bool = Field(False, description="divide by the root of d_model before the output matrix")
     output_bias: bool = Field(False, description="the output matrix adds a bias")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _chooses(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return laid_over(PAIR_PRESETS.get(str(values.get("preset", "plain")), {}), nested(values))
 
 
 class EncoderConfig(TransformerConfig):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import torch
@@ -19,6 +20,7 @@ from clearhead.data.vocabulary import IGNORED
 from clearhead.devices import move
 from clearhead.disk import identity, named
 from clearhead.errors import ConfigError, FolderError
+from clearhead.exchange.leaving import Leaving
 from clearhead.folder import Folder
 from clearhead.generation.precision import Precision
 from clearhead.generation.reader import Reader
@@ -62,6 +64,7 @@ class Chat:
 
     name: ClassVar[str] = "chat"
     verbs: ClassVar[tuple[str, ...]] = ("chat", "generate")
+    carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
     __repr__ = model_repr
 
     def __init__(
@@ -178,6 +181,13 @@ class Chat:
 
     def _ids(self, messages: Sequence[Message]) -> list[int]:
         return [self.tokenizer.specials.end, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
+
+    def leaving(self) -> Leaving:
+        """What leaves into the forms of other libraries, its template with it."""
+        said = {"eos_token_id": self._end, "pad_token_id": self.tokenizer.specials.fill}
+        return Leaving(
+            self.module, self.tokenizer, self.name, self.carried, said, self.template.source, self.tokenizer.frame
+        )
 
     # Measuring -------------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError
+from clearhead.exchange.leaving import Leaving
+from clearhead.exchange.pooling import Pooling
 from clearhead.folder import Folder
 from clearhead.models.encoder import Encoder
-from clearhead.models.readout import pool
 from clearhead.ranges import Count, check
 from clearhead.tasks.encoder_inside import EncoderInside
 from clearhead.tasks.model_repr import model_repr
@@ -53,6 +55,7 @@ class EncoderModel(ABC):
 
     name: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
+    carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
     __repr__ = model_repr
 
     def __init__(
@@ -63,6 +66,10 @@ class EncoderModel(ABC):
         # What its parts can do is asked of the model too.
         self.write_on, self.describe = inside.write_on, inside.describe
         self.trace, self.trace_tokens, self.look = inside.trace, inside.trace_tokens, inside.look
+
+    def leaving(self) -> Leaving:
+        """What leaves into the forms of other libraries."""
+        return Leaving(self.module, self.tokenizer, self.name, self.carried, frame=self.tokenizer.frame)
 
     @abstractmethod
     def evaluate(self, files: Sequence[str]) -> dict[str, Any]:
@@ -199,10 +206,7 @@ class Embedder(EncoderModel):
     """A model that gives the vector of a text.
 
     Args:
-        pooling: from the vectors of its tokens and how many are real to that of a text (default: their mean).
-        lowercase: whether texts are made small first.
-        prompts: what is put before texts, by the names of their kinds.
-        prompt: the kind of a text where none is given.
+        pooling: how the vectors of its tokens become that of a text (default: their mean).
     """
 
     name: ClassVar[str] = "embed"
@@ -214,15 +218,14 @@ class Embedder(EncoderModel):
         tokenizer: Tokenizer,
         folder: Folder | None = None,
         *,
-        pooling: Callable[[Tensor, Tensor], Tensor] | None = None,
-        lowercase: bool = False,
-        prompts: Mapping[str, str] | None = None,
-        prompt: str | None = None,
-        max_len: int | None = None,
+        pooling: Pooling | None = None,
     ):
-        super().__init__(module, tokenizer, folder, max_len=max_len)
-        self.pooling = pooling or (lambda states, lengths: pool(states, "mean", lengths))
-        self.lowercase, self.prompts, self.prompt = lowercase, dict(prompts or {}), prompt
+        self.pooling = pooling or Pooling()
+        super().__init__(module, tokenizer, folder, max_len=self.pooling.max_len)
+
+    def leaving(self) -> Leaving:
+        """What leaves into the forms of other libraries."""
+        return replace(super().leaving(), pooling=self.pooling)
 
     def embed(self, texts: Sequence[str], *, prompt: str | None = None) -> Tensor:
         """[texts, width]: the vector of each text, in float32 on the CPU.
@@ -234,12 +237,12 @@ class Embedder(EncoderModel):
             ConfigError: there is no such prompt.
         """
         refuse_string("embed", texts=texts)
-        kind = self.prompt if prompt is None else prompt
-        if kind is not None and kind not in self.prompts:
-            known = ", ".join(self.prompts) or "none"
+        prompts, kind = self.pooling.prompts, self.pooling.prompt if prompt is None else prompt
+        if kind is not None and kind not in prompts:
+            known = ", ".join(prompts) or "none"
             raise ConfigError(f"the model has no prompt {kind!r}", f"its prompts are: {known}")
-        before = "" if kind is None else self.prompts[kind]
-        rows = self._rows([before + (text.lower() if self.lowercase else text) for text in texts])
+        before, small = "" if kind is None else prompts[kind], self.pooling.lowercase
+        rows = self._rows([before + (text.lower() if small else text) for text in texts])
         found: list[Tensor] = [torch.empty(0)] * len(rows)
         for numbers, module, ids, lengths, kinds in self.inside.batches(rows):
             with torch.inference_mode():

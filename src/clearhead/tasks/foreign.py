@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError, FolderError
@@ -35,8 +35,9 @@ def open_foreign(folder: Path, task: str | None = None) -> Model:
     for note in opened.notes:
         say(f"note: {note}")
     chosen = task or opened.described.kind.tasks[0]
-    model: Model = _MAKERS[chosen](opened, opened.tokenizer)
-    return model
+    model = _MAKERS[chosen](opened, opened.tokenizer)
+    model.carried = opened.described.carried
+    return cast(Model, model)
 
 
 def _language(opened: Opened, tokenizer: Tokenizer) -> Model:
@@ -71,18 +72,7 @@ def _classify(opened: Opened, tokenizer: Tokenizer) -> Model:
 
 def _embed(opened: Opened, tokenizer: Tokenizer) -> Model:
     module: Any = opened.module
-    pooling = opened.pooling
-    if pooling is None:
-        return Embedder(module, tokenizer)
-    return Embedder(
-        module,
-        tokenizer,
-        pooling=pooling,
-        lowercase=pooling.lowercase,
-        prompts=dict(pooling.prompts),
-        prompt=pooling.prompt,
-        max_len=pooling.max_len,
-    )
+    return Embedder(module, tokenizer, pooling=opened.pooling)
 
 
 def _fill(opened: Opened, tokenizer: Tokenizer) -> Model:

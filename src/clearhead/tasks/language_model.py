@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from clearhead.data.sources.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.tokenizers import Tokenizer
+from clearhead.exchange.leaving import Leaving
 from clearhead.folder import Folder
 from clearhead.generation.precision import Precision
 from clearhead.generation.template import ChatTemplate
@@ -44,6 +46,7 @@ class LanguageModel:
     name: ClassVar[str] = "language"
     verbs: ClassVar[tuple[str, ...]] = ("generate",)
     template: ChatTemplate | None = None  # it knows no conversations
+    carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
     __repr__ = model_repr
 
     def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):
@@ -65,6 +68,12 @@ class LanguageModel:
         """
         arch, make, tokenizer = saved_decoder(folder)
         return cls(fitted(folder, arch, make), tokenizer, folder)
+
+    def leaving(self) -> Leaving:
+        """What leaves into the forms of other libraries."""
+        end = self.tokenizer.specials.end
+        said = {"eos_token_id": end, "pad_token_id": self.tokenizer.specials.fill}
+        return Leaving(self.module, self.tokenizer, self.name, self.carried, said, frame=self.tokenizer.frame)
 
     def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
         """Bits per byte and perplexity of whole files, each token predicted once, in windows that do not overlap.

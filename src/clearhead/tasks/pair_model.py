@@ -9,6 +9,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from clearhead.data.config import DataConfig
 from clearhead.data.pairs import Pair, Report, clean, read_pairs
 from clearhead.errors import ConfigError, FolderError, MissingError
+from clearhead.exchange.leaving import Leaving
 from clearhead.fields import INTACT
 from clearhead.folder import Folder
 from clearhead.generation.beam import check_beam
@@ -60,6 +62,7 @@ class PairModel(ABC):
 
     name: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
+    carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
     __repr__ = model_repr
 
     def __init__(
@@ -278,6 +281,26 @@ class PairModel(ABC):
         }
 
     # ------------------------------------------------------------------------------------------------------------------
+
+    def leaving(self) -> Leaving:
+        """What leaves into the forms of other libraries.
+
+        Raises:
+            ConfigError: it has two vocabularies.
+        """
+        if self.tokenizers.source.backend is not self.tokenizers.target.backend:
+            fix = "train with --tokenizer.vocabularies joint"
+            raise ConfigError("the model has two vocabularies, and their forms one", fix)
+        target = self.tokenizers.target
+        said = {
+            "decoder_start_token_id": target.specials.begin,
+            "eos_token_id": target.specials.end,
+            "pad_token_id": target.specials.fill,
+            "suppress_tokens": list(target.unwritten()),
+            "num_beams": 4,
+            "max_length": self.module.config.max_len,
+        }
+        return Leaving(self.module, target, self.name, self.carried, said, frame=self.tokenizers.frame)
 
     def _judge(
         self,
