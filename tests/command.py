@@ -13,7 +13,7 @@ import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 
-__all__ = ["call", "unremarked"]
+__all__ = ["call", "without_notes"]
 
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -37,8 +37,8 @@ def call(*words: object, stdin: bytes = b"", cwd: Path | None = None) -> subproc
     return subprocess.CompletedProcess(given, process.exitcode, *said)
 
 
-def unremarked(said: str) -> str:
-    """What was said beside remarks on single texts: a model of a few steps seldom comes to an end."""
+def without_notes(said: str) -> str:
+    """What was said beside notes on single texts: a model of a few steps seldom comes to an end."""
     return "".join(line for line in said.splitlines(keepends=True) if not line.startswith("note: "))
 
 

@@ -205,7 +205,7 @@ def test_compiled_models_are_whole_and_watched(in_place: bool) -> None:
     trace = seen(compiled)
     assert list(trace) == ["one.hidden", "two.hidden"] == list(atlas(compiled))
     torch.testing.assert_close(trace["two.hidden"].square(), out.detach())
-    assert trace.remarks == ([] if in_place else ["paths leave out the wrappers _orig_mod"])
+    assert trace.notes == ([] if in_place else ["paths leave out the wrappers _orig_mod"])
     assert seen(compiled, Edit("one.hidden"))["two.hidden"].eq(0).all()
     assert torch.equal(compiled(X), out)
     assert counter.frame_count == 1  # what was compiled is still there afterwards
@@ -245,7 +245,7 @@ def test_a_compiled_part_is_watched() -> None:
     model.parts[0] = torch.compile(model.parts[0], backend=CompileCounter())
     model(X)
     trace = seen(model)
-    assert set(trace) == set(atlas(Model())) and trace.remarks
+    assert set(trace) == set(atlas(Model())) and trace.notes
     edited = seen(model, Edit("parts.0.hidden"))
     assert edited["out"].eq(0).all()
 
@@ -266,7 +266,7 @@ def test_parallel_wrappers_are_left_out_of_paths() -> None:
     model = nn.DataParallel(Model())
     model.device_ids = []
     trace = seen(model)
-    assert set(trace) == set(atlas(Model())) and trace.remarks == ["paths leave out the wrappers module"]
+    assert set(trace) == set(atlas(Model())) and trace.notes == ["paths leave out the wrappers module"]
 
     class Own(nn.Module):  # a child that merely has that name keeps it
         def __init__(self) -> None:

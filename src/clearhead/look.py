@@ -105,7 +105,7 @@ class Trace(Mapping[str, Any]):
     grad: bool = False
     edits: tuple[Edit, ...] = ()
     labels: dict[str, list[str]] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     again: Callable[[Sequence[Edit]], Trace] | None = None
     token_ids: dict[str, list[int]] = field(default_factory=dict)
     next_ids: list[int] = field(default_factory=list)
@@ -239,14 +239,14 @@ class Trace(Mapping[str, Any]):
         }
 
     def to_json(self) -> dict[str, Any]:
-        """The whole trace as plain JSON: labels, edits, remarks and every call of every value with its axes."""
+        """The whole trace as plain JSON: labels, edits, notes and every call of every value with its axes."""
         values = [
             {"path": path, "call": call, "axes": list(self.axes(path)), **_value_json(value)}
             for path, calls in self._values.items()
             for call, value in enumerate(calls)
         ]
         edits = [e.to_json() for e in self.edits]
-        return {"format": 1, "labels": self.labels_json(), "edits": edits, "remarks": self.remarks, "values": values}
+        return {"format": 1, "labels": self.labels_json(), "edits": edits, "notes": self.notes, "values": values}
 
 
 def _shortened(labels: Sequence[str]) -> str:
@@ -321,7 +321,7 @@ class Watch:
         keep_pages()
         trace, paths = self._trace, _paths(self._model)
         if paths[1]:
-            trace.remarks.append(f"paths leave out the wrappers {', '.join(paths[1])}")
+            trace.notes.append(f"paths leave out the wrappers {', '.join(paths[1])}")
 
         def hook(path: str, module: nn.Module) -> None:
             def enter(*_: object) -> None:

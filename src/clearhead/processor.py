@@ -15,7 +15,7 @@ from functools import cache
 
 import torch
 
-__all__ = ["bfloat16_cost", "bfloat16_remark", "free_threads", "quick_threads"]
+__all__ = ["bfloat16_cost", "bfloat16_note", "free_threads", "quick_threads"]
 
 _SIDE, _TRIES = 128, 6  # a product of this size takes a tenth of a millisecond in float32
 _WORTH, _LOOK = 0.8, 0.15  # of the time with half the threads: what more of them must bring; seconds of a look
@@ -40,7 +40,7 @@ def bfloat16_cost(device: str) -> float:
         torch.set_num_threads(threads)
 
 
-def bfloat16_remark(device: str = "cpu") -> str:
+def bfloat16_note(device: str = "cpu") -> str:
     """What is to be said where products are slower in bfloat16 than in float32; "" elsewhere."""
     cost = bfloat16_cost(device)
     return (

@@ -20,7 +20,7 @@ from clearhead.folder import Folder
 from clearhead.tasks import TASKS, find_task
 from clearhead.tasks import find_recipe as recipe
 from clearhead.training.log import read_metrics
-from command import call, unremarked
+from command import call, without_notes
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 USE = [
@@ -208,7 +208,7 @@ def test_arguments_files_and_standard_input(desk: Path) -> None:
     assert out[1] == out[3] == out[6] == ""
     assert [out[0], out[2], out[4], out[5]] == from_words.stdout.split("\n")[:4]
     assert from_file.stderr.replace("input.txt", "standard input") == from_pipe.stderr
-    assert unremarked(from_pipe.stderr) == ""
+    assert without_notes(from_pipe.stderr) == ""
 
 
 def test_alignments_n_best_and_show(desk: Path) -> None:
@@ -231,7 +231,7 @@ def test_alignments_n_best_and_show(desk: Path) -> None:
 def test_a_reader_that_goes_away_is_no_error(desk: Path) -> None:
     command = f"printf 'a\\nb\\nc\\n' | {PROGRAM} translate m --beam 1 | head -n 0"
     done = subprocess.run(["bash", "-c", command], cwd=desk, capture_output=True, text=True, check=False)
-    assert unremarked(done.stderr) == ""
+    assert without_notes(done.stderr) == ""
 
 
 # Evaluate, show, info

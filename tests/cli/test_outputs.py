@@ -12,11 +12,10 @@ import pytest
 import clearhead
 from clearhead.cli import translate as command
 from clearhead.cli.outputs import OutputFile
-from clearhead.cli.remarks import Remarks
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ClearheadError, ConfigError, FolderError
 from clearhead.tasks.translator import Translator
-from command import unremarked
+from command import without_notes
 
 ARCH = {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "max_len": 24}
 ROWS = [s.english for s in sentences("train", 11)]
@@ -63,13 +62,15 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(
     for size in [0, *anywhere, *lines[2:5], len(whole) - 1, len(whole)]:
         (desk / "parts").write_bytes(whole[:size])
         assert put(model, "parts", resume=True, **options) == whole
-    assert unremarked(capsys.readouterr().err) == ""
+    assert without_notes(capsys.readouterr().err) == ""
 
 
 def test_whole_chunks_are_not_worked_out_again(model: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, seen = put(model, "whole"), list[int]()
-    placed = Remarks.placed
-    monkeypatch.setattr(Remarks, "placed", lambda self, chunk: seen.append(len(chunk)) or placed(self, chunk))
+    worked = command._Rows.of
+    monkeypatch.setattr(
+        command._Rows, "of", lambda self, chunk, first: seen.append(len(chunk)) or worked(self, chunk, first)
+    )
     # Chunks of 3, 3, 3 and 2 lines: the last that is there is worked out again, and compared.
     for lines, wanted in ((11, [2]), (10, [2]), (9, [3, 2]), (7, [3, 2]), (6, [3, 3, 2])):
         seen.clear()
@@ -143,4 +144,4 @@ def test_how_far_it_came_is_said(model: str, desk: Path, capsys: pytest.CaptureF
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(OutputFile, "write", stopped)
         put(model, "out")
-    assert unremarked(capsys.readouterr().err) == "6 lines stand in out\n"
+    assert without_notes(capsys.readouterr().err) == "6 lines stand in out\n"

@@ -16,7 +16,7 @@ import pytest
 
 import clearhead
 from clearhead.progress import Bar
-from command import call, unremarked
+from command import call, without_notes
 
 PROGRAM = str(Path(sys.executable).with_name("clearhead"))
 TRAIN = (
@@ -123,7 +123,7 @@ def test_a_translation_that_is_killed_or_stopped(model: Path, tmp_path: Path) ->
         process, before = begin(*words, "--out", out, "--resume"), out.stat().st_size if out.exists() else 0
         until(lambda before=before: out.exists() and out.stat().st_size > before, process)  # type: ignore[misc]
         process.send_signal(number)
-        said = unremarked(process.communicate()[1])
+        said = without_notes(process.communicate()[1])
         assert process.returncode == code
         if code > 0:
             assert re.fullmatch(r"(512|1,024) lines stand in \S+\nclearhead: stopped at once" + HOW_ON, said)

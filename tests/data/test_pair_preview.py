@@ -41,7 +41,7 @@ def test_numbers_by_hand(tmp_path: Path) -> None:
     preview = describe_pairs(pairs, read, Letters(), Letters(), 7)
     assert preview.first == (Pair("abc", "x"), Pair("ab", "xyz"), Pair("abcdefg", "x"))
     assert (preview.read, preview.kept, preview.over, preview.share_over) == (5, 3, 1, 1 / 3)
-    assert preview.remarks == (
+    assert preview.notes == (
         f"1 pair dropped: the same pair stood earlier (first: {path}, line 3)",
         f"1 pair dropped: a side is empty (first: {path}, line 4)",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -120,6 +121,10 @@ def test_what_words_and_characters_do_not_know_is_unknown(made: dict[str, Tokeni
     assert made["word"].unknown("The zebra Zebra zebra.") == ["zebra", "Zebra"]
     assert made["character"].unknown("The 猫 猫.") == ["猫"]
     assert made["word"].unknown("") == made["bpe"].unknown("The zebra, 猫.") == []
+    assert made["word"].unknown("The ze\u0301bra") == ["z\u00e9bra"], "an accent of its own belongs to its letter"
+    for kind, texts in itertools.product(("word", "bpe", "character"), (["The zebra.", "", "ze\u0301bra"],)):
+        tokenizer = made[kind]
+        assert tokenizer.read(texts) == [(tokenizer.encode([t])[0], tokenizer.unknown(t)) for t in texts]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -479,7 +479,7 @@ def test_a_model_without_attention_offers_no_head(tmp_path: Path, new_page: Call
     (tmp_path / name).write_text(text)
     arch = {"family": "lstm", "d_model": 8, "attention": "none"}
     options = {"tokenizer": {"vocab_size": 400}, "arch": arch, "max_steps": 1, "quiet": True}
-    task = clearhead.train("translate", [str(tmp_path / name)], out=tmp_path / "m", **options)
+    task = clearhead.train("translate", [str(tmp_path / name)], out=tmp_path / "m", **options).inside
     Glass(task, "a model").page(Question(texts=FAMILIES["lstm"][2])).save(tmp_path / "page.html")
     page = new_page()
     page.goto((tmp_path / "page.html").as_uri())

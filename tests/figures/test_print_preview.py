@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from clearhead.data.pair_preview import Lengths, Preview, Seen
 from clearhead.data.pairs import Pair
@@ -22,7 +23,7 @@ def printed(width: int = 80, **changes: object) -> str:
             "first": (Pair("a [b]", "ein \x1b[31mB"),),
             "read": 1502,
             "kept": 1501,
-            "remarks": ("1 pair dropped: empty",),
+            "notes": ("1 pair dropped: empty",),
         },
         **{"max_len": 29, "source": LENGTHS, "target": LENGTHS, "over": 1, "seen": SEEN, **changes},
     }
@@ -37,6 +38,12 @@ def test_what_is_said() -> None:
     assert "1 source a [b]" in text and "target ein ␛[31mB" in text
     assert "1 pair has a side of more than 29 tokens (max_len) and would be left out: 0.07%" in text
     assert "no pair has a side of more than 29 tokens" in printed(over=0)
+
+
+def test_a_preview_of_another_package_draws_itself() -> None:
+    file = io.StringIO()
+    print_preview(Text("512 words"), Console(file=file))
+    assert file.getvalue() == "512 words\n"
 
 
 def test_bars_are_to_scale() -> None:

@@ -17,7 +17,7 @@ from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.folder import Folder
 from clearhead.generation.sampling import Sampling
 from clearhead.tasks.language_model import LanguageModel
-from clearhead.tasks.reading import TextWarning
+from clearhead.tasks.notes import TextWarning
 from clearhead.tasks.train import configure, preview
 from clearhead.training.log import read_metrics
 from command import call
@@ -262,8 +262,8 @@ def test_stops_beams_and_streams(trained: LanguageModel) -> None:
 
 
 def test_a_trace_says_what_was_left_out(trained: LanguageModel) -> None:
-    assert trained.trace("the sea").remarks == []
-    (said,) = trained.trace("the sea is calm. " * 60).remarks
+    assert trained.trace("the sea").notes == []
+    (said,) = trained.trace("the sea is calm. " * 60).notes
     assert re.fullmatch(r"the text has \d+ tokens and was cut to its last 32: the model's max_len", said)
 
 
@@ -291,6 +291,15 @@ def test_a_full_context_ends_a_text_with_a_word(trained: LanguageModel, beam: in
     if beam == 1:
         with pytest.warns(TextWarning, match="goes no further"):
             assert len(trained.shown(prompt, max_tokens=99, sampling=GREEDY)) == room
+
+
+def test_notes_go_where_they_are_wanted(trained: LanguageModel) -> None:
+    """And then nowhere else: a warning would be an error here."""
+    kinds, given = list[tuple[int, str]](), ["the red ship", TEXT]
+    trained.generate(
+        given, max_tokens=60, sampling=GREEDY, on_note=lambda number, note: kinds.append((number, note.kind))
+    )
+    assert kinds == [(1, "no room"), (0, "no room"), (1, "no room")]
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])

@@ -17,11 +17,13 @@ from clearhead.cli import translate as command
 from clearhead.cli.drawing import DrawingInstead
 from clearhead.cli.show_text import show as command_show
 from clearhead.data.samples.english_spanish import sentences
+from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError, DataError
 from clearhead.generation.precision import Precision
 from clearhead.generation.sampling import Sampling
 from clearhead.look import Edit
-from clearhead.tasks.pair_model import Written
+from clearhead.tasks.notes import TextWarning
+from clearhead.tasks.pair_writer import Written
 from clearhead.tasks.translator import Translator
 from clearhead.worksheet import attention_paper
 
@@ -105,20 +107,46 @@ def test_a_text_over_max_len_is_cut_with_a_warning(loaded: Translator) -> None:
 
 
 def test_a_trace_says_what_was_cut_and_stopped(loaded: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert loaded.trace(SOURCE).remarks == []
+    assert loaded.trace(SOURCE).notes == []
     long = " ".join(TEXTS)
     trace = loaded.trace(long)
     assert len(trace.labels["source"]) == 48 and trace.labels["source"][-1] == "<eos>"
-    assert re.fullmatch(r"the source has \d+ tokens and was cut to 47: the model's max_len", trace.remarks[0])
+    assert re.fullmatch(r"the source has \d+ tokens and was cut to 47: the model's max_len", trace.notes[0])
     assert len(loaded.look(long).source) < len(long.split())
     assert len(loaded.trace(long, "El perro.").labels["source"]) > 48  # a given target is read with the whole source
     monkeypatch.setattr(loaded.writer, "limit", lambda _: 2)
     stopped = loaded.trace(SOURCE)
-    assert stopped.remarks == [
+    assert stopped.notes == [
         "the model had not come to an end after 2 tokens, the most it may write here: the rest is missing"
     ]
-    assert loaded.look(SOURCE).trace.remarks == stopped.remarks
-    assert stopped.again is not None and stopped.again([]).remarks == stopped.remarks
+    assert loaded.look(SOURCE).trace.notes == stopped.notes
+    assert stopped.again is not None and stopped.again([]).notes == stopped.notes
+
+
+def test_what_was_written_carries_its_notes(loaded: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a warning: a text that is returned bare is warned of, once."""
+    monkeypatch.setattr(loaded.writer, "limit", lambda _: 2)
+    texts = ["", "The zyx is big.", " ".join(TEXTS)]
+    found = [[best.notes for (best,) in loaded.n_best(texts)], [one.notes for one in loaded.sample(texts)]]
+    for none, strange, long in found:
+        assert none == () and [note.kind for note in strange] == ["unknown words", "unended"]
+        assert [note.kind for note in long] == ["cut", "unended"]
+    with pytest.warns(TextWarning) as caught:
+        loaded.translate(texts)
+    assert [str(one.message) for one in caught] == [found[0][2][0].of("text 3")]
+
+
+def test_a_command_reads_each_line_once(loaded: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, whole = list[str](), Tokenizer._encoded
+    monkeypatch.setattr(Tokenizer, "_encoded", lambda self, texts: read.extend(texts) or whole(self, texts))
+    assert loaded.folder is not None
+    command.translate(str(loaded.folder.path), SOURCE, "The zyx is big.", search=command.Search(beam=1))
+    assert read == [SOURCE, "The zyx is big."]
+
+
+def test_a_model_without_a_folder_has_no_history(loaded: Translator) -> None:
+    with pytest.raises(ConfigError, match="has no folder, and so no history"):
+        Translator(loaded.module, loaded.tokenizers).inside.at_step(1)
 
 
 def test_a_command_names_the_texts_that_were_stopped(
@@ -135,11 +163,11 @@ def test_a_command_names_the_texts_that_were_stopped(
 
 def test_words_that_a_model_does_not_know_are_named(loaded: Translator, capsys: pytest.CaptureFixture[str]) -> None:
     said = "the model does not know “zyx”: it reads <unk>"
-    assert loaded.trace("The zyx is big.", "El perro").remarks == [said]
-    assert loaded.look("The zyx is big.", "El perro").trace.remarks == [said]
-    both = loaded.trace("The dog", "El Foo zyx Foo").remarks
+    assert loaded.trace("The zyx is big.", "El perro").notes == [said]
+    assert loaded.look("The zyx is big.", "El perro").trace.notes == [said]
+    both = loaded.trace("The dog", "El Foo zyx Foo").notes
     assert both == ["the model does not know “Foo” and “zyx”: it reads <unk> for each"]
-    many = loaded.trace(" ".join(f"x{chr(97 + i)}x" for i in range(20)), "El perro").remarks
+    many = loaded.trace(" ".join(f"x{chr(97 + i)}x" for i in range(20)), "El perro").notes
     assert many[0].endswith("“xhx” and 12 more: it reads <unk> for each")
     assert loaded.folder is not None
     model = str(loaded.folder.path)
@@ -469,9 +497,9 @@ def test_drawn_translations_depend_on_their_seed_and_number_alone(loaded: Transl
 def test_drawn_at_temperature_0_is_greedy_and_scored_alike(loaded: Translator) -> None:
     drawn = loaded.sample(TEXTS[:6], sampling=Sampling(temperature=0))
     searched = [best[0] for best in loaded.n_best(TEXTS[:6], beam=1)]
-    assert [(one.text, one.limit) for one in drawn] == [(one.text, one.limit) for one in searched]
-    assert [one.score for one in drawn if one.limit is None] == pytest.approx(
-        [one.score for one in searched if one.limit is None], abs=1e-4
+    assert [(one.text, one.notes) for one in drawn] == [(one.text, one.notes) for one in searched]
+    assert [one.score for one in drawn if not one.notes] == pytest.approx(
+        [one.score for one in searched if not one.notes], abs=1e-4
     )
     assert loaded.sample([""])[0].text == ""
 

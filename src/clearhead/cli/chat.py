@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from clearhead.cli.drawing import AnswerOptions
 from clearhead.cli.inputs import Line, Text, lines, some, sources
-from clearhead.cli.remarks import Remarks
+from clearhead.cli.notes import Notes
 from clearhead.disk import named
 from clearhead.errors import ClearheadError, ConfigError
 
@@ -108,17 +108,16 @@ class _Talk:
 
     def say(self, text: str) -> None:
         """Say something, and print the answer as it comes."""
-        from clearhead.tasks.reading import not_known
+        from clearhead.tasks.notes import not_known
 
-        for remark in not_known(self.model.inside.unknown("tokens", text)):
-            print(f"note: {remark}", file=sys.stderr)
+        for note in not_known(self.model.inside.unknown("tokens", text), "characters"):
+            print(f"note: {note.said}", file=sys.stderr)
         self.messages.append({"role": "user", "content": text})
         self.answer()
 
     def answer(self) -> None:
         """Print an answer to the last message; one that is interrupted ends there."""
-        with Remarks("were not whole").placed([Line("", "the answer")]):
-            answer = self._printed()
+        answer = self._printed()
         self._seed += 1
         self.messages.append({"role": "assistant", "content": answer.strip()})
         self._write()
@@ -152,6 +151,7 @@ class _Talk:
             stop=writing.stop or (),
             precision=writing.precision,
             reader=self._reader,
+            on_note=Notes().on([Line("", "the answer")]),
         )
 
     def undo(self) -> bool:

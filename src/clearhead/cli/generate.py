@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from clearhead.cli.drawing import WritingOptions
 from clearhead.cli.inputs import Line, some, sources
-from clearhead.cli.remarks import Remarks
+from clearhead.cli.notes import Notes
 from clearhead.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,34 +57,28 @@ def generate(
     given = list(some(sources(prompts, "generate"))) if prompts else [Line("", "the text")]
     from clearhead.cli.machine import settle
     from clearhead.tasks.load import load_for
-    from clearhead.tasks.reading import not_known
 
     sampling = writing.drawing.sampling()  # what is impossible is refused before the model is read
     writer = load_for("generate", model, device=writing.device)
     settle(writing.precision)
-    unknown = Remarks("have characters that the model does not know")
-    for line in given:
-        unknown.tell(line, not_known(writer.inside.unknown("tokens", line.text)))
     common = {"max_tokens": writing.max_tokens, "seed": writing.seed, "sampling": sampling}
-    cut = Remarks("were cut, or could not be written on")
+    notes = Notes()
     if show:
         if len(given) > 1 or beam > 1 or writing.stop:
             raise ConfigError("--show explains one text, written without beam and stop", "leave the others out")
-        with cut.placed(given):
-            steps = writer.shown(given[0].text, **common)
+        steps = writer.shown(given[0].text, on_note=notes.on(given), **common)
         print(given[0].text + "".join(step.text for step in steps))
         _explain(steps)
         return
     common |= {"stop": writing.stop or (), "precision": writing.precision}
     if len(given) == 1 and beam == 1 and not json:
-        with cut.placed(given):
-            _print_as_it_comes(given[0].text, writer.stream([given[0].text], **common))
+        _print_as_it_comes(given[0].text, writer.stream([given[0].text], on_note=notes.on(given), **common))
         return
     size = max(1, _ATONCE // max(1, beam))
     for start in range(0, len(given), size):
         batch = given[start : start + size]
-        with cut.placed(batch):
-            written = writer.generate([line.text for line in batch], beam=beam, first=start, **common)
+        texts = [line.text for line in batch]
+        written = writer.generate(texts, beam=beam, first=start, on_note=notes.on(batch), **common)
         _print_batch(batch, written, start, json=json)
 
 

@@ -11,13 +11,13 @@ Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]  # as in generatio
 
 
 def settle(precision: str = "float32") -> None:
-    """Use fewer threads where other programs keep the processor busy, and remark a precision that is slow here."""
+    """Use fewer threads where other programs keep the processor busy, and note a precision that is slow here."""
     import torch
 
-    from clearhead.processor import bfloat16_remark, free_threads, quick_threads
+    from clearhead.processor import bfloat16_note, free_threads, quick_threads
 
     most = free_threads()
     if most > 1:
         torch.set_num_threads(quick_threads(most))
-    if precision == "bfloat16" and (remark := bfloat16_remark()):
-        print(f"note: {remark}; float32 and int8 are faster", file=sys.stderr)
+    if precision == "bfloat16" and (said := bfloat16_note()):
+        print(f"note: {said}; float32 and int8 are faster", file=sys.stderr)

@@ -41,7 +41,7 @@ def finished(folder: Path) -> None:
 
 
 def loss_picture(folder: Path) -> Path | None:
-    """Draw metrics.jsonl as loss.png in the folder; None (and a remark) where figures cannot be drawn."""
+    """Draw metrics.jsonl as loss.png in the folder; None (and a note) where figures cannot be drawn."""
     from clearhead.figures.canvas import save_figure
     from clearhead.figures.figure import loss_figure
 

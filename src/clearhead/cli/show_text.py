@@ -92,8 +92,8 @@ def _show_alignment(inside: Inside, texts: list[str], place: AlignedHead, wanted
     from clearhead.explorer.show import save, show
 
     alignment = inside.look(*texts, layer=place.layer, head=place.head)
-    for remark in alignment.trace.remarks:
-        print(f"note: {remark}", file=sys.stderr)
+    for note in alignment.trace.notes:
+        print(f"note: {note}", file=sys.stderr)
     if alignment.written:
         print(" ".join(alignment.target))
     show(alignment)

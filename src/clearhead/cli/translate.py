@@ -15,8 +15,8 @@ from cyclopts import Parameter
 from clearhead.cli.drawing import DrawingInstead
 from clearhead.cli.inputs import Line, Source, count, lines, sources
 from clearhead.cli.machine import Precision
+from clearhead.cli.notes import Notes
 from clearhead.cli.outputs import Output, OutputFile, StandardOutput
-from clearhead.cli.remarks import Remarks
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.progress import Bar
 from clearhead.ranges import Device
@@ -233,20 +233,13 @@ class _Rows:
 
     def __init__(self, writer: PairModel, how: _How, sampling: Sampling | None):
         self._writer, self._how, self._sampling, self.printed = writer, how, sampling, how.printed
-        self._unknown = Remarks("have words that the model does not know")
-        self._unended, self._long = Remarks("were not ended"), Remarks("were cut")
+        self._notes = Notes()
 
     def of(self, chunk: list[Line], first: int) -> list[str]:
         """The rows of a chunk, whose first line has the number `first`."""
-        from clearhead.tasks.reading import not_known, stopped
-
-        for line in chunk:
-            self._unknown.tell(line, not_known(self._writer.inside.unknown("source", line.text)))
-        with self._long.placed(chunk):
-            found = self._found([line.text for line in chunk], first)
-        written = []
+        found, written = self._found([line.text for line in chunk], first), []
         for number, (line, best) in enumerate(zip(chunk, found, strict=True), first):
-            self._unended.tell(line, [stopped(best[0].limit)] if best[0].limit is not None else [])
+            self._notes.tell(line, best[0].notes)
             written += [self._row(number, line, one) for one in best]
             if self.printed.show and best[0].text:
                 _show(self._writer, line.text, best[0].text)
@@ -328,8 +321,6 @@ def evaluate(
     settle(search.precision)
     found = loaded.evaluate(list(files), **options)
     print("\n".join(scores(found)))
-    if "BLEU" in found and loaded.tokenizers.target.lowercase and not lowercase:
-        print("note: this model writes lower case only; --lowercase compares so", file=sys.stderr)
 
 
 def _known_options(loaded: Model, search: Search, lowercase: bool, columns: FileColumns) -> dict[str, object]:

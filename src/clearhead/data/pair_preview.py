@@ -64,7 +64,7 @@ class Preview:
     first: tuple[Pair, ...]
     read: int
     kept: int
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
     max_len: int
     source: Lengths
     target: Lengths
@@ -96,7 +96,7 @@ def describe_pairs(
         first=tuple(pairs[:_FIRST]),
         read=report.read,
         kept=report.kept,
-        remarks=tuple(report.lines()[1:]),
+        notes=tuple(report.lines()[1:]),
         max_len=max_len,
         source=_histogram(src, edges, max_len),
         target=_histogram(tgt, edges, max_len),

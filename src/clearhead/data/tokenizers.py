@@ -107,8 +107,22 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without special tokens; what a text says never becomes a special token."""
+        return [encoding.ids for encoding in self._encoded(texts)]
+
+    def read(self, texts: Sequence[str]) -> list[tuple[list[int], list[str]]]:
+        """(token ids, what the vocabulary does not hold of it: words or characters as they stand there, each once)."""
+        return [(e.ids, self._unknown(text, e)) for text, e in zip(texts, self._encoded(texts), strict=True)]
+
+    def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
         given = [whole(text, f"text {number}") for number, text in enumerate(texts, 1)]
-        return [e.ids for e in self.backend.encode_batch(given, add_special_tokens=False)]
+        return list(self.backend.encode_batch(given, add_special_tokens=False))
+
+    def _unknown(self, text: str, encoding: Encoding) -> list[str]:
+        if (composed := normalize("NFC", text)) != text:  # else an accent of its own is no part of its letter
+            text, encoding = composed, self.backend.encode(composed, add_special_tokens=False)
+        unk = self.specials.unk
+        found = [text[slice(*at)] for token, at in zip(encoding.ids, encoding.offsets, strict=True) if token == unk]
+        return list(dict.fromkeys(piece.strip() or piece for piece in found))
 
     def exactly(self, ids: Sequence[int]) -> str:
         """The text of token ids with every character in its place; special tokens are left out."""
@@ -133,14 +147,7 @@ class Tokenizer:
 
     def unknown(self, text: str) -> list[str]:
         """The words or characters of a text that the vocabulary does not hold, as they stand there, each once."""
-        text = normalize("NFC", whole(text, "the text"))
-        encoding: Encoding = self.backend.encode(text, add_special_tokens=False)
-        found = [
-            text[low:high]
-            for token, (low, high) in zip(encoding.ids, encoding.offsets, strict=True)
-            if token == self.specials.unk
-        ]
-        return list(dict.fromkeys(piece.strip() or piece for piece in found))
+        return self.read([text])[0][1]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each token's own text, blanks included; a part of a character is shown by the vocabulary's name for it."""

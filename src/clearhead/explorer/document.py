@@ -79,7 +79,7 @@ def document(trace: Trace, *, temperature: float = 1.0, **about: Any) -> dict[st
         "token_ids": trace.token_ids,
         "temperature": temperature,
         "edits": [edit.to_json() for edit in trace.edits],
-        "remarks": trace.remarks,
+        "remarks": trace.notes,
         "stations": [station.to_json() for station in stations(trace)],
         "heads": {path: _small(trace, path) for path in acts},
         "output": _output(trace, temperature),

@@ -36,7 +36,7 @@ from clearhead.generation.sampling import Sampling
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 from clearhead.tasks.heads import examine
-from clearhead.tasks.reading import not_known, stopped
+from clearhead.tasks.notes import not_known, stopped
 from clearhead.tasks.task import Inside
 
 __all__ = ["Asked", "Glass", "Question", "Want"]
@@ -181,13 +181,13 @@ class Glass:
             self._traces.move_to_end(key)
             return self._traces[key]
         task = self._asked(question)
-        ids, remarks = question.token_ids, []
+        ids, notes = question.token_ids, []
         if not ids:
             reading = task.read(*_known(question.texts, task))
-            ids, remarks = reading.token_ids, reading.remarks
+            ids, notes = reading.token_ids, reading.notes
         _check(ids, task)
         edits = [Edit.from_json(edit) for edit in question.edits]
-        found: Trace = task.trace_tokens(ids, edits=edits, remarks=remarks)
+        found: Trace = task.trace_tokens(ids, edits=edits, notes=notes)
         self._traces[key] = found
         while len(self._traces) > _KEPT:
             self._traces.popitem(last=False)
@@ -212,8 +212,8 @@ class Glass:
         if want.kind == "words":
             return self.words(want.path, want.step)
         if want.kind == "tokens":
-            remarks = not_known(self.task.unknown(want.path, want.step))
-            return {"token_ids": self.task.tokens_of(want.path, want.step), "remarks": remarks}
+            notes = [note.said for note in not_known(self.task.unknown(want.path, want.step), "words")]
+            return {"token_ids": self.task.tokens_of(want.path, want.step), "remarks": notes}
         if want.kind == "lens":
             return {"lens": lens(trace, row)}
         if want.kind == "roles":
@@ -267,7 +267,7 @@ class Glass:
             token = int(logits[0, -1].index_fill(0, never, -math.inf).argmax())
             ids[name] += [token] * (token != task.end)
         rows = len(ids[name])
-        remarks = [*([] if token == task.end else [stopped(rows - begun)]), *placing.remarks(rows)]
+        remarks = [*([] if token == task.end else [stopped(rows - begun).said]), *placing.remarks(rows)]
         return {"token_ids": ids, "edits": [edit.to_json() for edit in placing.at(rows)], "remarks": remarks}
 
     def _asked(self, question: Question) -> Inside:

@@ -49,7 +49,7 @@ def attention_figure(
         rows: the queries' labels, the words being written.
         columns: the keys' labels, the source words.
         title: above the map.
-        caption: a remark below it.
+        caption: a line below it.
         axis_names: what a row is and does, what a column is.
 
     Raises:

@@ -39,7 +39,7 @@ def print_preview(preview: object, console: Console) -> None:
 
 @print_preview.register
 def _(preview: Preview, console: Console) -> None:
-    dropped = [Text(visible(remark), style="dim") for remark in preview.remarks]
+    dropped = [Text(visible(note), style="dim") for note in preview.notes]
     console.print(Text(f"{preview.read:,} pairs read, {preview.kept:,} kept", style="bold"), *dropped, sep="\n")
     console.print(Text("\nas read", style="bold"), _pairs(preview.first), sep="\n")
     console.print(Text("\nlengths in tokens", style="bold"), _lengths(preview), _over(preview), sep="\n")
@@ -64,7 +64,7 @@ def _(preview: TextPreview, console: Console) -> None:
 
 @print_preview.register
 def _(preview: ChatPreview, console: Console) -> None:
-    console.print(*(Text(visible(remark), style="dim") for remark in preview.remarks), sep="\n")
+    console.print(*(Text(visible(note), style="dim") for note in preview.notes), sep="\n")
     share = preview.predicted / max(1, preview.tokens)
     console.print(
         Text(f"\n{preview.chats:,} chats, {preview.tokens:,} tokens, {preview.predicted:,} learned ({share:.0%})")

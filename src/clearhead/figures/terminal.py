@@ -63,7 +63,7 @@ def attention_table(
         rows: the queries' labels, the words being written.
         columns: the keys' labels, the source words.
         title: one line above.
-        caption: a remark below.
+        caption: a line below.
         axis_names: what a row is and does, what a column is.
 
     Raises:

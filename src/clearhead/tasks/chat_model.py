@@ -34,6 +34,7 @@ from clearhead.tasks.conversations import ending, rows_of, tokens_of
 from clearhead.tasks.language_model import saved_decoder
 from clearhead.tasks.metrics import Score, beside_float32
 from clearhead.tasks.model_repr import model_repr
+from clearhead.tasks.notes import OnNote, warn_of
 from clearhead.tasks.reading import refuse_string
 from clearhead.tasks.room import check_room, fitted
 from clearhead.tasks.session import say, say_dropped
@@ -126,6 +127,7 @@ class Chat:
         seed: int = 0,
         stop: Sequence[str] = (),
         precision: Precision = "float32",
+        on_note: OnNote = warn_of,
     ) -> list[str]:
         """The assistant's next message in each conversation, a list of {"role", "content"}; see `generate`.
 
@@ -140,7 +142,7 @@ class Chat:
         texts = [""] * len(chats)
         asked = self._asked([messages_of(chat) for chat in chats], max_tokens)
         model, strategy = self.writer.ready(precision), self.writer.strategy(self._end, sampling, seed)
-        for number, more in self.writer.write(model, asked, strategy, [*stop, *self._stop]):
+        for number, more in self.writer.write(model, asked, strategy, [*stop, *self._stop], on_note=on_note):
             texts[number] += more
         return [text.strip() for text in texts]
 
@@ -154,6 +156,7 @@ class Chat:
         stop: Sequence[str] = (),
         precision: Precision = "float32",
         reader: Reader | None = None,
+        on_note: OnNote = warn_of,
     ) -> Iterator[str]:
         """What `chat` answers to one conversation, as it comes.
 
@@ -164,7 +167,7 @@ class Chat:
         asked = self._asked([messages_of(messages)], max_tokens)
         model, strategy = self.writer.ready(precision), self.writer.strategy(self._end, sampling, seed)
         reads = model if reader is None or model is self.module else reader.of(model)  # what is watched is read whole
-        for _, more in self.writer.write(reads, asked, strategy, [*stop, *self._stop]):
+        for _, more in self.writer.write(reads, asked, strategy, [*stop, *self._stop], on_note=on_note):
             yield more
 
     def _asked(self, chats: Sequence[tuple[Message, ...]], max_tokens: int) -> Beginnings:
@@ -177,7 +180,7 @@ class Chat:
                 chat = _without_oldest(chat, len(tokens), wanted)
             ids.append(tokens)
         limits = [min(max_tokens, length - len(row)) for row in ids]
-        return Beginnings(ids, limits, max_tokens, [len(row) for row in ids])
+        return Beginnings(ids, limits, max_tokens, [[] for _ in ids])
 
     def _ids(self, messages: Sequence[Message]) -> list[int]:
         return [self.tokenizer.specials.end, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]

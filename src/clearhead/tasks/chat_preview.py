@@ -19,7 +19,7 @@ class ChatPreview:
     `row` is the first row of the first epoch: (piece, number of its chat, whether the model is to write it).
     """
 
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
     chats: int
     tokens: int
     predicted: int
@@ -28,7 +28,7 @@ class ChatPreview:
     row: tuple[tuple[str, int, bool], ...]
 
 
-def describe_chats(remarks: Sequence[str], rows: ChatRows, tokenizer: Tokenizer) -> ChatPreview:
+def describe_chats(notes: Sequence[str], rows: ChatRows, tokenizer: Tokenizer) -> ChatPreview:
     """What would be trained on; the first batch is its first row."""
     batch = rows.batch(rows.epoch(0)[0])
     ids, labels = batch.ids[0].tolist(), batch.labels[0].tolist()
@@ -47,7 +47,7 @@ def describe_chats(remarks: Sequence[str], rows: ChatRows, tokenizer: Tokenizer)
             if last != IGNORED:
                 row.append((_piece(last, tokenizer), number, True))
     return ChatPreview(
-        tuple(remarks),
+        tuple(notes),
         len(rows),
         rows.tokens,
         rows.predicted,

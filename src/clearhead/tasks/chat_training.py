@@ -104,9 +104,9 @@ def preview_chats(asked: TrainingRequest) -> ChatPreview:
     """
     config: ChatConfig = asked.config
     base = chat_base(config)
-    remarks: list[str] = []
-    train, _ = read_parts(asked.files, asked.valid, config, remarks.append)
+    notes: list[str] = []
+    train, _ = read_parts(asked.files, asked.valid, config, notes.append)
     chats = tokens_of([chat.messages for chat in train], chosen_template(config, base), base.tokenizer)
     length, own = config.arch.max_len, base.tokenizer.specials
-    rows = rows_of("training", chats, remarks.append, length=length, rows=1, specials=own, seed=config.seed)
-    return describe_chats(remarks, rows, base.tokenizer)
+    rows = rows_of("training", chats, notes.append, length=length, rows=1, specials=own, seed=config.seed)
+    return describe_chats(notes, rows, base.tokenizer)

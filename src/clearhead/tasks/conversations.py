@@ -17,7 +17,7 @@ from clearhead.errors import DataError
 from clearhead.generation.template import ChatTemplate, Stretch
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import ChatConfig
-from clearhead.tasks.reading import unknown_share
+from clearhead.tasks.notes import unknown_share
 from clearhead.tasks.texts import TextJob
 from clearhead.training.cross_entropy import perplexity
 
@@ -94,8 +94,8 @@ def rows_of(
         )
     learned = [[token for token, own in zip(chat.ids, chat.learned, strict=True) if own] for chat in chats]
     for rows_, what in (([chat.ids for chat in chats], f"the {name} chats"), (learned, f"the {name} answers")):
-        for remark in unknown_share(rows_, specials.unk, what):
-            say(f"note: {remark}")
+        for share in unknown_share(rows_, specials.unk, what):
+            say(f"note: {share}")
     if part.cut:
         lost = f", {part.dropped:,} of them dropped: no answer is left" if part.dropped else ""
         what = f"{name} chat is" if part.cut == 1 else f"{name} chats are"

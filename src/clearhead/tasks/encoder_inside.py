@@ -23,7 +23,8 @@ from clearhead.look import Trace, watch
 from clearhead.models.encoder import Encoder
 from clearhead.ranges import Device, among
 from clearhead.tasks.examples import Example, TextExamples
-from clearhead.tasks.reading import Reading, cut, not_known
+from clearhead.tasks.notes import cut, not_known
+from clearhead.tasks.reading import Reading
 from clearhead.tasks.run_folder import module_at
 
 __all__ = ["EncoderInside"]
@@ -106,11 +107,11 @@ class EncoderInside:
 
     def read(self, text: str) -> Reading:
         """What the model reads of a text: its first tokens, where there are too many."""
-        ids, remarks = self.tokenizer.framed(text), not_known(self.unknown("tokens", text))
-        kept = self.cut(ids)
+        ids, strange = self.tokenizer.framed(text), not_known(self.unknown("tokens", text), "words")
+        kept, said = self.cut(ids), [note.said for note in strange]
         if len(kept) < len(ids):
-            remarks.append(f"the text {cut(len(ids), len(kept))}")
-        return Reading({"text": text}, {"tokens": kept}, remarks)
+            said.append(cut(len(ids), len(kept)).of("the text"))
+        return Reading({"text": text}, {"tokens": kept}, said)
 
     def trace(self, text: str | Sequence[int], *, edits: Sequence[Edit] = (), grad: bool = False) -> Trace:
         """One pass over a text (or over tokens), watched.
@@ -120,7 +121,7 @@ class EncoderInside:
         if not isinstance(text, str):
             return self.trace_tokens({"tokens": list(text)}, edits=edits, grad=grad)
         reading = self.read(text)
-        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, remarks=reading.remarks)
+        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, notes=reading.notes)
 
     def trace_tokens(
         self,
@@ -128,7 +129,7 @@ class EncoderInside:
         *,
         edits: Sequence[Edit] = (),
         grad: bool = False,
-        remarks: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> Trace:
         """The same of tokens: {"tokens": ids}, what stands around the text included."""
         ids = list(token_ids["tokens"])
@@ -142,8 +143,8 @@ class EncoderInside:
             trace.next_ids, trace.read_out = ids, self.module.read_off
             trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
             trace.forbidden = tuple(self.tokenizer.marks.values())
-        trace.remarks.extend(remarks)
-        trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, remarks=remarks)
+        trace.notes.extend(notes)
+        trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, notes=notes)
         return trace
 
     def look(self, text: str, *, layer: int | None = None, head: int | None = None) -> Alignment:

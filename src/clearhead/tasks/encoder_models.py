@@ -21,7 +21,8 @@ from clearhead.models.encoder import Encoder
 from clearhead.ranges import Count, check
 from clearhead.tasks.encoder_inside import EncoderInside
 from clearhead.tasks.model_repr import model_repr
-from clearhead.tasks.reading import TextWarning, cut, refuse_string
+from clearhead.tasks.notes import TextWarning, cut
+from clearhead.tasks.reading import refuse_string
 
 __all__ = ["Classified", "Classifier", "Embedder", "EncoderModel", "Filled", "Filler"]
 

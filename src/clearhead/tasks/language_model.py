@@ -23,7 +23,7 @@ from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import LanguageConfig
 from clearhead.tasks.metrics import Score, beside_float32
 from clearhead.tasks.model_repr import model_repr
-from clearhead.tasks.reading import unknown_share
+from clearhead.tasks.notes import unknown_share
 from clearhead.tasks.room import fitted
 from clearhead.tasks.session import say, say_empty
 from clearhead.tasks.text_inside import TextInside
@@ -103,8 +103,8 @@ class LanguageModel:
                     tokens += row.size(1) - 1
         if precision == "float32":  # which is always measured
             say_empty(empty)
-            for remark in unknown_share(read, self.tokenizer.specials.unk, "these texts"):
-                say(f"note: {remark}")
+            for share in unknown_share(read, self.tokenizer.specials.unk, "these texts"):
+                say(f"note: {share}")
         how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
         return {
             "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),

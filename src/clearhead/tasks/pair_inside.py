@@ -26,8 +26,9 @@ from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.ranges import among
 from clearhead.tasks.examples import Example, PairExamples
+from clearhead.tasks.notes import Note, cut, not_known
 from clearhead.tasks.pair_writer import PairWriter
-from clearhead.tasks.reading import Reading, cut, not_known, refuse_string, stopped
+from clearhead.tasks.reading import Reading, refuse_string
 from clearhead.tasks.run_folder import module_at
 
 __all__ = ["PairInside", "Part"]
@@ -72,7 +73,7 @@ class PairInside:
         `trace.labels` names the tokens; `trace.again(edits)` repeats the pass with edits.
         """
         reading = self.read(source, target)
-        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, remarks=reading.remarks)
+        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, notes=reading.notes)
 
     def trace_example(self, example: Example, *, grad: bool = False) -> Trace:
         """One watched pass over an example."""
@@ -88,32 +89,34 @@ class PairInside:
 
         The target is by default the model's own: then of a source over `max_len` only what is read to write it.
         """
-        source = clean(source)
-        before, after = self.tokenizers.frame
-        src, remarks = [*before, *self.tokens_of("source", source), *after], not_known(self.unknown("source", source))
-        most = None
+        source, most = clean(source), None
         if target is None:
-            src, target, told = self._written(src)
-            most = self.module.config.max_len  # read again, what was written may be of more tokens
+            src, notes = self.sources([source])[0]
+            (best,) = self.writer.search([src])[0]
+            target, most = best.text, self.module.config.max_len  # read again, it may be of more tokens
+            tgt, told = self.tokens_of("target", target), [*notes, *best.notes]
         else:
             target = clean(target)
-            told = not_known(self.unknown("target", target))
-        tgt = [self.tokenizers.target.specials.begin, *self.tokens_of("target", target)]
-        ids = {"source": src, "target": tgt[:most]}
-        return Reading({"source": source, "target": target}, ids, remarks + told)
+            (src, of_source), (tgt, of_target) = self._whole("source", source), self._whole("target", target)
+            before, after = self.tokenizers.frame
+            src, told = [*before, *src, *after], of_source + of_target
+        ids = {"source": src, "target": [self.tokenizers.target.specials.begin, *tgt][:most]}
+        said = [note.of("the source") if note.lost else note.said for note in told]
+        return Reading({"source": source, "target": target}, ids, said)
 
-    def _written(self, source_ids: list[int]) -> tuple[list[int], str, list[str]]:
-        """(what is read of a source, what the model writes for it, the remarks on both)."""
+    def _whole(self, label: str, text: str) -> tuple[list[int], list[Note]]:
+        """(all tokens of a text, what is to be said of it)."""
+        ((ids, strange),) = self._tokenizer(label).read([text])
+        return ids, not_known(strange, "words")
+
+    def sources(self, texts: Sequence[str]) -> list[tuple[list[int], tuple[Note, ...]]]:
+        """(the tokens that are read of each source to write from it, its frame included, what is to be said of it)."""
         before, after = self.tokenizers.frame
-        around, remarks = len(before) + len(after), list[str]()
-        most = self.module.config.max_len - around
-        if len(source_ids) > most + around:
-            remarks.append(f"the source {cut(len(source_ids) - around, most)}")
-            source_ids = [*source_ids[: most + len(before)], *after]
-        best = self.writer.search([source_ids])[0][0]
-        if best.limit is not None:
-            remarks.append(stopped(best.limit))
-        return source_ids, best.text, remarks
+        most, found = self.module.config.max_len - len(before) - len(after), []
+        for ids, strange in self.tokenizers.source.read([clean(text) for text in texts]):
+            notes = [*not_known(strange, "words"), *([cut(len(ids), most)] if len(ids) > most else [])]
+            found.append(([*before, *ids[:most], *after], tuple(notes)))
+        return found
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
         """The texts of such tokens; <unk> stands where one is not known."""
@@ -154,11 +157,11 @@ class PairInside:
         *,
         edits: Sequence[Edit] = (),
         grad: bool = False,
-        remarks: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> Trace:
         """The same of tokens, those that stand at the ends included: {"source": ids, "target": ids}.
 
-        `remarks` are what the trace says beside its own.
+        `notes` are what the trace says beside its own.
         """
         given = {name: list(token_ids[name]) for name in ("source", "target")}
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
@@ -171,8 +174,8 @@ class PairInside:
         trace.token_ids, trace.module, trace.read_out = given, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizers.target.pieces([token])[0]
         trace.task, trace.forbidden = self, self.tokenizers.target.unwritten()
-        trace.remarks.extend(remarks)
-        trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad, remarks=remarks)
+        trace.notes.extend(notes)
+        trace.again = lambda again: self.trace_tokens(given, edits=again, grad=grad, notes=notes)
         return trace
 
     def look(
@@ -184,7 +187,7 @@ class PairInside:
             ConfigError: there is no such layer or head.
         """
         where, reading = self._where(layer, head), self.read(source, target)
-        trace = self.trace_tokens(reading.token_ids, remarks=reading.remarks)
+        trace = self.trace_tokens(reading.token_ids, notes=reading.notes)
         path = trace.find("cross_attention.attention")[where.layer]
         contexts = trace.calls(path.removesuffix("attention") + "context")
         (source_words, asked), (target_words, asks) = (self._words(reading, label) for label in ("source", "target"))
@@ -224,7 +227,7 @@ class PairInside:
             )
         reading, path = self.read(source, target), attentions[layer]
         with inputs_of(self.module.get_submodule(path)) as given:
-            trace = self.trace_tokens(reading.token_ids, remarks=reading.remarks)
+            trace = self.trace_tokens(reading.token_ids, notes=reading.notes)
         asks, asked = ("source" if part == "encoder" else "target"), ("target" if part == "decoder" else "source")
         return head_numbers(
             self.module.get_submodule(path),

@@ -5,9 +5,9 @@ Axes: written words, source words.
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationError
 
 from clearhead.data.config import DataConfig
-from clearhead.data.pairs import Pair, Report, clean, read_pairs
+from clearhead.data.pairs import Pair, Report, read_pairs
 from clearhead.errors import ConfigError, FolderError, MissingError
 from clearhead.exchange.leaving import Leaving
 from clearhead.fields import INTACT
@@ -29,25 +29,19 @@ from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.ranges import among
 from clearhead.tasks.metrics import Score, beside_float32
 from clearhead.tasks.model_repr import model_repr
+from clearhead.tasks.notes import Note, unknown_share, warn_of
 from clearhead.tasks.pair_inside import PairInside
 from clearhead.tasks.pair_writer import PairWriter, Written
-from clearhead.tasks.reading import TextWarning, cut, refuse_string, unknown_share
+from clearhead.tasks.reading import refuse_string
 from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import pair_data
 from clearhead.tasks.session import Session, say, say_dropped
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
-__all__ = ["CutWarning", "PairModel"]
+__all__ = ["PairModel"]
 
 _GOLD_ROWS = 500  # sentences on which the alignment head is chosen
 _JUDGED_ROWS = 500  # validation pairs that are written and scored when a training ends
-
-
-class CutWarning(TextWarning):
-    """The text of this number (from 1) has more tokens than the model reads: the rest of it was not used."""
-
-    def __init__(self, number: int, tokens: int, kept: int):
-        super().__init__(number, cut(tokens, kept))
 
 
 class PairModel(ABC):
@@ -63,6 +57,7 @@ class PairModel(ABC):
     name: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
     carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
+    cased: ClassVar[bool] = True  # its metrics tell capital letters from small ones
     __repr__ = model_repr
 
     def __init__(
@@ -160,7 +155,7 @@ class PairModel(ABC):
         seed: int = 0,
         precision: Precision = "float32",
     ) -> list[str]:
-        """What is written for each text, in order. An empty text stays empty.
+        """What is written for each text, in order. An empty text stays empty; of one that is cut a warning says so.
 
         Args:
             beam: hypotheses that are followed at once; 1 is greedy.
@@ -170,9 +165,14 @@ class PairModel(ABC):
             precision: of the arithmetic; bfloat16 and int8 are faster, `evaluate` reports what they cost.
         """
         if sampling is not None:
-            return [one.text for one in self.sample(texts, sampling=sampling, seed=seed, precision=precision)]
-        found = self.n_best(texts, beam=beam, length_penalty=length_penalty, precision=precision)
-        return [best[0].text for best in found]
+            found = self.sample(texts, sampling=sampling, seed=seed, precision=precision)
+        else:
+            best = self.n_best(texts, beam=beam, length_penalty=length_penalty, precision=precision)
+            found = [first for (first,) in best]
+        for number, one in enumerate(found):
+            for note in one.notes:
+                warn_of(number, note)
+        return [one.text for one in found]
 
     def n_best(
         self,
@@ -192,8 +192,10 @@ class PairModel(ABC):
         check_beam(beam, self.tokenizers.target.vocab_size, length_penalty)
         if not among(n, beam + 1) or not n:
             raise ConfigError(f"n {n} must lie between 1 and the beam ({beam})", "widen the beam or ask for fewer")
-        ids = self._source_ids(texts)
-        return self.writer.search(ids, n=n, beam=beam, length_penalty=length_penalty, precision=precision)
+        sources = self.inside.sources(texts)
+        ids = [ids for ids, _ in sources]
+        found = self.writer.search(ids, n=n, beam=beam, length_penalty=length_penalty, precision=precision)
+        return [[_noted(one, notes) for one in best] for best, (_, notes) in zip(found, sources, strict=True)]
 
     def sample(
         self,
@@ -214,8 +216,9 @@ class PairModel(ABC):
         """
         refuse_string(self.name, texts=texts)
         check_writing(1, seed, first)
-        ids, how = self._source_ids(texts), sampling or Sampling()
-        return self.writer.sample(ids, how, seed=seed, first=first, precision=precision)
+        sources, how = self.inside.sources(texts), sampling or Sampling()
+        found = self.writer.sample([ids for ids, _ in sources], how, seed=seed, first=first, precision=precision)
+        return [_noted(one, notes) for one, (_, notes) in zip(found, sources, strict=True)]
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
@@ -238,10 +241,12 @@ class PairModel(ABC):
         pairs, report = self.read_files(files, self._data_config(columns or {}))
         say_dropped(report.lines())
         for side, tokenizer in (("source", self.tokenizers.source), ("target", self.tokenizers.target)):
-            for remark in unknown_share(
+            for share in unknown_share(
                 tokenizer.encode([getattr(p, side) for p in pairs]), tokenizer.specials.unk, f"these {side}s"
             ):
-                say(f"note: {remark}")
+                say(f"note: {share}")
+        if self.cased and self.tokenizers.target.lowercase and not lowercase:
+            say("note: this model writes lower case only; --lowercase compares so")
         scores: dict[str, Any] = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
         judge = partial(self._judge, pairs, beam=beam, length_penalty=length_penalty, lowercase=lowercase)
         scores |= beside_float32(judge, precision)
@@ -319,14 +324,10 @@ class PairModel(ABC):
         outputs = self.write(list(references), beam=beam, length_penalty=length_penalty, precision=precision)
         return self.metrics(outputs, list(references.values()), lowercase=lowercase)
 
-    def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        before, after = self.tokenizers.frame
-        most = self.module.config.max_len - len(before) - len(after)
-        ids = self.tokenizers.source.encode([clean(t) for t in texts])
-        for number, row in enumerate(ids, 1):
-            if len(row) > most:
-                warnings.warn(CutWarning(number, len(row), most), stacklevel=3)
-        return [[*before, *row[:most], *after] for row in ids]
+
+def _noted(written: Written, notes: tuple[Note, ...]) -> Written:
+    """What was written, with the notes on its source first."""
+    return replace(written, notes=(*notes, *written.notes))
 
 
 def _choose_head(inside: PairInside, pairs: Sequence[Pair]) -> AlignmentHead:

@@ -15,6 +15,7 @@ from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.sampling import Drawn, Sampling, continue_texts
 from clearhead.models.seq2seq import Seq2Seq
 from clearhead.ranges import Device
+from clearhead.tasks.notes import Note, stopped
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 
 __all__ = ["PairWriter", "Written"]
@@ -26,12 +27,12 @@ _ROW_TOKENS = 4096  # beams * source tokens that are decoded together
 class Written:
     """A text that was written; `score` is its log-probability in nats over length^penalty.
 
-    `limit` is the number of tokens at which it was stopped, None where it came to an end.
+    `notes` say what of its source is not known or was cut, and whether it was stopped before its end.
     """
 
     text: str
     score: float
-    limit: int | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class PairWriter:
@@ -82,7 +83,8 @@ class PairWriter:
             for i, limit, best in zip(rows, limits, hypotheses, strict=True):
                 texts = target.decode([h.ids for h in best[:n]])
                 found[i] = [
-                    Written(text, h.score, None if h.ended else limit) for text, h in zip(texts, best, strict=False)
+                    Written(text, h.score, () if h.ended else (stopped(limit),))
+                    for text, h in zip(texts, best, strict=False)
                 ]
         return found
 
@@ -107,7 +109,7 @@ class PairWriter:
             for i, text, limit in zip(rows, target.decode([tokens[i] for i in rows]), limits, strict=True):
                 ended = len(tokens[i]) < limit
                 score = strategy.log_p[first + i] / (len(tokens[i]) + ended)
-                found[i] = Written(text, score, None if ended else limit)
+                found[i] = Written(text, score, () if ended else (stopped(limit),))
         return found
 
     def _begun(self, ids: Sequence[list[int]], rows: Sequence[int]) -> tuple[list[list[int]], list[int]]:

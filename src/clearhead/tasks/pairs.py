@@ -24,7 +24,7 @@ from clearhead.folder import Folder
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.progress import doing
 from clearhead.tasks.config import PairConfig
-from clearhead.tasks.reading import unknown_share
+from clearhead.tasks.notes import unknown_share
 from clearhead.tasks.task import Parts, TrainingRequest
 from clearhead.tasks.tokenizer_pair import TokenizerPair
 from clearhead.training.cross_entropy import cross_entropy
@@ -204,8 +204,8 @@ class PairParts(Parts):
         src, tgt = tokenizers.source.encode(sources), tokenizers.target.encode(targets)
         specials = tokenizers.source.specials, tokenizers.target.specials
         for rows, side, special in ((src, "sources", specials[0]), (tgt, "targets", specials[1])):
-            for remark in unknown_share(rows, special.unk, f"the {name} {side}"):
-                say(f"note: {remark}")
+            for share in unknown_share(rows, special.unk, f"the {name} {side}"):
+                say(f"note: {share}")
         made = PairSet(src, tgt, config.arch.max_len, specials, recut=recut)
         if made.dropped:
             say(f"{made.dropped:,} {name} pairs dropped: over {config.arch.max_len} tokens on a side (--arch.max-len)")

@@ -16,6 +16,7 @@ class Summarizer(PairModel):
 
     name: ClassVar[str] = "summarize"
     verbs: ClassVar[tuple[str, ...]] = ("summarize",)
+    cased: ClassVar[bool] = False
 
     summarize = PairModel.write
 

@@ -211,9 +211,9 @@ class Inside(Protocol):
         ...
 
     def trace_tokens(
-        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), remarks: Sequence[str] = ()
+        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), notes: Sequence[str] = ()
     ) -> Trace:
-        """One pass over tokens, watched and edited; `remarks` are what the trace says beside its own."""
+        """One pass over tokens, watched and edited; `notes` are what the trace says beside its own."""
         ...
 
     @property

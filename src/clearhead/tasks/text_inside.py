@@ -15,7 +15,7 @@ from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.ranges import among
 from clearhead.tasks.examples import Example, TextExamples
-from clearhead.tasks.reading import Reading, cut, not_known
+from clearhead.tasks.reading import Reading
 from clearhead.tasks.run_folder import module_at
 from clearhead.tasks.text_writer import TextWriter
 
@@ -59,7 +59,7 @@ class TextInside:
         if not isinstance(text, str):
             return self.trace_tokens({"tokens": list(text)}, edits=edits, grad=grad)
         reading = self.read(text)
-        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, remarks=reading.remarks)
+        return self.trace_tokens(reading.token_ids, edits=edits, grad=grad, notes=reading.notes)
 
     def look(self, text: str, *, layer: int | None = None, head: int | None = None) -> Alignment:
         """Whom each token of a text attended to: in one layer (default: the last but one), one head or their mean.
@@ -95,11 +95,9 @@ class TextInside:
 
     def read(self, text: str) -> Reading:
         """What the model reads of a text: its last tokens, where there are too many."""
-        beginning = self._writer.begin([text], 1)
-        ids, given, remarks = beginning.ids[0], beginning.given[0], not_known(self.unknown("tokens", text))
-        if given > len(ids):
-            remarks.append(f"the text {cut(given, len(ids), which='its last ')}")
-        return Reading({"text": text}, {"tokens": ids}, remarks)
+        beginnings = self._writer.begin([text], 1)
+        said = [note.of("the text") if note.lost else note.said for note in beginnings.notes[0]]
+        return Reading({"text": text}, {"tokens": beginnings.ids[0]}, said)
 
     def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
         """The text of such tokens."""
@@ -128,9 +126,9 @@ class TextInside:
         *,
         edits: Sequence[Edit] = (),
         grad: bool = False,
-        remarks: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> Trace:
-        """The same of tokens: {"tokens": ids}. `remarks` are what the trace says beside its own."""
+        """The same of tokens: {"tokens": ids}. `notes` are what the trace says beside its own."""
         ids = list(token_ids["tokens"])
         with torch.set_grad_enabled(grad), watch(self.module, edits=edits, grad=grad) as trace:
             self.module(torch.tensor([ids]))
@@ -139,8 +137,8 @@ class TextInside:
         trace.token_ids, trace.module, trace.read_out = {"tokens": ids}, self.module, self.module.read_out
         trace.name_of = lambda token: self.tokenizer.pieces([token])[0]
         trace.task, trace.forbidden = self, self.tokenizer.unwritten(self.end)
-        trace.remarks.extend(remarks)
-        trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, remarks=remarks)
+        trace.notes.extend(notes)
+        trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, notes=notes)
         return trace
 
     def describe(self) -> dict[str, Any]:

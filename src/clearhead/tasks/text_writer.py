@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,8 @@ from clearhead.generation.writer import Writer
 from clearhead.look import watch
 from clearhead.models.decoder import Decoder
 from clearhead.ranges import Count, Device, check
-from clearhead.tasks.reading import TextWarning, cut, full, refuse_string
+from clearhead.tasks.notes import Note, OnNote, cut_in_front, full, not_known, warn_of
+from clearhead.tasks.reading import refuse_string
 
 __all__ = ["Beginnings", "Shown", "TextWriter"]
 
@@ -36,13 +36,13 @@ class Shown:
 class Beginnings:
     """Token ids of texts that are written on, and the most tokens that may follow each.
 
-    `wanted` is how many were asked for, `given` how many tokens each text has, those that are not read included.
+    `wanted` is how many were asked for; `notes` say of each text what of it is not known, and whether it was cut.
     """
 
     ids: list[list[int]]
     limits: list[int]
     wanted: int
-    given: list[int]
+    notes: list[list[Note]]
 
     def full(self, number: int) -> bool:
         """Whether a text can get fewer tokens than were asked for: the model's max_len is full."""
@@ -84,11 +84,12 @@ class TextWriter:
         beam: int = 1,
         precision: Precision = "float32",
         first: int = 0,
+        on_note: OnNote = warn_of,
     ) -> list[str]:
         """How each text goes on, the prompt not repeated. An empty prompt begins a new document.
 
-        A text ends, with a warning, when the model's max_len is full. A prompt longer than that is cut to its end, with
-        a warning; there is then room for max_tokens, but at least half of max_len is the prompt's.
+        A text ends, with a note, when the model's max_len is full. A prompt longer than that is cut to its end, with a
+        note; there is then room for max_tokens, but at least half of max_len is the prompt's.
 
         Args:
             max_tokens: most tokens that are written.
@@ -98,6 +99,7 @@ class TextWriter:
             beam: above 1, the most probable continuation found by beam search; nothing is drawn.
             precision: of the arithmetic.
             first: the number of the first text, where these are a part of more texts with the same seed.
+            on_note: is given what is to be said about a text; by default a warning says what was lost of it.
 
         Raises:
             ConfigError: a number is impossible.
@@ -106,10 +108,18 @@ class TextWriter:
         check_writing(max_tokens, seed, first)
         check_beam(beam, self.tokenizer.vocab_size)
         if beam > 1:
-            return self._searched(prompts, max_tokens, beam, stop, precision)
+            beginnings = self._begin(prompts, max_tokens, on_note)
+            return self._searched(beginnings, beam, stop, precision, on_note)
         texts = [""] * len(prompts)
         for number, more in self.stream(
-            prompts, max_tokens=max_tokens, sampling=sampling, seed=seed, stop=stop, precision=precision, first=first
+            prompts,
+            max_tokens=max_tokens,
+            sampling=sampling,
+            seed=seed,
+            stop=stop,
+            precision=precision,
+            first=first,
+            on_note=on_note,
         ):
             texts[number] += more
         return texts
@@ -124,7 +134,7 @@ class TextWriter:
         stop: Sequence[str] = (),
         precision: Precision = "float32",
         first: int = 0,
-        told: Callable[[int, Choice], None] | None = None,
+        on_note: OnNote = warn_of,
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), whole characters, as they come; see `generate`.
 
@@ -132,9 +142,9 @@ class TextWriter:
         """
         refuse_string("stream", prompts=prompts, stop=stop)
         check_writing(max_tokens, seed, first)
-        beginnings = self._begin(prompts, max_tokens)
-        strategy = self.strategy(self.tokenizer.specials.end, sampling, seed, told)
-        return self.write(self.ready(precision), beginnings, strategy, stop, first)
+        beginnings = self._begin(prompts, max_tokens, on_note)
+        strategy = self.strategy(self.tokenizer.specials.end, sampling, seed)
+        return self.write(self.ready(precision), beginnings, strategy, stop, first=first, on_note=on_note)
 
     def strategy(
         self,
@@ -148,11 +158,18 @@ class TextWriter:
         return Drawn(sampling or Sampling(), eos=end, forbidden=banned, seed=seed, on_choice=on_choice)
 
     def write(
-        self, model: Writer, beginnings: Beginnings, strategy: Drawn, stop: Sequence[str], first: int = 0
+        self,
+        model: Writer,
+        beginnings: Beginnings,
+        strategy: Drawn,
+        stop: Sequence[str],
+        *,
+        first: int = 0,
+        on_note: OnNote = warn_of,
     ) -> Iterator[tuple[int, str]]:
         """(number of the text, what is written next of it), until its end, a stop or the limit comes.
 
-        A text whose limit is less than what was asked for is warned of when it comes there.
+        Of a text whose limit is less than what was asked for a note is given when it comes there.
         """
         ids, limits = beginnings.ids, beginnings.limits
         streams = [TextStream(self.tokenizer, stop, row) for row in ids]
@@ -171,7 +188,7 @@ class TextWriter:
             if more := stream.rest():
                 yield number, more
             if not left[number] and beginnings.full(number) and not stream.stopped:
-                self._warn_full(number)
+                on_note(number, full(self.module.config.max_len))
 
     def begin(self, prompts: Sequence[str], max_tokens: int) -> Beginnings:
         """What is read of prompts.
@@ -179,39 +196,46 @@ class TextWriter:
         Of a prompt longer than max_len the end is kept, with room for max_tokens, but at least half of max_len. The
         last token that is written is never read.
         """
-        room = self.module.config.max_len
-        kept = room - min(max_tokens - 1, room // 2)
-        before = self.tokenizer.frame[0]
-        begin, rows = [self.tokenizer.specials.end], [[*before, *row] for row in self.tokenizer.encode(list(prompts))]
-        ids = [row[-kept:] if len(row) > room else row or begin for row in rows]
-        limits = [min(max_tokens, room - len(row) + 1) for row in ids]
-        return Beginnings(ids, limits, max_tokens, [len(row) for row in rows])
+        length, before, notes = self.module.config.max_len, self.tokenizer.frame[0], []
+        kept = length - min(max_tokens - 1, length // 2)
+        rows = [([*before, *row], strange) for row, strange in self.tokenizer.read(list(prompts))]
+        ids = [row[-kept:] if len(row) > length else row or [self.tokenizer.specials.end] for row, _ in rows]
+        for (row, strange), read in zip(rows, ids, strict=True):
+            notes.append(not_known(strange, "characters"))
+            if len(row) > len(read):
+                notes[-1].append(cut_in_front(len(row), len(read), written=max_tokens > 1))
+        return Beginnings(ids, [min(max_tokens, length - len(row) + 1) for row in ids], max_tokens, notes)
 
-    def _begin(self, prompts: Sequence[str], max_tokens: int) -> Beginnings:
-        """The same; prompts that are cut are warned of."""
+    def _begin(self, prompts: Sequence[str], max_tokens: int, on_note: OnNote) -> Beginnings:
+        """The same; the notes are handed on."""
         beginnings = self.begin(prompts, max_tokens)
-        for number, (row, given) in enumerate(zip(beginnings.ids, beginnings.given, strict=True), 1):
-            if given > len(row):
-                said = f"{cut(given, len(row), which='its last ')}, less the room to write"
-                warnings.warn(TextWarning(number, said), stacklevel=3)
+        for number, notes in enumerate(beginnings.notes):
+            for note in notes:
+                on_note(number, note)
         return beginnings
 
-    def _warn_full(self, number: int) -> None:
-        warnings.warn(TextWarning(number + 1, full(self.module.config.max_len)), stacklevel=3)
-
     def shown(
-        self, prompt: str, *, max_tokens: int = 20, sampling: Sampling | None = None, seed: int = 0, n: int = 5
+        self,
+        prompt: str,
+        *,
+        max_tokens: int = 20,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        n: int = 5,
+        on_note: OnNote = warn_of,
     ) -> list[Shown]:
         """What `generate` writes, token by token: the `n` best candidates, and whom it looked at in one forced pass."""
         check(Count, "n", n)
-        choices: list[Choice] = []
+        check_writing(max_tokens, seed)
+        beginnings, choices = self._begin([prompt], max_tokens, on_note), list[Choice]()
 
-        def note(_: int, choice: Choice) -> None:
+        def keep(_: int, choice: Choice) -> None:
             choices.append(choice)
 
-        list(self.stream([prompt], max_tokens=max_tokens, sampling=sampling, seed=seed, told=note))
+        strategy = self.strategy(self.tokenizer.specials.end, sampling, seed, keep)
+        list(self.write(self.ready("float32"), beginnings, strategy, (), on_note=on_note))
         choices = [choice for choice in choices if choice.token != self.tokenizer.specials.end]
-        before = self.begin([prompt], max_tokens).ids[0]
+        before = beginnings.ids[0]
         ids = [*before, *(choice.token for choice in choices)]
         if not choices:
             return []
@@ -233,9 +257,9 @@ class TextWriter:
         return "<eos>" if token == self.tokenizer.specials.end else self.tokenizer.exactly([token])
 
     def _searched(
-        self, prompts: Sequence[str], max_tokens: int, beam: int, stop: Sequence[str], precision: Precision
+        self, beginnings: Beginnings, beam: int, stop: Sequence[str], precision: Precision, on_note: OnNote
     ) -> list[str]:
-        beginnings, end = self._begin(prompts, max_tokens), self.tokenizer.specials.end
+        end = self.tokenizer.specials.end
         model, banned = self.ready(precision), self.tokenizer.unwritten(end)
         found = search(model, beginnings.ids, beginnings.limits, eos=end, forbidden=banned, beam=beam)
         texts = []
@@ -243,7 +267,7 @@ class TextWriter:
             stream = TextStream(self.tokenizer, stop, beginnings.ids[number])
             texts.append("".join(stream.add(token) for token in best[0].ids) + stream.rest())
             if not best[0].ended and beginnings.full(number) and not stream.stopped:
-                self._warn_full(number)
+                on_note(number, full(self.module.config.max_len))
         return texts
 
     def _attended(self, ids: list[int]) -> Tensor:

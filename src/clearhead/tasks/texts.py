@@ -25,7 +25,7 @@ from clearhead.models.decoder import Decoder
 from clearhead.progress import Bar, doing
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
 from clearhead.tasks.load import load_for
-from clearhead.tasks.reading import unknown_share
+from clearhead.tasks.notes import unknown_share
 from clearhead.tasks.run_folder import differing
 from clearhead.tasks.session import say_empty
 from clearhead.tasks.task import Parts, TrainingRequest
@@ -268,8 +268,8 @@ class TextParts(Parts):
                 raise DataError(f"the {name} part is empty", "bring more text, or name a validation file: --valid FILE")
         for name, tokens in self._tokens.items():
             unk = self.tokenizer.specials.unk
-            for remark in unknown_share([tokens[:_COUNTED]], unk, f"the {name} part's beginning"):
-                session.say(f"note: {remark}")
+            for share in unknown_share([tokens[:_COUNTED]], unk, f"the {name} part's beginning"):
+                session.say(f"note: {share}")
 
     def make(self) -> Decoder:
         """A new model."""

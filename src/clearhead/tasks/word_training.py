@@ -19,7 +19,7 @@ from clearhead.folder import Folder
 from clearhead.models.word_vectors import WordVectors
 from clearhead.progress import doing
 from clearhead.tasks.config import WordsConfig
-from clearhead.tasks.reading import unknown_share
+from clearhead.tasks.notes import unknown_share
 from clearhead.tasks.task import Parts, TrainingRequest
 from clearhead.tasks.tokenizer_pair import open_tokenizer, tokenizer_fields
 from clearhead.tasks.word_model import FIRST, Words
@@ -180,8 +180,8 @@ class WordParts(Parts):
         config, tokenizer = self.asked.config, self.tokenizer
         window = 0 if config.arch.objective == "next" else config.arch.window
         every = list(encode_words(tokenizer, lines, known=False))
-        for remark in unknown_share(every, tokenizer.specials.unk, f"{len(lines):,} lines"):
-            self.asked.session.say(f"{remark}: they are left out (--vocabulary.min-count)")
+        for share in unknown_share(every, tokenizer.specials.unk, f"{len(lines):,} lines"):
+            self.asked.session.say(f"{share}: they are left out (--vocabulary.min-count)")
         rows = [row[row != tokenizer.specials.unk] for row in every]
         return WordSet(
             rows, tokenizer.vocab_size, window=window, sample=config.vocabulary.sample, drawn=_DRAWN, seed=seed

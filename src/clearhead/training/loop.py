@@ -156,7 +156,7 @@ class Loop:
         """Add a step to what the next report says, and watch over it."""
         at = self.position
         if lost:
-            self._remark(at.health.lost(at.step, lost))
+            self._note(at.health.lost(at.step, lost))
         else:
             at.loss, at.count = at.loss + loss, at.count + count
             at.health.trained(loss, count)
@@ -189,7 +189,7 @@ class Loop:
             self.log.add("sample", text=text)
             self.reporter.say(f"  it writes: {text!r}")
         self.keeping.evaluated(numbers["loss"], best=best, last=self._enough())
-        self._remark(at.health.evaluated(numbers["loss"], at.step, at.best_step))
+        self._note(at.health.evaluated(numbers["loss"], at.step, at.best_step))
         self.save()
         if self._enough():
             self.reporter.say(f"stopping at step {at.step}: no better loss in {at.worse} evaluations")
@@ -227,8 +227,8 @@ class Loop:
         patience = self.plan.training.patience
         return bool(patience) and self.position.worse >= patience
 
-    def _remark(self, about: dict[str, Any]) -> None:
-        """Say and keep a remark on the run's health, if there is one."""
+    def _note(self, about: dict[str, Any]) -> None:
+        """Say and keep a note on the run's health, if there is one."""
         if about:
             self.log.add("health", **about)
             self.reporter.say(about["remark"])

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from clearhead.errors import ConfigError
 from clearhead.interrupting import TookTooLong, can_interrupt, interrupted_after
 from clearhead.models.block import Block
-from clearhead.processor import bfloat16_cost, bfloat16_remark
+from clearhead.processor import bfloat16_cost, bfloat16_note
 
 __all__ = ["WORTH", "Weights", "check_compiler", "choose_compiling", "choose_precision", "slower"]
 
@@ -152,9 +152,9 @@ def _in_turns(trial: _Trial, passes: int, cost: float) -> tuple[float, float] | 
 
 
 def slower(precision: str, device: str = "cpu") -> str:
-    """A remark where a person chose bfloat16 on a machine that is slower in it; else ""."""
-    remark = bfloat16_remark(device) if precision == "bfloat16" else ""
-    return remark and f"note: {remark}; --training.precision float32 is faster"
+    """A note where a person chose bfloat16 on a machine that is slower in it; else ""."""
+    said = bfloat16_note(device) if precision == "bfloat16" else ""
+    return said and f"note: {said}; --training.precision float32 is faster"
 
 
 def choose_compiling(

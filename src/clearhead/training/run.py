@@ -116,8 +116,8 @@ def _chosen(loop: Loop) -> Position:
     if precision == "auto":
         precision, plain, why = choose_precision(loop.master, loss, passes, say, loop.device.type)
         say(why)
-    elif remark := slower(precision, loop.device.type):
-        say(remark)
+    elif said := slower(precision, loop.device.type):
+        say(said)
     compiles, varying = compiled == "yes", loop.job.varies
     # What is compiled for a shape depends on those that came before it, and a resumed run begins with another.
     if compiles and varying:
