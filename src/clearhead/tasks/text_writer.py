@@ -107,20 +107,11 @@ class TextWriter:
         refuse_string("generate", prompts=prompts, stop=stop)
         check_writing(max_tokens, seed, first)
         check_beam(beam, self.tokenizer.vocab_size)
+        beginnings, texts = self._begin(prompts, max_tokens, on_note), [""] * len(prompts)
         if beam > 1:
-            beginnings = self._begin(prompts, max_tokens, on_note)
             return self._searched(beginnings, beam, stop, precision, on_note)
-        texts = [""] * len(prompts)
-        for number, more in self.stream(
-            prompts,
-            max_tokens=max_tokens,
-            sampling=sampling,
-            seed=seed,
-            stop=stop,
-            precision=precision,
-            first=first,
-            on_note=on_note,
-        ):
+        strategy = self.strategy(self.tokenizer.specials.end, sampling, seed)
+        for number, more in self.write(self.ready(precision), beginnings, strategy, stop, first=first, on_note=on_note):
             texts[number] += more
         return texts
 
