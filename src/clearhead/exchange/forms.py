@@ -17,31 +17,35 @@ from clearhead.parsing import parse_json, read_file
 __all__ = ["Form", "form_of", "is_hub_name", "json_of", "plain_file"]
 
 Form: TypeAlias = Literal["clearhead", "huggingface", "sentence-transformers", "file"]
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w.-]+)?", re.ASCII)
 _INTACT = "take the whole model again"
 _MOST = 2**26  # bytes of a JSON file
 MODULES = "modules.json"
 
 
 def form_of(path: Path) -> Form:
-    """The form of a model at this place.
-
-    Raises:
-        FolderError: its config.json cannot be read.
-    """
+    """The form of a model at this place; where nothing can be told, ours: whoever opens it says what is wrong."""
     if path.is_file():
         return "file"
     if (path / MODULES).exists():
         return "sentence-transformers"
-    if not (path / CONFIG).exists():
-        return "clearhead"  # whoever opens it says what is missing
-    config = json_of(path, CONFIG)
-    return "huggingface" if "format" not in config and "model_type" in config else "clearhead"
+    if not (path / CONFIG).is_file():
+        return "clearhead"
+    try:
+        text = read_file(path / CONFIG, error=FolderError, most=_MOST)
+        config = parse_json(text, file=path / CONFIG, error=FolderError)
+    except FolderError:
+        return "clearhead"
+    theirs = isinstance(config, dict) and "format" not in config and "model_type" in config
+    return "huggingface" if theirs else "clearhead"
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether this reads like the name of a model on the hub, and nothing stands there on this machine."""
-    return _HUB_NAME.fullmatch(name) is not None and not Path(name).exists()
+    """Whether this reads like the name of a model on the hub (OWNER/MODEL, and @REVISION after it, if one is meant).
+
+    Where there is a folder OWNER here, a folder in it is meant.
+    """
+    return _HUB_NAME.fullmatch(name) is not None and not Path(name).parent.exists()
 
 
 def plain_file(folder: Path, name: str) -> Path:

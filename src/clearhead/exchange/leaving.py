@@ -85,12 +85,12 @@ def find_class(
             return family, class_name, theirs, tensors
     if not refused:
         raise ConfigError(f"no family of theirs is for {task} with such a model", "take another form")
-    name, error = next(iter(refused.items()))
+    name, refusal = next(iter(refused.items()))
     if name not in wanted:
         presets = ", ".join(name for name in refused)
-        problem = f"no family of theirs has all parts of this model: {error.problem}"
+        problem = f"no family of theirs has all parts of this model: {refusal.problem}"
         raise ConfigError(problem, f"train with --arch.preset {presets}, where there is such a preset")
-    raise error
+    raise refusal
 
 
 def write_leaving(place: Path, leaving: Leaving, *, sentences: bool = False) -> str:
@@ -106,11 +106,8 @@ def write_leaving(place: Path, leaving: Leaving, *, sentences: bool = False) -> 
     specials = leaving.tokenizer.specials
     ids = {f"{kind}_token_id": number for kind in _KINDS if (number := getattr(specials, kind)) is not None}
     with new_folder(place) as folder:
-        config = {
-            **theirs,
-            **{key: x for key, x in ids.items() if key[:3] in ("pad", "bos", "eos")},
-            "dtype": "float32",
-        }
+        said = {key: x for key, x in ids.items() if key[:3] in ("pad", "bos", "eos") and theirs.get(key) is None}
+        config = {"dtype": "float32", **theirs, **said}
         config |= {key: leaving.generation[key] for key in ("decoder_start_token_id",) if key in leaving.generation}
         _write_json(folder / "config.json", config)
         whole = {name: x.contiguous().clone() for name, x in tensors.items()}

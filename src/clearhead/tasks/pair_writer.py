@@ -122,7 +122,8 @@ class PairWriter:
     ) -> Iterator[tuple[list[int], Seq2Seq, Any]]:
         """(row numbers, the model made ready, the memory of these sources) of texts that are not empty."""
         module = self._ready(self.module, precision)
-        written = [i for i, row in enumerate(ids) if len(row) > 1]
+        around = sum(map(len, self.tokenizers.frame))
+        written = [i for i, row in enumerate(ids) if len(row) > around]
         for batch in by_length([beam * len(ids[i]) for i in written], _ROW_TOKENS):
             rows = [written[i] for i in batch]
             src, lengths = move(pad([ids[i] for i in rows], self.tokenizers.source.specials.fill), module.device)
