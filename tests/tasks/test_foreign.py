@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 import clearhead
+from clearhead.data.chat.chats import Message
 from clearhead.errors import ConfigError, FolderError
 from clearhead.generation.sampling import Sampling
 from exchange.folders import WORDS, write_folder
@@ -149,6 +150,28 @@ def test_texts_go_on_as_theirs(name: str, kind: str, tmp_path: Path) -> None:
     )[0, 3:].tolist()
     said = model.generate(["the cat"], max_tokens=12, sampling=Sampling(temperature=0))
     assert said[0].split() == [WORDS[i] for i in wanted if i != 3]
+
+
+def test_a_conversation_reads_as_theirs(tmp_path: Path) -> None:
+    """Its template, in which their tokenizer's marks are marks and what people say is text."""
+    write_folder(tmp_path, one_config("llama"), "LlamaForCausalLM")
+    template = (
+        "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}dog {% endif %}"
+        "{{ message['content'] }} {% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}dog {% endif %}"
+    )
+    said = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    said |= {"bos_token": "[CLS]", "eos_token": "[SEP]", "tokenizer_class": "PreTrainedTokenizerFast"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**said, "chat_template": template}))
+    model = clearhead.load(tmp_path)
+    assert model.name == "chat"
+    transformers = pytest.importorskip("transformers", reason="the reference is the transformers library")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    talk = [{"role": "user", "content": "the cat sees"}]
+    wanted = theirs.apply_chat_template(talk, add_generation_prompt=True, return_dict=False)
+    assert model._ids(tuple(Message(**one) for one in talk)) == wanted
+    assert isinstance(model.chat(talk, max_tokens=3), str)
+    assert clearhead.load(tmp_path, task="language").name == "language"
 
 
 @pytest.mark.parametrize(("name", "kind"), [("t5", "T5ForConditionalGeneration"), ("marian", "MarianMTModel")])

@@ -11,15 +11,19 @@ import torch
 from torch import nn
 
 from clearhead.data.tokenizers import Tokenizer
-from clearhead.errors import ConfigError, FolderError
+from clearhead.errors import ConfigError, FolderError, given
 from clearhead.exchange.checkpoint import Checkpoint
 from clearhead.exchange.families import find_family
 from clearhead.exchange.family import Described, Family
-from clearhead.exchange.forms import MODULES, json_of
+from clearhead.exchange.forms import MODULES, json_of, plain_file
 from clearhead.exchange.pooling import Pooling, read_pooling
 from clearhead.exchange.tokenizer_files import open_their_tokenizer
+from clearhead.parsing import read_file
 
 __all__ = ["Opened", "open_folder"]
+
+_TEMPLATE = "chat_template.jinja"
+_LONGEST = 2**20  # bytes of a template
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,7 @@ class Opened:
         tokenizer: of its texts; None: the folder has none.
         pooling: how it makes one vector of a text, where the folder says it.
         generation: what generation_config.json says.
+        template: how conversations are written, where the folder says it.
         notes: what a person should know of it.
     """
 
@@ -41,6 +46,7 @@ class Opened:
     tokenizer: Tokenizer | None
     pooling: Pooling | None = None
     generation: Mapping[str, Any] = field(default_factory=dict)
+    template: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -78,4 +84,19 @@ def open_folder(folder: Path, task: str | None = None, dtype: torch.dtype | None
         {name.split(".")[0] for name in checkpoint if name.startswith(tuple(described.kind.unused or ("\0",)))}
     )
     notes = (f"not used by this model: {', '.join(left)}",) if left else ()
-    return Opened(family, described, module, tokenizer, pooling, said, notes)
+    return Opened(family, described, module, tokenizer, pooling, said, _template(folder), notes)
+
+
+def _template(folder: Path) -> str | None:
+    """The chat template: in a file of its own, or inside tokenizer_config.json, where of several the default counts."""
+    if (folder / _TEMPLATE).exists():
+        plain_file(folder, _TEMPLATE)
+        return read_file(folder / _TEMPLATE, error=FolderError, most=_LONGEST)
+    name = "tokenizer_config.json"
+    found = json_of(folder, name).get("chat_template") if (folder / name).exists() else None
+    if isinstance(found, list):
+        named = {one.get("name"): one.get("template") for one in found if isinstance(one, Mapping)}
+        found = named.get("default")
+    if found is not None and (not isinstance(found, str) or len(found) > _LONGEST):
+        raise FolderError(f"chat_template is {given(found)}", "take the whole model again", file=folder / name)
+    return found

@@ -67,12 +67,21 @@ class ChatTemplate:
     Args:
         source: the template.
         specials: the texts of the tokenizer's special tokens.
-        eos: the one that ends a text, known to templates as `eos_token`.
+        bos, eos: those that begin and end a text, known to templates as `bos_token` and `eos_token`.
         file: where the template came from, for messages.
     """
 
-    def __init__(self, source: str, specials: Iterable[str], *, eos: str = "<eos>", file: str | Path | None = None):
-        self.source, self._specials, self._eos, self._file = source, sorted(specials, key=len, reverse=True), eos, file
+    def __init__(
+        self,
+        source: str,
+        specials: Iterable[str],
+        *,
+        bos: str = "",
+        eos: str = "<eos>",
+        file: str | Path | None = None,
+    ):
+        self.source, self._specials, self._file = source, sorted(specials, key=len, reverse=True), file
+        self._variables = {"bos_token": bos, "eos_token": eos}
         self._by_tag = bool(re.search(r"\{%[-+]?\s*generation\b", source))
 
     def render(
@@ -147,7 +156,7 @@ class ChatTemplate:
             "path": _path_of_jinja(),
             "source": self.source,
             "marks": marks,
-            "variables": {"bos_token": "", "eos_token": self._eos},
+            "variables": self._variables,
             "calls": [{"messages": messages, "add_generation_prompt": ask} for messages, ask in calls],
             "most": _MOST + _TIMES * (size + len(self.source)),
         }

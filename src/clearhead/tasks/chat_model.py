@@ -61,6 +61,7 @@ class Chat:
         tokenizer: of its text.
         folder: where it was loaded from or trained into.
         template: how conversations are written (default: with marks of our own).
+        before: what stands before a conversation (default: the end of the text before it).
     """
 
     name: ClassVar[str] = "chat"
@@ -69,11 +70,23 @@ class Chat:
     __repr__ = model_repr
 
     def __init__(
-        self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None, template: ChatTemplate | None = None
+        self,
+        module: Decoder,
+        tokenizer: Tokenizer,
+        folder: Folder | None = None,
+        template: ChatTemplate | None = None,
+        *,
+        before: Sequence[int] | None = None,
     ):
         self.module, self.tokenizer, self.folder = module.eval(), tokenizer, folder
         self.template = template or _template(DEFAULT, tokenizer)
-        self._end, self._stop = ending(self.template, tokenizer)
+        try:
+            self._end, self._stop = ending(self.template, tokenizer)
+        except ConfigError:
+            if before is None:
+                raise
+            self._end, self._stop = tokenizer.specials.end, []  # a foreign template may not say how an answer ends
+        self._before = [tokenizer.specials.end] if before is None else list(before)
         self.writer = writer = TextWriter(self.module, tokenizer)
         self.inside = inside = TextInside(self.name, writer, folder, self._end)
         # What its parts can do is asked of the model too.
@@ -183,7 +196,7 @@ class Chat:
         return Beginnings(ids, limits, max_tokens, [[] for _ in ids])
 
     def _ids(self, messages: Sequence[Message]) -> list[int]:
-        return [self.tokenizer.specials.end, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
+        return [*self._before, *tokens_of([messages], self.template, self.tokenizer, ask=True)[0].ids]
 
     def leaving(self) -> Leaving:
         """What leaves into the forms of other libraries, its template with it."""

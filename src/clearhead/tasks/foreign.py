@@ -9,6 +9,8 @@ from typing import Any, cast
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError, FolderError
 from clearhead.exchange.opening import Opened, open_folder
+from clearhead.generation.template import ChatTemplate
+from clearhead.tasks.chat_model import Chat
 from clearhead.tasks.encoder_models import Classifier, Embedder, Filler
 from clearhead.tasks.language_model import LanguageModel
 from clearhead.tasks.session import say
@@ -34,7 +36,8 @@ def open_foreign(folder: Path, task: str | None = None) -> Model:
         raise FolderError("the folder has no tokenizer", "take the model with its tokenizer.json", file=folder)
     for note in opened.notes:
         say(f"note: {note}")
-    chosen = task or opened.described.kind.tasks[0]
+    kinds = opened.described.kind.tasks
+    chosen = task or ("chat" if opened.template is not None and "chat" in kinds else kinds[0])
     model = _MAKERS[chosen](opened, opened.tokenizer)
     model.carried = opened.described.carried
     return cast(Model, model)
@@ -43,6 +46,15 @@ def open_foreign(folder: Path, task: str | None = None) -> Model:
 def _language(opened: Opened, tokenizer: Tokenizer) -> Model:
     module: Any = opened.module
     return LanguageModel(module, tokenizer)
+
+
+def _chat(opened: Opened, tokenizer: Tokenizer) -> Model:
+    if opened.template is None:
+        raise ConfigError("the model has no chat template", "clearhead generate goes on with a text")
+    module, marks = cast(Any, opened.module), {number: name for name, number in tokenizer.marks.items()}
+    specials = tokenizer.specials
+    bos, eos = ("" if number is None else marks.get(number, "") for number in (specials.bos, specials.eos))
+    return Chat(module, tokenizer, template=ChatTemplate(opened.template, marks.values(), bos=bos, eos=eos), before=[])
 
 
 def _pair(kind: type[Translator | Summarizer]) -> Any:
@@ -82,6 +94,7 @@ def _fill(opened: Opened, tokenizer: Tokenizer) -> Model:
 
 _MAKERS: dict[str, Any] = {
     "language": _language,
+    "chat": _chat,
     "translate": _pair(Translator),
     "summarize": _pair(Summarizer),
     "fill": _fill,

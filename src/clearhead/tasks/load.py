@@ -15,6 +15,9 @@ from clearhead.tasks.task import Inside
 
 __all__ = ["load", "load_for", "load_inside"]
 
+# What a model of another library is opened for: it may be for several things.
+_TASKS = {"summarize": "summarize", "translate": "translate", "generate": "language", "chat": "chat"}
+
 
 def load(model: str | os.PathLike[str], *, device: Device = "auto", task: str | None = None) -> Any:
     """Open a model; the object is of its task's class, with its verbs (`.translate([...])`) and `.module`.
@@ -60,7 +63,7 @@ def load_for(verb: str, model: str | os.PathLike[str], *, device: Device = "auto
     Raises:
         ConfigError: the model is for something else, or there is no such device.
     """
-    loaded = load(model, device=device)
+    loaded = load(model, device=device, task=_TASKS.get(verb))
     if verb not in loaded.verbs:
         does = " or ".join(loaded.verbs)
         raise ConfigError(f"this model does not {verb}: its task is {loaded.name}", f"write: clearhead {does} {model}")
