@@ -170,7 +170,7 @@ def test_a_conversation_reads_as_theirs(tmp_path: Path) -> None:
     talk = [{"role": "user", "content": "the cat sees"}]
     wanted = theirs.apply_chat_template(talk, add_generation_prompt=True, return_dict=False)
     assert model._ids(tuple(Message(**one) for one in talk)) == wanted
-    assert isinstance(model.chat(talk, max_tokens=3), str)
+    assert len(model.chat([talk], max_tokens=3)) == 1
     assert clearhead.load(tmp_path, task="language").name == "language"
 
 
