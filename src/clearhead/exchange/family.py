@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from clearhead.attention import Rotary, Sinusoidal
 from clearhead.errors import ConfigError, given
+from clearhead.exchange.checkpoint import Checkpoint
 from clearhead.exchange.config_rules import ConfigRule, flat, harmless, read_config, write_config
-from clearhead.exchange.weight_rules import Tensors, Weights, read_weights, write_weights
+from clearhead.exchange.weight_rules import Weights, read_weights, write_weights
 from clearhead.folder import unshared
 from clearhead.models.architecture import TransformerConfig
 
@@ -138,7 +139,9 @@ class Family:
         """The name of a tensor as it is written today, without the prefix of the body."""
         return _LAYER_NORM.sub(lambda found: _OF_TODAY[found[1]], name).removeprefix(self.prefix)
 
-    def read(self, described: Described, theirs: Tensors, dtype: torch.dtype | None = torch.float32) -> nn.Module:
+    def read(
+        self, described: Described, theirs: Mapping[str, Tensor] | Checkpoint, dtype: torch.dtype | None = torch.float32
+    ) -> nn.Module:
         """Our module of their tensors, in evaluation mode.
 
         Args:
@@ -217,7 +220,7 @@ def _written_out(config: TransformerConfig) -> dict[str, Any]:
 class _Renamed:
     """Their tensors without the prefix of the body, under the names of today."""
 
-    def __init__(self, tensors: Tensors, plain: Callable[[str], str], ignored: Sequence[str]):
+    def __init__(self, tensors: Mapping[str, Tensor] | Checkpoint, plain: Callable[[str], str], ignored: Sequence[str]):
         self._tensors = tensors
         self._names: dict[str, str] = {}
         for name in tensors:
@@ -236,6 +239,11 @@ class _Renamed:
 
     def __getitem__(self, name: str) -> Tensor:
         return self._tensors[self._names[name]]
+
+    def once(self, name: str) -> Tensor:
+        """The same, good until the next one is read."""
+        tensors = self._tensors
+        return tensors.once(self._names[name]) if isinstance(tensors, Checkpoint) else self[name]
 
 
 def _check_left(theirs: _Renamed, used: set[str], kind: Kind) -> None:

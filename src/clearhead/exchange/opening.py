@@ -61,7 +61,7 @@ def open_folder(folder: Path, task: str | None = None, dtype: torch.dtype | None
         FolderError: it cannot be read, or holds what clearhead does not compute.
     """
     config = json_of(folder, "config.json")
-    checkpoint = Checkpoint(folder)
+    checkpoint = Checkpoint(folder, dtype)
     try:
         pooling = read_pooling(folder) if (folder / MODULES).exists() else None
         family = find_family(config.get("model_type"))

@@ -121,7 +121,7 @@ def _modes(folder: Path, place: str) -> list[str]:
 
 
 def _dense(place: Path) -> Dense:
-    config, tensors = json_of(place, "config.json"), Checkpoint(place)
+    config, tensors = json_of(place, "config.json"), Checkpoint(place, torch.float32)
     activation = str(config.get("activation_function", "Tanh")).rpartition(".")[2]
     if activation not in _BENDS:
         problem = f"activation_function is {given(config.get('activation_function'))}"
@@ -129,8 +129,9 @@ def _dense(place: Path) -> Dense:
     left = set(tensors) - {"linear.weight", "linear.bias"}
     if left or "linear.weight" not in tensors:
         raise FolderError(f"the tensors are {', '.join(sorted(tensors))}", _INTACT, file=place)
-    bias = tensors["linear.bias"].float() if "linear.bias" in tensors else None
-    return Dense(tensors["linear.weight"].float(), bias, activation)
+    weight, bias = tensors["linear.weight"], tensors["linear.bias"] if "linear.bias" in tensors else None
+    tensors.close()
+    return Dense(weight, bias, activation)
 
 
 def _settings(folder: Path) -> dict[str, Any]:

@@ -34,6 +34,10 @@ class Tensors(Protocol):
 
     def __getitem__(self, name: str) -> Tensor: ...
 
+    def once(self, name: str) -> Tensor:
+        """The same, good until the next one is read."""
+        ...
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -118,9 +122,10 @@ def read_weights(
         if their_name not in theirs:
             raise ConfigError(f"the weights lack {their_name}", "take the whole model, and its own config.json")
         rows = [shapes[other][0] if other in shapes else 0 for other in rule.ours(block, kind)]
-        x = rule.read(theirs[their_name], part, rows)
+        given = theirs.once(their_name) if rule.turned and kind == ".weight" else theirs[their_name]
+        x = rule.read(given, part, rows)
         if list(x.shape) != list(shape):
-            problem = f"{their_name} is {list(theirs[their_name].shape)}, which does not make {name} {list(shape)}"
+            problem = f"{their_name} is {list(given.shape)}, which does not make {name} {list(shape)}"
             raise ConfigError(problem, _CONFIG)
         yield name, x, their_name
 
