@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import clearhead
 from clearhead.errors import ConfigError, FolderError
@@ -72,3 +73,14 @@ def test_a_model_whose_parts_are_in_no_family_is_refused(tmp_path: Path) -> None
     object.__setattr__(model.module.config, "soft_cap", 5.0)
     with pytest.raises(ConfigError, match=r"soft_cap is 5\.0, in a llama model it is None"):
         write_leaving(tmp_path / "out", model.leaving())
+
+
+def test_a_model_from_there_is_trained_on_and_goes_back(tmp_path: Path) -> None:
+    write_folder(tmp_path / "theirs", one_config("llama"), "LlamaForCausalLM")
+    (tmp_path / "text.txt").write_text("the cat sees a big house\n" * 300)
+    options = {"base": str(tmp_path / "theirs"), "max_steps": 2, "quiet": True, "training": {"batch_tokens": 256}}
+    trained = clearhead.train("language", [str(tmp_path / "text.txt")], out=tmp_path / "mine", **options)
+    before = clearhead.load(tmp_path / "theirs").module.state_dict()
+    assert {name: x.shape for name, x in before.items()} == {n: x.shape for n, x in trained.module.state_dict().items()}
+    assert any(not torch.equal(x, before[name]) for name, x in trained.module.state_dict().items())
+    assert leave(clearhead.load(tmp_path / "mine"), tmp_path / "out") == "LlamaForCausalLM"

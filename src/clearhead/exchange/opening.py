@@ -20,7 +20,7 @@ from clearhead.exchange.pooling import Pooling, read_pooling
 from clearhead.exchange.tokenizer_files import open_their_tokenizer
 from clearhead.parsing import read_file
 
-__all__ = ["Opened", "open_folder"]
+__all__ = ["Opened", "open_folder", "read_arch"]
 
 _TEMPLATE = "chat_template.jinja"
 _LONGEST = 2**20  # bytes of a template
@@ -48,6 +48,21 @@ class Opened:
     generation: Mapping[str, Any] = field(default_factory=dict)
     template: str | None = None
     notes: tuple[str, ...] = ()
+
+
+def read_arch(path: Path) -> dict[str, Any]:
+    """The architecture of a folder of another library, as config.json of ours has it; its weights are not read.
+
+    Raises:
+        FolderError: it cannot be read, or holds what clearhead does not compute.
+    """
+    config, checkpoint = json_of(path, "config.json"), Checkpoint(path)
+    try:
+        return find_family(config.get("model_type")).configure(config, checkpoint).arch.model_dump(mode="json")
+    except ConfigError as error:
+        raise FolderError(error.problem, error.fix, file=path / "config.json") from error
+    finally:
+        checkpoint.close()
 
 
 def open_folder(folder: Path, task: str | None = None, dtype: torch.dtype | None = torch.float32) -> Opened:

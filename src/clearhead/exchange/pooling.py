@@ -129,9 +129,9 @@ def _dense(place: Path) -> Dense:
     left = set(tensors) - {"linear.weight", "linear.bias"}
     if left or "linear.weight" not in tensors:
         raise FolderError(f"the tensors are {', '.join(sorted(tensors))}", _INTACT, file=place)
-    weight, bias = tensors["linear.weight"], tensors["linear.bias"] if "linear.bias" in tensors else None
+    found = {name: tensors[name] for name in tensors}
     tensors.close()
-    return Dense(weight, bias, activation)
+    return Dense(found["linear.weight"], found.get("linear.bias"), activation)
 
 
 def _settings(folder: Path) -> dict[str, Any]:

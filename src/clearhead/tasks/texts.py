@@ -200,8 +200,11 @@ def put_in(module: Decoder, config: DecoderRunConfig, base: Base) -> None:
     Raises:
         ConfigError: the options give it another shape than the base has.
     """
+    state = base.module.state_dict()
+    for name in ("embedding.weight", "head.weight"):  # those of some have rows that no token of their tokenizer has
+        state[name] = state[name][: module.embedding.num_embeddings]
     try:
-        module.load_state_dict(base.module.state_dict())
+        module.load_state_dict(state)
     except RuntimeError as error:
         lines = [line for line in differing(base.module.config, config.arch) if "dropout" not in line]
         told = "; ".join(f"arch.{line}" for line in lines)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from clearhead.disk import named as check_name
 from clearhead.errors import ConfigError, given, nearest
+from clearhead.exchange.forms import form_of
 from clearhead.folder import Folder
 from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.models.bricks import OLD_NAMES, nested
@@ -141,7 +142,7 @@ def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _built(base: str, task: str) -> dict[str, Any]:
     """The architecture of a model that is trained on; how much it drops belongs to each training."""
-    config = Folder(base).config()
+    config = _config_of(base)
     if (arch := config.get("arch", {})).get("family") != "decoder":
         raise ConfigError(
             f"{base} is a model for {config.get('task')}, and {task} begins with a language model",
@@ -150,6 +151,14 @@ def _built(base: str, task: str) -> dict[str, Any]:
     built: dict[str, Any] = nested(arch)
     attention = {name: value for name, value in built.get("attention", {}).items() if name != "dropout"}
     return {**{name: value for name, value in built.items() if name != "dropout"}, "attention": attention}
+
+
+def _config_of(base: str) -> dict[str, Any]:
+    if form_of(check_name(base)) == "huggingface":
+        from clearhead.exchange.opening import read_arch
+
+        return {"task": "other things", "arch": read_arch(check_name(base))}
+    return Folder(base).config()
 
 
 def _begun(folder: Folder, task: str) -> dict[str, Any]:
