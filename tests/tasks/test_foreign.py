@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,50 @@ def test_texts_are_translated_as_theirs(name: str, kind: str, tmp_path: Path) ->
     assert clearhead.load(tmp_path, task="summarize").name == "summarize"
     with pytest.raises(FolderError, match=f"a {name} model cannot fill"):
         clearhead.load(tmp_path, task="fill")
+
+
+def test_a_translator_of_marian_reads_and_writes_by_its_two_tokenizers(tmp_path: Path) -> None:
+    """Two models of SentencePiece and the numbers of their pieces, as the OPUS translators come."""
+    theirs = pytest.importorskip("transformers", reason="the reference is the transformers library")
+    sentencepiece = pytest.importorskip("sentencepiece", reason="these tokenizers are SentencePiece's")
+    numbers = {"</s>": 0, "<unk>": 1, ">>es<<": 2}
+    texts = {"source": ["the cat sees a big house", "a dog"], "target": ["el gato ve una casa grande", "un perro"]}
+    for side, lines in texts.items():
+        sizes = {"vocab_size": 24, "hard_vocab_limit": False, "minloglevel": 2}
+        with (tmp_path / f"{side}.spm").open("wb") as file:
+            sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(lines * 40), model_writer=file, **sizes)
+        model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / f"{side}.spm"))
+        for piece in (model.id_to_piece(i) for i in range(model.get_piece_size())):
+            if piece != "<s>":
+                numbers.setdefault(piece, len(numbers))
+    numbers["<pad>"] = len(numbers)
+    (tmp_path / "vocab.json").write_text(json.dumps(numbers))
+    config = one_config("marian")
+    config.update({"vocab_size": len(numbers), "decoder_vocab_size": len(numbers), "pad_token_id": numbers["<pad>"]})
+    config.update({"eos_token_id": 0, "bos_token_id": 0, "decoder_start_token_id": numbers["<pad>"]})
+    module = write_folder(tmp_path, config, "MarianMTModel")
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it recommends another library
+        tokenizer = theirs.MarianTokenizer.from_pretrained(tmp_path)
+    model = clearhead.load(tmp_path)
+    for text in ("the cat sees a dog", ">>es<< the big zebra", "a"):
+        wanted = tokenizer(text)["input_ids"]
+        before, after = model.tokenizers.frame
+        assert [*before, *model.tokenizers.source.encode([text])[0], *after] == wanted
+        written = module.generate(
+            torch.tensor([wanted]),
+            num_beams=1,
+            do_sample=False,
+            max_new_tokens=2 * len(wanted) + 16,
+            suppress_tokens=list(model.tokenizers.target.unwritten()),
+        )
+        (said,) = model.translate([text], beam=1)
+        assert said.split() == tokenizer.batch_decode(written, skip_special_tokens=True)[0].split()
+    assert model.trace("the cat", "el gato").labels["target"][0] == "<pad>"
+    with pytest.raises(ConfigError, match=r"a tokenizer of SentencePiece is no tokenizer\.json"):
+        model.tokenizers.source.to_json()
 
 
 def test_every_number_of_an_encoder_can_be_seen_and_changed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from clearhead.exchange.families import find_family
 from clearhead.exchange.family import Described, Family
 from clearhead.exchange.forms import MODULES, json_of, plain_file
 from clearhead.exchange.pooling import Pooling, read_pooling
+from clearhead.exchange.sentence_pieces import open_marian_pair
 from clearhead.exchange.tokenizer_files import open_their_tokenizer
 from clearhead.parsing import read_file
 
@@ -33,7 +34,7 @@ class Opened:
     Args:
         family, described: which model it is.
         module: with its weights.
-        tokenizer: of its texts; None: the folder has none.
+        tokenizer: of its texts; None: the folder has none. `target`: of what is written, where that is another one.
         pooling: how it makes one vector of a text, where the folder says it.
         generation: what generation_config.json says.
         template: how conversations are written, where the folder says it.
@@ -44,6 +45,7 @@ class Opened:
     described: Described
     module: nn.Module
     tokenizer: Tokenizer | None
+    target: Tokenizer | None = None
     pooling: Pooling | None = None
     generation: Mapping[str, Any] = field(default_factory=dict)
     template: str | None = None
@@ -90,7 +92,11 @@ def open_folder(folder: Path, task: str | None = None, dtype: torch.dtype | None
         raise FolderError(error.problem, error.fix, file=folder / "config.json") from error
     finally:
         checkpoint.close()
-    tokenizer = open_their_tokenizer(folder)
+    tokenizer: Tokenizer | None
+    if (folder / "source.spm").exists() and not (folder / "tokenizer.json").exists():
+        tokenizer, target = open_marian_pair(folder)
+    else:
+        tokenizer, target = open_their_tokenizer(folder), None
     if tokenizer is not None and tokenizer.vocab_size > described.vocab_size:
         problem = f"the tokenizer has {tokenizer.vocab_size:,} entries, the model {described.vocab_size:,}"
         raise FolderError(problem, "take the tokenizer that belongs to the model", file=folder / "tokenizer.json")
@@ -99,7 +105,7 @@ def open_folder(folder: Path, task: str | None = None, dtype: torch.dtype | None
         {name.split(".")[0] for name in checkpoint if name.startswith(tuple(described.kind.unused or ("\0",)))}
     )
     notes = (f"not used by this model: {', '.join(left)}",) if left else ()
-    return Opened(family, described, module, tokenizer, pooling, said, _template(folder), notes)
+    return Opened(family, described, module, tokenizer, target, pooling, said, _template(folder), notes)
 
 
 def _template(folder: Path) -> str | None:

@@ -60,7 +60,8 @@ def _chat(opened: Opened, tokenizer: Tokenizer) -> Model:
 def _pair(kind: type[Translator | Summarizer]) -> Any:
     def make(opened: Opened, tokenizer: Tokenizer) -> Model:
         module: Any = opened.module
-        target = Tokenizer(tokenizer.backend, replace(tokenizer.specials, bos=_start(opened)))
+        written = opened.target or tokenizer
+        target = Tokenizer(written.backend, replace(written.specials, bos=_start(opened)))
         return kind(module, TokenizerPair(tokenizer, target))
 
     return make
