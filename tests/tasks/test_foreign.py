@@ -252,8 +252,15 @@ def test_every_number_of_an_encoder_can_be_seen_and_changed(tmp_path: Path) -> N
     assert "<!doctype html>" in clearhead.show(trace).html
 
 
-def test_a_folder_without_a_tokenizer_is_refused_with_words(tmp_path: Path) -> None:
-    write_folder(tmp_path, one_config("bert"), "BertModel")
+def test_a_folder_without_a_tokenizer_reads_and_writes_token_ids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = write_folder(tmp_path, one_config("llama"), "LlamaForCausalLM")
     (tmp_path / "tokenizer.json").unlink()
-    with pytest.raises(FolderError, match="the folder has no tokenizer"):
-        clearhead.load(tmp_path)
+    (tmp_path / "tokenizer_config.json").unlink()
+    model = clearhead.load(tmp_path)
+    assert "has no tokenizer: texts are token ids" in capsys.readouterr().err
+    wanted = theirs.generate(torch.tensor([[5, 17, 9]]), max_new_tokens=6, do_sample=False, pad_token_id=0)[0, 3:]
+    (said,) = model.generate(["5 17 9"], max_tokens=6, sampling=Sampling(temperature=0))
+    assert said.split() == [str(token) for token in wanted.tolist() if token != 2]
+    assert model.trace("5 17 9").labels["tokens"] == ["5", "17", "9"]

@@ -18,7 +18,7 @@ from clearhead.parsing import read_file
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
-__all__ = ["open_their_tokenizer"]
+__all__ = ["open_their_tokenizer", "token_ids_as_text"]
 
 _INTACT = "take the whole model again"
 _MOST = 2**27  # bytes of a tokenizer
@@ -46,6 +46,22 @@ def open_their_tokenizer(folder: Path) -> Tokenizer | None:
             raise FolderError(problem, "take the model with its tokenizer.json", file=folder / found[0])
         return None
     return Tokenizer(tokenizer.backend, _specials(tokenizer, said))
+
+
+def token_ids_as_text(vocab_size: int, config: Mapping[str, Any]) -> Tokenizer:
+    """A tokenizer whose texts are numbers: "5 17 2" is the tokens 5, 17 and 2.
+
+    Args:
+        config: says in `eos_token_id` and the like which tokens are special.
+    """
+    from tokenizers import Tokenizer as Backend
+    from tokenizers import models, pre_tokenizers
+
+    backend = Backend(models.WordLevel({str(number): number for number in range(vocab_size)}, unk_token="0"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    ids = {kind: config.get(f"{kind}_token_id") for kind in _KINDS}
+    specials = {kind: number for kind, number in ids.items() if type(number) is int and 0 <= number < vocab_size}
+    return Tokenizer(backend, Specials(**{"eos": vocab_size - 1, **specials}))
 
 
 _CONFIGS = ("tokenizer_config.json", "special_tokens_map.json")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from clearhead.data.tokenizers import Tokenizer
-from clearhead.errors import ConfigError, FolderError
+from clearhead.errors import ConfigError
 from clearhead.exchange.opening import Opened, open_folder
+from clearhead.exchange.tokenizer_files import token_ids_as_text
 from clearhead.generation.template import ChatTemplate
 from clearhead.tasks.chat_model import Chat
 from clearhead.tasks.encoder_models import Classifier, Embedder, Filler
@@ -32,13 +33,15 @@ def open_foreign(folder: Path, task: str | None = None) -> Model:
         FolderError: it cannot be read, or holds what clearhead does not compute.
     """
     opened = open_folder(folder, task)
-    if opened.tokenizer is None:
-        raise FolderError("the folder has no tokenizer", "take the model with its tokenizer.json", file=folder)
+    tokenizer = opened.tokenizer
+    if tokenizer is None:
+        say(f"note: {folder} has no tokenizer: texts are token ids, written as numbers")
+        tokenizer = token_ids_as_text(opened.described.vocab_size, opened.described.carried)
     for note in opened.notes:
         say(f"note: {note}")
     kinds = opened.described.kind.tasks
     chosen = task or ("chat" if opened.template is not None and "chat" in kinds else kinds[0])
-    model = _MAKERS[chosen](opened, opened.tokenizer)
+    model = _MAKERS[chosen](opened, tokenizer)
     model.carried = opened.described.carried
     return cast(Model, model)
 
