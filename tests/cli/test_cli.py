@@ -435,7 +435,8 @@ def test_a_device_that_is_not_there_is_refused(desk: Path, words: list[str]) -> 
         (["translate", "m", "--beam", "x"], 'unable to convert "x" into int', "clearhead translate --help"),
         (["train", "translate", "p", "--arch.family", "x"], 'Invalid value "x" for --arch.family', '"lstm"'),
         (["export", "m", "--to", "onnx", "--out", "o"], "'onnx'", "huggingface or sentence-transformers or word2vec"),
-        (["info"], "requires an argument|missing|Missing", "clearhead info --help"),
+        (["info"], "a model is wanted, or presets", "clearhead info models/demo"),
+        (["info", "--preset", "gpt9"], "no known model is called 'gpt9'", "gpt2"),
     ],
 )
 def test_words_that_no_command_takes(words: list[str], problem: str, fix: str) -> None:

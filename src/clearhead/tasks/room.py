@@ -13,8 +13,12 @@ from torch.overrides import TorchFunctionMode
 from clearhead.errors import ConfigError, FolderError
 from clearhead.fields import INTACT
 from clearhead.folder import Folder
+from clearhead.models.architecture import DecoderConfig, EncoderConfig, EncoderDecoderConfig, TransformerConfig
+from clearhead.models.decoder import Decoder
+from clearhead.models.encoder import Encoder
+from clearhead.models.encoder_decoder import EncoderDecoder
 
-__all__ = ["check_room", "fitted", "outline"]
+__all__ = ["check_room", "fitted", "known_sizes", "outline"]
 
 _SMALLER = "make it smaller, above all --arch.d-model"
 M = TypeVar("M", bound=nn.Module)
@@ -44,6 +48,38 @@ def outline(make: Callable[[], M]) -> M:
             return make()
     except RuntimeError as error:  # the product of its sizes
         raise ConfigError(f"the model does not fit into memory: {str(error).partition('.')[0]}", _SMALLER) from error
+
+
+def known_sizes(arch: TransformerConfig, vocab_size: int) -> dict[str, Any]:
+    """What a model of this architecture takes, counted without making it."""
+    if isinstance(arch, EncoderDecoderConfig):
+        module: nn.Module = outline(lambda: EncoderDecoder(arch, vocab_size, vocab_size))
+        blocks = arch.decoder_layers or arch.layers
+    elif isinstance(arch, DecoderConfig):
+        module, blocks = outline(lambda: Decoder(arch, vocab_size)), arch.layers
+    else:
+        assert isinstance(arch, EncoderConfig), "there are three kinds"
+        module, blocks = outline(lambda: Encoder(arch, vocab_size)), 0
+    parameters = sum(p.numel() for p in module.parameters())
+    kept = arch.attention.remembered(arch.d_model) * blocks * arch.max_len
+    return {
+        "parameters": parameters,
+        "layers": len([name for name, _ in module.named_modules() if name.endswith("self_attention")]),
+        "d_model": arch.d_model,
+        "heads": arch.attention.heads,
+        "key/value heads": arch.attention.kv_heads or arch.attention.heads,
+        "d_ff": arch.feed_forward.d_ff,
+        "vocabulary": vocab_size,
+        "longest text": arch.max_len,
+        "float32": _gigabytes(4 * parameters),
+        "bfloat16": _gigabytes(2 * parameters),
+        "cache, bfloat16": _gigabytes(2 * kept) if kept else "none",
+        "training, AdamW": _gigabytes(16 * parameters),
+    }
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.2f} GB" if size < 1e11 else f"{size / 1e9:,.0f} GB"
 
 
 def check_room(make: Callable[[], nn.Module]) -> None:
