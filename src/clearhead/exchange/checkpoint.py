@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -172,7 +172,7 @@ class Checkpoint:
             self._buffer, self._held = torch.empty(size, dtype=torch.uint8), ""
         if self._held != name:
             entry.file.seek(entry.begin)
-            view, done = memoryview(self._buffer.numpy())[:size], 0  # type: ignore[arg-type]
+            view, done = memoryview(cast(Any, self._buffer.numpy()))[:size], 0
             while done < size and (more := entry.file.readinto(view[done:])):
                 done += more
             self._held = name

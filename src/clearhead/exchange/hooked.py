@@ -66,7 +66,7 @@ def _show(module: nn.Module, _: Any, given: Any) -> Any:
     if not isinstance(first, Tensor) or not first.is_floating_point() or first.ndim not in _AXES:
         return given
     if "out" not in getattr(module, "sees", {}):
-        module.sees = {**getattr(module, "sees", {}), "out": _AXES[first.ndim]}  # type: ignore[assignment]
+        module.__dict__["sees"] = {**getattr(module, "sees", {}), "out": _AXES[first.ndim]}
     seen = see("out", first)
     if seen is first:
         return given
@@ -111,7 +111,7 @@ def _attend(
         query = query * (scaling * width**0.5)
     mask, bias = _split(attention_mask, key.size(2))
     if "attention" not in getattr(module, "sees", {}):
-        module.sees = {**getattr(module, "sees", {}), **MultiHead.sees}  # type: ignore[assignment]
+        module.__dict__["sees"] = {**getattr(module, "sees", {}), **MultiHead.sees}
     q, k, v = see("q", query), see("k", key), see("v", value)
     act = see("attention", Attention(q, k, v, mask=mask, bias=bias))
     return see("context", act.context()).transpose(1, 2).contiguous(), act.weights()

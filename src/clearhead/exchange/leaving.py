@@ -161,8 +161,8 @@ def _write_modules(folder: Path, leaving: Leaving) -> None:
     (folder / "modules.json").write_text(json.dumps(modules, indent=2), encoding="utf-8")
     for _, path in kinds[1:]:
         (folder / path).mkdir()
-    width = leaving.module.config.d_model  # type: ignore[union-attr]
-    said = {"word_embedding_dimension": width, "pooling_mode": pooling.modes[0], "include_prompt": True}
+    config: Any = leaving.module.config
+    said = {"word_embedding_dimension": config.d_model, "pooling_mode": pooling.modes[0], "include_prompt": True}
     _write_json(folder / "1_Pooling" / "config.json", said)
     length = pooling.max_len or _length(leaving.module)
     _write_json(folder / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": pooling.lowercase})

@@ -83,7 +83,7 @@ def open_folder(folder: Path, task: str | None = None, dtype: torch.dtype | None
         pooling = read_pooling(folder) if (folder / MODULES).exists() else None
         family = find_family(config.get("model_type"))
         described = family.configure(config, checkpoint, "embed" if pooling is not None else task)
-        layers = max(described.arch.layers, getattr(described.arch, "decoder_layers", None) or 0)  # type: ignore[attr-defined]
+        layers = max(getattr(described.arch, name, None) or 1 for name in ("layers", "decoder_layers"))
         if layers > len(checkpoint):
             problem = f"the configuration has {layers:,} layers, and the weights {len(checkpoint)} tensors"
             raise ConfigError(problem, "take the config.json that belongs to the weights")
