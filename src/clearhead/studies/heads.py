@@ -27,26 +27,14 @@ _KINDS: dict[str, dict[str, Any]] = {
     "8, 2 groups": {"heads": 8, "kv_heads": 2},
     "8, 1 group": {"heads": 8, "kv_heads": 1},
 }
+_COLUMNS = ["heads", "parameters", "exact match, %, mean", "lowest", "highest"]
+_COLUMNS += ["tokens/s written", "bytes of cache a token"]
 _SEEDS, _STEPS, _TRAIN, _TEST = (0, 1), 500, 8000, 400
 
 
 def run(say: Callable[[str], None]) -> Findings:
     """Exact match on unseen combinations of words, decoding speed and cache for each kind of heads."""
-    test = sample("test", _TEST)
-    right: dict[str, list[float]] = {}
-    rates: dict[str, list[float]] = {}
-    about: dict[str, tuple[int, int]] = {}
-    for kind, arch in _KINDS.items():
-        for seed in _SEEDS:
-            say(f"{kind}, seed {seed}")
-            sizes = {"d_model": 64, "d_ff": 128, "layers": 2, "dropout": 0.1}
-            trained = made({**sizes, **arch}, sample("train", _TRAIN), seed=seed, steps=_STEPS)
-            right.setdefault(kind, []).append(exact(trained.model, test))
-            start = time.perf_counter()
-            outputs = trained.model.translate([source for source, _ in test], beam=4)
-            written = sum(len(row) + 1 for row in trained.model.tokenizers.target.encode(outputs))
-            rates.setdefault(kind, []).append(written / (time.perf_counter() - start))
-            about[kind] = trained.parameters, 4 * trained.model.module.remembered[0]
+    right, rates, about = _measure(say)
     rows: list[list[Any]] = [
         [kind, about[kind][0], mean(right[kind]), min(right[kind]), max(right[kind]), mean(rates[kind]), about[kind][1]]
         for kind in _KINDS
@@ -62,15 +50,7 @@ def run(say: Callable[[str], None]) -> Findings:
         [
             Table(
                 "Kinds of heads",
-                [
-                    "heads",
-                    "parameters",
-                    "exact match, %, mean",
-                    "lowest",
-                    "highest",
-                    "tokens/s written",
-                    "bytes of cache a token",
-                ],
+                _COLUMNS,
                 rows,
             )
         ],
@@ -108,3 +88,25 @@ def run(say: Callable[[str], None]) -> Findings:
             f"(with eight of their own {value['8 heads'][2]:.1f} %).",
         ],
     )
+
+
+def _measure(
+    say: Callable[[str], None],
+) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, tuple[int, int]]]:
+    """For each kind: exact match and tokens written a second for each seed; parameters, and bytes of cache a token."""
+    test = sample("test", _TEST)
+    right: dict[str, list[float]] = {}
+    rates: dict[str, list[float]] = {}
+    about: dict[str, tuple[int, int]] = {}
+    for kind, arch in _KINDS.items():
+        for seed in _SEEDS:
+            say(f"{kind}, seed {seed}")
+            sizes = {"d_model": 64, "d_ff": 128, "layers": 2, "dropout": 0.1}
+            trained = made({**sizes, **arch}, sample("train", _TRAIN), seed=seed, steps=_STEPS)
+            right.setdefault(kind, []).append(exact(trained.model, test))
+            start = time.perf_counter()
+            outputs = trained.model.translate([source for source, _ in test], beam=4)
+            written = sum(len(row) + 1 for row in trained.model.tokenizers.target.encode(outputs))
+            rates.setdefault(kind, []).append(written / (time.perf_counter() - start))
+            about[kind] = trained.parameters, 4 * trained.model.module.remembered[0]
+    return right, rates, about

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -71,28 +71,7 @@ def run(say: Callable[[str], None]) -> Findings:
                 [[kind, *recalled[kind]] for kind in _COMPARED],
             ),
         ],
-        [
-            Chart(
-                "A step after the other costs time",
-                "tokens of a sentence",
-                "seconds of a training step",
-                [Curve(kind, [float(n) for n in _LENGTHS], seconds[kind]) for kind in _KINDS],
-                log_x=True,
-                log_y=True,
-            ),
-            Chart(
-                "One vector cannot hold a long source",
-                "words of the source",
-                "words right in their place (%)",
-                [Curve(kind, lengths, right[kind]) for kind in _COMPARED],
-            ),
-            Chart(
-                "What was said long ago",
-                "tokens ago",
-                "symbols recalled (%)",
-                [Curve(kind, [float(ago) for ago in _distances()], recalled[kind]) for kind in _COMPARED],
-            ),
-        ],
+        _charts(seconds, lengths, right, recalled),
         [
             f"From {_LENGTHS[0]} to {_LENGTHS[last]} tokens, with as many tokens in a step, the transformer's step "
             f"takes {seconds['transformer'][last] / seconds['transformer'][0]:.1f} times as long, that of an LSTM "
@@ -109,6 +88,37 @@ def run(say: Callable[[str], None]) -> Findings:
             f"transformer (by chance {100 / _KINDS_OF:.0f} %).",
         ],
     )
+
+
+def _charts(
+    seconds: Mapping[str, Sequence[float]],
+    lengths: list[str],
+    right: Mapping[str, Sequence[float]],
+    recalled: Mapping[str, Sequence[float]],
+) -> list[Chart]:
+    """Seconds of a step, words right by length, symbols recalled by distance."""
+    return [
+        Chart(
+            "A step after the other costs time",
+            "tokens of a sentence",
+            "seconds of a training step",
+            [Curve(kind, [float(n) for n in _LENGTHS], seconds[kind]) for kind in _KINDS],
+            log_x=True,
+            log_y=True,
+        ),
+        Chart(
+            "One vector cannot hold a long source",
+            "words of the source",
+            "words right in their place (%)",
+            [Curve(kind, lengths, right[kind]) for kind in _COMPARED],
+        ),
+        Chart(
+            "What was said long ago",
+            "tokens ago",
+            "symbols recalled (%)",
+            [Curve(kind, [float(ago) for ago in _distances()], recalled[kind]) for kind in _COMPARED],
+        ),
+    ]
 
 
 # Equal sizes ----------------------------------------------------------------------------------------------------------

@@ -26,21 +26,7 @@ _WIDTH, _DISTANCES, _SEED = 64, 65, 0
 def run(say: Callable[[str], None]) -> Findings:
     """The encodings of a sentence, and similarity by distance for each kind of positions."""
     say("waves")
-    encodings = sinusoids(len(_SENTENCE), _SHOWN)
-    table = Table(
-        f"Sinusoidal encodings of a sentence, d_model {_SHOWN}",
-        ["position", "token", *(f"number {i}" for i in range(_SHOWN))],
-        [[p, token, *encodings[p].tolist()] for p, token in enumerate(_SENTENCE)],
-    )
-    fine = [p / 20 for p in range(20 * (len(_SENTENCE) - 1) + 1)]
-    curves: list[Curve] = []
-    for i in range(0, 6, 2):  # the sines of the three fastest waves
-        frequency = 10000.0 ** (-i / _SHOWN)
-        wave = torch.tensor(fine, dtype=torch.float64).mul(frequency).sin().tolist()
-        curves.append(Curve(f"number {i}: sin(p / {1 / frequency:.3g})", fine, wave))
-        tokens = [float(p) for p in range(len(_SENTENCE))]
-        curves.append(Curve("", tokens, encodings[:, i].tolist(), labels=_SENTENCE if i == 0 else ()))
-    waves = Chart("Each token takes its numbers off the waves", "position p (tokens)", "number of the encoding", curves)
+    table, waves = _encodings()
     say("distances")
     away = torch.arange(_DISTANCES)
     distances = away.double().tolist()
@@ -93,6 +79,27 @@ def run(say: Callable[[str], None]) -> Findings:
             f"{-slopes[7, 1]:.4f}.",
             f"T5 tells {told} of the {_DISTANCES} distances apart, every one up to {_exact(buckets)}.",
         ],
+    )
+
+
+def _encodings() -> tuple[Table, Chart]:
+    """The numbers of each token of a sentence, and the waves they are taken from."""
+    encodings = sinusoids(len(_SENTENCE), _SHOWN)
+    table = Table(
+        f"Sinusoidal encodings of a sentence, d_model {_SHOWN}",
+        ["position", "token", *(f"number {i}" for i in range(_SHOWN))],
+        [[p, token, *encodings[p].tolist()] for p, token in enumerate(_SENTENCE)],
+    )
+    fine = [p / 20 for p in range(20 * (len(_SENTENCE) - 1) + 1)]
+    curves: list[Curve] = []
+    for i in range(0, 6, 2):  # the sines of the three fastest waves
+        frequency = 10000.0 ** (-i / _SHOWN)
+        wave = torch.tensor(fine, dtype=torch.float64).mul(frequency).sin().tolist()
+        curves.append(Curve(f"number {i}: sin(p / {1 / frequency:.3g})", fine, wave))
+        tokens = [float(p) for p in range(len(_SENTENCE))]
+        curves.append(Curve("", tokens, encodings[:, i].tolist(), labels=_SENTENCE if i == 0 else ()))
+    return table, Chart(
+        "Each token takes its numbers off the waves", "position p (tokens)", "number of the encoding", curves
     )
 
 
