@@ -67,5 +67,6 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
         f'  clearhead translate {out} "The girl bought the old books." --show\n'
         f'  clearhead explore {out} "The red house is big."\n'
         f'  clearhead show {out} "The houses are not white." --layer 0\n'
-        f"  clearhead train translate your-pairs.tsv --out models/mine"
+        f"  clearhead train translate your-pairs.tsv --out models/mine\n"
+        f"  clearhead explore FOLDER    a model of Hugging Face or sentence-transformers that you have"
     )

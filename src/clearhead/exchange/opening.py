@@ -51,6 +51,12 @@ class Opened:
     template: str | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def read_tokenizer(self) -> Tokenizer:
+        """The tokenizer, where there is one."""
+        assert self.tokenizer is not None, "whoever opens a folder for texts sees to it"
+        return self.tokenizer
+
 
 def read_arch(path: Path) -> dict[str, Any]:
     """The architecture of a folder of another library, as config.json of ours has it; its weights are not read.

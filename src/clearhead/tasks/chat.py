@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearhead.folder import Folder
 from clearhead.models.architecture import DecoderConfig
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from clearhead.exchange.opening import Opened
+
 
 __all__ = ["TASK"]
 
@@ -46,6 +50,21 @@ def _tries(folder: str, config: Mapping[str, Any]) -> list[str]:
     return [f"clearhead chat {folder}"]
 
 
+def _adopt(opened: Opened) -> Model:
+    from clearhead.errors import ConfigError
+    from clearhead.generation.template import ChatTemplate
+    from clearhead.tasks.chat_model import Chat
+
+    tokenizer, module = opened.read_tokenizer, opened.module
+    if opened.template is None:
+        raise ConfigError("the model has no chat template", "clearhead generate goes on with a text")
+    marks, specials = {number: name for name, number in tokenizer.marks.items()}, tokenizer.specials
+    bos, eos = ("" if number is None else marks.get(number, "") for number in (specials.bos, specials.eos))
+    template = ChatTemplate(opened.template, marks.values(), bos=bos, eos=eos)
+    decoder: Any = module
+    return Chat(decoder, tokenizer, template=template, before=[])
+
+
 TASK = Task(
     name="chat",
     about="Teach a language model to answer.",
@@ -67,4 +86,5 @@ TASK = Task(
     open=_open,
     preview=_preview,
     tries=_tries,
+    adopt=_adopt,
 )

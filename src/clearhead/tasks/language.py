@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.folder import Folder
@@ -12,6 +12,10 @@ from clearhead.models.bricks import AttentionConfig, FeedForwardConfig
 from clearhead.tasks.config import LanguageConfig
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from clearhead.exchange.opening import Opened
+
 
 __all__ = ["TASK"]
 
@@ -81,6 +85,13 @@ def _tries(folder: str, config: Mapping[str, Any]) -> list[str]:
     return [f'clearhead generate {folder} "Once upon a time"']
 
 
+def _adopt(opened: Opened) -> Model:
+    from clearhead.tasks.language_model import LanguageModel
+
+    module: Any = opened.module
+    return LanguageModel(module, opened.read_tokenizer)
+
+
 TASK = Task(
     name="language",
     about="Train a language model on running text.",
@@ -101,4 +112,5 @@ TASK = Task(
     open=_open,
     preview=_preview,
     tries=_tries,
+    adopt=_adopt,
 )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from clearhead.errors import ConfigError
 from clearhead.models.bricks import nested
 from clearhead.tasks.task import TrainingRequest
 
-__all__ = ["PAIR_HELP", "preview_pairs", "tries_of_pairs"]
+if TYPE_CHECKING:
+    from clearhead.exchange.opening import Opened
+
+__all__ = ["PAIR_HELP", "adopted_pair", "preview_pairs", "tries_of_pairs"]
 
 PAIR_HELP = """Files hold one pair a line: TSV ({}, TAB, {}), CSV, JSONL or Parquet; two parallel text files; PO or TMX
     translation memories; text may be packed as .gz or .xz. hub:NAME is a data set of the Hugging Face hub.
@@ -29,6 +33,26 @@ def preview_pairs(asked: TrainingRequest) -> Any:
     from clearhead.tasks.pairs import preview
 
     return preview(asked)
+
+
+def adopted_pair(opened: Opened) -> tuple[Any, Any]:
+    """(module, tokenizers) of an encoder-decoder of another library, which says what every target begins with.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    from dataclasses import replace
+
+    from clearhead.data.tokenizers import Tokenizer
+    from clearhead.tasks.tokenizer_pair import TokenizerPair
+
+    said = [known.get("decoder_start_token_id") for known in (opened.generation, opened.described.carried)]
+    start = next((token for token in said if isinstance(token, int)), None)
+    if start is None:
+        raise ConfigError("the configuration has no decoder_start_token_id", "take the whole model again")
+    written = opened.target or opened.read_tokenizer
+    target = Tokenizer(written.backend, replace(written.specials, bos=start))
+    return opened.module, TokenizerPair(opened.read_tokenizer, target)
 
 
 def tries_of_pairs(folder: str, config: Mapping[str, Any]) -> list[str]:

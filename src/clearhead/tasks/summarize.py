@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from clearhead.folder import Folder
 from clearhead.tasks.config import SummarizeConfig
-from clearhead.tasks.pair_task import PAIR_HELP, preview_pairs, tries_of_pairs
+from clearhead.tasks.pair_task import PAIR_HELP, adopted_pair, preview_pairs, tries_of_pairs
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
+
+if TYPE_CHECKING:
+    from clearhead.exchange.opening import Opened
+
 
 __all__ = ["TASK"]
 
@@ -28,6 +34,12 @@ def _open(folder: Folder) -> Model:
     return Summarizer.load(folder)
 
 
+def _adopt(opened: Opened) -> Model:
+    from clearhead.tasks.summarizer import Summarizer
+
+    return Summarizer(*adopted_pair(opened))
+
+
 TASK = Task(
     name="summarize",
     about="Train a summarizer on pairs of a text and its summary.",
@@ -40,4 +52,5 @@ TASK = Task(
     open=_open,
     preview=preview_pairs,
     tries=tries_of_pairs,
+    adopt=_adopt,
 )

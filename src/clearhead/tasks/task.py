@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from clearhead.edits import Edit
+    from clearhead.exchange.opening import Opened
     from clearhead.insight.alignment import Alignment, AlignmentHead
     from clearhead.look import Trace
     from clearhead.tasks.examples import Example, Examples
@@ -62,6 +63,7 @@ class Task:
         preview: what a training would be given, as something that `rich` prints; None: nothing can be shown.
         tries: commands to try with a model that was just trained, of its folder and its config.json.
         pictures: what is drawn of a training: "loss", "words".
+        adopt: a model of another library that is for this task; None: there are none.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Task:
     preview: Callable[[TrainingRequest], Any] | None
     tries: Callable[[str, Mapping[str, Any]], Sequence[str]]
     pictures: tuple[str, ...] = ("loss",)
+    adopt: Callable[[Opened], Model] | None = None
 
 
 class Parts(ABC):

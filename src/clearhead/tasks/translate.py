@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.folder import Folder
 from clearhead.models.architecture import EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.bricks import AttentionConfig, FeedForwardConfig
 from clearhead.tasks.config import TranslateConfig
-from clearhead.tasks.pair_task import PAIR_HELP, preview_pairs, tries_of_pairs
+from clearhead.tasks.pair_task import PAIR_HELP, adopted_pair, preview_pairs, tries_of_pairs
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from clearhead.exchange.opening import Opened
+
 
 __all__ = ["TASK"]
 
@@ -100,6 +106,12 @@ def _open(folder: Folder) -> Model:
     return Translator.load(folder)
 
 
+def _adopt(opened: Opened) -> Model:
+    from clearhead.tasks.translator import Translator
+
+    return Translator(*adopted_pair(opened))
+
+
 TASK = Task(
     name="translate",
     about="Train a translator on sentence pairs.",
@@ -119,4 +131,5 @@ TASK = Task(
     open=_open,
     preview=preview_pairs,
     tries=tries_of_pairs,
+    adopt=_adopt,
 )
