@@ -29,7 +29,8 @@ from benchmarks.results import Cell, Table
 from clearhead.data.tokenizer_training import text_tokenizer
 from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.explorer.app import explorer
-from clearhead.explorer.glass import Glass, Question
+from clearhead.explorer.inspector import Inspector
+from clearhead.explorer.questions import Pass
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.language_model import LanguageModel
@@ -40,12 +41,12 @@ _WAITS = ("forward pass", "first view", "a head", "an edit")
 
 
 @contextmanager
-def served(glass: Glass) -> Iterator[str]:
+def served(inspector: Inspector) -> Iterator[str]:
     """The application in a thread; yields its address."""
     place = socket.socket()
     place.bind(("127.0.0.1", 0))
     port = place.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(explorer(glass, "secret", port), log_level="error", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(explorer(inspector, "secret", port), log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
     thread.start()
     while not server.started:
@@ -89,9 +90,9 @@ def measure(browser: Any, task: Any, length: int, rounds: int) -> list[Cell]:
             start = time.perf_counter()
             task.module(torch.tensor([ids]))
             waits["forward pass"].append(time.perf_counter() - start)
-        glass = Glass(task, "GPT-2 size")
-        glass.trace(Question(token_ids={"tokens": ids}))  # the forward pass: the view's own time begins after it
-        with served(glass) as address:
+        inspector = Inspector(task, "GPT-2 size")
+        inspector.trace(Pass(token_ids={"tokens": ids}))  # the forward pass: the view's own time begins after it
+        with served(inspector) as address:
             person = Person(browser, address, ids)
             waits["first view"].append(person.arrive())
             sent = person.bytes

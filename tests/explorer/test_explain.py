@@ -15,8 +15,9 @@ import torch
 from clearhead.attention import Attention
 from clearhead.edits import Edit
 from clearhead.explorer import page as page_module
-from clearhead.explorer.document import Wanted, values
+from clearhead.explorer.document import values
 from clearhead.explorer.page import page as page_of
+from clearhead.explorer.questions import Values
 from clearhead.explorer.stations import stations
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import SEQ2SEQ
@@ -43,15 +44,17 @@ CONFIGS: list[dict[str, Any]] = [
 
 # Explains cells of a file's document and answers [what its operands make, what the page says the number is] of each.
 EXPLAIN = """async ([given, question, wanted]) => {
-    const [{ FileHost }, { explain }] = await Promise.all([import("/host-file.js"), import("/explain.js")]);
-    const host = await FileHost.open(given);
-    const page = { host, question, doc: await host.open(question) };
+    const names = ["host-file", "asking", "explain"];
+    const [{ FileHost }, { Asking }, { explain }] = await Promise.all(names.map((name) => import(`/${name}.js`)));
+    const asking = new Asking(await FileHost.open(given));
+    const answers = (...questions) => asking.ask(question, questions);
+    const page = { answers, doc: await asking.document(question) };
     const found = [];
     for (const [path, step, head, cells] of wanted) {
         for (const [row, column] of cells) {
-            const want = { path, step, head, rows: [row, row + 1], columns: [column, column + 1] };
+            const want = { kind: "values", path, step, head, rows: [row, row + 1], columns: [column, column + 1] };
             const told = await explain(page, { path, step, head }, [row, column]);
-            const [{ data }] = await host.values(question, [want]);
+            const [{ data }] = await answers(want);
             const links = told.terms.filter(({ from, factors = [{ from }] }) => factors.some((one) => one.from?.path));
             const total = told.total === null ? null : String(told.total);
             found.push([total, String(data[0]), told.formula, told.terms.length, links.length]);
@@ -95,7 +98,7 @@ def asked(trace: Trace) -> list[tuple[str, str, int, list[tuple[int, int]]]]:
         steps = ("q", "k", "v", "similarities", "scaled", "masked", "weights", "context") if act else ("",)
         for step in steps:
             for head in range(station.shape[0] if len(station.shape) > 2 else 1):
-                shape = values(trace, Wanted(station.path, step, head)).shape
+                shape = values(trace, Values(station.path, step, head)).shape
                 found.append((station.path, step, head, cells(shape[0], shape[1])))
     return found
 
@@ -112,7 +115,7 @@ def test_a_cell_s_operands_make_it(config: dict[str, Any], edited: bool, page: A
     found = iter(page.evaluate(EXPLAIN, [data, question, wanted]))
     touched, untold = {(edit.path, edit.step) for edit in edits}, []
     for path, step, head, places in wanted:
-        numbers = values(true, Wanted(path, step, head))
+        numbers = values(true, Values(path, step, head))
         for row, column in places:
             total, said, formula, terms, links = next(found)
             assert float(said) == pytest.approx(float(numbers[row, column]), rel=1e-9, abs=1e-11), (path, step, row)
@@ -148,7 +151,7 @@ def test_without_the_model_s_weights_a_score_still_has_its_own(
     wanted = [(path, "similarities", 1, [(0, 0), (3, 4)])]
     page.goto(site)
     question = {"edits": [], "temperature": 1.0, "texts": {}, "token_ids": None}
-    numbers = values(trace, Wanted(path, "similarities", 1))
+    numbers = values(trace, Values(path, "similarities", 1))
     found = page.evaluate(EXPLAIN, [given(trace), question, wanted])
     for (row, column), (total, *_) in zip(wanted[0][3], found, strict=True):
         assert float(total) == pytest.approx(float(numbers[row, column]), rel=1e-5)

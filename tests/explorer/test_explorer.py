@@ -23,8 +23,9 @@ import torch
 import clearhead
 from browser import PLAIN
 from clearhead.edits import Edit
-from clearhead.explorer.document import Wanted, values
-from clearhead.explorer.glass import Glass, Question
+from clearhead.explorer.document import values
+from clearhead.explorer.inspector import Inspector
+from clearhead.explorer.questions import Asked, Overview, Pass, Values
 from clearhead.explorer.stations import stations
 from clearhead.look import Trace
 
@@ -44,7 +45,7 @@ DATA = {
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
-def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Question]:
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Pass]:
     """A model, trained for a few steps, and what is asked of it."""
     task, arch, texts = FAMILIES[request.param]
     folder = tmp_path_factory.mktemp(request.param)
@@ -58,7 +59,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         chance = torch.Generator().manual_seed(1)
         for weight in trained.module.parameters():
             weight.add_(0.15 * torch.randn(weight.shape, generator=chance))
-    return trained.inside, Question(texts=texts)
+    return trained.inside, Pass(texts=texts)
 
 
 @pytest.fixture(params=["app", "file", "notebook"])
@@ -68,8 +69,8 @@ def host(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def shown(
-    family: tuple[Any, Question], host: str, new_page: Callable[..., Any], tmp_path: Path
-) -> Iterator[tuple[Any, Any, Any, Question]]:
+    family: tuple[Any, Pass], host: str, new_page: Callable[..., Any], tmp_path: Path
+) -> Iterator[tuple[Any, Any, Any, Pass]]:
     """(the page or the frame in it, the task whose numbers it shows, the browser's page, the question)."""
     task, question = family
     page = new_page(viewport={"width": 1400, "height": 1000}, offline=host != "app")
@@ -79,7 +80,7 @@ def shown(
             yield ready(page), task, page, question
             page.goto("about:blank")
         return
-    written = Glass(task, "a model").page(question)
+    written = Inspector(task, "a model").page(question)
     path = tmp_path / "page.html"
     if host == "file":
         written.save(path)
@@ -96,7 +97,7 @@ class served:
     """The application on a free port, in a thread."""
 
     def __init__(self, task: Any, beside: Any = None):
-        self.glass = Glass(task, "a model", beside)
+        self.inspector = Inspector(task, "a model", beside)
 
     def __enter__(self) -> str:
         import socket
@@ -108,7 +109,7 @@ class served:
         self.place = socket.socket()
         self.place.bind(("127.0.0.1", 0))
         port = self.place.getsockname()[1]
-        config = uvicorn.Config(explorer(self.glass, "secret", port), log_level="error", ws="none")
+        config = uvicorn.Config(explorer(self.inspector, "secret", port), log_level="error", ws="none")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.place]})
         self.thread.start()
@@ -150,7 +151,7 @@ def one_unit(text: str, digits: int) -> float:
     return 10.0 ** (math.floor(math.log10(value)) - digits + 1) if value and math.isfinite(value) else 10.0**-digits
 
 
-def traced(task: Any, question: Question, edits: list[Edit] | None = None) -> Trace:
+def traced(task: Any, question: Pass, edits: list[Edit] | None = None) -> Trace:
     ids = task.read(**question.texts).token_ids
     found: Trace = task.trace_tokens(ids, edits=edits or [])
     return found
@@ -178,7 +179,7 @@ def test_every_kind_of_number_is_pytorch_s_and_explains_itself(shown: Any, host:
         click(frame, f"[data-key='step {path} {step}']")
         while head and frame.locator("[data-key='next head']:enabled").count():
             click(frame, "[data-key='next head']")
-        wanted = values(trace, Wanted(path, step, head)).double()
+        wanted = values(trace, Values(path, step, head)).double()
         row, column = chance.randrange(wanted.size(0)), chance.randrange(min(20, wanted.size(1)))
         check_cell(frame, row, column, float(wanted[row, column]), share=step == "weights")
 
@@ -281,7 +282,7 @@ def test_the_whole_way_by_keyboard_alone(shown: Any) -> None:
     assert frame.locator("table.matrix").count() == 0
 
 
-def test_a_link_shows_the_same(family: tuple[Any, Question], new_page: Callable[..., Any]) -> None:
+def test_a_link_shows_the_same(family: tuple[Any, Pass], new_page: Callable[..., Any]) -> None:
     task, question = family
     page = new_page(viewport={"width": 1400, "height": 1000})
     with served(task) as address:
@@ -301,9 +302,7 @@ def test_a_link_shows_the_same(family: tuple[Any, Question], new_page: Callable[
             other.goto("about:blank")
 
 
-def test_the_film_comparisons_and_the_names_of_heads(
-    family: tuple[Any, Question], new_page: Callable[..., Any]
-) -> None:
+def test_the_film_comparisons_and_the_names_of_heads(family: tuple[Any, Pass], new_page: Callable[..., Any]) -> None:
     """A moment of the training is another model; numbers that differ from what they are compared with are framed."""
     task, question = family
     page = new_page(viewport={"width": 1400, "height": 1000})
@@ -315,9 +314,9 @@ def test_the_film_comparisons_and_the_names_of_heads(
         settled(page, lambda: page.keyboard.press("Home"))
         page.wait_for_function("now => document.querySelector('table.matrix')?.innerText !== now", arg=now)
         assert "step 0" in page.inner_text(".film")
-        then = Glass(task, "a model").trace(question.model_copy(update={"moment": 0}))
+        then = Inspector(task, "a model").trace(question.model_copy(update={"moment": 0}))
         path = next(station.path for station in stations(then) if station.kind == "act")
-        weight = float(values(then, Wanted(path, "weights", 0))[1, 0])
+        weight = float(values(then, Values(path, "weights", 0))[1, 0])
         assert abs(parsed(page.inner_text("[data-row='1'][data-column='0']")) - weight) <= 1.01e-3
         click(page, "[data-key='compare the end of the training']")
         page.wait_for_selector("td.changed")
@@ -340,7 +339,7 @@ PROVED = "() => [...document.querySelectorAll('[data-role=proof]')].every((one) 
 
 
 def test_a_page_that_was_changed_step_by_step_shows_what_a_fresh_one_does(
-    family: tuple[Any, Question], new_page: Callable[..., Any]
+    family: tuple[Any, Pass], new_page: Callable[..., Any]
 ) -> None:
     task, question = family
     page, fresh = (new_page(viewport={"width": 1400, "height": 1000}) for _ in range(2))
@@ -373,19 +372,17 @@ def test_a_page_that_was_changed_step_by_step_shows_what_a_fresh_one_does(
             one.goto("about:blank")
 
 
-def test_only_the_heads_that_changed_are_painted_again(
-    family: tuple[Any, Question], new_page: Callable[..., Any]
-) -> None:
+def test_only_the_heads_that_changed_are_painted_again(family: tuple[Any, Pass], new_page: Callable[..., Any]) -> None:
     task, question = family
     page = new_page(viewport={"width": 1400, "height": 1000})
     path, _, _ = next(p for p in reversed(places(traced(task, question))) if p[1] == "weights")
     recurrent = len(traced(task, question).calls(path)) > 1
     edit = Edit(path, (0, 0, 0 if recurrent else 1, 0), "set", 0.5, step="weights", call=1 if recurrent else None)
-    glass = Glass(task, "a model")
+    inspector = Inspector(task, "a model")
     small = [
         {
             (path, head): base64.b64decode(about["data"])[head * size : (head + 1) * size]
-            for path, about in glass.open(asked)["heads"].items()
+            for path, about in inspector.answer(Asked(of=asked, questions=[Overview()]))[0]["pictures"].items()
             for size in [about["shape"][1] * about["shape"][2]]
             for head in range(about["shape"][0])
         }
@@ -413,12 +410,12 @@ def test_only_the_heads_that_changed_are_painted_again(
         page.goto("about:blank")
 
 
-def test_the_proof_comes_after_the_numbers(family: tuple[Any, Question], new_page: Callable[..., Any]) -> None:
+def test_the_proof_comes_after_the_numbers(family: tuple[Any, Pass], new_page: Callable[..., Any]) -> None:
     task, question = family
     page = new_page(viewport={"width": 1400, "height": 1000})
     held: list[Any] = []
     page.route(
-        "**/values", lambda route: held.append(route) if '"proof"' in route.request.post_data else route.fallback()
+        "**/answer", lambda route: held.append(route) if '"proof"' in route.request.post_data else route.fallback()
     )
     path, _, head = next(p for p in places(traced(task, question)) if p[1] == "weights")
     with served(task) as address:
@@ -432,11 +429,11 @@ def test_the_proof_comes_after_the_numbers(family: tuple[Any, Question], new_pag
         page.goto("about:blank")
 
 
-def test_the_open_matrix_as_figures(family: tuple[Any, Question], new_page: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_open_matrix_as_figures(family: tuple[Any, Pass], new_page: Callable[..., Any], tmp_path: Path) -> None:
     task, question = family
     page = new_page()
     path = tmp_path / "page.html"
-    Glass(task, "a model").page(question).save(path)
+    Inspector(task, "a model").page(question).save(path)
     page.goto(path.as_uri())
     click(ready(page), ".thumb >> nth=0")
     begins = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF-1.4"}
@@ -459,13 +456,13 @@ def test_the_open_matrix_as_figures(family: tuple[Any, Question], new_page: Call
 
 
 def test_a_picture_that_the_browser_cannot_make_is_not_saved(
-    family: tuple[Any, Question], new_page: Callable[..., Any], tmp_path: Path
+    family: tuple[Any, Pass], new_page: Callable[..., Any], tmp_path: Path
 ) -> None:
     """A canvas that is too large encodes to nothing."""
     task, question = family
     page = new_page()
     page.add_init_script("HTMLCanvasElement.prototype.toBlob = (call) => call(null)")
-    Glass(task, "a model").page(question).save(tmp_path / "page.html")
+    Inspector(task, "a model").page(question).save(tmp_path / "page.html")
     page.goto((tmp_path / "page.html").as_uri())
     click(ready(page), ".thumb >> nth=0")
     for form in ("png", "pdf"):
@@ -480,14 +477,14 @@ def test_a_model_without_attention_offers_no_head(tmp_path: Path, new_page: Call
     arch = {"family": "lstm", "d_model": 8, "attention": "none"}
     options = {"tokenizer": {"vocab_size": 400}, "arch": arch, "max_steps": 1, "quiet": True}
     task = clearhead.train("translate", [str(tmp_path / name)], out=tmp_path / "m", **options).inside
-    Glass(task, "a model").page(Question(texts=FAMILIES["lstm"][2])).save(tmp_path / "page.html")
+    Inspector(task, "a model").page(Pass(texts=FAMILIES["lstm"][2])).save(tmp_path / "page.html")
     page = new_page()
     page.goto((tmp_path / "page.html").as_uri())
     assert ready(page).locator("section.why h2").count() == 1
     assert page.locator("[data-key='without best'], [data-key='another source']").count() == 0
 
 
-def test_what_is_wrong_is_said_in_the_page(family: tuple[Any, Question], new_page: Callable[..., Any]) -> None:
+def test_what_is_wrong_is_said_in_the_page(family: tuple[Any, Pass], new_page: Callable[..., Any]) -> None:
     task, question = family
     page = new_page()
     with served(task) as address:

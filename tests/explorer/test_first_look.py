@@ -18,7 +18,8 @@ import clearhead
 from clearhead.data.tokenizer_training import train_tokenizer
 from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.edits import Edit
-from clearhead.explorer.glass import Glass, Question, Want
+from clearhead.explorer.inspector import Inspector
+from clearhead.explorer.questions import Pass
 from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.seq2seq import make_seq2seq
@@ -29,7 +30,7 @@ from clearhead.tasks.translator import Translator
 SIZES = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 64}
 ENGLISH, SPANISH = ["the red house is big .", "a dog is here ."], ["la casa roja es grande .", "un perro está aquí ."]
 TEXTS = {"source": "the red house is big .", "target": "la casa roja es grande ."}
-PAIR = Question(texts=TEXTS)
+PAIR = Pass(texts=TEXTS)
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 WIDE = {"viewport": {"width": 1440, "height": 900}}
 ACT = "decoder.blocks.1.cross_attention.attention"
@@ -67,7 +68,7 @@ def shown(translator: PairInside, new_page: Callable[..., Any]) -> Iterator[Call
 @pytest.fixture
 def in_file(translator: PairInside, new_page: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     def show(html: str | None = None, **options: Any) -> Any:
-        page = Glass(translator, "a model").page(PAIR)
+        page = Inspector(translator, "a model").page(PAIR)
         page.save(tmp_path / "page.html")
         if html is not None:
             (tmp_path / "page.html").write_text(f"<!doctype html><link rel=icon href=data:,>{page._repr_html_()}")
@@ -192,7 +193,7 @@ def test_a_file_reads_the_word_of_the_right_vocabulary(translator: PairInside, i
     page.click("[data-key='token source 1']")
     page.fill("dialog input", "dog")
     click(page, "dialog button >> nth=0")
-    ids = Glass(translator, "").trace(PAIR).token_ids
+    ids = Inspector(translator, "").trace(PAIR).token_ids
     changed = [*ids["source"]]
     changed[1:2] = translator.tokens_of("source", "dog")
     logits = translator.trace_tokens({**ids, "source": changed})["logits"][0, 1]
@@ -221,7 +222,7 @@ def test_of_a_large_vocabulary_some_words_are_listed() -> None:
 
 def test_the_words_of_a_label_that_is_none_are_refused(translator: PairInside) -> None:
     with pytest.raises(clearhead.ClearheadError, match="reads no 'nobody'"):
-        Glass(translator, "").values(PAIR, [Want(path="nobody", kind="words")])
+        Inspector(translator, "").words("nobody", "")
 
 
 # What a change does ---------------------------------------------------------------------------------------------------
@@ -231,7 +232,7 @@ def test_the_effect_says_which_word_and_how_much(translator: PairInside, shown: 
     edits = [Edit(ACT, (0, head), "set", 0.0, step="context") for head in range(4)]
     page = shown({"texts": TEXTS, "edits": [edit.to_json() for edit in edits]})
     before, now = (
-        Glass(translator, "").trace(PAIR.model_copy(update={"edits": given}))
+        Inspector(translator, "").trace(PAIR.model_copy(update={"edits": given}))
         for given in ([], [e.to_json() for e in edits])
     )
     ids = before.token_ids["target"]
@@ -321,13 +322,14 @@ def test_the_label_of_the_film_follows_its_pictures_and_nothing_moves(
     translator: PairInside, new_page: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = [0, 20_000]
-    monkeypatch.setattr("clearhead.explorer.glass._kept", lambda _: [{"step": step, "file": ""} for step in steps])
+    monkeypatch.setattr("clearhead.explorer.inspector._kept", lambda _: [{"step": step, "file": ""} for step in steps])
     program = served(translator)
-    program.glass._moments = {(False, step): translator for step in steps}
+    program.inspector._moments = {(False, step): translator for step in steps}
     held: list[Any] = []
     with program as address:
         page = new_page(**WIDE)
-        page.route("**/open", lambda route: held.append(route))
+        first = lambda route: held.append(route) if "overview" in route.request.post_data else route.fallback()  # noqa: E731
+        page.route("**/answer", first)
         page.goto(f"{address}#s={quote(json.dumps({'texts': TEXTS}))}")
         page.wait_for_function("() => document.querySelector('[aria-busy]')")
         assert page.locator("[data-role='moment']").count() == 0 or not page.inner_text("[data-role='moment']")

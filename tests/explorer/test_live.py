@@ -57,9 +57,9 @@ class Kernel:
         self.widget._handle_msg({"content": {"data": data}, "buffers": []})
         return json.loads(json.dumps(self.sent))
 
-    def ask(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The one answer to a question."""
-        content = {"id": "7", "name": name, "body": body}
+    def ask(self, of: dict[str, Any], *questions: dict[str, Any]) -> dict[str, Any]:
+        """The one message that answers."""
+        content = {"id": "7", "asked": {"of": of, "questions": questions}}
         (answer,) = (told["content"] for told in self.hears({"method": "custom", "content": content}))
         assert answer.pop("id") == "7"
         return answer
@@ -70,11 +70,11 @@ def test_a_question_is_answered_by_the_model(task: Any) -> None:
     kernel = Kernel(trace)
     assert kernel.widget.state == {"texts": {"source": SOURCE, "target": "La casa roja es grande."}, "edits": []}
     question = {**kernel.widget.state, "edits": [Edit(ACT, (0, 1, 2, 3), "set", 5.0, step="scaled").to_json()]}
-    document = kernel.ask("open", question)["answer"]
+    (text,) = kernel.ask(question, {"kind": "text"})["answers"]
     edited = task.trace(SOURCE, "La casa roja es grande.", edits=[Edit.from_json(question["edits"][0])])
-    assert document["labels"] == edited.labels and document["edits"] == question["edits"]
-    wants = [{"path": "", "kind": "candidates", "rows": [2, 3]}, {"path": ACT, "kind": "proof"}]
-    (found, proof) = kernel.ask("values", {"question": question, "wants": wants})["answer"]
+    assert text["labels"] == edited.labels
+    best, proof = {"kind": "candidates", "row": 2}, {"kind": "proof", "path": ACT}
+    (found, proof) = kernel.ask(question, best, proof)["answers"]
     best = found["candidates"][0]
     assert best["logit"] == pytest.approx(edited["logits"][0, 2].max().item())
     assert 0 <= proof["proof"] < 1e-5
@@ -95,7 +95,7 @@ def test_a_language_model_s_trace_is_alive_too() -> None:
     trace = traced()
     kernel = Kernel(trace)
     assert kernel.widget.inputs == ["text"] and kernel.widget.state["texts"] == {"text": "the </script>"}
-    assert kernel.ask("open", kernel.widget.state)["answer"]["labels"] == trace.labels
+    assert kernel.ask(kernel.widget.state, {"kind": "text"})["answers"][0]["labels"] == trace.labels
 
 
 def test_changes_made_in_the_page_are_python_s_too(task: Any) -> None:
@@ -109,18 +109,19 @@ def test_changes_made_in_the_page_are_python_s_too(task: Any) -> None:
 
 def test_what_is_wrong_is_told(task: Any) -> None:
     kernel = Kernel(task.trace(SOURCE, "La casa."))
-    assert "the source is empty" in kernel.ask("open", {"texts": {"source": " "}})["error"]
-    assert "edits" in kernel.ask("open", {**kernel.widget.state, "edits": 3})["error"]
-    want = {"path": "no.such.value"}
-    assert "no.such.value" in kernel.ask("values", {"question": kernel.widget.state, "wants": [want]})["error"]
+    assert "the source is empty" in kernel.ask({"texts": {"source": " "}})["error"]
+    assert "edits" in kernel.ask({**kernel.widget.state, "edits": 3})["error"]
+    (answer,) = kernel.ask(kernel.widget.state, {"kind": "values", "path": "no.such.value"})["answers"]
+    assert "no.such.value" in answer["error"]
 
 
 def test_a_bug_of_ours_is_told_too(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the page would wait for its answer for ever."""
     kernel = Kernel(task.trace(SOURCE, "La casa."))
-    monkeypatch.setattr("clearhead.explorer.glass.document", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("clearhead.explorer.inspector.document.overview", lambda *_, **__: 1 / 0)
+    asked = {"of": kernel.widget.state, "questions": [{"kind": "overview"}]}
     with pytest.raises(ZeroDivisionError):
-        kernel.widget._hear(None, {"id": "1", "name": "open", "body": kernel.widget.state}, [])
+        kernel.widget._hear(None, {"id": "1", "asked": asked}, [])
     assert "ZeroDivisionError" in kernel.sent[0]["content"]["error"]
 
 

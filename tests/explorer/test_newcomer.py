@@ -14,8 +14,9 @@ from test_explorer import click, ready, served, settled
 
 from clearhead.data.tokenizer_training import text_tokenizer, train_tokenizer
 from clearhead.data.tokenizers import TextTokenizerConfig, TokenizerConfig
-from clearhead.explorer.document import Wanted, values
-from clearhead.explorer.glass import Glass, Question
+from clearhead.explorer.document import values
+from clearhead.explorer.inspector import Inspector
+from clearhead.explorer.questions import Pass, Values
 from clearhead.insight.findings import Findings
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder
@@ -28,7 +29,7 @@ from clearhead.tasks.translator import Translator
 
 SIZES = {"d_model": 16, "d_ff": 24, "heads": 4, "layers": 2, "max_len": 256}
 TEXTS = ["the red house is big .", "la casa roja es grande .", "a dog is here .", "un perro está aquí ."]
-PAIR = Question(texts={"source": "the red house is big .", "target": "la casa roja es grande ."})
+PAIR = Pass(texts={"source": "the red house is big .", "target": "la casa roja es grande ."})
 WIDE = {"viewport": {"width": 1400, "height": 1000}}
 
 
@@ -58,7 +59,7 @@ def shown(new_page: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """Opens a model in the application: shown(task, question, viewport=...)."""
     with ExitStack() as stack:
 
-        def show(task: Any, question: Question, **options: Any) -> Any:
+        def show(task: Any, question: Pass, **options: Any) -> Any:
             address, page = stack.enter_context(served(task)), new_page(**{**WIDE, **options})
             stack.callback(page.goto, "about:blank")
             page.goto(f"{address}#s={question.model_dump_json(include={'texts'})}")
@@ -67,8 +68,8 @@ def shown(new_page: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
         yield show
 
 
-def in_file(task: Any, question: Question, page: Any, tmp_path: Path) -> Any:
-    Glass(task, "a model").page(question).save(tmp_path / "page.html")
+def in_file(task: Any, question: Pass, page: Any, tmp_path: Path) -> Any:
+    Inspector(task, "a model").page(question).save(tmp_path / "page.html")
     page.goto((tmp_path / "page.html").as_uri())
     return ready(page)
 
@@ -87,7 +88,7 @@ def test_a_model_says_what_it_is(translator: PairInside, language: TextInside) -
 def test_what_an_act_holds_is_named_and_an_operand_leads_to_one_place(
     language: TextInside, shown: Any, new_page: Any, tmp_path: Path, host: str
 ) -> None:
-    question = Question(texts={"text": "the cat sat"})
+    question = Pass(texts={"text": "the cat sat"})
     page = shown(language, question) if host == "app" else in_file(language, question, new_page(**WIDE), tmp_path)
     act = "decoder.blocks.1.self_attention.attention"
     names = page.locator(f"[data-key^='step {act} ']").all_inner_texts()
@@ -127,7 +128,7 @@ def test_operands_that_were_not_turned_are_those_that_were_projected(translator:
 @pytest.mark.parametrize("which", ["translator", "language"])
 def test_every_step_says_what_it_is(which: str, request: pytest.FixtureRequest, shown: Any) -> None:
     task = request.getfixturevalue(which)
-    page = shown(task, PAIR if which == "translator" else Question(texts={"text": "the cat"}))
+    page = shown(task, PAIR if which == "translator" else Pass(texts={"text": "the cat"}))
     chips = page.locator(".step").all()
     for chip in chips:
         assert len(chip.get_attribute("title")) > 15, chip.inner_text()
@@ -164,7 +165,7 @@ def test_a_named_head_is_told_where_it_is_open(
     translator: PairInside, shown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = "decoder.blocks.0.self_attention.attention"
-    monkeypatch.setattr(Glass, "roles", lambda *_: {path: ["", "previous token", "", ""]})
+    monkeypatch.setattr(Inspector, "roles", lambda *_: {path: ["", "previous token", "", ""]})
     page = shown(translator, PAIR)
     settled(page, lambda: page.click("[data-key='roles']"))
     click(page, f"[data-key='head {path} 1']")
@@ -176,7 +177,7 @@ def test_a_named_head_is_told_where_it_is_open(
 
 
 def test_of_a_long_text_one_sees_that_there_is_more(language: TextInside, shown: Any) -> None:
-    page = shown(language, Question(texts={"text": "the cat sat on the mat. " * 20}))
+    page = shown(language, Pass(texts={"text": "the cat sat on the mat. " * 20}))
     assert "was cut to its last 256: the model's max_len" in page.inner_text(".message")
     assert page.inner_text(".sentence .count") == "256 tokens"
     tokens = page.locator(".tokens")
@@ -193,7 +194,7 @@ def test_unknown_words_and_a_text_that_was_stopped_are_told(
     translator: PairInside, shown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(translator.writer, "limit", lambda _: 1)
-    page = shown(translator, Question(texts={"source": "the zyx is big ."}))
+    page = shown(translator, Pass(texts={"source": "the zyx is big ."}))
     said = page.inner_text(".message")
     assert "the model does not know “zyx”: it reads <unk>" in said
     assert "the model had not come to an end after 1 token" in said
@@ -247,11 +248,11 @@ def test_a_comparison_says_which_numbers_are_which_and_ends(translator: PairInsi
     page.fill("dialog input", "a dog is here")
     click(page, "dialog button >> nth=0")
     assert "different in “a dog is here”" in page.inner_text(".comparing")
-    there = Glass(translator, "").trace(Question(texts={"source": "a dog is here"}))
+    there = Inspector(translator, "").trace(Pass(texts={"source": "a dog is here"}))
     read, written = page.locator(".compared .tokens").all()
     assert read.locator(".token").all_inner_texts() == there.labels["source"]
     assert written.locator(".token").all_inner_texts() == there.labels["target"]
-    other = values(there, Wanted(path, "weights", 0))
+    other = values(there, Values(path, "weights", 0))
     framed = page.locator("td.changed").all()
     assert framed
     for (
@@ -276,7 +277,7 @@ def test_a_chosen_theme_is_kept(translator: PairInside, shown: Any, new_page: An
     ready(page)
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     cell = new_page(**WIDE)  # a page in a frame of its own may keep nothing: and says nothing of it
-    written = Glass(translator, "a model").page(PAIR)
+    written = Inspector(translator, "a model").page(PAIR)
     (tmp_path / "cell.html").write_text(
         f"<!doctype html><link rel=icon href=data:,><title>cell</title>{written._repr_html_()}"
     )
@@ -289,7 +290,7 @@ def test_a_chosen_theme_is_kept(translator: PairInside, shown: Any, new_page: An
 def test_a_change_marks_only_the_words_that_it_changes_and_is_undone_beside_them(
     language: TextInside, shown: Any
 ) -> None:
-    page = shown(language, Question(texts={"text": "the cat sat"}))
+    page = shown(language, Pass(texts={"text": "the cat sat"}))
     click(page, "[data-key='head decoder.blocks.0.self_attention.attention 0']")
     click(page, "[data-row='5'][data-column='1']")
     number = page.inner_text("[data-role='value']")
@@ -342,7 +343,7 @@ def test_the_same_number_changed_twice_is_one_change(translator: PairInside, sho
 
 
 def test_a_word_that_is_not_known_stays_where_it_stands(translator: PairInside, shown: Any) -> None:
-    page = shown(translator, Question(texts={"source": "the qux is big .", "target": "la casa ."}))
+    page = shown(translator, Pass(texts={"source": "the qux is big .", "target": "la casa ."}))
     page.click("[data-key='token source 3']")
     page.fill("dialog input", "house")
     click(page, "dialog button >> nth=0")
@@ -351,7 +352,7 @@ def test_a_word_that_is_not_known_stays_where_it_stands(translator: PairInside, 
     ids = page.evaluate("JSON.parse(new URLSearchParams(location.hash.slice(1)).get('s')).token_ids")
     written = [{"token_ids": ids, "edits": [], "remarks": []}]  # untrained, it would write for long
     page.route(
-        "**/values",
+        "**/answer",
         lambda route: route.fulfill(json=written) if "written" in route.request.post_data else route.continue_(),
     )
     with page.expect_request(lambda request: "written" in (request.post_data or "")):
@@ -380,7 +381,7 @@ def test_a_link_that_somebody_has_written_wrongly(
 
 
 def test_an_entry_of_the_vocabulary_is_named_and_the_cuts_are_in_the_link(language: TextInside, shown: Any) -> None:
-    page = shown(language, Question(texts={"text": "the cat sat"}))
+    page = shown(language, Pass(texts={"text": "the cat sat"}))
     click(page, "[data-key='step logits ']")
     click(page, "[data-row='3'][data-column='20']")
     assert page.inner_text(".chosen .place").endswith(f"number 20, “{language.tokenizer.pieces([20])[0]}”")
@@ -393,11 +394,11 @@ def test_an_entry_of_the_vocabulary_is_named_and_the_cuts_are_in_the_link(langua
 
 
 def test_the_head_that_looked_there_most_is_opened(language: TextInside, shown: Any) -> None:
-    question = Question(texts={"text": "the cat sat"})
+    question = Pass(texts={"text": "the cat sat"})
     page = shown(language, question)
     click(page, "[data-key='why 5']")
     told = page.inner_text("[data-key='open looked']")
-    trace = Glass(language, "").trace(question)
+    trace = Inspector(language, "").trace(question)
     weights = trace["decoder.blocks.1.self_attention.attention"].weights()[0, :, 5]
     words = trace.words["tokens"]
     there = {word: weights[:, [w == word for w in words]].sum(-1) for word in set(words)}
@@ -418,7 +419,7 @@ def test_what_cannot_be_told_is_said(new_page: Any, tmp_path: Path, language: Te
     assert page.inner_text(".opened .foot").split() == ["0.0", "%", "100", "%"]  # a gate is no signed number
     config = DecoderConfig.model_validate({**SIZES, "preset": "gpt2"})
     plain = LanguageModel(Decoder(config, language.tokenizer.vocab_size), language.tokenizer).inside
-    page = in_file(plain, Question(texts={"text": "the cat"}), new_page(**WIDE), tmp_path)
+    page = in_file(plain, Pass(texts={"text": "the cat"}), new_page(**WIDE), tmp_path)
     click(page, "[data-key='why 3']")
     assert page.locator(".pushed td").count() and page.locator(".grown td").count()
     click(page, "[data-key='without best']")
@@ -431,8 +432,8 @@ def test_a_comparison_tells_what_the_same_word_had_there(translator: PairInside,
     page.click("[data-key='compare another text']")
     page.fill("dialog input", "a dog is here .")
     click(page, "dialog button >> nth=0")
-    there = Glass(translator, "").trace(Question(texts={"source": "a dog is here ."}))
-    asked = Glass(translator, "").trace(PAIR).token_ids["target"][3]
+    there = Inspector(translator, "").trace(Pass(texts={"source": "a dog is here ."}))
+    asked = Inspector(translator, "").trace(PAIR).token_ids["target"][3]
     shares = there["logits"][0, 2].softmax(-1)
     rank = int((shares > shares[asked]).sum())
     following = there.token_ids["target"][3]
@@ -458,7 +459,7 @@ def test_another_model_is_compared_on_the_same_words(translator: PairInside, new
         click(page, "[data-row='1'][data-column='9']")
         click(page, "[data-key='compare the other model']")
         assert page.locator(".compared").count() == 0  # both read the same
-        ids = Glass(translator, "").trace(Question(texts={"source": "the red house is big ."})).token_ids
+        ids = Inspector(translator, "").trace(Pass(texts={"source": "the red house is big ."})).token_ids
         told = page.inner_text(".chosen .value").partition("in the other model: ")[2].replace("−", "-")
         assert float(told) == pytest.approx(float(beside.trace_tokens(ids)["logits"][0, 1, 9]), rel=1e-4)
         page.goto("about:blank")

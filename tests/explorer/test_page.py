@@ -22,7 +22,7 @@ from clearhead.models.decoder import Decoder
 def test_a_bundle_holds_every_module_once_behind_those_it_needs() -> None:
     text = bundle("file.js")
     places = {name: text.index(f'modules["{name}"] = ') for name in re.findall(r'modules\["([\w-]+\.js)"\] = ', text)}
-    assert {"page.js", "program.js", "act.js", "host-file.js", "file.js"} <= set(places)
+    assert {"page.js", "program.js", "host-file.js", "file.js"} <= set(places)
     assert "host-app.js" not in places and text.count('modules["dom.js"] = ') == 1
     for name, place in places.items():
         for needed in re.findall(r'from "\./([\w-]+\.js)";$', static(name), re.MULTILINE):

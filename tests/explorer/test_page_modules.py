@@ -1,9 +1,11 @@
-"""The page's own arithmetic: arrays against numpy, packing and its inverse, edits and single acts against ours."""
+"""The page's own arithmetic: arrays against numpy, packing and its inverse, edits and programs of acts against ours."""
 
 from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +29,12 @@ from clearhead.attention import (
     Padding,
     ScaledDot,
     Score,
-    Where,
     Window,
 )
-from clearhead.edits import Edit, plain
+from clearhead.attention.act import STEPS
+from clearhead.edits import Edit
 from clearhead.program.packing import packed
+from clearhead.program.program import program_of_act
 
 RNG = np.random.default_rng(0)
 
@@ -41,7 +44,7 @@ def ask(page: Any, site: str) -> Any:
     """`ask(script, data)`: evaluates a function of data in a page that has all modules as `m`."""
     page.goto(site)
     page.evaluate("""async () => {
-        const modules = ["arrays", "matmul", "operations", "unpack", "edits", "act"];
+        const modules = ["arrays", "matmul", "operations", "unpack", "edits", "program"];
         window.m = Object.assign({}, ...(await Promise.all(modules.map((name) => import(`/${name}.js`)))));
     }""")
     return page.evaluate
@@ -192,36 +195,33 @@ def test_whole_numbers_beyond_32_bits_are_refused() -> None:
 
 
 @st.composite
-def edited(draw: st.DrawFn) -> tuple[list[int], Edit, int]:
-    """(shape, an edit of a value of this shape, the row it begins at)."""
+def edited(draw: st.DrawFn) -> tuple[list[int], Edit]:
+    """(shape, an edit of a value of this shape)."""
     shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-    first = draw(st.integers(0, 2)) if len(shape) > 1 else 0
     where: list[Any] = []
-    for axis in range(draw(st.integers(0, len(shape)))):
-        size = shape[axis] + (first if axis == len(shape) - 2 else 0)
+    for size in shape[: draw(st.integers(0, len(shape)))]:
         low = draw(st.integers(0, size - 1))
         where.append(draw(st.sampled_from([None, low, (low, draw(st.integers(low + 1, size)))])))
     sizes = [1 if isinstance(p, int) else p[1] - p[0] if p else s for p, s in zip(where, shape, strict=False)]
-    sizes += [s + (first if axis == len(shape) - 2 else 0) for axis, s in enumerate(shape)][len(where) :]
+    sizes += shape[len(where) :]
     kept = [draw(st.sampled_from([1, n])) for n in sizes][draw(st.integers(0, len(sizes))) :]
     numbers = draw(st.permutations([float(i) - 2 for i in range(math.prod(kept))])) if kept else [0.5]
     value = np.array(numbers).reshape(kept).tolist() if kept else draw(st.sampled_from([2.5, float("-inf")]))
-    return shape, Edit("x", tuple(where), draw(st.sampled_from(["set", "add", "multiply"])), value), first
+    return shape, Edit("x", tuple(where), draw(st.sampled_from(["set", "add", "multiply"])), value)
 
 
 @given(edited())
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_edits_change_what_ours_change(ask: Any, case: tuple[list[int], Edit, int]) -> None:
-    shape, edit, first = case
+def test_edits_change_what_ours_change(ask: Any, case: tuple[list[int], Edit]) -> None:
+    shape, edit = case
     x = torch.arange(1.0, 1 + math.prod(shape), dtype=torch.float64).reshape(shape)
-    script = """([x, edit, first]) => {
+    script = """([x, edit]) => {
         const value = m.NDArray.from(x);
-        const touched = m.touches(edit, value.shape, first);
-        return [touched, m.applied(edit, value, first).toNested(), value.toNested()];
+        m.mustFit(edit, value.shape);
+        return [m.applied(edit, value).toNested(), value.toNested()];
     }"""
-    touched, changed, kept = ask(script, [x.tolist(), edit.to_json(), first])
-    assert touched == edit.touches(x.shape, start=first)
-    assert changed == edit.apply(x, first=first).tolist()
+    changed, kept = ask(script, [x.tolist(), edit.to_json()])
+    assert changed == edit.apply(x).tolist()
     assert kept == x.tolist()
 
 
@@ -251,62 +251,73 @@ EDITS = [
     Edit("", (None, 3, 1), "multiply", 0.0, "weights"),
     Edit("", (0, 0, (0, 2), 1), "add", 0.5, "context"),
 ]
-STEPS = ("similarities", "scaled", "biased", "masked", "weights", "context")
+ACT = "block.attention"
+# All steps of all calls of an act, of each run with edits.
+RUN = """async ([program, blob, runs, steps]) => {
+    const opened = await m.Program.open(program, blob);
+    return runs.map((edits) => {
+        const values = opened.run(edits);
+        return opened.calls("block.attention").map((_, call) =>
+            steps.map((step) => [...values.get("block.attention", step, call).flat()].map(String)));
+    });
+}"""
 
 
-def parameters(score: Score) -> dict[str, Any]:
-    weights = dict(score.named_parameters()) if isinstance(score, torch.nn.Module) else {}
-    return {name: weight.detach().tolist() for name, weight in weights.items()}
+def ran(ask: Any, calls: Sequence[Attention], *runs: Sequence[Edit]) -> Any:
+    program = program_of_act(ACT, calls)
+    blob = base64.b64encode(program.blob()).decode()
+    edits = [[replace(edit, path=ACT).to_json() for edit in run] for run in runs]
+    return ask(RUN, [program.to_json(), blob, edits, list(STEPS)])
 
 
-def steps(act: Attention, rows: slice) -> list[Tensor]:
-    found = [getattr(act, name)(rows) for name in STEPS[:-1]]
-    return [*found, act.context()[:, :, rows]]
+def steps(act: Attention) -> list[Tensor]:
+    return [getattr(act, name) if name in ("q", "k", "v") else getattr(act, name)() for name in STEPS]
+
+
+def agree(found: Sequence[Sequence[str]], act: Attention) -> None:
+    for numbers, step in zip(found, steps(act), strict=True):
+        close([float(x.replace("Infinity", "inf")) for x in numbers], step.flatten().tolist())
 
 
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("where", MASKS)
 @torch.no_grad()
-def test_an_act_has_our_steps(score: str, where: str, ask: Any) -> None:
-    """Grouped heads, every mask and bias, edits of every step, all rows and some; what `to_json` gives goes in."""
+def test_the_program_of_an_act_has_our_steps(score: str, where: str, ask: Any) -> None:
+    """Grouped heads, every mask and bias, edits of every step; and without them again."""
     mask, bias = MASKS[where]
     draw = torch.Generator().manual_seed(0)
     shapes = ((2, 4, 4, 4), (2, 2, 5, 4), (2, 2, 5, 2))
     q, k, v = (torch.randn(s, generator=draw, dtype=torch.float64).float().double() for s in shapes)
     module = SCORES[score].double() if isinstance(SCORES[score], torch.nn.Module) else SCORES[score]  # type: ignore[attr-defined]
     act = Attention(q, k, v, mask=mask, bias=bias, score=module)
-    changed = act.edited(EDITS)
-    script = """([data, edits, steps, rows]) => {
-        const act = new m.Act(data);
-        const all = (act, rows) => steps.map((name) => [...act.step(name, rows).flat()].map(String));
-        return [all(act), all(act, rows), all(act.edited(edits)), all(act.edited(edits), rows), all(act)];
-    }"""
-    data = {**act.to_json(), "score": {**act.to_json()["score"], **parameters(module)}}
-    answers = ask(script, [data, [e.to_json() for e in EDITS], list(STEPS), [1, 3]])
-    whole, some = slice(None), slice(1, 3)
-    wanted = [steps(act, whole), steps(act, some), steps(changed, whole), steps(changed, some), steps(act, whole)]
-    for found, ours in zip(answers, wanted, strict=True):
-        for numbers, step in zip(found, ours, strict=True):
-            close([float(x.replace("Infinity", "inf")) for x in numbers], step.flatten().tolist())
+    runs = [[], EDITS, [], *([edit] for edit in EDITS)]
+    for (found,), edits in zip(ran(ask, [act], *runs), runs, strict=True):
+        agree(found, act.edited(edits))
 
 
 @torch.no_grad()
-def test_a_later_part_of_a_text_counts_its_rows_in_the_whole(ask: Any) -> None:
-    q, k = torch.randn(1, 1, 2, 2).double(), torch.randn(1, 1, 5, 2).double()
-    edits = [Edit("", (0, 0, (2, 4)), "set", [[2.0], [3.0]], "masked"), Edit("", (0, 0, 1), "set", 9.0, "weights")]
-    act = Attention(q, k, k, mask=Causal(), where=Where.line(2, start=3))
-    script = """([data, edits]) => {
-        const act = new m.Act(data).edited(edits);
-        return [act.masked().toNested(), act.weights().toNested(), act.edits.length];
+def test_calls_of_an_act_are_edited_each_for_itself(ask: Any) -> None:
+    """A recurrent network's: one query each, the same keys and values, which are packed once."""
+    k, queries = torch.randn(1, 2, 5, 4), [torch.randn(1, 2, 1, 4) for _ in range(3)]
+    calls = [Attention(q, k, k, score=Dot()) for q in queries]
+    edit = Edit(ACT, (0, 1, 0, 3), "set", 2.0, "masked", call=1)
+    exact = [Attention(q.double(), k.double(), k.double(), score=Dot()) for q in queries]
+    plain, changed = ran(ask, calls, [], [edit])
+    for number, act in enumerate(exact):
+        agree(plain[number], act)
+        agree(changed[number], act.edited([edit]) if number == 1 else act)
+    held = program_of_act(ACT, calls).constants.values()
+    assert sum(x.shape == k.shape for x in held) == 1
+
+
+@torch.no_grad()
+def test_the_weights_of_a_score_are_called_as_the_model_calls_them(ask: Any) -> None:
+    act = Attention(torch.randn(1, 1, 2, 4), torch.randn(1, 1, 3, 4), torch.randn(1, 1, 3, 4), score=Bilinear(4, 4))
+    program = program_of_act(ACT, [act])
+    script = """async ([program, blob]) => {
+        const opened = await m.Program.open(program, blob);
+        return [opened.holds("block.score.weight"), opened.holds("head.weight"),
+            opened.weight("block.score.weight").toNested()];
     }"""
-    masked, weights, touching = ask(script, [act_json(act), [e.to_json() for e in edits]])
-    changed = act.edited([e for e in edits if act.touches(e)])
-    assert touching == len(changed.edits) == 1
-    assert plain(changed.masked().tolist())[0][0][0] == [3.0] * 5  # the row of the whole text's position 3
-    close(weights, changed.weights().numpy())
-    assert masked[0][0][0] == [3.0] * 5
-
-
-def act_json(act: Attention) -> dict[str, Any]:
-    """Exactly: `to_json` gives float32."""
-    return {**act.to_json(), **{name: getattr(act, name).tolist() for name in ("q", "k", "v")}}
+    own, other, weight = ask(script, [program.to_json(), base64.b64encode(program.blob()).decode()])
+    assert own and not other and weight == act.score.weight.tolist()

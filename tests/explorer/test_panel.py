@@ -10,8 +10,9 @@ import torch
 from clearhead.data.tokenizer_training import text_tokenizer
 from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.errors import ConfigError, NotSeenError
-from clearhead.explorer.document import Wanted, values
+from clearhead.explorer.document import values
 from clearhead.explorer.panel import panel
+from clearhead.explorer.questions import Values
 from clearhead.figures.canvas import save_figure
 from clearhead.look import Trace
 from clearhead.models.architecture import DecoderConfig
@@ -33,7 +34,7 @@ def trace() -> Trace:
 
 @pytest.mark.parametrize("step", ["q", "k", "v", "similarities", "scaled", "masked", "weights", "context"])
 def test_every_step_of_an_act(trace: Trace, step: str) -> None:
-    table, figure = values(trace, Wanted(ACT, step, 1)), panel(trace, ACT, step, head=1)
+    table, figure = values(trace, Values(ACT, step, 1)), panel(trace, ACT, step, head=1)
     axes, bar = figure.axes
     assert len(axes.get_yticklabels()) == table.size(0) and len(axes.get_xticklabels()) == table.size(1)
     written = [text.get_text() for text in axes.texts]

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import clearhead
 from clearhead.errors import ConfigError
-from clearhead.explorer.document import document
+from clearhead.explorer.document import text
 from clearhead.figures.terminal import attention_table
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.stack import Stack
@@ -75,10 +75,10 @@ def test_the_terminal_shows_the_text() -> None:
 
 def test_a_document_tells_where_regions_are() -> None:
     trace = seen([*SPANS[:2], "<end>"])
-    labels = document(trace)["labels"]
+    labels = text(trace, {})["labels"]
     assert labels == trace.to_json()["labels"]
     assert labels["source"][1:] == [{"text": "0.20–0.40 s", "span": [0.2, 0.4]}, "<end>"]
-    assert document(seen(BOXES))["labels"]["source"][3] == {"text": BOXES[3], "box": [0.5, 0.5, 1.0, 1.0]}
+    assert text(seen(BOXES), {})["labels"]["source"][3] == {"text": BOXES[3], "box": [0.5, 0.5, 1.0, 1.0]}
 
 
 @pytest.mark.parametrize("labels", [BOXES, SPANS], ids=["boxes", "spans"])

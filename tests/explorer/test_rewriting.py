@@ -10,8 +10,9 @@ import torch
 from clearhead.data.tokenizer_training import text_tokenizer
 from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.edits import Edit
-from clearhead.explorer.glass import Glass, Question, Want
-from clearhead.explorer.placing import Placing
+from clearhead.explorer.carried import CarriedEdits
+from clearhead.explorer.inspector import Inspector
+from clearhead.explorer.questions import Asked, Pass, Written
 from clearhead.look import Trace
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
@@ -49,8 +50,8 @@ def weights(trace: Trace) -> torch.Tensor:
 
 
 def test_an_averaged_head_is_averaged_as_far_as_it_was(task: TextInside) -> None:
-    question = Question(token_ids={"tokens": TOKENS}, edits=[averaged(5).to_json()])
-    (answer,) = Glass(task, "m").values(question, [Want(path="", kind="written")])
+    question = Pass(token_ids={"tokens": TOKENS}, edits=[averaged(5).to_json()])
+    (answer,) = Inspector(task, "m").answer(Asked(of=question, questions=[Written()]))
     ids = answer["token_ids"]["tokens"]
     assert len(ids) == 25 and ids[:5] == TOKENS
     wanted = list(TOKENS)  # by hand: the first five rows averaged, those behind them the model's own
@@ -76,11 +77,11 @@ def plain(task: TextInside, count: int) -> list[int]:
 
 def test_a_shorter_text_has_the_first_rows(task: TextInside) -> None:
     trace = task.trace_tokens({"tokens": [*TOKENS, 75, 76, 77, 78, 79]})
-    (edit,) = Placing(trace, [averaged(10)]).at(4)
+    (edit,) = CarriedEdits(trace, [averaged(10)]).at(4)
     assert edit.where == (0, 2, (0, 4), (0, 4)) and edit.value == averaged(4).value
     shown = task.trace_tokens({"tokens": TOKENS[:4]}, edits=[edit])
     torch.testing.assert_close(weights(shown)[3], torch.full((4,), 0.25))
-    assert Placing(trace, [averaged(10)]).remarks(4) == []
+    assert CarriedEdits(trace, [averaged(10)]).remarks(4) == []
 
 
 FIVE, FOUR = [1.0, 2.0, 3.0, 4.0, 5.0], [1.0, 2.0, 3.0, 4.0]
@@ -102,7 +103,7 @@ CASES: list[tuple[Edit, int, Edit | None]] = [
 
 @pytest.mark.parametrize(("edit", "rows", "wanted"), CASES)
 def test_where_an_edit_has_its_place(task: TextInside, edit: Edit, rows: int, wanted: Edit | None) -> None:
-    placing = Placing(task.trace_tokens({"tokens": TOKENS}), [edit])
+    placing = CarriedEdits(task.trace_tokens({"tokens": TOKENS}), [edit])
     assert placing.at(rows) == ([] if wanted is None else [wanted])
     if wanted is None:
         assert placing.remarks(rows)[0].endswith(f"the new text of {rows} tokens has no such place")
@@ -122,7 +123,7 @@ def test_what_is_read_keeps_its_places_and_steps_are_calls() -> None:
     path = "decoder.cross_attention.attention"
     steps = [Edit(path, (0, 0, 0), "set", [0.0] * 5, "masked", call) for call in range(3)]
     others = [Edit("encoder.embedded", (0, 4), "set", [0.0] * 8), Edit(path, (0, 0, 4), "set", 1.0, "k")]
-    placing = Placing(trace, [*steps, *others])
+    placing = CarriedEdits(trace, [*steps, *others])
     assert [(edit.path, edit.call) for edit in placing.at(2)] == [
         (path, 0),
         (path, 1),

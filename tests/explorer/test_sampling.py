@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from clearhead.data.tokenizer_training import text_tokenizer
 from clearhead.data.tokenizers import TextTokenizerConfig
-from clearhead.explorer.glass import Cuts, Glass, Question, Want
+from clearhead.explorer.inspector import Inspector
 from clearhead.explorer.page import page as page_of
+from clearhead.explorer.questions import Asked, Candidates, Cuts, Pass
 from clearhead.generation.sampling import Choice, Sampling, draw
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
@@ -69,10 +70,10 @@ def chosen(model: TextInside, sampling: Sampling) -> Choice:
     return told[0]
 
 
-def asked(sampling: Sampling, chance: float | None = None) -> tuple[Question, Want]:
-    question = Question(token_ids={"tokens": TOKENS}, temperature=sampling.temperature)
+def asked(sampling: Sampling, chance: float | None = None) -> Asked:
+    of = Pass(token_ids={"tokens": TOKENS}, temperature=sampling.temperature)
     cuts = Cuts(top_k=sampling.top_k, top_p=sampling.top_p, min_p=sampling.min_p, chance=chance)
-    return question, Want(path="", kind="candidates", rows=(4, 5), cuts=cuts)
+    return Asked(of=of, questions=[Candidates(4, cuts)])
 
 
 def agrees(answer: dict[str, Any], after: torch.Tensor, rel: float) -> None:
@@ -87,8 +88,7 @@ def agrees(answer: dict[str, Any], after: torch.Tensor, rel: float) -> None:
 @pytest.mark.parametrize("sampling", SETTINGS, ids=str)
 def test_the_application_cuts_as_generation_does(sampling: Sampling) -> None:
     model = task()
-    question, want = asked(sampling, chance=0.4)
-    (answer,) = Glass(model, "m").values(question, [want])
+    (answer,) = Inspector(model, "m").answer(asked(sampling, chance=0.4))
     after = chosen(model, sampling).after
     agrees(answer, after, 1e-4)
     assert answer["drawn"]["id"] == draw(after[None], [0.4])[0]
@@ -98,7 +98,7 @@ def test_the_application_cuts_as_generation_does(sampling: Sampling) -> None:
 FILE = """async ([given, asked]) => {
     const { FileHost } = await import("/host-file.js");
     const host = await FileHost.open(given);
-    return Promise.all(asked.map(async ([question, want]) => (await host.values(question, [want]))[0]));
+    return Promise.all(asked.map(async ({ of, questions }) => (await host.answer(of, questions))[0]));
 }"""
 
 
@@ -108,12 +108,10 @@ def test_a_file_cuts_as_generation_does(page: Any, site: str) -> None:
     found = re.search(r'id="given">(.*?)</script>', page_of(exact.trace_tokens({"tokens": TOKENS})).html, re.DOTALL)
     assert found is not None
     chances = [i / len(SETTINGS) for i in range(len(SETTINGS))]
-    pairs = [asked(sampling, chance) for sampling, chance in zip(SETTINGS, chances, strict=True)]
-    plain = [
-        [question.model_dump(mode="json"), TypeAdapter(Want).dump_python(want, mode="json")] for question, want in pairs
-    ]
-    for question, _ in plain:
-        question["token_ids"] = None
+    pairs = zip(SETTINGS, chances, strict=True)
+    plain = [asked(sampling, chance).model_dump(mode="json") for sampling, chance in pairs]
+    for one in plain:
+        one["of"]["token_ids"] = None
     page.goto(site)
     answers = page.evaluate(FILE, [json.loads(found[1]), plain])
     for sampling, chance, answer in zip(SETTINGS, chances, answers, strict=True):

@@ -61,9 +61,8 @@ def traced(task: Any, *edits: Edit) -> Trace:
 FILE = """async ([given, edits]) => {
     const { FileHost } = await import("/host-file.js");
     const host = await FileHost.open(given);
-    const question = { edits, token_ids: null, temperature: 1 };
-    const want = (kind, id) => ({ path: "", kind, rows: [2, 3], columns: [id, id + 1] });
-    return host.values(question, [want("contributions", 7), want("contributions", 9), want("lens", 0)]);
+    const added = (token) => ({ kind: "contributions", row: 2, token });
+    return host.answer({ edits, token_ids: null, temperature: 1 }, [added(7), added(9), { kind: "lens", row: 2 }]);
 }"""
 
 

@@ -183,10 +183,12 @@ def test_it_is_measured(desk: Path, trained: Path) -> None:
 def test_it_opens_in_the_explorer(desk: Path, trained: Path) -> None:
     opened = (
         "import clearhead\n"
-        "from clearhead.explorer.glass import Glass, Question\n"
+        "from clearhead.explorer.inspector import Inspector\n"
+        "from clearhead.explorer.questions import Asked, Description, Pass\n"
         f"model = clearhead.load({str(trained)!r})\n"
         "assert model.name == 'reverse' and model.write(['a b c'], beam=1)[0]\n"
-        "opened = Glass(model.inside, 'm').open(Question(texts={'source': 'a b c'}))\n"
+        "asked = Asked(of=Pass(texts={'source': 'a b c'}), questions=[Description()])\n"
+        "(opened,) = Inspector(model.inside, 'm').answer(asked)\n"
         "assert opened['stations'], list(opened)\n"
     )
     subprocess.run([sys.executable, "-c", opened], cwd=desk, env=environment(desk), check=True)

@@ -40,14 +40,14 @@ def explore(
     import uvicorn
 
     from clearhead.explorer.app import explorer, new_secret
-    from clearhead.explorer.glass import Glass
+    from clearhead.explorer.inspector import Inspector
     from clearhead.tasks.load import load_inside
 
     task, other = load_inside(model), None if beside is None else load_inside(beside)
     if other is not None and other.inputs != task.inputs:
         problem = f"{beside} cannot stand beside {model}: it was trained to {other.name}, the other to {task.name}"
         raise ConfigError(problem, "name a model that reads the same kind of texts")
-    glass = Glass(task, model, other)
+    inspector = Inspector(task, model, other)
     with socket.socket() as place:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -60,7 +60,7 @@ def explore(
         address = f"http://127.0.0.1:{port}/{secret}/{state}"
         print(address, flush=True)
         print("open this address in a browser on this machine; Ctrl-C ends it", file=sys.stderr)
-        app = explorer(glass, secret, port)
+        app = explorer(inspector, secret, port)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="none"))
         if browser:
             webbrowser.open(address)

@@ -80,10 +80,11 @@ def show(
 
 def _save_page(inside: Inside, model: str, texts: list[str], html: Path) -> None:
     """Save every number of a pass as one page."""
-    from clearhead.explorer.glass import Glass, Question
+    from clearhead.explorer.inspector import Inspector
+    from clearhead.explorer.questions import Pass
 
     given = dict(zip(inside.inputs, texts, strict=False))  # the later ones are optional
-    Glass(inside, model).page(Question(texts=given)).save(html)
+    Inspector(inside, model).page(Pass(texts=given)).save(html)
     print(f"saved {html}")
 
 

@@ -20,7 +20,8 @@ from starlette.exceptions import HTTPException
 
 from clearhead.errors import ClearheadError
 from clearhead.explorer.bundle import page_files
-from clearhead.explorer.glass import Asked, Glass, Question
+from clearhead.explorer.inspector import Inspector
+from clearhead.explorer.questions import Asked
 
 __all__ = ["explorer", "new_secret"]
 
@@ -45,15 +46,15 @@ def new_secret() -> str:
     return secrets.token_urlsafe(16)
 
 
-def explorer(glass: Glass, secret: str, port: int) -> FastAPI:
+def explorer(inspector: Inspector, secret: str, port: int) -> FastAPI:
     """The application for one model; it answers on this port only to 127.0.0.1 and localhost."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     worker = _Worker()
     hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     @app.middleware("http")
-    async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = _refused(request, secret, hosts) or await answer(request)
+    async def guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = _refused(request, secret, hosts) or await call(request)
         response.headers.update(_HEADERS)
         return response
 
@@ -72,19 +73,15 @@ def explorer(glass: Glass, secret: str, port: int) -> FastAPI:
 
     @app.get(f"/{secret}/about")
     def about() -> dict[str, Any]:
-        return {"title": glass.title, "inputs": glass.task.inputs}
+        return {"title": inspector.title, "inputs": inspector.task.inputs}
 
     @app.get(f"/{secret}/{{name:path}}")
     def page(name: str) -> Response:
         return _file(name or "index.html")
 
-    @app.post(f"/{secret}/open")
-    async def open_(question: Question) -> Response:
-        return await worker.do(lambda: glass.open(question))
-
-    @app.post(f"/{secret}/values")
-    async def values(asked: Asked) -> Response:
-        return await worker.do(lambda: glass.values(asked.question, asked.wants))
+    @app.post(f"/{secret}/answer")
+    async def answer(asked: Asked) -> Response:
+        return await worker.do(lambda: inspector.answer(asked))
 
     return app
 

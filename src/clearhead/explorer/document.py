@@ -1,10 +1,13 @@
-"""A trace as a plain document: what the explorer draws first, and every number of it on demand.
+"""A trace as plain JSON: what the explorer draws first, and every number of it on demand.
 
-    document(trace)              tokens, stations with their formulas, small pictures of all heads, what comes next
-    values(trace, Wanted(...))   a window of one matrix, or the whole of it pooled to a picture's size
+    description(trace)           stations with their formulas: the same whatever the numbers are
+    text(trace)                  the tokens, their labels and words
+    overview(trace)              small pictures of all heads, what comes next
+    values(trace, Values(...))   a window of one matrix, or the whole of it pooled to a picture's size
 
-The first is small whatever the length of the text; of long texts it holds summaries, and rows are read when they are
-looked at. Numbers travel as base64 of little-endian float32 (a page reads them without loss), pictures as bytes.
+The first three are small whatever the length of the text; of long texts they hold summaries, and rows are read when
+they are looked at. Numbers travel as base64 of little-endian float32 (a page reads them without loss), pictures as
+bytes.
 
 Axes: heads, rows, columns; the batch holds one text and is left out.
 """
@@ -12,24 +15,38 @@ Axes: heads, rows, columns; the batch holds one text and is left out.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from clearhead.attention import Attention
 from clearhead.attention.act import STEPS
 from clearhead.errors import NotSeenError, nearest
+from clearhead.explorer.questions import Values, Weight
 from clearhead.explorer.stations import backwards, stations
 from clearhead.formula import tensors
 from clearhead.generation.sampling import Sampling, draw, probabilities_at
+from clearhead.insight.alignment import AlignmentHead
+from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 
-__all__ = ["Wanted", "candidates", "document", "lens", "names", "numbers", "proof", "sampled", "values", "weight"]
+__all__ = [
+    "contributed",
+    "description",
+    "lens",
+    "lensed",
+    "names",
+    "numbers",
+    "overview",
+    "proof",
+    "sampled",
+    "text",
+    "values",
+    "weight",
+]
 
 _THUMB = 32  # rows and columns of a head's small picture
 _WHOLE = 256  # queries up to which an act is opened whole for its small pictures
@@ -37,58 +54,60 @@ _PICTURE = 256  # most rows and columns of a pooled matrix
 _STRIP = 16  # rows of a picture that are made at once
 _CANDIDATES = 8
 _TOLD = 256  # most positions whose candidates the first view holds
-
-Index: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
-Window: TypeAlias = tuple[Index, Index] | None
-_Path: TypeAlias = Annotated[str, Field(max_length=1_000)]
-_Step: TypeAlias = Annotated[str, Field(max_length=10_000)]  # also a text that is to be read
+_NO_SUM = "Not known here: this logit is not a plain sum of what the parts of the model add."
+_NO_STREAM = "Not known here: no residual stream leads to the logits of this model."
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Wanted:
-    """Which numbers are wanted.
-
-    Args:
-        path: a value of the trace, or the name of one of the model's tensors (`weight`).
-        step: of an act: q, k, v, similarities, scaled, biased, masked, weights or context.
-        head: of values that have heads.
-        rows, columns: [start, stop); None: all. They begin in the matrix, and may end after it.
-        pooled: the largest number of each patch instead, at most 256 x 256 patches.
-    """
-
-    path: _Path
-    step: _Step = ""
-    head: Index | None = None
-    rows: Window = None
-    columns: Window = None
-    pooled: bool = False
-
-
-def document(trace: Trace, *, temperature: float = 1.0, **about: Any) -> dict[str, Any]:
-    """What the explorer draws first, as plain JSON; `about` stands at its head (a title, the task).
+def description(
+    trace: Trace,
+    *,
+    title: str,
+    head: AlignmentHead | None = None,
+    moments: Sequence[dict[str, Any]] = (),
+    beside: bool = False,
+) -> dict[str, Any]:
+    """What the numbers do not change, for so many tokens: the stations, and what kinds of acts there are.
 
     Args:
-        temperature: the logits are divided by it before they become probabilities.
+        title: what the page is called.
+        head: where alignments are read.
+        moments: the kept checkpoints of the training.
+        beside: whether there is another model to compare with.
     """
-    acts = [path for path in trace if isinstance(trace.calls(path)[0], Attention)]
     return {
-        "format": 1,
-        **about,
-        "labels": trace.labels_json(),
-        "words": trace.words,
-        "token_ids": trace.token_ids,
-        "temperature": temperature,
-        "edits": [edit.to_json() for edit in trace.edits],
-        "remarks": trace.notes,
+        "title": title,
+        "head": None if head is None else head.to_json(),
+        "moments": list(moments),
+        "beside": beside,
         "stations": [station.to_json() for station in stations(trace)],
-        "heads": {path: _small(trace, path) for path in acts},
-        "output": _output(trace, temperature),
+        "acts": {path: _kind_of(trace.calls(path)) for path in _acts(trace)},
         "forbidden": list(trace.forbidden),
     }
 
 
+def text(trace: Trace, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The texts, their tokens with labels and words, and remarks on how they were read."""
+    return {
+        "texts": dict(texts),
+        "labels": trace.labels_json(),
+        "words": trace.words,
+        "token_ids": trace.token_ids,
+        "remarks": trace.notes,
+    }
+
+
+def overview(trace: Trace, *, temperature: float = 1.0) -> dict[str, Any]:
+    """Small pictures of all heads, and what comes after each token.
+
+    Args:
+        temperature: the logits are divided by it before they become probabilities.
+    """
+    pictures = {path: _small(trace, path) for path in _acts(trace)}
+    return {"pictures": pictures, "output": _output(trace, temperature)}
+
+
 @torch.no_grad()
-def values(trace: Trace, wanted: Wanted) -> Tensor:
+def values(trace: Trace, wanted: Values) -> Tensor:
     """[rows, columns] of one matrix: a head's, where the value has heads.
 
     Raises:
@@ -102,18 +121,18 @@ def values(trace: Trace, wanted: Wanted) -> Tensor:
 
 
 @torch.no_grad()
-def weight(trace: Trace, wanted: Wanted) -> Tensor:
+def weight(trace: Trace, wanted: Weight) -> Tensor:
     """The same of one of the model's own tensors.
 
     Raises:
         NotSeenError: the model has none of this name, or the trace does not know its model.
     """
     known = tensors(trace.module)
-    if wanted.path not in known:
-        fix = nearest(wanted.path, known) or "take one of its formulas"
-        raise NotSeenError(f"the model has no tensor {wanted.path!r}", fix)
-    x = known[wanted.path].detach()
-    return _window(x if x.ndim > 1 else x.reshape(1, -1), wanted)
+    if wanted.name not in known:
+        fix = nearest(wanted.name, known) or "take one of its formulas"
+        raise NotSeenError(f"the model has no tensor {wanted.name!r}", fix)
+    x = known[wanted.name].detach()
+    return _window(x if x.ndim > 1 else x.reshape(1, -1), Values(wanted.name, rows=wanted.rows, columns=wanted.columns))
 
 
 @torch.no_grad()
@@ -129,12 +148,6 @@ def proof(trace: Trace, path: str, head: int) -> float:
     _inside(f"{path} has no head", head, acts[0].shape[1])
     contexts = trace.calls(path.removesuffix("attention") + "context")
     return max(act.of_head(head).gap(context[:, head, None]) for act, context in zip(acts, contexts, strict=True))
-
-
-@torch.no_grad()
-def candidates(trace: Trace, row: int, *, n: int = _CANDIDATES, temperature: float = 1.0) -> list[dict[str, Any]]:
-    """The most probable entries of the vocabulary after one token: id, text, logit, probability."""
-    return _ranked(trace, _behind(trace, row), n, temperature)
 
 
 @torch.no_grad()
@@ -158,6 +171,18 @@ def sampled(
     best = after.sort(descending=True, stable=True).indices[: min(n, left)].tolist()
     chosen = None if chance is None else one(draw(after[None], [chance])[0])
     return {"candidates": [one(token) for token in best], "left": left, "drawn": chosen}
+
+
+def contributed(trace: Trace, row: int, token: int) -> dict[str, Any]:
+    """What each part adds to a logit, and why that is not known where it is not."""
+    found = [one.to_json() for one in contributions(trace, row, token)]
+    return {"contributions": found, "missing": None if found else _NO_SUM}
+
+
+def lensed(trace: Trace, row: int) -> dict[str, Any]:
+    """The logit lens after one token, and why that is not known where it is not."""
+    found = lens(trace, row)
+    return {"lens": found, "missing": None if found else _NO_STREAM}
 
 
 @torch.no_grad()
@@ -219,13 +244,13 @@ def _behind(trace: Trace, row: int) -> Tensor:
     return logits[row]
 
 
-def _head(wanted: Wanted, heads: int) -> int:
+def _head(wanted: Values, heads: int) -> int:
     head = wanted.head or 0
     _inside(f"{wanted.path} has no head", head, heads)
     return head
 
 
-def _of_act(trace: Trace, wanted: Wanted) -> Tensor:
+def _of_act(trace: Trace, wanted: Values) -> Tensor:
     """A step of one head: k and v are those of all calls, the others follow one another."""
     acts: list[Attention] = trace.calls(wanted.path)
     step = wanted.step or "weights"
@@ -246,17 +271,17 @@ def _of_act(trace: Trace, wanted: Wanted) -> Tensor:
         return _window(torch.cat([getattr(act, step)()[0, 0] for act in alone]), wanted)
     low, high = _place(wanted, "rows", acts[0].shape[2])
     rows = getattr(alone[0], step)(slice(low, high))[0, 0]
-    return _window(rows, Wanted(wanted.path, columns=wanted.columns, pooled=wanted.pooled))
+    return _window(rows, Values(wanted.path, columns=wanted.columns, pooled=wanted.pooled))
 
 
-def _window(x: Tensor, wanted: Wanted) -> Tensor:
+def _window(x: Tensor, wanted: Values) -> Tensor:
     for axis, name in enumerate(("rows", "columns")):
         low, high = _place(wanted, name, x.size(axis))
         x = x.narrow(axis, low, high - low)
     return _pooled(x, _PICTURE, _PICTURE) if wanted.pooled and x.numel() else x
 
 
-def _place(wanted: Wanted, name: str, size: int) -> tuple[int, int]:
+def _place(wanted: Values, name: str, size: int) -> tuple[int, int]:
     """Where a window begins and ends on an axis."""
     low, high = getattr(wanted, name) or (0, size)
     if not low < high:
@@ -287,29 +312,44 @@ def _pooled(x: Tensor, rows: int, columns: int) -> Tensor:
     return torch.where(high >= -low, high, low)
 
 
+def _acts(trace: Trace) -> list[str]:
+    return [path for path in trace if isinstance(trace.calls(path)[0], Attention)]
+
+
+def _kind_of(acts: Sequence[Attention]) -> dict[str, Any]:
+    """How an act compares, and the queries that its small pictures show."""
+    score = acts[0].score
+    return {
+        "rows": _shown(acts),
+        "score": type(score).__name__.lower(),
+        "scale": score.scale(acts[0].q.size(-1)),
+        "biased": acts[0].bias is not None,
+    }
+
+
+def _shown(acts: Sequence[Attention]) -> list[int]:
+    """The queries of a small picture: of long texts some rows stand for all."""
+    queries = sum(act.shape[2] for act in acts)
+    return [i * queries // _THUMB for i in range(_THUMB)] if queries > _THUMB else list(range(queries))
+
+
 @torch.no_grad()
 def _small(trace: Trace, path: str) -> dict[str, Any]:
-    """Small pictures of an act's weights, a byte a number; of long texts some rows stand for all."""
+    """Small pictures of an act's weights, a byte a number; and which of q, k, v it holds otherwise than projected."""
     acts: list[Attention] = trace.calls(path)
-    queries = sum(act.shape[2] for act in acts)
-    rows = [i * queries // _THUMB for i in range(_THUMB)] if queries > _THUMB else list(range(queries))
+    rows = _shown(acts)
     if len(acts) > 1:
         weights = torch.cat([acts[row].weights() for row in rows], dim=2)[0]
-    elif queries <= _WHOLE:
+    elif acts[0].shape[2] <= _WHOLE:
         weights = acts[0].weights()[0, :, rows]
     else:
         weights = torch.cat([acts[0].weights(slice(row, row + 1)) for row in rows], dim=2)[0]
     if weights.size(2) > _THUMB:
         weights = F.adaptive_max_pool2d(weights.float(), (len(rows), _THUMB))
     data = (weights.float().clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy().tobytes()
-    score = acts[0].score
     return {
         "shape": list(weights.shape),
-        "rows": rows,
         "data": base64.b64encode(data).decode(),
-        "score": type(score).__name__.lower(),
-        "scale": score.scale(acts[0].q.size(-1)),
-        "biased": acts[0].bias is not None,
         "placed": [name for name in ("q", "k", "v") if not _as_seen(trace, path, acts[0], name)],
     }
 

@@ -2,7 +2,7 @@
 
 A page asks by messages that bear an id, and is answered by messages that bear the same:
 
-    {"id": "a 1", "name": "open" or "values", "body": ...}  ->  {"id": "a 1", "answer": ...}, or "error" for "answer"
+    {"id": "a 1", "asked": ...}  ->  {"id": "a 1", "answers": ...}, or "error" for "answers"
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from clearhead.errors import ClearheadError, ConfigError
 from clearhead.explorer.bundle import bundle, static
-from clearhead.explorer.glass import Asked, Glass, Question
+from clearhead.explorer.inspector import Inspector
+from clearhead.explorer.questions import Asked, Pass
 from clearhead.look import Trace
 
 __all__ = ["Live"]
@@ -43,19 +44,19 @@ class Live(anywidget.AnyWidget):
                 "this trace does not know the model that made it: a live page would have nobody to ask",
                 'trace with a loaded model, model.trace("..."), or leave live=True out',
             )
-        self._glass = Glass(trace.task, "clearhead")
-        super().__init__(title=self._glass.title, inputs=list(trace.task.inputs), state=_question(trace))
+        self._inspector = Inspector(trace.task, "clearhead")
+        super().__init__(title=self._inspector.title, inputs=list(trace.task.inputs), state=_state(trace))
         self.on_msg(self._hear)
 
     @property
     def trace(self) -> Trace:
         """The trace that the page shows now, with the changes that were made there."""
-        asked = {name: self.state[name] for name in Question.model_fields if name in self.state}
-        return self._glass.trace(Question.model_validate(asked))
+        asked = {name: self.state[name] for name in Pass.model_fields if name in self.state}
+        return self._inspector.trace(Pass.model_validate(asked))
 
     def _hear(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
         try:
-            told = {"answer": self._answer(message["name"], message["body"])}
+            told: dict[str, Any] = {"answers": self._inspector.answer(Asked.model_validate(message["asked"]))}
         except ClearheadError as error:
             told = {"error": str(error)}
         except ValidationError as error:
@@ -66,14 +67,8 @@ class Live(anywidget.AnyWidget):
             raise
         self.send({"id": message["id"], **told})
 
-    def _answer(self, name: str, body: dict[str, Any]) -> Any:
-        if name == "open":
-            return self._glass.open(Question.model_validate(body))
-        asked = Asked.model_validate(body)
-        return self._glass.values(asked.question, asked.wants)
 
-
-def _question(trace: Trace) -> dict[str, Any]:
+def _state(trace: Trace) -> dict[str, Any]:
     """What leads to the trace: the text that was read, where the model itself wrote the rest; texts; or tokens."""
     edits = [edit.to_json() for edit in trace.edits]
     texts = trace.task.texts_of(trace.token_ids)

@@ -1,7 +1,7 @@
 """A trace as one page that needs nothing else: a file to mail, a cell of a notebook.
 
 Everything stands in it - the document, the numbers, the modules - and it may load nothing. Where the model is small its
-weights stand in it too, and the page computes everything after an edit; else what each act holds, and the page opens
+weights stand in it too, and the page computes everything after an edit; else a program for each act, and the page opens
 the acts.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from os import PathLike
@@ -21,20 +23,21 @@ from torch import Tensor, nn
 
 from clearhead.attention import Attention
 from clearhead.disk import replacing
+from clearhead.explorer import document
 from clearhead.explorer.bundle import bundle, static
-from clearhead.explorer.document import document, lens, names, proof
 from clearhead.explorer.stations import stations
 from clearhead.figures.terminal import writable
 from clearhead.formula import tensors
-from clearhead.insight.contributions import contributions
+from clearhead.insight.alignment import AlignmentHead
 from clearhead.look import Trace
 from clearhead.program.packing import packed
-from clearhead.program.program import program_of
+from clearhead.program.program import program_of, program_of_act
 
 __all__ = ["Page", "page"]
 
 _MOST_WEIGHTS = 3_500_000  # bytes of float32: what a page carries, packed, in less than 4 MB
 _MOST_VALUES = 8_000_000  # bytes of float32 that a page of a larger model carries
+_MOST_COMPUTED = 2**24  # numbers of an act's step, which a page can hold several times
 _MOST_ROWS = 64  # tokens of which a page tells what spoke for the next one
 _SANDBOX = "allow-scripts allow-downloads allow-modals allow-forms"  # a dialog's answer is a form's
 _HEIGHT = 900  # pixels of a notebook's cell
@@ -61,14 +64,23 @@ class Page:
         return f"<a page of {len(self.html.encode()) / 1e6:.1f} MB: .save('page.html'), or show it in a notebook>"
 
 
-def page(trace: Trace, *, title: str = "clearhead", **about: Any) -> Page:
-    """The page of a trace; `about` stands at the head of its document.
+def page(
+    trace: Trace, *, title: str = "clearhead", texts: Mapping[str, str] | None = None, head: AlignmentHead | None = None
+) -> Page:
+    """The page of a trace.
+
+    Args:
+        title: what it is called.
+        texts: the texts that the tokens are of.
+        head: where alignments are read.
 
     Raises:
         ConfigError: the model computes something that a page cannot.
     """
     given = {
-        "document": document(trace, title=title, **{"task": "", "texts": {}, "moments": [], "head": None, **about}),
+        "description": document.description(trace, title=title, head=head),
+        "text": document.text(trace, texts or {}),
+        "overview": document.overview(trace),
         **_vocabularies(trace),
         "proofs": _proofs(trace),
         **(_whole(trace) if trace.token_ids and _small(trace.module) else _acts(trace)),
@@ -101,16 +113,16 @@ def _whole(trace: Trace) -> dict[str, Any]:
 
 @torch.no_grad()
 def _acts(trace: Trace) -> dict[str, Any]:
-    """What the acts hold, and as many of the other values as there is room for."""
+    """A program for each act, and as many of the other values as there is room for."""
     acts: dict[str, Any] = {}
     arrays: dict[str, Tensor] = {}
+    room = _MOST_VALUES
     for path in trace:
         calls = trace.calls(path)
-        if isinstance(calls[0], Attention):
-            acts[path] = {"calls": len(calls), "score": _score(calls[0])}
-            for number, act in enumerate(calls):
-                arrays |= {f"{path} {number} {name}": x.float() for name, x in _held(act, number).items()}
-    room = _MOST_VALUES - sum(4 * x.numel() for x in arrays.values())
+        if isinstance(calls[0], Attention) and sum(map(_cost, calls)) <= _MOST_COMPUTED:
+            program = program_of_act(path, calls)
+            acts[path] = {"program": program.to_json(), "blob": _text(program.blob())}
+            room -= sum(4 * x.numel() for x in program.constants.values())
     for path in trace:
         calls = trace.calls(path)
         if isinstance(calls[0], Tensor) and len(calls) == 1 and 4 * calls[0].numel() <= room:
@@ -121,21 +133,9 @@ def _acts(trace: Trace) -> dict[str, Any]:
     return {"acts": acts, "values": described, "blob": _text(data), **told}
 
 
-def _held(act: Attention, number: int) -> dict[str, Tensor]:
-    """Everything that an act's steps begin with; of later calls the keys and values are those of the first."""
-    held = {"q": act.q} if number else {"q": act.q, "k": act.k, "v": act.v}
-    if (allowed := act.allowed()) is not None:
-        held["mask"] = allowed
-    if act.bias is not None:
-        held["bias"] = act.bias.dense(act.where)
-    return held
-
-
-def _score(act: Attention) -> dict[str, Any]:
-    own = {}
-    if isinstance(act.score, nn.Module):
-        own = {name: x.tolist() for name, x in act.score.named_parameters()}
-    return {"name": type(act.score).__name__.lower(), "scale": act.score.scale(act.q.size(-1)), **own}
+def _cost(act: Attention) -> int:
+    """How many numbers one of its steps has at once."""
+    return math.prod(act.shape) * act.score.cost(act.q, act.k)
 
 
 def _vocabularies(trace: Trace) -> dict[str, Any]:
@@ -147,27 +147,28 @@ def _vocabularies(trace: Trace) -> dict[str, Any]:
 
 def _names(trace: Trace) -> list[str]:
     size = trace.calls("logits")[0].size(-1) if "logits" in trace else 0
-    return [name for first in range(0, size, 1024) for name in names(trace, first, first + 1024)]
+    return [name for first in range(0, size, 1024) for name in document.names(trace, first, first + 1024)]
 
 
 def _proofs(trace: Trace) -> dict[str, list[float]]:
     acts = [path for path in trace if isinstance(trace.calls(path)[0], Attention)]
-    return {path: [proof(trace, path, head) for head in range(trace.calls(path)[0].shape[1])] for path in acts}
+    return {path: [document.proof(trace, path, head) for head in range(trace.calls(path)[0].shape[1])] for path in acts}
 
 
-def _contributions(trace: Trace) -> dict[int, dict[int, list[dict[str, Any]]]]:
+def _contributions(trace: Trace) -> dict[int, dict[int, dict[str, Any]]]:
     """What each part adds to the logit of the token that stands next, for each token."""
     ids = list(trace.token_ids.values())[-1] if trace.token_ids else []
     found = {}
     for row, token in enumerate(ids[1 : _MOST_ROWS + 1]):
-        told = [one.to_json() for one in contributions(trace, row, token)]
-        found[row] = {token: [{**one, "value": float(f"{one['value']:.6g}")} for one in told]}
+        told = document.contributed(trace, row, token)
+        short = [{**one, "value": float(f"{one['value']:.6g}")} for one in told["contributions"]]
+        found[row] = {token: {**told, "contributions": short}}
     return found
 
 
-def _lens(trace: Trace) -> list[list[dict[str, Any]]]:
+def _lens(trace: Trace) -> list[dict[str, Any]]:
     ids = list(trace.token_ids.values())[-1] if trace.token_ids else []
-    return [lens(trace, row) for row in range(min(len(ids), _MOST_ROWS))]
+    return [document.lensed(trace, row) for row in range(min(len(ids), _MOST_ROWS))]
 
 
 def _html(title: str, given: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clearhead.errors import ConfigError, NotSeenError, nearest
-from clearhead.explorer.document import Wanted, values
+from clearhead.explorer.document import values
+from clearhead.explorer.questions import Values
 from clearhead.explorer.stations import Station, stations
 from clearhead.figures.figure import attention_figure, matrix_figure
 from clearhead.look import Trace
@@ -46,7 +47,7 @@ def panel(
     station = next((one for one in stations(trace) if one.path == path), None)
     if station is None:
         raise NotSeenError(f"nothing was seen at {path!r}", nearest(path, list(trace)) or "see list(trace)")
-    table = values(trace, Wanted(path, step, head, rows, columns))
+    table = values(trace, Values(path, step, head, rows, columns))
     if max(table.shape) > _MOST:
         raise ConfigError(f"{path} has {' x '.join(map(str, table.shape))} numbers", "choose rows=(0, 64), columns=...")
     act, step = station.kind == "act", step or "weights" * (station.kind == "act")

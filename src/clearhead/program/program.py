@@ -12,13 +12,15 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from clearhead.attention import Attention
 from clearhead.attention.act import STEPS
 from clearhead.attention.where import Where
 from clearhead.edits import Edit, plain
@@ -28,7 +30,7 @@ from clearhead.program.graph import Node
 from clearhead.program.packing import packed
 from clearhead.program.recording import Recorder
 
-__all__ = ["Program", "program_of"]
+__all__ = ["Program", "program_of", "program_of_act"]
 
 Seen: TypeAlias = Node | dict[str, Node]  # a tensor, or the steps of an act
 
@@ -101,12 +103,45 @@ def program_of(model: nn.Module, inputs: tuple[Tensor | Where, ...]) -> Program:
         notes = [_Note(path, step=step, call=call, see=recorder.see) for path, call, step in _places(trace)]
         with watch(model, edits=notes), recorder:
             model(*inputs)
+    return _program(recorder, notes, {path: trace.axes(path) for path in trace}, given)
+
+
+def program_of_act(path: str, calls: Sequence[Attention]) -> Program:
+    """The program of one act of attention alone, from the q, k and v of each of its calls, in float64.
+
+    Args:
+        path: where the trace has it: weights of its score are called as the model calls them.
+
+    Raises:
+        ConfigError: as `program_of`.
+    """
+    calls = [_exact(act) for act in calls]
+    score = calls[0].score
+    own = dict(score.named_parameters()) if isinstance(score, nn.Module) else {}
+    recorder = Recorder({f"{path.removesuffix('attention')}score.{name}": x for name, x in own.items()}, {})
+    notes = [[_Note(path, step=step, call=call, see=recorder.see) for step in STEPS] for call in range(len(calls))]
+    with torch.no_grad(), recorder:
+        for act, seen in zip(calls, notes, strict=True):
+            act.edited(seen).context()
+    return _program(recorder, list(chain(*notes)), {path: ("batch", "heads", "queries", "keys")}, {})
+
+
+def _exact(act: Attention) -> Attention:
+    """An act in float64, without edits."""
+    score = copy.deepcopy(act.score).double() if isinstance(act.score, nn.Module) else act.score
+    return replace(act, q=act.q.double(), k=act.k.double(), v=act.v.double(), score=score, edits=())
+
+
+def _program(
+    recorder: Recorder, notes: Sequence[_Note], axes: Mapping[str, Sequence[str]], given: Mapping[str, Tensor]
+) -> Program:
+    """What was recorded, as far as the notes need it."""
     nodes = recorder.graph.needed(node for note in notes for node in note.nodes)
     used = {node.parameters[0] for node in nodes if node.op == "constant"}
     return Program(
         nodes,
-        {path: _calls(note for note in notes if note.path == path) for path in trace},
-        {path: trace.axes(path) for path in trace},
+        {path: _calls(note for note in notes if note.path == path) for path in axes},
+        axes,
         {name: given[name] for name in recorder.inputs},
         {name: value for name, value in recorder.graph.constants.items() if name in used},
     )

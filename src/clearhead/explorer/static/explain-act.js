@@ -59,13 +59,13 @@ const STEPS = {
   },
 
   async biased(asked) {
-    const [x, y] = [await numberOf(asked, "scaled"), await numberOf(asked, "biased")];
+    const [x, y] = await Promise.all([numberOf(asked, "scaled"), numberOf(asked, "biased")]);
     const scaled = { label: "scaled", product: x, from: placeOf(asked, "scaled") };
     return { formula: "scaled + bias", ...summed([scaled, { label: "bias, by distance", product: y - x }]) };
   },
 
   async masked({ about, ...asked }) {
-    const [x, y] = [await numberOf(asked, "biased"), await numberOf(asked, "masked")];
+    const [x, y] = await Promise.all([numberOf(asked, "biased"), numberOf(asked, "masked")]);
     const [before, mask] = [about.biased ? "biased" : "scaled", y === -Infinity ? -Infinity : 0];
     return {
       formula: `${before} + mask: 0 where it may look, −∞ where it may not`,
@@ -101,8 +101,10 @@ const STEPS = {
   },
 
   async context({ reader, station, path, head, row, column }) {
-    const w = await reader.step(path, "weights", head, [row, row + 1]);
-    const v = await reader.step(path, "v", head, null, [column, column + 1]);
+    const [w, v] = await Promise.all([
+      reader.step(path, "weights", head, [row, row + 1]),
+      reader.step(path, "v", head, null, [column, column + 1]),
+    ]);
     const from = held(reader, path, "v", head);
     const rows = labelled(reader.doc, station.rows, station.shape[1]);
     const columns = labelled(reader.doc, station.columns, w.length);
@@ -144,7 +146,7 @@ async function numberOf({ reader, path, head, row, column }, step) {
 async function projected({ reader, about, path, step, head, row, column }) {
   const before = reader.station(path.replace(/attention$/, step));
   const kv = step === "q" ? head : Math.floor(head / (about.shape[0] / before.shape[0]));
-  const [x] = await reader.want({ path: before.path, head: kv, rows: [row, row + 1] });
+  const [x] = await reader.read({ kind: "values", path: before.path, head: kv, rows: [row, row + 1] });
   const own = (await reader.step(path, step, head, [row, row + 1]))[column];
   const same = Math.abs(x[column] - own) <= 1e-6 * Math.max(1, Math.abs(own));
   const changed =
@@ -183,10 +185,10 @@ function held(reader, path, name, head) {
  * @returns {Promise<Explanation>}
  */
 async function similarity({ reader, station, about, path, head, row, column }) {
-  const [q, k] = [
-    await reader.step(path, "q", head, [row, row + 1]),
-    await reader.step(path, "k", head, [column, column + 1]),
-  ];
+  const [q, k] = await Promise.all([
+    reader.step(path, "q", head, [row, row + 1]),
+    reader.step(path, "k", head, [column, column + 1]),
+  ]);
   const from = { q: held(reader, path, "q", head), k: held(reader, path, "k", head) };
   /** @type {Comparison["factors"]} */
   const factors = (i, name) => [

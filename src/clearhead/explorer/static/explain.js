@@ -3,10 +3,10 @@
  *
  * Every explanation computes its number anew from the operands; the page shows it beside the model's own.
  *
- * @import { Bend, Cell, Doc, Explanation, Factor, FormulaKind, FormulaOfKind, From, Host, Made } from "./types.js"
- * @import { NormOptions, Open, Operand, Question, Rows, Station, Term } from "./types.js"
+ * @import { Bend, Cell, Explanation, Factor, FormulaKind, FormulaOfKind, From, Made } from "./types.js"
+ * @import { NormOptions, Open, Operand, Rows, Station, Term } from "./types.js"
  *
- * @import { Sum } from "./reader.js"
+ * @import { Source, Sum } from "./reader.js"
  */
 
 import { number } from "./dom.js";
@@ -33,7 +33,7 @@ const BENDS = {
 /**
  * How a number came about.
  *
- * @param {{host: Host, question: Question, doc: Doc}} page
+ * @param {Source} page
  * @param {Open} open
  * @param {Cell} cell
  * @returns {Promise<Explanation>}

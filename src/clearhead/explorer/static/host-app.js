@@ -1,13 +1,9 @@
 /**
- * The host of the application: questions go to the program that served the page, answers are kept for a while.
+ * The host of the application: questions go to the program that served the page.
  *
- * @import { Answer, AnswerTo, DocumentJson, Host, Numbers, Question, Want } from "./types.js"
- *
- * @typedef {{shape: number[], data: string} | Exclude<Answer, Numbers>} AnswerJson numbers as base64
+ * @import { AnswerJson, Host, Pass, Question } from "./types.js"
  */
 import { floats } from "./dom.js";
-
-const KEPT = 600;
 
 /** @implements {Host} */
 export class AppHost {
@@ -27,62 +23,30 @@ export class AppHost {
     this.base = base;
     this.inputs = inputs;
     this.title = title;
-    /** @type {Map<string, Answer>} */
-    this.kept = new Map();
   }
 
   /** What can be done here beyond looking. */
   can = { ask: true };
 
   /**
-   * The document of a question.
-   *
-   * @param {Question} question
-   * @returns {Promise<DocumentJson>}
+   * @param {Pass} of
+   * @param {Question[]} questions
    */
-  async open(question) {
-    return /** @type {DocumentJson} */ (await this.post("open", question));
+  async answer(of, questions) {
+    return (await this.send({ of, questions })).map(read);
   }
 
   /**
-   * What a question's wants ask for, in their order.
-   *
-   * @template {readonly Want[]} const W
-   * @param {Question} question
-   * @param {W} wants
-   * @returns {Promise<{-readonly [I in keyof W]: AnswerTo<W[I]>}>}
+   * @param {{of: Pass, questions: Question[]}} asked
+   * @returns {Promise<AnswerJson[]>}
    */
-  async values(question, wants) {
-    const keys = wants.map((want) => JSON.stringify([question, want]));
-    /** @type {Map<string, Want>} */
-    const missing = new Map();
-    keys.forEach((key, i) => {
-      if (!this.kept.has(key)) missing.set(key, wants[i]);
-    });
-    if (missing.size) {
-      const asked = { question, wants: [...missing.values()] };
-      const found = /** @type {AnswerJson[]} */ (await this.post("values", asked));
-      [...missing.keys()].forEach((key, i) => {
-        this.kept.set(key, read(found[i]));
-      });
-    }
-    const answers = keys.map((key) => this.kept.get(key));
-    for (const key of [...this.kept.keys()].slice(0, -KEPT)) this.kept.delete(key);
-    return /** @type {{-readonly [I in keyof W]: AnswerTo<W[I]>}} */ (/** @type {unknown} */ (answers));
-  }
-
-  /**
-   * @param {"open" | "values"} name
-   * @param {unknown} body
-   * @returns {Promise<unknown>}
-   */
-  async post(name, body) {
+  async send(asked) {
     let response;
     try {
-      response = await fetch(new URL(name, this.base ?? document.baseURI), {
+      response = await fetch(new URL("answer", this.base ?? document.baseURI), {
         method: "POST",
         headers: { "content-type": "application/json" },
-        body: JSON.stringify(body),
+        body: JSON.stringify(asked),
       });
     } catch {
       throw new Error("the program that serves this page has ended: start `clearhead explore` again");
@@ -97,6 +61,5 @@ export class AppHost {
  * An answer with its numbers decoded.
  *
  * @param {AnswerJson} answer
- * @returns {Answer}
  */
 const read = (answer) => ("data" in answer ? { ...answer, data: floats(answer.data) } : answer);

@@ -1,44 +1,38 @@
 /**
  * The host of a file: everything stands in the page itself, and the page computes what an edit changes.
  *
- * With the model's weights the whole pass is repeated (program.js); without, the numbers of each act are derived from
- * its q, k and v (act.js), and an edit reaches as far as the act's context.
+ * With the model's weights the whole pass is one program (program.js), and is run again; without, each act of attention
+ * is a small one from its q, k and v, and an edit reaches as far as the act's context.
  *
- * @import { Answer, AnswerTo, Candidate, Cuts, DocumentJson, Given, GivenActs, GivenWhole, Heads } from "./types.js"
- * @import { Host, Output, Question, Seen, Station, TokenIds, Want, WantNumbers } from "./types.js"
- * @import { Nested } from "./arrays.js"
+ * @import { Answer, Answers, Given, GivenActs, GivenWhole, Host, Pass, Question, Seen } from "./types.js"
+ * @import { Text, TokenIds } from "./types.js"
+ * @import { NDArray } from "./arrays.js"
  * @import { Edit } from "./edits.js"
  *
  * @typedef {{run(edits: Edit[], token_ids: TokenIds | null): Seen, weight(name: string): NDArray}} Source
  */
-import { Act } from "./act.js";
-import { NDArray } from "./arrays.js";
-import { matmul } from "./matmul.js";
+import { applied } from "./edits.js";
 import { Program } from "./program.js";
-import { cut, drawn, shares } from "./sampling.js";
-import { isOfKeys } from "./stations.js";
+import { Run, picture, windowed } from "./run.js";
+import { ranked, sampled } from "./sampling.js";
 import { Stream } from "./taken-apart.js";
 import { unpack } from "./unpack.js";
 
-const PICTURE = 256;
-const THUMB = 32;
 const CANDIDATES = 8;
-const BEST = 50;
 const LENS = 3;
 const WORDS = 2000;
 const RUNS = 6;
+const NO_WEIGHTS =
+  "This file holds no weights: a change reaches the context of its own act. `clearhead explore` computes everything after it too.";
+const NO_SUM = "Not known here: this logit is not a plain sum of what the parts of the model add.";
+const NO_STREAM = "Not known here: no residual stream leads to the logits of this model.";
 
 /** @implements {Host} */
 export class FileHost {
   /** @param {GivenWhole | GivenActs} given - what explorer/page.py puts into the page */
   static async open(given) {
-    if (given.program === undefined)
-      return new FileHost(given, new Acts(given, await unpack(given.values, given.blob)), given);
-    const [program, beside] = [
-      await Program.open(given.program, given.blob),
-      await unpack(given.beside, given.beside_blob),
-    ];
-    return new FileHost(given, new Whole(given, program, beside), null);
+    if (given.program === undefined) return new FileHost(given, await Acts.open(given), given);
+    return new FileHost(given, await Whole.open(given), null);
   }
 
   /** there is always a text */
@@ -54,108 +48,126 @@ export class FileHost {
     this.given = given;
     this.source = source;
     this.kept = kept;
+    this.stations = new Map(given.description.stations.map((station) => [station.path, station]));
     /** @type {Map<string, Run>} */
     this.runs = new Map();
   }
 
   /**
-   * The document of a question about the texts that the file holds.
-   *
-   * @param {Question} question
-   * @returns {Promise<DocumentJson>}
+   * @param {Pass} of
+   * @param {Question[]} questions
    */
-  async open(question) {
-    const doc = structuredClone(this.given.document);
-    const run = this.run(question);
-    doc.edits = question.edits;
-    doc.temperature = question.temperature;
-    if (doc.edits.length && this.kept) {
-      doc.remarks = [
-        ...doc.remarks,
-        "This file holds no weights: a change reaches the context of its own act. `clearhead explore` computes everything after it too.",
-      ];
-    }
-    const ids = question.token_ids ?? doc.token_ids;
-    for (const [name, row] of Object.entries(ids)) {
-      const entries = this.entries(name);
-      row.forEach((id, i) => {
-        if (id !== doc.token_ids[name][i]) doc.labels[name][i] = entries[id]?.trim() || entries[id];
-      });
-    }
-    doc.token_ids = ids;
-    if (doc.edits.length || question.token_ids) {
-      for (const station of doc.stations) if (station.kind === "act") small(doc.heads[station.path], run, station);
-    }
-    const written = Object.values(ids).at(-1);
-    if (written && doc.output.length && run.has("logits"))
-      doc.output = output(run.tensor("logits"), written, question.temperature, this.given.names);
-    return doc;
+  async answer(of, questions) {
+    return questions.map((question) => {
+      try {
+        return this.one(of, question);
+      } catch (error) {
+        if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) throw error;
+        return { error: error instanceof Error ? error.message : String(error) };
+      }
+    });
   }
 
   /**
-   * What a question's wants ask for, in their order.
-   *
-   * @template {readonly Want[]} const W
+   * @param {Pass} of
    * @param {Question} question
-   * @param {W} wants
-   * @returns {Promise<{-readonly [I in keyof W]: AnswerTo<W[I]>}>}
+   * @returns {Answer}
    */
-  async values(question, wants) {
-    const run = this.run(question);
-    const answers = wants.map((want) => this.answer(run, want, question));
-    return /** @type {{-readonly [I in keyof W]: AnswerTo<W[I]>}} */ (/** @type {unknown} */ (answers));
+  one(of, question) {
+    const { given } = this;
+    const run = this.run(of);
+    switch (question.kind) {
+      case "description":
+        return given.description;
+      case "text":
+        return this.text(of);
+      case "overview":
+        return this.overview(of, run);
+      case "values":
+        return windowed(run.matrix(question), question);
+      case "weight":
+        return windowed(this.source.weight(question.name), question);
+      case "proof": {
+        const { path, head } = question;
+        return { proof: run.changed ? run.proof(path, head) : given.proofs[path][head] };
+      }
+      case "candidates": {
+        const [{ temperature }, { forbidden }, { row, cuts }] = [of, given.description, question];
+        return sampled(run.row("logits", row), given.names, { temperature, cuts, forbidden });
+      }
+      case "contributions":
+        return this.contributions(run, question.row, question.token);
+      case "lens":
+        return this.lens(run, question.row);
+      case "names":
+        return { names: given.names.slice(question.first, question.last) };
+      case "tokens":
+        return { token_ids: [this.token(question.label, question.text)], remarks: [] };
+      case "words":
+        return this.words(question.label, question.text);
+      case "roles":
+        return { roles: {} }; // measured on other texts, which a file cannot read
+      case "written":
+        throw new Error("this file cannot write a text: open the model with `clearhead explore`");
+    }
   }
 
   /**
-   * The values of a question, kept as long as it is one of the last.
+   * The values of a pass, kept as long as it is one of the last.
    *
-   * @param {Pick<Question, "edits" | "token_ids">} question
+   * @param {Pick<Pass, "edits" | "token_ids">} of
    */
-  run({ edits = [], token_ids = null }) {
+  run({ edits, token_ids }) {
     const key = JSON.stringify([edits, token_ids]);
     const known = this.runs.get(key);
     if (known) return known;
-    if (token_ids && this.kept) throw new Error("this file holds no weights: other tokens need `clearhead explore`");
-    const seen = this.source.run(edits, token_ids);
-    const run = new Run(seen, this.given.document, edits.length > 0 || token_ids !== null);
+    const run = new Run(this.source.run(edits, token_ids), this.stations, edits.length > 0 || token_ids !== null);
     this.runs.set(key, run);
     if (this.runs.size > RUNS) this.runs.delete([...this.runs.keys()][0]);
     return run;
   }
 
   /**
-   * @param {Run} run
-   * @param {Want} want
-   * @param {Question} question
-   * @returns {Answer}
+   * The text that the file holds, with other tokens if there are.
+   *
+   * @param {Pass} of
+   * @returns {Text}
    */
-  answer(run, want, question) {
-    const { given } = this;
-    const row = want.rows?.[0] ?? 0;
-    switch (want.kind) {
-      case "weight":
-        return windowed(this.source.weight(want.path), want);
-      case "proof":
-        return { proof: run.changed ? run.proof(want.path, want.head ?? 0) : given.proofs[want.path][want.head ?? 0] };
-      case "candidates":
-        return sampled(run.tensor("logits"), row, question.temperature, want.cuts ?? {}, given);
-      case "contributions":
-        return this.contributions(run, row, want.columns[0]);
-      case "lens":
-        return this.lens(run, row);
-      case "roles":
-        return { roles: {} }; // measured on other texts, which a file cannot read
-      case "written":
-        throw new Error("this file cannot write a text: open the model with `clearhead explore`");
-      case "names":
-        return { names: given.names.slice(...want.columns) };
-      case "tokens":
-        return { token_ids: [this.token(want.path, want.step)], remarks: [] };
-      case "words":
-        return this.words(want.path, want.step);
-      default:
-        return windowed(run.matrix(want), want);
-    }
+  text({ token_ids }) {
+    const { text } = this.given;
+    if (!token_ids) return text;
+    const labels = Object.entries(text.labels).map(([name, own]) => {
+      const entries = this.entries(name);
+      const changed = (/** @type {number} */ id, /** @type {number} */ i) => id !== text.token_ids[name][i];
+      return [name, token_ids[name].map((id, i) => (changed(id, i) ? entries[id]?.trim() || entries[id] : own[i]))];
+    });
+    return { ...text, token_ids, labels: Object.fromEntries(labels) };
+  }
+
+  /**
+   * @param {Pass} of
+   * @param {Run} run
+   * @returns {Answers["overview"]}
+   */
+  overview({ edits, temperature, token_ids }, run) {
+    const { overview, names, text, description } = this.given;
+    const ids = Object.values(token_ids ?? text.token_ids).at(-1) ?? [];
+    const changed = (/** @type {string} */ path) =>
+      run.changed && (!this.kept || edits.some((one) => one.path === path));
+    const pictures = Object.entries(overview.pictures).map(([path, own]) => {
+      if (!changed(path)) return [path, own];
+      const steps = edits.filter((edit) => edit.path === path).map((edit) => edit.step);
+      const placed = /** @type {const} */ (["q", "k", "v"]).filter((x) => own.placed.includes(x) || steps.includes(x));
+      return [path, { ...picture(run.tensor(path, "weights"), description.acts[path].rows), placed }];
+    });
+    const output = overview.output.map((entry) => {
+      if (!run.has("logits")) return entry;
+      const also = ids.slice(entry.row + 1, entry.row + 2);
+      const found = ranked(run.row("logits", entry.row), names, { n: CANDIDATES, temperature, also });
+      return { row: entry.row, next: also.length ? (found.pop() ?? null) : null, candidates: found };
+    });
+    const remarks = edits.length && this.kept ? [NO_WEIGHTS] : [];
+    return { pictures: Object.fromEntries(pictures), output, remarks };
   }
 
   /**
@@ -164,36 +176,30 @@ export class FileHost {
    * @param {Run} run
    * @param {number} row
    * @param {number} token
+   * @returns {Answers["contributions"]}
    */
   contributions(run, row, token) {
-    if (!this.kept) return { contributions: this.stream(run).contributions(row, token) };
-    const kept = run.changed ? undefined : this.kept.contributions[row]?.[token];
-    return { contributions: kept ?? [], missing: kept === undefined };
+    if (this.kept)
+      return (!run.changed && this.kept.contributions[row]?.[token]) || { contributions: [], missing: notHere(run) };
+    const found = this.stream(run).contributions(row, token);
+    return { contributions: found, missing: found.length ? null : NO_SUM };
   }
 
   /**
    * @param {Run} run
    * @param {number} row
+   * @returns {Answers["lens"]}
    */
   lens(run, row) {
-    if (this.kept) {
-      const kept = run.changed ? undefined : this.kept.lens[row];
-      return { lens: kept ?? [], missing: kept === undefined };
-    }
-    return {
-      lens: this.stream(run)
-        .lens(row)
-        .map(({ path, logits }) => ({ path, candidates: ranked(logits, 1, LENS, this.given.names) })),
-    };
+    if (this.kept) return (!run.changed && this.kept.lens[row]) || { lens: [], missing: notHere(run) };
+    const found = this.stream(run).lens(row);
+    const lens = found.map(({ path, logits }) => ({ path, candidates: ranked(logits, this.given.names, { n: LENS }) }));
+    return { lens, missing: lens.length ? null : NO_STREAM };
   }
 
   /** @param {Run} run */
   stream(run) {
-    return new Stream(
-      run.stations,
-      (path) => run.tensor(path),
-      (name) => this.source.weight(name),
-    );
+    return new Stream(run, (name) => this.source.weight(name));
   }
 
   /**
@@ -240,8 +246,18 @@ export class FileHost {
   }
 }
 
+/** @param {Run} run */
+const notHere = ({ changed }) =>
+  `This file holds no weights, so it cannot compute this here: ${changed ? "take your changes back, or " : ""}open the model with \`clearhead explore\`.`;
+
 /** Values of the whole model, computed in the page. */
 class Whole {
+  /** @param {GivenWhole} given */
+  static async open(given) {
+    const program = await Program.open(given.program, given.blob);
+    return new Whole(given, program, await unpack(given.beside, given.beside_blob));
+  }
+
   /**
    * @param {GivenWhole} given
    * @param {Program} program
@@ -275,283 +291,58 @@ class Whole {
   }
 }
 
-/** Values that were kept: acts open from their q, k and v. */
+/** Values that were kept, and acts that are computed from what they hold, each when it is looked at. */
 class Acts {
+  /** @param {GivenActs} given */
+  static async open({ acts, values, blob }) {
+    const programs = Object.entries(acts).map(
+      async ([path, one]) => /** @type {const} */ ([path, await Program.open(one.program, one.blob)]),
+    );
+    return new Acts(Object.fromEntries(await Promise.all(programs)), await unpack(values, blob));
+  }
+
   /**
-   * @param {GivenActs} given
+   * @param {Record<string, Program>} programs
    * @param {Record<string, NDArray>} arrays
    */
-  constructor({ acts }, arrays) {
-    this.acts = acts;
+  constructor(programs, arrays) {
+    this.programs = programs;
     this.arrays = arrays;
   }
 
   /**
    * @param {Edit[]} edits
+   * @param {TokenIds | null} token_ids
    * @returns {Seen}
    */
-  run(edits) {
-    /** @type {Map<string, Act>} */
-    const made = new Map();
+  run(edits, token_ids) {
+    if (token_ids) throw new Error("this file holds no weights: other tokens need `clearhead explore`");
+    const { programs, arrays } = this;
+    /** @type {Map<string, Seen>} */
+    const runs = new Map();
     return {
-      has: (path) => path in this.acts || path in this.arrays,
-      get: (path, step, call = 0) => {
-        if (!this.acts[path]) {
-          if (!this.arrays[path])
-            throw new Error("this file does not hold these numbers: open the model with `clearhead explore`");
-          return this.arrays[path];
+      has: (path) => path in programs || path in arrays,
+      get(path, step, call) {
+        const ours = edits.filter((edit) => edit.path === path);
+        if (path in programs) {
+          const run = runs.get(path) ?? programs[path].run(ours);
+          runs.set(path, run);
+          return run.get(path, step, call);
         }
-        const key = `${path} ${call}`;
-        const ours = edits.filter((edit) => edit.path === path && (edit.call ?? call) === call);
-        const act = made.get(key) ?? this.act(path, call).edited(ours);
-        made.set(key, act);
-        return act.step(step ?? "");
+        if (path in arrays) return ours.reduce((x, edit) => applied(edit, x), arrays[path]);
+        throw new Error("this file does not hold these numbers: open the model with `clearhead explore`");
       },
     };
   }
 
   /**
-   * @param {string} path
-   * @param {number} call
-   */
-  act(path, call) {
-    const part = (/** @type {string} */ name) => this.arrays[`${path} ${call} ${name}`] ?? null;
-    const shared = (/** @type {string} */ name) => part(name) ?? this.arrays[`${path} 0 ${name}`];
-    return new Act({
-      q: this.arrays[`${path} ${call} q`],
-      k: shared("k"),
-      v: shared("v"),
-      mask: part("mask"),
-      bias: part("bias"),
-      score: this.acts[path].score,
-      start: 0,
-    });
-  }
-
-  /**
-   * A score's own weights lie in its act; no others are held.
+   * A score's own weights are in its act's program; no others are held.
    *
    * @param {string} name
    */
   weight(name) {
-    const [, above, own = ""] = /^(.*)\.score\.(\w+)$/.exec(name) ?? [];
-    const held = this.acts[`${above}.attention`]?.score[own];
-    if (held !== undefined) return NDArray.from(/** @type {Nested} */ (held));
+    const holder = Object.values(this.programs).find((program) => program.holds(name));
+    if (holder) return holder.weight(name);
     throw new Error("this file does not hold the model's weights: `clearhead explore` shows these operands");
   }
 }
-
-/** The matrices of one run, a recurrent network's calls joined. */
-class Run {
-  /**
-   * @param {Seen} values
-   * @param {DocumentJson} document
-   * @param {boolean} changed - whether it is of edits or of other tokens
-   */
-  constructor(values, document, changed) {
-    this.values = values;
-    this.changed = changed;
-    this.stations = new Map(document.stations.map((station) => [station.path, station]));
-  }
-
-  /** @param {string} path */
-  has(path) {
-    return this.stations.has(path) && (!this.values.has || this.values.has(path));
-  }
-
-  /** @param {string} path */
-  station(path) {
-    const station = this.stations.get(path);
-    if (!station) throw new Error(`nothing was seen at ${path}`);
-    return station;
-  }
-
-  /**
-   * A tensor without its batch, [heads,] rows, columns.
-   *
-   * @param {string} path
-   * @param {string} [step]
-   */
-  tensor(path, step = "") {
-    const { calls, turned } = this.station(path);
-    const count = isOfKeys(step) ? 1 : calls;
-    const parts = Array.from({ length: count }, (_, call) => this.values.get(path, step, calls > 1 ? call : undefined));
-    const whole = (turned ? parts.reverse() : parts).map((x) => x.reshape(x.shape.slice(1)));
-    return whole.length === 1 ? whole[0] : joined(whole);
-  }
-
-  /**
-   * A matrix [rows, columns].
-   *
-   * @param {Pick<WantNumbers, "path" | "step" | "head">} want
-   */
-  matrix({ path, step = "", head }) {
-    const station = this.station(path);
-    const x = this.tensor(path, station.kind === "act" ? step || "weights" : "");
-    if (x.rank < 3) return x;
-    const group = station.kind === "act" ? station.shape[0] / x.shape[0] : 1;
-    const own = Math.floor((head ?? 0) / group);
-    return x.slice(0, own, own + 1).reshape(x.shape.slice(1));
-  }
-
-  /**
-   * max |weights . v - context| of a head.
-   *
-   * @param {string} path
-   * @param {number} head
-   */
-  proof(path, head) {
-    const [weights, v, context] = ["weights", "v", "context"].map((step) => this.matrix({ path, step, head }));
-    const ours = matmul(weights, v).flat();
-    return context.flat().reduce((most, x, i) => Math.max(most, Math.abs(x - ours[i])), 0);
-  }
-}
-
-/**
- * Arrays [..., rows, columns] below one another.
- *
- * @param {NDArray[]} parts
- */
-function joined(parts) {
-  const shape = parts[0].shape;
-  const heads = shape.length > 2 ? shape[0] : 1;
-  const [columns] = shape.slice(-1);
-  const rowsOf = (/** @type {NDArray} */ part) => part.shape[part.rank - 2];
-  const rows = parts.reduce((sum, part) => sum + rowsOf(part), 0);
-  const out = new Float64Array(heads * rows * columns);
-  let first = 0;
-  for (const part of parts) {
-    const numbers = part.flat();
-    const own = rowsOf(part) * columns;
-    for (let head = 0; head < heads; head++)
-      out.set(numbers.subarray(head * own, (head + 1) * own), head * rows * columns + first);
-    first += own;
-  }
-  return new NDArray(out, shape.length > 2 ? [heads, rows, columns] : [rows, columns]);
-}
-
-/**
- * @param {NDArray} x
- * @param {WantNumbers} want
- */
-function windowed(x, want) {
-  let y = x.rank < 2 ? x.reshape([1, x.size]) : x;
-  [want.rows, want.columns].forEach((place, axis) => {
-    if (place) y = y.slice(axis, Math.max(0, place[0]), Math.min(y.shape[axis], place[1]));
-  });
-  if (want.pooled && y.shape.some((n) => n > PICTURE)) y = pooled(y, PICTURE);
-  return { shape: y.shape, data: y.flat() };
-}
-
-/**
- * The number furthest from 0 of each patch.
- *
- * @param {NDArray} x
- * @param {number} most
- */
-function pooled(x, most) {
-  const shape = x.shape.map((n) => Math.min(n, most));
-  const out = new Float64Array(shape[0] * shape[1]);
-  const numbers = x.flat();
-  for (let r = 0; r < x.shape[0]; r++) {
-    for (let c = 0; c < x.shape[1]; c++) {
-      const value = numbers[r * x.shape[1] + c];
-      const place = Math.floor((r * shape[0]) / x.shape[0]) * shape[1] + Math.floor((c * shape[1]) / x.shape[1]);
-      if (Number.isFinite(value) && Math.abs(value) > Math.abs(out[place])) out[place] = value;
-    }
-  }
-  return new NDArray(out, shape);
-}
-
-/**
- * The small pictures of an act drawn again.
- *
- * @param {Heads} about
- * @param {Run} run
- * @param {Station} station
- */
-function small(about, run, station) {
-  const weights = run.tensor(station.path, "weights");
-  const [heads, queries, keys] = weights.shape;
-  const [, rows, columns] = about.shape;
-  const data = new Uint8Array(heads * rows * columns);
-  for (let head = 0; head < heads; head++) {
-    about.rows.forEach((query, r) => {
-      for (let c = 0; c < keys; c++) {
-        const place = (head * rows + r) * columns + (keys > THUMB ? Math.floor((c * columns) / keys) : c);
-        data[place] = Math.max(
-          data[place],
-          Math.round(255 * Math.min(1, Math.max(0, weights.at(head, Math.min(query, queries - 1), c)))),
-        );
-      }
-    });
-  }
-  about.data = data; // bytes as they are
-}
-
-/**
- * @param {NDArray} logits
- * @param {number[]} ids
- * @param {number} temperature
- * @param {string[]} names
- * @returns {Output[]}
- */
-function output(logits, ids, temperature, names) {
-  return ids.map((_, row) => {
-    const also = ids.slice(row + 1, row + 2);
-    const found = ranked(rowOf(logits, row), temperature, CANDIDATES, names, also);
-    const next = also.length ? (found.pop() ?? null) : null;
-    return { row, next, candidates: found };
-  });
-}
-
-/**
- * The n best entries of a row of logits, and after them these.
- *
- * @param {Float64Array} logits
- * @param {number} temperature
- * @param {number} n
- * @param {string[]} names
- * @param {number[]} [also]
- * @returns {Candidate[]}
- */
-function ranked(logits, temperature, n, names, also = []) {
-  const p = shares(logits, temperature);
-  return [...best(p, n), ...also].map((id) => ({ id, text: names[id], logit: logits[id], probability: p[id] }));
-}
-
-/**
- * What may be drawn after a token: the best, how many are left by the cuts, and the one that chance draws.
- *
- * @param {NDArray} logits
- * @param {number} row
- * @param {number} temperature
- * @param {Cuts} cuts
- * @param {Given} given
- */
-function sampled(logits, row, temperature, cuts, { names, document }) {
-  const z = rowOf(logits, row);
-  const before = shares(z, temperature);
-  const allowed = z.slice();
-  for (const id of document.forbidden) allowed[id] = -Infinity;
-  const after = cut(shares(allowed, temperature), cuts);
-  const one = (/** @type {number} */ id) => ({
-    id,
-    text: names[id],
-    logit: z[id],
-    probability: before[id],
-    share: after[id],
-  });
-  const left = after.filter((share) => share > 0).length;
-  const chosen = cuts.chance === undefined ? null : one(drawn(after, cuts.chance));
-  return { candidates: best(after, Math.min(BEST, left)).map(one), left, drawn: chosen };
-}
-
-/** @type {(logits: NDArray, row: number) => Float64Array} */
-const rowOf = (logits, row) => logits.slice(0, row, row + 1).flat();
-
-/** @type {(shares: Float64Array, n: number) => number[]} */
-const best = (shares, n) =>
-  Array.from(shares.keys())
-    .sort((a, b) => shares[b] - shares[a])
-    .slice(0, n);

@@ -1,7 +1,7 @@
 /**
  * The host of a notebook's widget: questions go to its kernel as messages, and each answer names its question.
  *
- * @import { Keeper, WidgetMessage, WidgetModel } from "./types.js"
+ * @import { AnswerJson, Keeper, Pass, Question, WidgetMessage, WidgetModel } from "./types.js"
  */
 import { AppHost } from "./host-app.js";
 
@@ -13,14 +13,14 @@ export class WidgetHost extends AppHost {
     // Other views of the widget hear the same answers: what this one asked bears its name.
     this.name = Math.random().toString(36).slice(2);
     this.asked = 0;
-    /** @type {Map<string, {resolve: (answer: unknown) => void, reject: (error: Error) => void}>} */
+    /** @type {Map<string, {resolve: (answers: AnswerJson[]) => void, reject: (error: Error) => void}>} */
     this.waiting = new Map();
     /** @type {() => void} what hears of a state that Python has set */
     this.changed = () => {};
-    this.hear = (/** @type {WidgetMessage} */ { id, answer, error }) => {
+    this.hear = (/** @type {WidgetMessage} */ { id, answers = [], error }) => {
       const { resolve, reject } = this.waiting.get(id) ?? {};
       this.waiting.delete(id);
-      if (error === undefined) resolve?.(answer);
+      if (error === undefined) resolve?.(answers);
       else reject?.(new Error(error));
     };
     model.on("msg:custom", this.hear);
@@ -45,16 +45,15 @@ export class WidgetHost extends AppHost {
 
   /**
    * @override
-   * @param {"open" | "values"} name
-   * @param {unknown} body
-   * @returns {Promise<unknown>}
+   * @param {{of: Pass, questions: Question[]}} asked
+   * @returns {Promise<AnswerJson[]>}
    */
-  async post(name, body) {
+  async send(asked) {
     this.asked += 1;
     const id = `${this.name} ${this.asked}`;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      this.model.send({ id, name, body });
+      this.model.send({ id, asked });
     });
   }
 

@@ -1,22 +1,21 @@
 /**
- * The page: a question, the document that answers it, and what a person does with it. One page for every host.
+ * The page: a pass, what its host says of it, and what a person does with it. One page for every host.
  *
- * @import { Cell, Child, Doc, Host, Matrix, Numbers, Open, Other, Place, Placed, Question, Roles } from "./types.js"
+ * @import { Cell, Child, Doc, Host, Matrix, Numbers, Open, Other, Pass, Place, Placed, Question, Roles } from "./types.js"
  * @import { Station, Window } from "./types.js"
  */
+import { Asking } from "./asking.js";
 import { dark, lighten, remember, remembered, whenDark } from "./colour.js";
 import { fadeAll, h, query, replace, stay, visible } from "./dom.js";
 import { revise } from "./revise.js";
 import { Store, edited } from "./store.js";
 import * as figure from "./figure.js";
-import { apart } from "./regions.js";
 import { chosen, edits } from "./panel.js";
 import { findStation, isOfKeys, stationOf } from "./stations.js";
-import { question, sentences, telling, why } from "./why.js";
+import { question, rowOf, sentences, telling, why } from "./why.js";
 import { STEPS, opened, shapeOf, switchedOff, way } from "./way.js";
 import { glossary, meaningOf } from "./words.js";
 
-const KEPT = 8; // documents
 const NARROW = "(max-width: 60rem)"; // where the number lies over the page, as style.css has it
 const MARGIN = 8; // pixels
 const SEEN = 200; // pixels of what was opened that are on the screen at least
@@ -68,11 +67,9 @@ export class Page {
   answer = null;
   /** @type {Doc | null} what its numbers are compared with */
   before = null;
-  /** @type {Map<string, Doc>} */
-  documents = new Map();
   /** @type {string[]} which wait for an answer */
   remarks = [];
-  /** @type {string | null} the question that was asked last */
+  /** @type {string | null} the pass that was asked for last */
   asked = null;
   /** @type {Promise<void>} until the change before is drawn */
   drawn = Promise.resolve();
@@ -107,6 +104,7 @@ export class Page {
   constructor(root, host) {
     this.root = root;
     this.host = host;
+    this.asking = new Asking(host);
     this.store = new Store(host.keeper);
     this.parts = {
       head: h("div.head"),
@@ -167,8 +165,28 @@ export class Page {
     return this.store.state;
   }
 
-  get question() {
-    return this.store.question();
+  get pass() {
+    return this.store.pass();
+  }
+
+  /**
+   * What the page shows of its pass.
+   *
+   * @template {readonly Question[]} const Q
+   * @param {Q} questions
+   */
+  answers(...questions) {
+    return this.asking.show(this.pass, questions);
+  }
+
+  /**
+   * What it does not show, but needs in order to do something.
+   *
+   * @template {readonly Question[]} const Q
+   * @param {Q} questions
+   */
+  once(...questions) {
+    return this.asking.ask(this.pass, questions);
   }
 
   /**
@@ -176,16 +194,16 @@ export class Page {
    * moment reads what stands here, also where it would write something else: the numbers are then of the same words.
    *
    * @param {Doc} [doc]
-   * @returns {Question | null}
+   * @returns {Pass | null}
    */
   other(doc = this.doc) {
     const { other } = this.state;
     const same = other?.beside ? { texts: doc.texts, token_ids: null } : { token_ids: doc.token_ids };
-    if (other) return { ...this.store.question({ edits: [] }), ...same, ...other };
+    if (other) return { ...this.store.pass({ edits: [] }), ...same, ...other };
     const { edits, token_ids, texts } = this.state;
     const known = !this.host.can.ask || Object.keys(texts).length > 0;
     if (!edits.length && !(token_ids && known)) return null;
-    return { ...this.store.question({ edits: [] }), ...(known ? { token_ids: null } : {}) };
+    return { ...this.store.pass({ edits: [] }), ...(known ? { token_ids: null } : {}) };
   }
 
   /**
@@ -199,7 +217,7 @@ export class Page {
     const [other, station] = [this.other(), before && findStation(before, want.path)];
     const shape = before && station && shapeOf(before, station, want.step);
     if (!other || !shape || want.rows[0] >= shape[0] || want.columns[0] >= shape[1]) return null;
-    return this.host.values(other, [want]).then(
+    return this.asking.ask(other, [want]).then(
       ([found]) => found,
       () => null,
     );
@@ -216,18 +234,18 @@ export class Page {
 
   /** Ask what the state asks, and draw. */
   async refresh() {
-    const asked = JSON.stringify([this.question, this.state.other]);
+    const asked = JSON.stringify([this.pass, this.state.other]);
     const odd = this.store.odd.splice(0);
     if (odd.length) this.remarks.push(`The link is damaged: ${odd.join(", ")} could not be read, and was left out.`);
     if (asked !== this.asked && this.ready()) {
       this.asked = asked;
       this.root.setAttribute("aria-busy", "true");
       try {
-        const doc = await this.document(this.question);
+        const doc = await this.asking.document(this.pass, this.answer);
         const other = this.other(doc);
         const before =
           other &&
-          (await this.document(other).catch((error) => {
+          (await this.asking.document(other).catch((error) => {
             this.remarks.push(`Nothing to compare with: ${error.message}`);
             return null;
           }));
@@ -294,21 +312,6 @@ export class Page {
     for (const part of Object.values(parts)) part.replaceChildren();
   }
 
-  /**
-   * The document of a question; those of the last questions are kept.
-   *
-   * @param {Question} question
-   */
-  async document(question) {
-    const key = JSON.stringify(question);
-    const kept = this.documents.get(key);
-    if (kept) return kept;
-    const doc = apart(await this.host.open(question));
-    this.documents.set(key, doc);
-    if (this.documents.size > KEPT) this.documents.delete([...this.documents.keys()][0]);
-    return doc;
-  }
-
   ready() {
     const text = this.state.texts[this.host.inputs?.[0] ?? ""];
     return Boolean(this.host.ready || this.state.token_ids || text?.trim());
@@ -320,6 +323,7 @@ export class Page {
     if (!this.host.keeper) document.title = `${this.doc.title} · clearhead`;
     const version = this.version + 1;
     this.version = version;
+    this.asking.shown = new Map();
     const held = this.hold();
     revise(this.parts.sentences, () => sentences(this));
     replace(this.parts.compare, this.comparison());
@@ -579,7 +583,7 @@ export class Page {
   /** Ask once what each head does: measured on built-in texts. */
   async nameHeads() {
     this.parts.message.replaceChildren("reading some texts …");
-    [{ roles: this.roles }] = await this.host.values(this.question, [{ path: "", kind: "roles" }]);
+    [{ roles: this.roles }] = await this.once({ kind: "roles" });
     this.parts.message.replaceChildren();
     await this.draw();
   }
@@ -748,7 +752,7 @@ export class Page {
    */
   async redraw(station, want, cell, value) {
     if (value !== -Infinity) return this.store.edit([this.place(station, want, cell, { value: "-inf" })]);
-    const [{ data }] = await this.host.values(this.question, [{ ...want, step: "biased" }]);
+    const [{ data }] = await this.once({ ...want, step: "biased" });
     return this.store.edit([this.place(station, want, cell, { value: data[0] })]);
   }
 
@@ -769,7 +773,7 @@ export class Page {
    * @param {number} head
    */
   async average(station, head) {
-    const [{ data, shape }] = await this.host.values(this.question, [{ path: station.path, step: "masked", head }]);
+    const [{ data, shape }] = await this.once({ kind: "values", path: station.path, step: "masked", head });
     const rows = Array.from({ length: shape[0] }, (_, r) =>
       Array.from(data.slice(r * shape[1], (r + 1) * shape[1]), (x) => (x === -Infinity ? "-inf" : 0)),
     );
@@ -805,12 +809,10 @@ export class Page {
    */
   async replaceToken(name, index) {
     const known = async (/** @type {string} */ typed) =>
-      (await this.host.values(this.question, [{ path: name, step: typed, kind: "words" }]))[0];
+      (await this.once({ kind: "words", label: name, text: typed }))[0];
     const text = await this.prompt(`instead of “${visible(this.doc.labels[name][index])}”`, "put it there", known);
     if (!text) return;
-    const [{ token_ids: found, remarks }] = await this.host.values(this.question, [
-      { path: name, step: text, kind: "tokens" },
-    ]);
+    const [{ token_ids: found, remarks }] = await this.once({ kind: "tokens", label: name, text });
     this.remarks = remarks;
     const ids = structuredClone(this.doc.token_ids);
     ids[name].splice(index, 1, ...found);
@@ -820,7 +822,7 @@ export class Page {
   /** Write the text anew, as the model writes with these changes. */
   async rewrite() {
     this.parts.message.replaceChildren("writing …");
-    const [{ token_ids, edits, remarks }] = await this.host.values(this.question, [{ path: "", kind: "written" }]);
+    const [{ token_ids, edits, remarks }] = await this.once({ kind: "written" });
     this.remarks = remarks;
     this.parts.message.replaceChildren();
     this.written = JSON.stringify(token_ids);
@@ -891,10 +893,7 @@ export class Page {
     const station = cross[this.doc.head?.layer ?? cross.length - 1] ?? acts.at(-1);
     if (!station) throw new Error("this model has no attention: no head has looked");
     const heads = Array.from({ length: station.shape[0] }, (_, head) => head);
-    const found = await this.host.values(
-      this.question,
-      heads.map((head) => ({ path: station.path, step: "weights", head, rows: [row, row + 1] })),
-    );
+    const found = await this.once(...heads.map((head) => rowOf(station.path, head, row)));
     const best =
       this.doc.head?.head ?? heads.reduce((a, b) => (Math.max(...found[b].data) > Math.max(...found[a].data) ? b : a));
     const data = [...found[best].data];
@@ -911,9 +910,7 @@ export class Page {
     const asked = entry && (entry.next ?? entry.candidates[0]);
     if (!asked) return;
     const { id } = asked;
-    const [{ contributions }] = await this.host.values(this.question, [
-      { path: "", kind: "contributions", rows: [row, row + 1], columns: [id, id + 1] },
-    ]);
+    const [{ contributions }] = await this.once({ kind: "contributions", row, token: id });
     const parts = [...contributions].sort((a, b) => b.value - a.value);
     for (const { path, head } of parts) if (head !== null) return this.switchHead(path, head);
     const { station, head } = await this.lookedAt(row);

@@ -32,6 +32,7 @@ export async function chosen(page) {
   const act = station.kind === "act";
   /** @type {Window} */
   const want = {
+    kind: "values",
     path: open.path,
     step: act ? open.step || "weights" : "",
     head: station.shape.length > 2 ? (open.head ?? 0) : null,
@@ -39,7 +40,7 @@ export async function chosen(page) {
     columns: [cell[1], cell[1] + 1],
   };
   const [[{ data }], explanation, before, entry] = await Promise.all([
-    page.host.values(page.question, [want]),
+    page.answers(want),
     explain(page, { ...open, step: want.step }, cell),
     page.elsewhere(want),
     station.columns === "vocabulary" ? entryOf(page, cell[1]) : "",
@@ -92,7 +93,7 @@ export async function chosen(page) {
  * @param {number} id
  */
 async function entryOf(page, id) {
-  const [{ names }] = await page.host.values(page.question, [{ path: "", kind: "names", columns: [id, id + 1] }]);
+  const [{ names }] = await page.answers({ kind: "names", first: id, last: id + 1 });
   const [text] = names;
   return text === undefined ? "" : `, “${visible(text)}”`;
 }

@@ -1,19 +1,23 @@
 /**
  * What explanations are made of: numbers that are read, and their sum.
  *
- * @import { Doc, Host, Made, Question, Span, Term, WantNumbers } from "./types.js"
+ * @import { Doc, Made, Numbers, Span, Term, ValuesOf, WeightOf } from "./types.js"
  *
  * @typedef {Made & {total: number}} Sum
  */
 import { stationOf } from "./stations.js";
 
-/** Reads rows and single numbers of the page's question. */
+/**
+ * @typedef {{doc: Doc, answers(...questions: (ValuesOf | WeightOf)[]): Promise<Numbers[]>}} Source what is explained, and
+ *   who answers
+ */
+
+/** Reads rows and single numbers of the page's pass. */
 export class Reader {
-  /** @param {{host: Host, question: Question, doc: Doc}} page */
-  constructor({ host, question, doc }) {
-    this.host = host;
-    this.question = question;
-    this.doc = doc;
+  /** @param {Source} source */
+  constructor(source) {
+    this.source = source;
+    this.doc = source.doc;
   }
 
   /** @param {string} path */
@@ -21,9 +25,9 @@ export class Reader {
     return stationOf(this.doc, path);
   }
 
-  /** @param {WantNumbers[]} wants */
-  async want(...wants) {
-    return (await this.host.values(this.question, wants)).map(({ data }) => Float64Array.from(data));
+  /** @param {(ValuesOf | WeightOf)[]} questions */
+  async read(...questions) {
+    return (await this.source.answers(...questions)).map(({ data }) => Float64Array.from(data));
   }
 
   /**
@@ -37,20 +41,21 @@ export class Reader {
     const { shape } = this.station(path);
     /** @type {Span} */
     const rows = [row, row + 1];
-    if (shape.length < 3) return (await this.want({ path, rows }))[0];
-    const parts = await this.want(...Array.from({ length: shape[0] }, (_, head) => ({ path, head, rows })));
+    if (shape.length < 3) return (await this.read({ kind: "values", path, rows }))[0];
+    const heads = Array.from({ length: shape[0] }, (_, head) => head);
+    const parts = await this.read(...heads.map((head) => /** @type {const} */ ({ kind: "values", path, head, rows })));
     return Float64Array.from(parts.flatMap((part) => [...part]));
   }
 
   /**
    * Numbers of one of the model's tensors.
    *
-   * @param {string} path
+   * @param {string} name
    * @param {Span | null} [rows]
    * @param {Span | null} [columns]
    */
-  async weight(path, rows = null, columns = null) {
-    return (await this.want({ path, kind: "weight", rows, columns }))[0];
+  async weight(name, rows = null, columns = null) {
+    return (await this.read({ kind: "weight", name, rows, columns }))[0];
   }
 
   /**
@@ -63,7 +68,7 @@ export class Reader {
    * @param {Span | null} [columns]
    */
   async step(path, step, head, rows = null, columns = null) {
-    return (await this.want({ path, step, head, rows, columns }))[0];
+    return (await this.read({ kind: "values", path, step, head, rows, columns }))[0];
   }
 }
 

@@ -1,22 +1,22 @@
 /**
  * Labels that are more than text: boxes of a picture, spans of time.
  *
- * @import { ByLabel, Child, Doc, DocumentJson, Region } from "./types.js"
+ * @import { ByLabel, Child, Region, Text } from "./types.js"
  */
 import { svg } from "./dom.js";
 
 const SIZE = 14; // pixels
 
 /**
- * A document whose labels are texts; the regions that they came with stand beside them.
+ * A text whose labels are texts; the regions that they came with stand beside them.
  *
- * @param {DocumentJson} doc
- * @returns {Doc}
+ * @param {Text} text
  */
-export function apart(doc) {
-  const labels = eachOf(doc.labels, (label) => (typeof label === "string" ? label : label.text));
-  const regions = eachOf(doc.labels, (label) => (typeof label === "string" ? null : label));
-  return { ...doc, labels, regions };
+export function apart(text) {
+  const labels = eachOf(text.labels, (label) => (typeof label === "string" ? label : label.text));
+  /** @type {ByLabel<Region | null>} */
+  const regions = eachOf(text.labels, (label) => (typeof label === "string" ? null : label));
+  return { ...text, labels, regions };
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * What the page shows, as one plain value that its host keeps.
  *
- * @import { Keeper, Placed, Question, State } from "./types.js"
+ * @import { Keeper, Pass, Placed, State } from "./types.js"
  */
 
 /**
@@ -269,12 +269,12 @@ export class Store extends EventTarget {
   }
 
   /**
-   * The question whose answer is shown; without its edits, what it is compared with.
+   * The pass that is shown; without its edits, what it is compared with.
    *
    * @param {{edits?: Placed[]}} [asked]
-   * @returns {Question}
+   * @returns {Pass}
    */
-  question({ edits = this.state.edits } = {}) {
+  pass({ edits = this.state.edits } = {}) {
     const { texts, token_ids, temperature, moment } = this.state;
     return { texts, token_ids, edits, temperature, moment };
   }

@@ -5,9 +5,10 @@
  *
  *     logit = W_t . (g * (x - mean(x)) / size + b),    x = embeddings + what every head and feed-forward network adds
  *
- * The way through the stream stands in the document's formulas: a sum is followed to both of its sides.
+ * The way through the stream stands in the formulas of the stations: a sum is followed to both of its sides.
  *
- * @import { Contribution, Formula, NormOptions, Station } from "./types.js"
+ * @import { Contribution, FormulaOfKind, NormOptions } from "./types.js"
+ * @import { Run } from "./run.js"
  *
  * @typedef {Omit<Contribution, "value"> & {x: Float64Array}} Part a vector that is added to the stream
  */
@@ -19,26 +20,12 @@ const ROUNDING = 1e-6; // of the largest term: an edit of the stream breaks the 
 /** Reads one run: a row of what was seen, and rows of the model's tensors. */
 export class Stream {
   /**
-   * @param {Map<string, Station>} stations
-   * @param {(path: string) => NDArray} tensor without its batch
+   * @param {Run} run
    * @param {(name: string) => NDArray} weight
    */
-  constructor(stations, tensor, weight) {
-    this.stations = stations;
-    this.tensor = tensor;
+  constructor(run, weight) {
+    this.run = run;
     this.weight = weight;
-  }
-
-  /**
-   * @param {string} path
-   * @param {number} row
-   */
-  row(path, row) {
-    return Float64Array.from(
-      this.tensor(path)
-        .slice(0, row, row + 1)
-        .flat(),
-    );
   }
 
   /** @param {string} name */
@@ -48,10 +35,10 @@ export class Stream {
 
   /** @param {string} path */
   formula(path) {
-    return this.stations.get(path)?.formula;
+    return this.run.stations.get(path)?.formula;
   }
 
-  /** The formula of the logits, where they are read off the stream. */
+  /** How the logits are read off the stream; null where they are not. */
   head() {
     const formula = this.formula("logits");
     return formula?.kind === "linear" ? formula : null;
@@ -65,24 +52,25 @@ export class Stream {
    * @returns {Contribution[]}
    */
   contributions(row, token) {
-    const [norm, head] = [this.formula("decoder.out"), this.head()];
-    if (norm?.kind !== "norm" || norm.of.length !== 1 || !head || head.options.cap) return [];
-    const parts = this.parts(norm.of[0]);
+    const head = this.head();
+    const norm = head && this.formula(head.of[0]);
+    if (!head || norm?.kind !== "norm" || head.options.cap) return [];
+    const parts = this.added(norm.of[0]);
     if (!parts) return [];
     const w = this.weight(head.weights.W)
       .slice(0, token, token + 1)
       .flat();
-    const { size, centre } = measured(this.row(norm.of[0], row), norm.options);
-    const g = this.vector(norm.options.weight);
+    const { size, centre } = measured(this.run.row(norm.of[0], row), norm.options);
+    const g = this.vector(norm.options.weight).map((x, i) => x * w[i] * (head.options.scale ?? 1));
     const found = parts
       .flatMap((part) => this.terms(part, row))
-      .map(({ x, ...one }) => ({ ...one, value: dot(times(centre(x), g), w) / size }));
+      .map(({ x, ...one }) => ({ ...one, value: dot(centre(x), g) / size }));
     const { bias } = norm.options;
     if (bias)
-      found.push({ name: "the last norm's bias", path: "decoder.out", head: null, value: dot(this.vector(bias), w) });
+      found.push({ name: "the last norm's bias", path: head.of[0], head: null, value: dot(this.vector(bias), w) });
     const sum = found.reduce((all, one) => all + one.value, 0);
     const most = found.reduce((all, one) => Math.max(all, Math.abs(one.value)), 1);
-    return Math.abs(sum - this.row("logits", row)[token]) <= ROUNDING * most ? found : [];
+    return Math.abs(sum - this.run.row("logits", row)[token]) <= ROUNDING * most ? found : [];
   }
 
   /**
@@ -91,11 +79,10 @@ export class Stream {
    * @param {string} path
    * @returns {string[] | null}
    */
-  parts(path) {
-    if (path.endsWith(".embedded")) return [path];
+  added(path) {
+    if (this.run.station(path).block === null) return [path];
     const formula = this.formula(path);
-    if (formula?.kind === "copy") return this.parts(formula.of[0]);
-    const before = formula?.kind === "sum" ? this.parts(formula.of[0]) : null;
+    const before = formula?.kind === "sum" || formula?.kind === "copy" ? this.added(formula.of[0]) : null;
     return before && [...before, ...(formula?.of.slice(1) ?? [])];
   }
 
@@ -107,12 +94,12 @@ export class Stream {
    * @returns {Part[]}
    */
   terms(path, row) {
-    const [, block, part] = /^decoder\.blocks\.(\d+)\.(\w+)\.out$/.exec(path) ?? [];
-    if (block === undefined) return [{ name: "the embeddings", path, head: null, x: this.row(path, row) }];
-    const name = `block ${block}, ${part.replace("_", "-")}`;
-    const { of = [""], weights = {} } = this.formula(path) ?? {};
-    if (!of[0].endsWith(".context") || !weights.W) return [{ name, path, head: null, x: this.row(path, row) }];
-    const [context, matrix] = [this.tensor(of[0]), this.weight(weights.W)];
+    const { block, part, formula } = this.run.station(path);
+    const name = block === null ? "the embeddings" : `block ${block}, ${part.replace("_", "-")}`;
+    const { of = [], weights = {} } = formula ?? {};
+    if (!weights.W || !this.run.station(of[0]).axes.includes("heads"))
+      return [{ name, path, head: null, x: this.run.row(path, row) }];
+    const [context, matrix] = [this.run.tensor(of[0]), this.weight(weights.W)];
     const [heads, , width] = context.shape;
     /** @type {Part[]} */
     const found = Array.from({ length: heads }, (_, head) => {
@@ -121,7 +108,7 @@ export class Stream {
         .slice(1, row, row + 1)
         .reshape([1, width]);
       const x = matmul(own, matrix.slice(1, head * width, (head + 1) * width).T).flat();
-      return { name: `${name}, head ${head}`, path: path.replace(/out$/, "attention"), head, x };
+      return { name: `${name}, head ${head}`, path: this.formula(of[0])?.of[0] ?? of[0], head, x };
     });
     return weights.b ? [...found, { name: `${name}, bias`, path, head: null, x: this.vector(weights.b) }] : found;
   }
@@ -132,27 +119,29 @@ export class Stream {
    * @param {number} row
    */
   lens(row) {
-    const [norm, head] = [this.formula("decoder.out"), this.head()];
-    const streams = [...this.stations.keys()].filter((path) => /^decoder\.blocks\.\d+\.resid_out$/.test(path));
-    if (!norm || !head || !streams.length) return [];
+    const head = this.head();
+    const norm = head && this.formula(head.of[0]);
+    const streams = [...this.run.stations.keys()].filter((path) => /^decoder\..*resid_out$/.test(path));
+    if (!head || !streams.length) return [];
     const w = this.weight(head.weights.W);
+    const { cap, scale = 1 } = head.options;
     return ["decoder.embedded", ...streams].map((path) => {
-      const x = this.normed(this.row(path, row), norm);
-      const logits = matmul(new NDArray(x, [1, x.length]), w.T).flat();
-      const { cap } = head.options;
+      const stream = this.run.row(path, row);
+      const x = norm?.kind === "norm" ? this.normed(stream, norm) : stream;
+      const logits = matmul(new NDArray(x, [1, x.length]), w.T)
+        .flat()
+        .map((z) => scale * z);
       return { path, logits: cap ? logits.map((z) => cap * Math.tanh(z / cap)) : logits };
     });
   }
 
   /**
    * @param {Float64Array} x
-   * @param {Formula} formula
+   * @param {FormulaOfKind<"norm">} formula
    */
-  normed(x, formula) {
-    if (formula.kind !== "norm") return x;
-    const { weight, bias } = formula.options;
-    const { size, centre } = measured(x, formula.options);
-    const [g, b] = [this.vector(weight), bias ? this.vector(bias) : null];
+  normed(x, { options }) {
+    const { size, centre } = measured(x, options);
+    const [g, b] = [this.vector(options.weight), options.bias ? this.vector(options.bias) : null];
     return centre(x).map((a, i) => (a / size) * g[i] + (b ? b[i] : 0));
   }
 }
@@ -175,9 +164,6 @@ function measured(x, { norm, eps }) {
       : (y) => y;
   return { centre, size: Math.sqrt(mean(centre(x).map((a) => a * a)) + (eps ?? 0)) };
 }
-
-/** @type {(a: Float64Array, b: Float64Array) => Float64Array} */
-const times = (a, b) => a.map((x, i) => x * b[i]);
 
 /** @type {(a: Float64Array, b: Float64Array) => number} */
 const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);

@@ -1,10 +1,9 @@
 /**
- * What the pages' modules hand to each other: what Python sends (explorer/document.py, stations.py, glass.py, page.py),
+ * What the pages' modules hand to each other: what Python sends (explorer/questions.py, document.py, stations.py, page.py),
  * what a page keeps, and what it draws. Types alone: nothing of this file runs, and pages do not carry it.
  *
  * Axes: a matrix has rows and columns; its numbers lie row after row.
  */
-import type { Score } from "./act.js";
 import type { NDArray } from "./arrays.js";
 import type { Edit } from "./edits.js";
 import type { Packed } from "./unpack.js";
@@ -96,20 +95,25 @@ export interface Station {
   formula: Formula | null;
 }
 
-/** An act of attention at a glance: small pictures of its heads. */
-export interface Heads {
-  /** [heads, rows, columns] */
-  shape: [number, number, number];
-  /** the queries that the rows show */
+/** How an act of attention compares. */
+export interface Act {
+  /** the queries that the rows of its small pictures show */
   rows: number[];
-  /** a byte a number, 255 a weight of 1: in base64, or as they are */
-  data: string | Uint8Array;
   score: string;
   scale: number;
   biased: boolean;
+}
+/** Small pictures of its heads. */
+export interface Picture {
+  /** [heads, rows, columns] */
+  shape: [number, number, number];
+  /** a byte a number, 255 a weight of 1: in base64, or as they are */
+  data: string | Uint8Array;
   /** which of q, k and v the act holds otherwise than they were projected */
   placed: ("q" | "k" | "v")[];
 }
+/** An act of attention at a glance. */
+export type Heads = Act & Picture;
 
 export interface Candidate {
   id: number;
@@ -128,36 +132,44 @@ export interface Output {
   next: Candidate | null;
 }
 
-interface About {
+/** What stands whatever the numbers are, for so many tokens at one moment. */
+export interface Description {
   title: string;
-  texts: Texts;
-  token_ids: TokenIds;
-  /** the number of its word for each token, null for special tokens */
-  words: ByLabel<number | null>;
-  temperature: number;
-  edits: Edit[];
-  remarks: string[];
   stations: Station[];
   /** by the paths of the acts */
-  heads: Record<string, Heads>;
-  output: Output[];
+  acts: Record<string, Act>;
   /** tokens that are never written */
   forbidden: number[];
-  moment?: number | null;
   moments: { step: number }[];
   /** whether there is another model to compare with */
-  beside?: boolean;
+  beside: boolean;
   /** where alignments are read; `head` null: the mean of all heads */
   head: { layer: number; head: number | null } | null;
 }
-/** The answer to a question. */
-export interface DocumentJson extends About {
+/** What is read. */
+export interface Text {
+  texts: Texts;
+  token_ids: TokenIds;
   labels: ByLabel<string | Region>;
+  /** the number of its word for each token, null for special tokens */
+  words: ByLabel<number | null>;
+  remarks: string[];
 }
-/** The same with texts and regions apart. */
-export interface Doc extends About {
+/** What the numbers are, at a glance. */
+export interface Overview {
+  /** by the paths of the acts */
+  pictures: Record<string, Picture>;
+  output: Output[];
+  /** what this host cannot compute of it */
+  remarks?: string[];
+}
+/** All of it, with texts and regions apart. */
+export interface Doc extends Omit<Description, "acts">, Omit<Text, "labels"> {
   labels: ByLabel<string>;
   regions: ByLabel<Region | null>;
+  heads: Record<string, Heads>;
+  output: Output[];
+  moment: number | null;
 }
 
 export interface Contribution {
@@ -173,7 +185,9 @@ export interface LensRow {
 
 /** What explorer/page.py puts into a file. */
 export interface Given {
-  document: DocumentJson;
+  description: Description;
+  text: Text;
+  overview: Overview;
   /** the output vocabulary */
   names: string[];
   /** the vocabularies of labels that have another one */
@@ -190,20 +204,21 @@ export interface GivenWhole extends Given {
   beside: Packed;
   beside_blob: string;
 }
-/** Without: what the acts hold, and what was kept of the pass. */
+/** Without: a program for each act of attention, and what was kept of the pass. */
 export interface GivenActs extends Given {
   program?: undefined;
-  acts: Record<string, { calls: number; score: Score }>;
+  acts: Record<string, { program: ProgramJson; blob: string }>;
   values: Packed;
   blob: string;
   /** row -> token -> what each part adds to its logit */
-  contributions: Record<string, Record<string, Contribution[]>>;
-  lens: LensRow[][];
+  contributions: Record<string, Record<string, Answers["contributions"]>>;
+  lens: Answers["lens"][];
 }
 
 // What a page asks ----------------------------------------------------------------------------------------------------
 
-export interface Question {
+/** The pass that a page looks at; see explorer/questions.py. */
+export interface Pass {
   texts: Texts;
   token_ids: TokenIds | null;
   edits: Edit[];
@@ -219,31 +234,45 @@ export interface Cuts {
   chance?: number;
 }
 
-interface Wanted {
+/** Numbers of a value; `pooled`: those furthest from 0 of at most 256 x 256 patches. */
+export interface ValuesOf {
+  kind: "values";
   path: string;
   step?: string;
   head?: number | null;
   rows?: Span | null;
   columns?: Span | null;
+  pooled?: boolean;
 }
-/** Numbers; `pooled`: those furthest from 0 of at most 256 x 256 patches. */
-export type WantNumbers = Wanted & { kind?: "value" | "weight"; pooled?: boolean };
-/** Numbers, or something else about a question; see `Want` in explorer/glass.py. */
-export type Want =
-  | WantNumbers
-  | (Wanted & { kind: "candidates"; rows: Span; cuts?: Cuts })
-  | (Wanted & { kind: "contributions"; rows: Span; columns: Span })
-  | (Wanted & { kind: "lens"; rows: Span })
-  | (Wanted & { kind: "names"; columns: Span })
-  | (Wanted & { kind: "tokens" | "words"; step: string })
-  | (Wanted & { kind: "proof" | "roles" | "written" });
+export interface WeightOf {
+  kind: "weight";
+  name: string;
+  rows?: Span | null;
+  columns?: Span | null;
+}
+/** See explorer/questions.py. */
+export type Question =
+  | ValuesOf
+  | WeightOf
+  | { kind: "description" }
+  | { kind: "text" }
+  | { kind: "overview" }
+  | { kind: "proof"; path: string; head: number }
+  | { kind: "candidates"; row: number; cuts: Cuts }
+  | { kind: "contributions"; row: number; token: number }
+  | { kind: "lens"; row: number }
+  | { kind: "names"; first: number; last: number }
+  | { kind: "tokens"; label: string; text: string }
+  | { kind: "words"; label: string; text: string }
+  | { kind: "roles" }
+  | { kind: "written" };
+export type QuestionOf<K extends Question["kind"]> = Extract<Question, { kind: K }>;
 /** A window that is read. */
-export interface Window extends Wanted {
+export interface Window extends ValuesOf {
   step: string;
   head: number | null;
   rows: Span;
   columns: Span;
-  kind?: undefined;
 }
 
 export interface Numbers {
@@ -253,20 +282,26 @@ export interface Numbers {
 /** The labels of the heads of each act, "" for none. */
 export type Roles = Record<string, string[]>;
 export interface Answers {
-  value: Numbers;
+  description: Description;
+  text: Text;
+  overview: Overview;
+  values: Numbers;
   weight: Numbers;
   proof: { proof: number };
   candidates: { candidates: Left[]; left: number; drawn: Left | null };
-  contributions: { contributions: Contribution[]; missing?: boolean };
-  lens: { lens: LensRow[]; missing?: boolean };
+  /** `missing`: why there are none */
+  contributions: { contributions: Contribution[]; missing: string | null };
+  lens: { lens: LensRow[]; missing: string | null };
   names: { names: string[] };
   tokens: { token_ids: number[]; remarks: string[] };
   words: { words: string[]; count: number };
   roles: { roles: Roles };
   written: { token_ids: TokenIds; edits: Placed[]; remarks: string[] };
 }
-export type Answer = Answers[keyof Answers];
-export type AnswerTo<W> = W extends { kind: infer Kind extends keyof Answers } ? Answers[Kind] : Numbers;
+export type Answer = Answers[Question["kind"]];
+/** As it travels: numbers in base64. */
+export type AnswerJson = (Omit<Numbers, "data"> & { data: string }) | Exclude<Answer, Numbers> | { error: string };
+export type AnswersTo<Q extends readonly Question[]> = { -readonly [I in keyof Q]: Answers[Q[I]["kind"]] };
 
 /** Who answers: the application, the kernel of a notebook, or the file itself. */
 export interface Host {
@@ -279,11 +314,8 @@ export interface Host {
   ready?: boolean;
   /** where the state is kept, if not in the page's address */
   keeper?: Keeper;
-  open(question: Question): Promise<DocumentJson>;
-  values<const W extends readonly Want[]>(
-    question: Question,
-    wants: W,
-  ): Promise<{ -readonly [I in keyof W]: AnswerTo<W[I]> }>;
+  /** to each question its answer, or why it has none */
+  answer(of: Pass, questions: Question[]): Promise<(Answer | { error: string })[]>;
 }
 
 /** Where the state of a page is kept. */
@@ -301,14 +333,14 @@ export interface WidgetModel {
   get(name: "state"): unknown;
   set(name: "state", value: Partial<State>): void;
   save_changes(): void;
-  send(message: { id: string; name: string; body: unknown }): void;
+  send(message: { id: string; asked: { of: Pass; questions: Question[] } }): void;
   on(name: "msg:custom", call: (message: WidgetMessage) => void): void;
   on(name: "change:state", call: () => void): void;
   off(name: string, call?: ((message: WidgetMessage) => void) | (() => void)): void;
 }
 export interface WidgetMessage {
   id: string;
-  answer?: unknown;
+  answers?: AnswerJson[];
   error?: string;
 }
 
@@ -454,7 +486,7 @@ export type HtmlOf<K extends string> =
 export type SvgOf<K extends string> =
   Tag<K> extends keyof SVGElementTagNameMap ? SVGElementTagNameMap[Tag<K>] : SVGElement;
 
-/** One run of a file's model or acts: what was seen, by path, step and call. */
+/** One run of a file's programs: what was seen, by path, step and call. */
 export interface Seen {
   get(path: string, step?: string, call?: number): NDArray;
   has?(path: string): boolean;

@@ -1,7 +1,7 @@
 /**
  * The way through the model: stacks side by side, their blocks one below the other; a step opens in place.
  *
- * @import { Doc, Kind, Matrix, Numbers, Open, Station, WantNumbers, Window } from "./types.js"
+ * @import { Doc, Kind, Matrix, Numbers, Open, Station, ValuesOf, Window } from "./types.js"
  * @import { Page } from "./page.js"
  *
  * @typedef {Object} View what is open, read
@@ -269,7 +269,7 @@ export async function opened(page) {
  */
 async function prove(page, { want }, box) {
   const { version } = page;
-  const asked = page.host.values(page.question, [{ path: want.path, head: want.head, kind: "proof" }]);
+  const asked = page.answers({ kind: "proof", path: want.path, head: want.head ?? 0 });
   const shown = await asked.then(
     ([{ proof }]) => number(proof, 2),
     (error) => error.message,
@@ -296,25 +296,28 @@ async function read(page, station, open) {
   const first = (open.first ?? [0, 0]).map((x, axis) => Math.max(0, Math.min(total[axis] - size[axis], x)));
   /** @type {Window} */
   const want = {
+    kind: "values",
     path: open.path,
     step,
     head,
     rows: [first[0], first[0] + size[0]],
     columns: [first[1], first[1] + size[1]],
   };
-  const pooled = { path: open.path, step, head, pooled: true };
+  /** @type {ValuesOf} */
+  const pooled = { kind: "values", path: open.path, step, head, pooled: true };
   const large = size.some((n, axis) => n < total[axis]);
-  /** @type {WantNumbers[]} */
+  /** @type {ValuesOf[]} */
   const wants = [want, large ? pooled : want];
   if (step === "weights") wants.push({ ...want, step: "masked" });
-  const [[window, whole, masked], before] = await Promise.all([
-    page.host.values(page.question, wants),
+  const names = labels(page.doc.labels, station, step, total);
+  const [[window, whole, masked], before, named] = await Promise.all([
+    page.answers(...wants),
     page.elsewhere(want),
+    vocabulary(page, station, names, first, size),
   ]);
   /** @type {Kind} */
   const kind = step === "weights" || station.path.endsWith("_gate") ? "share" : step === "masked" ? "masked" : "signed";
   const most = kind === "share" ? 1 : largest(whole.data);
-  const names = labels(page.doc.labels, station, step, total);
   /** @type {Matrix} */
   const given = {
     title: act ? `${PARTS[station.part] || "attention"}: ${step}` : station.title,
@@ -327,7 +330,7 @@ async function read(page, station, open) {
     kind,
     most,
     cell,
-    labels: await vocabulary(page, station, names, first, size),
+    labels: named,
     regions: labels(page.doc.regions, station, step, total),
     axes: axes(station, step),
     before: fitted(before, window.shape),
@@ -399,9 +402,7 @@ function labels(known, station, step, total) {
  */
 async function vocabulary(page, station, names, first, size) {
   if (station.columns !== "vocabulary") return names;
-  const [{ names: texts }] = await page.host.values(page.question, [
-    { path: "", kind: "names", columns: [first[1], first[1] + size[1]] },
-  ]);
+  const [{ names: texts }] = await page.answers({ kind: "names", first: first[1], last: first[1] + size[1] });
   /** @type {string[]} */
   const sparse = [];
   texts.forEach((text, i) => {
@@ -542,9 +543,8 @@ async function wordWeights(page, station, { want, step, head: open }) {
   const chosen = page.all ? range(station.shape[0]) : [open ?? 0];
   return {
     chosen,
-    found: await page.host.values(
-      page.question,
-      chosen.map((head) => /** @type {Window} */ ({ ...want, head, rows: [0, queries], columns: [0, keys] })),
+    found: await page.answers(
+      ...chosen.map((head) => /** @type {Window} */ ({ ...want, head, rows: [0, queries], columns: [0, keys] })),
     ),
   };
 }

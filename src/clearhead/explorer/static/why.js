@@ -1,7 +1,7 @@
 /**
  * What was written, and why: the candidates of a place, where it looked, and what would have happened without.
  *
- * @import { ByLabel, Candidate, Child, Contribution, Cuts, Doc, LensRow, Move, Output } from "./types.js"
+ * @import { ByLabel, Candidate, Child, Contribution, Cuts, Doc, LensRow, Move, Output, QuestionOf, ValuesOf } from "./types.js"
  * @import { Page } from "./page.js"
  */
 import { faded, h, number, percent, visible } from "./dom.js";
@@ -13,10 +13,7 @@ import { stationOf } from "./stations.js";
 import { meaningOf } from "./words.js";
 
 const MANY = 40; // tokens that are counted
-
 const SHOWN = 8; // candidates that are named
-const MISSING =
-  "This file holds no weights, so it cannot compute this here: take your changes back, or open the model with `clearhead explore`.";
 
 /**
  * The tokens of the texts as buttons; what is written can be asked why.
@@ -220,8 +217,11 @@ export async function why(page) {
   const asked = entry.next ?? entry.candidates[0];
   const names = Object.keys(page.doc.labels);
   const asks = page.doc.labels[names[names.length - 1]][row];
-  const [{ contributions, missing }] = await page.host.values(page.question, [
-    { path: "", kind: "contributions", rows: [row, row + 1], columns: [asked.id, asked.id + 1] },
+  const [[{ contributions, missing }], possible, where, lens] = await Promise.all([
+    page.answers({ kind: "contributions", row, token: asked.id }),
+    candidates(page, entry, was),
+    looked(page, row),
+    grown(page, row),
   ]);
   return h(
     "section.why",
@@ -242,14 +242,7 @@ export async function why(page) {
           )
         : null,
     ),
-    h(
-      "div.columns",
-      {},
-      await candidates(page, entry, was),
-      await looked(page, row),
-      pushed(page, row, asked, contributions, missing),
-      await grown(page, row),
-    ),
+    h("div.columns", {}, possible, where, pushed(page, row, asked, contributions, missing), lens),
     whatIf(page, row, contributions),
   );
 }
@@ -332,13 +325,9 @@ async function candidates(page, entry, was) {
 async function sampling(page, entry) {
   const { top_k, top_p, min_p } = page.state;
   const cuts = { top_k, top_p, min_p };
-  const ask = async (/** @type {Cuts} */ more) =>
-    (
-      await page.host.values(page.question, [
-        { path: "", kind: "candidates", rows: [entry.row, entry.row + 1], cuts: { ...cuts, ...more } },
-      ])
-    )[0];
-  const { candidates: kept, left } = await ask({});
+  /** @type {(more: Cuts) => QuestionOf<"candidates">} */
+  const asked = (more) => ({ kind: "candidates", row: entry.row, cuts: { ...cuts, ...more } });
+  const [{ candidates: kept, left }] = await page.answers(asked({}));
   const size = stationOf(page.doc, "logits").shape.slice(-1)[0];
   /** @type {(name: string, value: number, given: Record<string, string>, change: (value: number) => void) => Child} */
   const field = (name, value, given, change) =>
@@ -381,7 +370,7 @@ async function sampling(page, entry) {
       {
         "data-key": "draw",
         onclick: async () => {
-          const { drawn } = await ask({ chance: Math.random() });
+          const [{ drawn }] = await page.once(asked({ chance: Math.random() }));
           if (drawn) page.take(entry.row, drawn.id);
         },
       },
@@ -389,6 +378,9 @@ async function sampling(page, entry) {
     ),
   );
 }
+
+/** @type {(path: string, head: number, row: number) => ValuesOf} */
+export const rowOf = (path, head, row) => ({ kind: "values", path, step: "weights", head, rows: [row, row + 1] });
 
 /**
  * Where the row looked: the head in which alignments are read, or the mean of the last layers' heads.
@@ -403,10 +395,7 @@ async function looked(page, row) {
   const station = cross.length ? cross[Math.min(head?.layer ?? cross.length - 1, cross.length - 1)] : acts.at(-1);
   if (!station) return null;
   const heads = cross.length && head?.head !== null && head?.head !== undefined ? [head.head] : range(station.shape[0]);
-  const found = await page.host.values(
-    page.question,
-    heads.map((one) => ({ path: station.path, step: "weights", head: one, rows: [row, row + 1] })),
-  );
+  const found = await page.answers(...heads.map((head) => rowOf(station.path, head, row)));
   const keys = station.shape[2];
   const mean = range(keys).map((c) => found.reduce((sum, { data }) => sum + data[c], 0) / heads.length);
   const columns = page.doc.labels[station.columns];
@@ -460,19 +449,15 @@ async function looked(page, row) {
  * @param {number} row
  * @param {Candidate} asked
  * @param {Contribution[]} contributions
- * @param {boolean | undefined} missing
+ * @param {string | null} missing why there are none
  */
 function pushed(page, row, asked, contributions, missing) {
-  if (!contributions.length)
+  if (missing)
     return h(
       "div.pushed",
       {},
       h("h3", { title: meaningOf("contributions") }, "What added to it, and what took away"),
-      h(
-        "p.hint",
-        {},
-        missing ? MISSING : "Not known here: this logit is not a plain sum of what the parts of the model add.",
-      ),
+      h("p.hint", {}, missing),
     );
   const most = Math.max(...contributions.map((one) => Math.abs(one.value)));
   const ordered = [...contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
@@ -533,18 +518,15 @@ function pushed(page, row, asked, contributions, missing) {
  * @param {number} row
  */
 async function grown(page, row) {
-  const [{ lens, missing }] = await page.host.values(page.question, [{ path: "", kind: "lens", rows: [row, row + 1] }]);
-  if (!lens.length)
-    return (
-      missing &&
-      h("div.grown", {}, h("h3", { title: meaningOf("logit lens") }, "How it came up"), h("p.hint", {}, MISSING))
-    );
+  const [{ lens, missing }] = await page.answers({ kind: "lens", row });
+  const title = h("h3", { title: meaningOf("logit lens") }, "How it came up");
+  if (missing) return h("div.grown", {}, title, h("p.hint", {}, missing));
   const name = (/** @type {LensRow} */ { path }) =>
     path.endsWith("embedded") ? "the embeddings" : `block ${path.split(".")[2]}`;
   return h(
     "div.grown",
     {},
-    h("h3", { title: meaningOf("logit lens") }, "How it came up"),
+    title,
     h("p", {}, "If the model ended there, it would write (its logit lens):"),
     h(
       "table",

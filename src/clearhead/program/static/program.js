@@ -28,7 +28,7 @@
  */
 
 import { NDArray, numberOf } from "./arrays.js";
-import { EditError, applied, touches } from "./edits.js";
+import { EditError, applied, mustFit } from "./edits.js";
 import { OPERATIONS } from "./operations.js";
 import { unpack } from "./unpack.js";
 
@@ -72,6 +72,15 @@ export class Program {
   /** The token ids of the pass by the model's names for them. */
   get inputs() {
     return Object.fromEntries(Object.entries(this.#description.inputs).map(([name, [, ids]]) => [name, ids]));
+  }
+
+  /**
+   * Whether one of the model's tensors is in the program.
+   *
+   * @param {string} name
+   */
+  holds(name) {
+    return this.#nodes.some((one) => one.constant && one.name === name);
   }
 
   /**
@@ -160,7 +169,7 @@ export class Program {
       this.calls(edit.path).forEach((call, number) => {
         if ((edit.call ?? number) !== number) return;
         const node = nodeOf(call, edit.step ?? "", edit.path);
-        touches(edit, plain[node].shape);
+        mustFit(edit, plain[node].shape);
         placed.set(node, [...(placed.get(node) ?? []), edit]);
       });
       if ((edit.call ?? 0) >= this.calls(edit.path).length) {

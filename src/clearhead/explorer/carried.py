@@ -15,7 +15,7 @@ import torch
 from clearhead.edits import Edit, Place
 from clearhead.look import Trace
 
-__all__ = ["Placing"]
+__all__ = ["CarriedEdits"]
 
 _GROWING = {"tokens", "queries", "tgt_tokens"}
 _OF_STEPS = {  # the axes of those steps of an act that are not its weights'
@@ -26,7 +26,7 @@ _OF_STEPS = {  # the axes of those steps of an act that are not its weights'
 }
 
 
-class Placing:
+class CarriedEdits:
     """The edits of a trace in passes over texts of other lengths; what an encoder reads stays as it is."""
 
     def __init__(self, trace: Trace, edits: Sequence[Edit]):
