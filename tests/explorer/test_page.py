@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import torch
@@ -97,6 +99,39 @@ def test_a_larger_model_s_page_opens_its_acts(
     changed = {int(x.get_attribute("data-row")) for x in shown.locator("td.changed").all()}
     assert changed == {5}
     assert "holds no weights" in shown.inner_text(".message")
+    assert shown.locator("[data-role='effect']").count() == 0  # of words that were not computed again nothing is told
+
+
+def opened(new_page: Callable[..., Any], file: Path, path: str) -> Any:
+    """The page of a file, with a value open."""
+    shown = new_page(viewport={"width": 1400, "height": 1000}, offline=True)
+    shown.goto(f"{file.as_uri()}#s={quote(json.dumps({'open': {'path': path}}))}")
+    shown.wait_for_selector("[data-drawn]")
+    return shown
+
+
+def test_a_larger_model_s_page_shows_a_change_of_any_number(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, new_page: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(page_module, "_MOST_WEIGHTS", 0)
+    page(traced()).save(tmp_path / "p.html")
+    shown = opened(new_page, tmp_path / "p.html", "decoder.blocks.0.resid_mid")
+    shown.click("[data-row='1'][data-column='2']")
+    shown.fill("[data-key='another number']", "7.5")
+    shown.click("[data-key='set']")
+    shown.wait_for_selector("td.changed")
+    assert [x.inner_text() for x in shown.locator("td.changed").all()] == ["7.5"]
+
+
+def test_an_act_too_large_for_a_page_shows_its_pictures(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, new_page: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(page_module, "_MOST_WEIGHTS", 0)
+    monkeypatch.setattr(page_module, "_MOST_COMPUTED", 0)
+    page(traced()).save(tmp_path / "p.html")
+    shown = opened(new_page, tmp_path / "p.html", "decoder.blocks.0.self_attention.attention")
+    assert shown.locator(".thumb").count() == 8
+    assert "does not hold these numbers: open the model with" in shown.inner_text("#opened .error")
 
 
 def test_a_trace_of_any_module_has_a_page(tmp_path: Path, new_page: Callable[..., Any]) -> None:

@@ -34,19 +34,9 @@ from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
 
 __all__ = [
-    "contributed",
-    "description",
-    "lens",
-    "lensed",
-    "names",
-    "numbers",
-    "overview",
-    "proof",
-    "sampled",
-    "text",
-    "values",
-    "weight",
-]
+    "contributed", "description", "lens", "lensed", "names", "numbers", "overview", "proof", "sampled", "text",
+    "values", "weight",
+]  # fmt: skip
 
 _THUMB = 32  # rows and columns of a head's small picture
 _WHOLE = 256  # queries up to which an act is opened whole for its small pictures

@@ -15,25 +15,9 @@ from pydantic.dataclasses import dataclass
 from clearhead.edits import Edit
 
 __all__ = [
-    "Asked",
-    "Candidates",
-    "Contributions",
-    "Cuts",
-    "Description",
-    "Lens",
-    "Names",
-    "Overview",
-    "Pass",
-    "Proof",
-    "Question",
-    "Roles",
-    "Text",
-    "Tokens",
-    "Values",
-    "Weight",
-    "Words",
-    "Written",
-]
+    "Asked", "Candidates", "Contributions", "Cuts", "Description", "Lens", "Names", "Overview", "Pass", "Proof",
+    "Question", "Roles", "Text", "Tokens", "Values", "Weight", "Words", "Written",
+]  # fmt: skip
 
 Index: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
 Window: TypeAlias = (
@@ -221,22 +205,10 @@ class Written:
 
 
 Question: TypeAlias = Annotated[
-    Description
-    | Text
-    | Overview
-    | Values
-    | Weight
-    | Proof
-    | Candidates
-    | Contributions
-    | Lens
-    | Names
-    | Tokens
-    | Words
-    | Roles
-    | Written,
+    Description | Text | Overview | Values | Weight | Proof | Candidates | Contributions | Lens | Names | Tokens | Words
+    | Roles | Written,
     Field(discriminator="kind"),
-]
+]  # fmt: skip
 
 
 class Asked(BaseModel):

@@ -164,7 +164,8 @@ const shape = (ids, { moment, beside = false }) =>
 function documentOf({ acts, ...description }, text, { pictures, output, remarks = [] }, moment) {
   /** @type {Record<string, Heads>} */
   const heads = Object.fromEntries(Object.entries(acts).map(([path, act]) => [path, { ...act, ...pictures[path] }]));
-  return { ...description, ...apart(text), heads, output, moment, remarks: [...text.remarks, ...remarks] };
+  const [all, partial] = [[...text.remarks, ...remarks], remarks.length > 0];
+  return { ...description, ...apart(text), heads, output, moment, remarks: all, partial };
 }
 
 /**

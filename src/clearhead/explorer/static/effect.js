@@ -17,9 +17,8 @@ const NAMED = 3; // other words that are named
  * @returns {Move[]}
  */
 export function moves(page) {
-  const { before } = page;
-  if (!before || page.state.other) return [];
-  const { doc } = page;
+  const { before, doc } = page;
+  if (!before || page.state.other || doc.partial) return [];
   const shared = alike(Object.values(doc.token_ids).at(-1) ?? [], Object.values(before.token_ids).at(-1) ?? []);
   const were = new Map(before.output.map((entry) => [entry.row, entry]));
   const rows = doc.output.filter(({ row, next }) => were.has(row) && row + (next ? 1 : 0) < shared);

@@ -11,7 +11,7 @@
  *
  * @typedef {{run(edits: Edit[], token_ids: TokenIds | null): Seen, weight(name: string): NDArray}} Source
  */
-import { applied } from "./edits.js";
+import { applied, mustFit } from "./edits.js";
 import { Program } from "./program.js";
 import { Run, picture, windowed } from "./run.js";
 import { ranked, sampled } from "./sampling.js";
@@ -329,8 +329,10 @@ class Acts {
           runs.set(path, run);
           return run.get(path, step, call);
         }
-        if (path in arrays) return ours.reduce((x, edit) => applied(edit, x), arrays[path]);
-        throw new Error("this file does not hold these numbers: open the model with `clearhead explore`");
+        if (!(path in arrays))
+          throw new Error("this file does not hold these numbers: open the model with `clearhead explore`");
+        for (const edit of ours) mustFit(edit, arrays[path].shape);
+        return ours.reduce((x, edit) => applied(edit, x), arrays[path]);
       },
     };
   }

@@ -170,6 +170,8 @@ export interface Doc extends Omit<Description, "acts">, Omit<Text, "labels"> {
   heads: Record<string, Heads>;
   output: Output[];
   moment: number | null;
+  /** whether some of it was not computed again after an edit */
+  partial: boolean;
 }
 
 export interface Contribution {
