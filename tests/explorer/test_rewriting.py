@@ -12,7 +12,7 @@ from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.edits import Edit
 from clearhead.explorer.carried import CarriedEdits
 from clearhead.explorer.inspector import Inspector
-from clearhead.explorer.questions import Asked, Pass, Written
+from clearhead.explorer.questions import Asked, Pass, Rewriting
 from clearhead.look import Trace
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
@@ -51,7 +51,7 @@ def weights(trace: Trace) -> torch.Tensor:
 
 def test_an_averaged_head_is_averaged_as_far_as_it_was(task: TextInside) -> None:
     question = Pass(token_ids={"tokens": TOKENS}, edits=[averaged(5).to_json()])
-    (answer,) = Inspector(task, "m").answer(Asked(of=question, questions=[Written()]))
+    (answer,) = Inspector(task, "m").answer(Asked(of=question, questions=[Rewriting()]))
     ids = answer["token_ids"]["tokens"]
     assert len(ids) == 25 and ids[:5] == TOKENS
     wanted = list(TOKENS)  # by hand: the first five rows averaged, those behind them the model's own

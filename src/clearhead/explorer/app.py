@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from clearhead.errors import ClearheadError
 from clearhead.explorer.bundle import page_files
 from clearhead.explorer.inspector import Inspector
-from clearhead.explorer.questions import Asked
+from clearhead.explorer.questions import Asked, Json
 
 __all__ = ["explorer", "new_secret"]
 
@@ -72,7 +72,7 @@ def explorer(inspector: Inspector, secret: str, port: int) -> FastAPI:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
     @app.get(f"/{secret}/about")
-    def about() -> dict[str, Any]:
+    def about() -> Json:
         return {"title": inspector.title, "inputs": inspector.task.inputs}
 
     @app.get(f"/{secret}/{{name:path}}")

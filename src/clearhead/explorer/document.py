@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +24,7 @@ from torch import Tensor
 from clearhead.attention import Attention
 from clearhead.attention.act import STEPS
 from clearhead.errors import NotSeenError, nearest
-from clearhead.explorer.questions import Values, Weight
+from clearhead.explorer.questions import Json, Values, Weight
 from clearhead.explorer.stations import backwards, stations
 from clearhead.formula import tensors
 from clearhead.generation.sampling import Sampling, draw, probabilities_at
@@ -53,9 +52,9 @@ def description(
     *,
     title: str,
     head: AlignmentHead | None = None,
-    moments: Sequence[dict[str, Any]] = (),
+    moments: Sequence[Json] = (),
     beside: bool = False,
-) -> dict[str, Any]:
+) -> Json:
     """What the numbers do not change, for so many tokens: the stations, and what kinds of acts there are.
 
     Args:
@@ -75,7 +74,7 @@ def description(
     }
 
 
-def text(trace: Trace, texts: Mapping[str, str]) -> dict[str, Any]:
+def text(trace: Trace, texts: Mapping[str, str]) -> Json:
     """The texts, their tokens with labels and words, and remarks on how they were read."""
     return {
         "texts": dict(texts),
@@ -86,7 +85,7 @@ def text(trace: Trace, texts: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def overview(trace: Trace, *, temperature: float = 1.0) -> dict[str, Any]:
+def overview(trace: Trace, *, temperature: float = 1.0) -> Json:
     """Small pictures of all heads, and what comes after each token.
 
     Args:
@@ -141,9 +140,7 @@ def proof(trace: Trace, path: str, head: int) -> float:
 
 
 @torch.no_grad()
-def sampled(
-    trace: Trace, row: int, sampling: Sampling, *, n: int = _CANDIDATES, chance: float | None = None
-) -> dict[str, Any]:
+def sampled(trace: Trace, row: int, sampling: Sampling, *, n: int = _CANDIDATES, chance: float | None = None) -> Json:
     """What may be drawn after one token: the n best, how many are left by the cuts, and the one that chance draws.
 
     Each has its `share`, its probability after the cuts: that of generation, which never writes what is forbidden.
@@ -153,7 +150,7 @@ def sampled(
     before = probabilities_at(logits, sampling.temperature)
     after = sampling.probabilities(allowed[None])[0]
 
-    def one(token: int) -> dict[str, Any]:
+    def one(token: int) -> Json:
         told = _candidate(trace, token, float(logits[token]), float(before[token]))
         return {**told, "share": float(after[token])}
 
@@ -163,20 +160,20 @@ def sampled(
     return {"candidates": [one(token) for token in best], "left": left, "drawn": chosen}
 
 
-def contributed(trace: Trace, row: int, token: int) -> dict[str, Any]:
+def contributed(trace: Trace, row: int, token: int) -> Json:
     """What each part adds to a logit, and why that is not known where it is not."""
     found = [one.to_json() for one in contributions(trace, row, token)]
     return {"contributions": found, "missing": None if found else _NO_SUM}
 
 
-def lensed(trace: Trace, row: int) -> dict[str, Any]:
+def lensed(trace: Trace, row: int) -> Json:
     """The logit lens after one token, and why that is not known where it is not."""
     found = lens(trace, row)
     return {"lens": found, "missing": None if found else _NO_STREAM}
 
 
 @torch.no_grad()
-def lens(trace: Trace, row: int, *, n: int = 3) -> list[dict[str, Any]]:
+def lens(trace: Trace, row: int, *, n: int = 3) -> list[Json]:
     """What the model would write after a token if it ended after each block: the logit lens (nostalgebraist, 2020).
 
     Empty where the model has no residual stream that leads to its logits.
@@ -202,7 +199,7 @@ def names(trace: Trace, first: int, last: int) -> list[str]:
     return [] if trace.name_of is None else [trace.name_of(token) for token in range(first, last)]
 
 
-def numbers(x: Tensor) -> dict[str, Any]:
+def numbers(x: Tensor) -> Json:
     """A tensor as JSON: its shape and its float32 bytes in base64."""
     data = x.detach().to(torch.float32).contiguous().cpu().numpy().astype("<f4").tobytes()
     return {"shape": list(x.shape), "data": base64.b64encode(data).decode()}
@@ -306,7 +303,7 @@ def _acts(trace: Trace) -> list[str]:
     return [path for path in trace if isinstance(trace.calls(path)[0], Attention)]
 
 
-def _kind_of(acts: Sequence[Attention]) -> dict[str, Any]:
+def _kind_of(acts: Sequence[Attention]) -> Json:
     """How an act compares, and the queries that its small pictures show."""
     score = acts[0].score
     return {
@@ -324,7 +321,7 @@ def _shown(acts: Sequence[Attention]) -> list[int]:
 
 
 @torch.no_grad()
-def _small(trace: Trace, path: str) -> dict[str, Any]:
+def _small(trace: Trace, path: str) -> Json:
     """Small pictures of an act's weights, a byte a number; and which of q, k, v it holds otherwise than projected."""
     acts: list[Attention] = trace.calls(path)
     rows = _shown(acts)
@@ -350,7 +347,7 @@ def _as_seen(trace: Trace, path: str, act: Attention, name: str) -> bool:
 
 
 @torch.no_grad()
-def _output(trace: Trace, temperature: float) -> list[dict[str, Any]]:
+def _output(trace: Trace, temperature: float) -> list[Json]:
     """What comes after each token: the candidates, and the token that stands there, if one does."""
     if "logits" not in trace or trace.name_of is None or not trace.token_ids:
         return []
@@ -364,9 +361,7 @@ def _output(trace: Trace, temperature: float) -> list[dict[str, Any]]:
     return told
 
 
-def _ranked(
-    trace: Trace, logits: Tensor, n: int, temperature: float = 1.0, also: Sequence[int] = ()
-) -> list[dict[str, Any]]:
+def _ranked(trace: Trace, logits: Tensor, n: int, temperature: float = 1.0, also: Sequence[int] = ()) -> list[Json]:
     """The n best entries of one row of logits, and after them these."""
     logits = logits.float()
     p = probabilities_at(logits, temperature)
@@ -374,6 +369,6 @@ def _ranked(
     return [_candidate(trace, token, float(logits[token]), float(p[token])) for token in tokens]
 
 
-def _candidate(trace: Trace, token: int, logit: float, probability: float) -> dict[str, Any]:
+def _candidate(trace: Trace, token: int, logit: float, probability: float) -> Json:
     text = "" if trace.name_of is None else trace.name_of(token)
     return {"id": token, "text": text, "logit": logit, "probability": probability}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from typing import Any
 
 import torch
 
@@ -13,7 +12,7 @@ from clearhead.errors import ClearheadError, ConfigError
 from clearhead.explorer import document, questions
 from clearhead.explorer.carried import CarriedEdits
 from clearhead.explorer.page import Page, page
-from clearhead.explorer.questions import Asked, Cuts, Pass, Question
+from clearhead.explorer.questions import Asked, Cuts, Json, Pass, Question
 from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.generation.sampling import Sampling
 from clearhead.look import Trace
@@ -47,14 +46,14 @@ class Inspector:
         self._roles: dict[tuple[bool, int | None], dict[str, list[str]]] = {}
         self._words: dict[str, list[str]] = {}
 
-    def answer(self, asked: Asked) -> list[dict[str, Any]]:
+    def answer(self, asked: Asked) -> list[Json]:
         """An answer to each question, as JSON; {"error": ...} where it has none.
 
         Raises:
             ConfigError: no such pass is possible; or the answers are of too many numbers.
             EditError: an edit has no place.
         """
-        trace, answers, room = self.trace(asked.of), list[dict[str, Any]](), _MOST_NUMBERS
+        trace, answers, room = self.trace(asked.of), list[Json](), _MOST_NUMBERS
         for question in asked.questions:
             try:
                 answers.append(self._answer(asked.of, trace, question))
@@ -89,11 +88,11 @@ class Inspector:
             self._traces.popitem(last=False)
         return found
 
-    def _answer(self, of: Pass, trace: Trace, question: Question) -> dict[str, Any]:
+    def _answer(self, of: Pass, trace: Trace, question: Question) -> Json:
         match question:
             case questions.Description():
                 return self._description(trace)
-            case questions.Text():
+            case questions.ReadText():
                 return document.text(trace, self.task.texts_of(trace.token_ids))
             case questions.Overview():
                 return document.overview(trace, temperature=of.temperature)
@@ -111,22 +110,22 @@ class Inspector:
                 return document.lensed(trace, row)
             case questions.Names(first, last):
                 return {"names": document.names(trace, first, last)}
-            case questions.Tokens(label, text):
+            case questions.TokensOf(label, text):
                 return self._tokens(label, text)
-            case questions.Words(label, text):
+            case questions.WordsWith(label, text):
                 return self.words(label, text)
             case questions.Roles():
                 return {"roles": self.roles(of)}
-            case questions.Written():
+            case questions.Rewriting():
                 return self._written(of, trace)
 
-    def _tokens(self, label: str, text: str) -> dict[str, Any]:
+    def _tokens(self, label: str, text: str) -> Json:
         """The tokens of a text as a label would have them."""
         _check_label(label, self.task)
         remarks = [note.said for note in not_known(self.task.unknown(label, text), "words")]
         return {"token_ids": self.task.tokens_of(label, text), "remarks": remarks}
 
-    def words(self, label: str, typed: str) -> dict[str, Any]:
+    def words(self, label: str, typed: str) -> Json:
         """The words of a label's vocabulary that hold what was typed, and how many do."""
         _check_label(label, self.task)
         if label not in self._words:
@@ -145,13 +144,13 @@ class Inspector:
                 self._roles[key].setdefault(head.path, []).append(head.label or "")
         return self._roles[key]
 
-    def _description(self, trace: Trace) -> dict[str, Any]:
+    def _description(self, trace: Trace) -> Json:
         moments = [{name: kept[name] for name in kept if name != "file"} for kept in _kept(self.task)]
         return document.description(
             trace, title=self.title, head=self.task.head, moments=moments, beside=self.beside is not None
         )
 
-    def _written(self, of: Pass, trace: Trace) -> dict[str, Any]:
+    def _written(self, of: Pass, trace: Trace) -> Json:
         """The text written again, a token a pass, the edits that have a place in it, and what is to say of others.
 
         Every pass is edited where the edits have a place in it yet.
@@ -193,7 +192,7 @@ def _sampling(of: Pass, cuts: Cuts) -> Sampling:
     return Sampling(of.temperature, cuts.top_k, cuts.top_p, cuts.min_p)
 
 
-def _kept(task: Inside) -> list[dict[str, Any]]:
+def _kept(task: Inside) -> list[Json]:
     """The checkpoints that the training kept, oldest first: their step, file and what was measured there."""
     return [] if task.folder is None else list(task.folder.checkpoints())
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from clearhead.errors import ClearheadError, ConfigError
 from clearhead.explorer.bundle import bundle, static
 from clearhead.explorer.inspector import Inspector
-from clearhead.explorer.questions import Asked, Pass
+from clearhead.explorer.questions import Asked, Json, Pass
 from clearhead.look import Trace
 
 __all__ = ["Live"]
@@ -54,9 +54,9 @@ class Live(anywidget.AnyWidget):
         asked = {name: self.state[name] for name in Pass.model_fields if name in self.state}
         return self._inspector.trace(Pass.model_validate(asked))
 
-    def _hear(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
+    def _hear(self, _: Any, message: Json, buffers: Any) -> None:
         try:
-            told: dict[str, Any] = {"answers": self._inspector.answer(Asked.model_validate(message["asked"]))}
+            told: Json = {"answers": self._inspector.answer(Asked.model_validate(message["asked"]))}
         except ClearheadError as error:
             told = {"error": str(error)}
         except ValidationError as error:
@@ -68,7 +68,7 @@ class Live(anywidget.AnyWidget):
         self.send({"id": message["id"], **told})
 
 
-def _state(trace: Trace) -> dict[str, Any]:
+def _state(trace: Trace) -> Json:
     """What leads to the trace: the text that was read, where the model itself wrote the rest; texts; or tokens."""
     edits = [edit.to_json() for edit in trace.edits]
     texts = trace.task.texts_of(trace.token_ids)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from html import escape
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +24,7 @@ from clearhead.attention import Attention
 from clearhead.disk import replacing
 from clearhead.explorer import document
 from clearhead.explorer.bundle import bundle, static
+from clearhead.explorer.questions import Json
 from clearhead.explorer.stations import stations
 from clearhead.figures.terminal import writable
 from clearhead.formula import tensors
@@ -92,7 +92,7 @@ def _small(module: nn.Module | None) -> bool:
     return module is not None and 4 * sum(p.numel() for p in module.parameters()) <= _MOST_WEIGHTS
 
 
-def _whole(trace: Trace) -> dict[str, Any]:
+def _whole(trace: Trace) -> Json:
     """The pass as a program, and under which name each tensor stands in it."""
     assert trace.module is not None, "only called where there is one"
     inputs = tuple(torch.tensor([ids]) for ids in trace.token_ids.values())
@@ -112,9 +112,9 @@ def _whole(trace: Trace) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _acts(trace: Trace) -> dict[str, Any]:
+def _acts(trace: Trace) -> Json:
     """A program for each act, and as many of the other values as there is room for."""
-    acts: dict[str, Any] = {}
+    acts: Json = {}
     arrays: dict[str, Tensor] = {}
     room = _MOST_VALUES
     for path in trace:
@@ -138,7 +138,7 @@ def _cost(act: Attention) -> int:
     return math.prod(act.shape) * act.score.cost(act.q, act.k)
 
 
-def _vocabularies(trace: Trace) -> dict[str, Any]:
+def _vocabularies(trace: Trace) -> Json:
     """The names of the output vocabulary, and the entries of each other one."""
     names = _names(trace)
     known = {} if trace.task is None else {label: trace.task.entries(label) for label in trace.token_ids}
@@ -155,7 +155,7 @@ def _proofs(trace: Trace) -> dict[str, list[float]]:
     return {path: [document.proof(trace, path, head) for head in range(trace.calls(path)[0].shape[1])] for path in acts}
 
 
-def _contributions(trace: Trace) -> dict[int, dict[int, dict[str, Any]]]:
+def _contributions(trace: Trace) -> dict[int, dict[int, Json]]:
     """What each part adds to the logit of the token that stands next, for each token."""
     ids = list(trace.token_ids.values())[-1] if trace.token_ids else []
     found = {}
@@ -166,12 +166,12 @@ def _contributions(trace: Trace) -> dict[int, dict[int, dict[str, Any]]]:
     return found
 
 
-def _lens(trace: Trace) -> list[dict[str, Any]]:
+def _lens(trace: Trace) -> list[Json]:
     ids = list(trace.token_ids.values())[-1] if trace.token_ids else []
     return [document.lensed(trace, row) for row in range(min(len(ids), _MOST_ROWS))]
 
 
-def _html(title: str, given: dict[str, Any]) -> str:
+def _html(title: str, given: Json) -> str:
     script, style = bundle("file.js"), static("style.css")
     data = json.dumps(given, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     code = f"script-src {_hash(script)}; style-src {_hash(style)}"

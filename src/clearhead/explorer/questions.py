@@ -15,19 +15,18 @@ from pydantic.dataclasses import dataclass
 from clearhead.edits import Edit
 
 __all__ = [
-    "Asked", "Candidates", "Contributions", "Cuts", "Description", "Lens", "Names", "Overview", "Pass", "Proof",
-    "Question", "Roles", "Text", "Tokens", "Values", "Weight", "Words", "Written",
+    "Asked", "Candidates", "Contributions", "Cuts", "Description", "Json", "Lens", "Names", "Overview", "Pass", "Proof",
+    "Question", "ReadText", "Rewriting", "Roles", "TokensOf", "Values", "Weight", "WordsWith",
 ]  # fmt: skip
 
 Index: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
-Window: TypeAlias = (
-    tuple[Index, Index] | None
-)  # [start, stop); None: all. It begins in the matrix, and may end after it
+Window: TypeAlias = tuple[Index, Index] | None  # [start, stop), which may end after the matrix; None: all
+Json: TypeAlias = dict[str, Any]
 _Path: TypeAlias = Annotated[str, Field(max_length=1_000)]
 _STRICT = ConfigDict(extra="forbid")
 
 
-def _possible(edit: dict[str, Any]) -> dict[str, Any]:
+def _possible(edit: Json) -> Json:
     """An edit that can be made somewhere: before anything else is done with it, which may be of any depth.
 
     Raises:
@@ -61,7 +60,7 @@ class Pass(BaseModel):
 
     texts: dict[str, Annotated[str, AfterValidator(_whole)]] = Field(default_factory=dict)
     token_ids: dict[str, list[Index]] | None = None
-    edits: list[Annotated[dict[str, Any], AfterValidator(_possible)]] = Field(default_factory=list, max_length=1000)
+    edits: list[Annotated[Json, AfterValidator(_possible)]] = Field(default_factory=list, max_length=1000)
     temperature: float = Field(1.0, ge=0, le=100)
     moment: Index | None = None
     beside: bool = False
@@ -75,7 +74,7 @@ class Description:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Text:
+class ReadText:
     """The tokens that were read and written, with their labels and words; and remarks on how they were read."""
 
     kind: Literal["text"] = "text"
@@ -173,7 +172,7 @@ class Names:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Tokens:
+class TokensOf:
     """The tokens of a text as a label would have them, with remarks."""
 
     label: _Path
@@ -182,7 +181,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Words:
+class WordsWith:
     """The words of a label's vocabulary that hold a text."""
 
     label: _Path
@@ -198,15 +197,15 @@ class Roles:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Written:
+class Rewriting:
     """The tokens when the model writes anew, greedily, with the edits; with remarks."""
 
     kind: Literal["written"] = "written"
 
 
 Question: TypeAlias = Annotated[
-    Description | Text | Overview | Values | Weight | Proof | Candidates | Contributions | Lens | Names | Tokens | Words
-    | Roles | Written,
+    Description | ReadText | Overview | Values | Weight | Proof | Candidates | Contributions | Lens | Names | TokensOf
+    | WordsWith | Roles | Rewriting,
     Field(discriminator="kind"),
 ]  # fmt: skip
 
