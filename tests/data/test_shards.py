@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clearhead.data import parts as splitting
 from clearhead.data import shards as module
-from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
+from clearhead.data.parts import Survey, hold_out_text, survey
+from clearhead.data.shards import Tokens, open_tokens, write_tokens
 from clearhead.data.text import Piece
 from clearhead.data.tokenizer_training import text_tokenizer
 from clearhead.data.tokenizers import TextTokenizerConfig, Tokenizer
@@ -30,7 +32,7 @@ def tokenizer() -> Tokenizer:
 
 def write(folder: Path, tokenizer: Tokenizer, pieces: list[Piece] = PIECES, shard: int = 200) -> dict[str, Tokens]:
     about = survey(pieces)
-    write_tokens(folder, held_out(pieces, about, 0.2), tokenizer, about.digest, shard=shard)
+    write_tokens(folder, hold_out_text(pieces, about, 0.2), tokenizer, about.digest, shard=shard)
     found = open_tokens(folder, about.digest)
     assert found is not None
     return found
@@ -58,7 +60,7 @@ def test_the_tokens_are_those_of_the_text(
 
 def test_of_many_documents_some_are_held_out_whole() -> None:
     pieces = [Piece(f"{i}", i % 2 == 1) for i in range(400)]
-    parted = list(held_out(pieces, survey(pieces), 0.1))
+    parted = list(hold_out_text(pieces, survey(pieces), 0.1))
     held = [piece.text for part, piece in parted if part == "valid"]
     assert held == [str(i) for document in range(9, 200, 10) for i in (2 * document, 2 * document + 1)]
 
@@ -84,7 +86,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
         pass
 
     def until(count: int) -> Iterator[tuple[str, Piece]]:
-        for number, piece in enumerate(held_out(PIECES, about, 0.2)):
+        for number, piece in enumerate(hold_out_text(PIECES, about, 0.2)):
             if number == count:
                 raise KilledError
             yield piece
@@ -95,7 +97,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
             write_tokens(place, until(count), tokenizer, about.digest, shard=200)
         assert open_tokens(place, about.digest) is None
     (place / ".train-00009.bin.1.aside").write_bytes(b"half")
-    write_tokens(place, held_out(PIECES, about, 0.2), tokenizer, about.digest, shard=200)
+    write_tokens(place, hold_out_text(PIECES, about, 0.2), tokenizer, about.digest, shard=200)
     (place / ".train-00009.bin.1.aside").unlink()
     assert contents(place) == contents(tmp_path / "whole")
 
@@ -128,7 +130,7 @@ def test_damage_is_found(tmp_path: Path, tokenizer: Tokenizer) -> None:
 
 
 def test_a_survey_samples_all_of_a_long_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SAMPLE", 100)
+    monkeypatch.setattr(splitting, "_SAMPLE", 100)
     about: Survey = survey([Piece(f"{i:010d}", False) for i in range(200)])
     assert about.characters == 2000
     assert sum(map(len, about.sample)) <= 110

@@ -7,7 +7,6 @@ latter written "1?2" here); words are what white space separates, counted from 0
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +15,13 @@ from typing import Literal, TypeAlias
 from unicodedata import category, normalize
 
 from clearhead.data.config import DataConfig
-from clearhead.data.parts import held_keys
+from clearhead.data.parts import digest_of, hold_out_alike
 from clearhead.data.sources.parallel import read_parallel
 from clearhead.data.sources.readers import has_form, read_records
 from clearhead.data.sources.records import Dropped, Record
 from clearhead.errors import DataError, nearest
 
-__all__ = ["Pair", "Report", "format_links", "hold_out", "overlap", "parse_links", "read_pairs"]
+__all__ = ["Pair", "Report", "format_links", "hold_out", "overlap", "pair_digest", "parse_links", "read_pairs"]
 
 Links: TypeAlias = frozenset[tuple[int, int]]
 File: TypeAlias = str | PathLike[str]
@@ -221,22 +220,19 @@ def _turned(links: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def hold_out(pairs: Sequence[Pair], share: float, rows: int) -> tuple[list[Pair], list[Pair]]:
-    """(train, valid): `share` of the pairs, at most `rows`, are held out; both parts keep the order.
+    """(train, valid): `share` of the pairs, at most `rows`, are held out, all pairs with a source at a time.
 
-    Chosen by the SHA-1 of the source sentence without case and punctuation, whole sentences at a time: no source
-    stands in both parts, and neither the order of the pairs nor chance has a say. If even the rarest sentence has more
-    pairs than are to be held out, all of its pairs are.
+    Sources are alike that differ in case and punctuation only. See `hold_out_alike`.
 
     Raises:
         DataError: with fewer than two different source sentences.
     """
-    keys = [_key(pair.source) for pair in pairs]
-    if (kinds := len(set(keys))) < 2:
-        problem = f"holding out pairs for validation needs at least two different source sentences, {kinds} given"
-        raise DataError(problem, "give a validation file with --valid FILE")
-    held = held_keys(keys, share, rows)
-    train = [pair for pair, key in zip(pairs, keys, strict=True) if key not in held]
-    return train, [pair for pair, key in zip(pairs, keys, strict=True) if key in held]
+    return hold_out_alike(pairs, share, rows, lambda pair: _key(pair.source), "different source sentences")
+
+
+def pair_digest(*parts: Sequence[Pair]) -> str:
+    """What tells these pairs from others."""
+    return digest_of(*((f"{pair.source}\t{pair.target}\n" for pair in part) for part in parts), end="\n")
 
 
 def overlap(train: Iterable[Pair], valid: Iterable[Pair]) -> int:
@@ -256,10 +252,10 @@ class _Bare(dict[int, int | None]):
 _bare = _Bare()
 
 
-def _key(source: str) -> bytes:
+def _key(source: str) -> str:
     folded = source.casefold()
     bare = " ".join(folded.translate(_bare).split())
-    return hashlib.sha1((bare or folded).encode(), usedforsecurity=False).digest()
+    return bare or folded
 
 
 def _pairs(count: int) -> str:

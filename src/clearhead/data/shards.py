@@ -9,7 +9,6 @@ of one that was not killed, byte for byte.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,6 @@ from typing import Literal
 
 import numpy as np
 
-from clearhead.data.parts import spacing
 from clearhead.data.text import Piece
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.disk import replacing, write_text
@@ -29,58 +27,13 @@ from clearhead.fields import checked
 from clearhead.parsing import parse_json, read_file
 from clearhead.ranges import Amount
 
-__all__ = ["Part", "Survey", "Tokens", "held_out", "open_tokens", "survey", "write_tokens"]
+__all__ = ["Part", "Tokens", "open_tokens", "write_tokens"]
 
 PARTS = ("train", "valid")
 _SHARD = 2**24  # tokens of a shard, about
 _BATCH = 2**22  # characters that are tokenised at once
-_SAMPLE = 2**24  # characters that a tokenizer is trained on, at most
 _STRETCH = 2**22  # ids that are looked at together
 _ANEW = "delete {} and give the same command again: it is made again"
-_MANY = 100  # documents; of fewer, the end of the text is held out
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What a first walk through a corpus tells: how much there is, what it hashes to, and a sample spread over it."""
-
-    documents: int
-    characters: int
-    digest: str
-    sample: list[str]
-
-
-def survey(pieces: Iterable[Piece]) -> Survey:
-    """Walk through a corpus once."""
-    documents = characters = 0
-    digest = hashlib.sha256()
-    sample: list[str] = []
-    held, every = 0, 1  # each `every`-th piece is in the sample
-    for number, piece in enumerate(pieces):
-        documents, characters = documents + piece.ends, characters + len(piece.text)
-        digest.update(piece.text.encode("utf-8") + (b"\0" if piece.ends else b""))
-        if number % every == 0:
-            sample.append(piece.text)
-            held += len(piece.text)
-            if held > _SAMPLE and len(sample) > 1:
-                sample, every = sample[::2], 2 * every
-                held = sum(map(len, sample))
-    return Survey(documents, characters, digest.hexdigest(), sample)
-
-
-def held_out(pieces: Iterable[Piece], about: Survey, share: float) -> Iterator[tuple[str, Piece]]:
-    """(part, piece): of a hundred documents and more each 1 / share-th is held out, else the last share of the text."""
-    documents = characters = 0
-    each, cut = spacing(share), int((1 - share) * about.characters)
-    for piece in pieces:
-        if about.documents >= _MANY:
-            yield ("valid" if documents % each == each - 1 else "train"), piece
-        elif characters < cut < characters + len(piece.text):
-            yield "train", Piece(piece.text[: cut - characters], True)
-            yield "valid", Piece(piece.text[cut - characters :], piece.ends)
-        else:
-            yield ("train" if characters < cut else "valid"), piece
-        documents, characters = documents + piece.ends, characters + len(piece.text)
 
 
 @dataclass

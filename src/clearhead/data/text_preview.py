@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from clearhead.data.shards import Survey
+from clearhead.data.parts import Survey
 from clearhead.data.text import Piece
 from clearhead.data.tokenizers import Tokenizer
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearhead.data.parts import spacing
+from clearhead.data.parts import hold_out
 from clearhead.data.sources.files import form_of
 from clearhead.data.sources.records import Column
 from clearhead.data.text import read_pieces
@@ -72,9 +72,8 @@ def _parts(line: str) -> Iterator[str]:
 
 def split_lines(lines: Sequence[str], share: float) -> tuple[list[str], list[str]]:
     """(training, validation): one line of each 1 / share is held out; of fewer, the last is trained on too."""
-    each = spacing(share)
-    held = [line for i, line in enumerate(lines) if i % each == each - 1]
-    return [line for i, line in enumerate(lines) if i % each != each - 1], held or list(lines[-1:])
+    train, held = hold_out(lines, share)
+    return train, held or list(lines[-1:])
 
 
 class WordSet:

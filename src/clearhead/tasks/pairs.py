@@ -5,7 +5,6 @@ loss = - sum_t log p(y_t | y_<t, x), smoothed over the vocabulary in training   
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -17,7 +16,7 @@ from clearhead.data.batches import PairBatch, PairSet
 from clearhead.data.config import DataConfig
 from clearhead.data.floors import floors
 from clearhead.data.pair_preview import Preview, describe_pairs
-from clearhead.data.pairs import Pair, Report, hold_out, overlap, read_pairs
+from clearhead.data.pairs import Pair, Report, hold_out, overlap, pair_digest, read_pairs
 from clearhead.data.subword_dropout import recut_pairs
 from clearhead.errors import DataError
 from clearhead.folder import Folder
@@ -138,7 +137,7 @@ class PairParts(Parts):
         self._model = model
         self._tokenizers: TokenizerPair | None = None
         self._train, self._held_out = _read(asked, model.read_files)
-        self.digest = _digest(self._train, self._held_out)
+        self.digest = pair_digest(self._train, self._held_out)
 
     @property
     def tokenizers(self) -> TokenizerPair:
@@ -232,12 +231,3 @@ def _read(asked: TrainingRequest, read: ReadPairs) -> tuple[list[Pair], list[Pai
     if shared := overlap(pairs, held_out):
         say(f"note: {shared:,} validation sources stand in the training pairs too; validation will look too good")
     return pairs, held_out
-
-
-def _digest(*parts: Sequence[Pair]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        for pair in part:
-            digest.update(f"{pair.source}\t{pair.target}\n".encode())
-        digest.update(b"\n")
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from torch import Tensor
 
 from clearhead.data.floors import floors
-from clearhead.data.shards import Survey, Tokens, held_out, open_tokens, survey, write_tokens
+from clearhead.data.parts import Survey, digest_of, hold_out_text, survey
+from clearhead.data.shards import Tokens, open_tokens, write_tokens
 from clearhead.data.sources.records import Dropped
 from clearhead.data.text import Piece, read_pieces
 from clearhead.data.text_preview import TextPreview, describe_text
@@ -94,7 +94,7 @@ class Corpus:
         if not self._valid:
             return about
         other = survey(self._pieces(self._valid, self.empty))
-        both = hashlib.sha256(f"{about.digest} {other.digest}".encode()).hexdigest()
+        both = digest_of([f"{about.digest} {other.digest}"])
         return Survey(about.documents, about.characters, both, about.sample)
 
     def tokens(self, folder: Folder, tokenizer: Tokenizer, about: Survey, *, quiet: bool) -> dict[str, Tokens]:
@@ -109,7 +109,7 @@ class Corpus:
 
     def _parted(self, about: Survey) -> Iterator[tuple[str, Piece]]:
         if not self._valid:
-            yield from held_out(self.pieces(), about, self._config.data.valid_share)
+            yield from hold_out_text(self.pieces(), about, self._config.data.valid_share)
             return
         yield from (("train", piece) for piece in self.pieces())
         yield from (("valid", piece) for piece in self._pieces(self._valid))

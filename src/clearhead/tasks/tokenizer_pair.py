@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clearhead.data.pairs import Pair
+from clearhead.data.parts import digest_of
 from clearhead.data.tokenizer_training import train_tokenizers
 from clearhead.data.tokenizers import Tokenizer, TokenizerConfig
 from clearhead.errors import FolderError
@@ -87,7 +87,7 @@ def open_tokenizer(folder: Folder, of: str, name: str = _TARGET, size: str = "vo
             "the files are of two models; copy one model folder whole",
             file=folder.path / name,
         )
-    if digest_of(text) != folder.config().get("tokenizers", {}).get(name, digest_of(text)):
+    if _digest_of(text) != folder.config().get("tokenizers", {}).get(name, _digest_of(text)):
         raise FolderError(
             "this is not the tokenizer that the model was trained with: something in it was changed",
             "put back the model's own; copy the model folder whole",
@@ -98,12 +98,12 @@ def open_tokenizer(folder: Folder, of: str, name: str = _TARGET, size: str = "vo
 
 def tokenizer_fields(target: Tokenizer, source: Tokenizer | None = None) -> dict[str, Any]:
     """What config.json says of tokenizers: how large they are, and what each file hashes to."""
-    sizes, files = {"vocab_size": target.vocab_size}, {_TARGET: digest_of(target.to_json())}
+    sizes, files = {"vocab_size": target.vocab_size}, {_TARGET: _digest_of(target.to_json())}
     if source is not None:
-        sizes["source_vocab_size"], files[_SOURCE] = source.vocab_size, digest_of(source.to_json())
+        sizes["source_vocab_size"], files[_SOURCE] = source.vocab_size, _digest_of(source.to_json())
     return {**sizes, "tokenizers": files}
 
 
-def digest_of(text: str) -> str:
+def _digest_of(text: str) -> str:
     """What a tokenizer's file hashes to, however it is laid out."""
-    return hashlib.sha256(json.dumps(json.loads(text), sort_keys=True).encode()).hexdigest()
+    return digest_of([json.dumps(json.loads(text), sort_keys=True)])

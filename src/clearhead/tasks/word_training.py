@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clearhead.data.parts import digest_of
 from clearhead.data.tokenizer_training import word_tokenizer
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
@@ -128,7 +128,7 @@ class WordParts(Parts):
             if asked.valid
             else split_lines(lines, config.vocabulary.valid_share)
         )
-        self.digest = hashlib.sha256("\n".join([*self._train, "", *self._held_out]).encode()).hexdigest()
+        self.digest = digest_of(["\n".join([*self._train, "", *self._held_out])])
         self._tokenizer: Tokenizer | None = None
         self._sets: tuple[WordSet, WordSet] | None = None
 

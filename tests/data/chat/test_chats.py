@@ -173,9 +173,9 @@ def test_chats_that_begin_alike_stand_in_one_part() -> None:
     assert len(train) + len(valid) == 60 and 3 <= len(valid) <= 12
     assert not {c.messages[0] for c in train} & {c.messages[0] for c in valid}
     assert hold_out_chats(chats[::-1], 0.1, 1000)[1] == valid[::-1]
-    with pytest.raises(DataError, match="must begin otherwise"):
+    with pytest.raises(DataError, match="at least two chats that begin differently, 1 given"):
         hold_out_chats(chats[:1] * 9, 0.1, 1000)
-    with pytest.raises(DataError, match="there is only one chat"):
+    with pytest.raises(DataError, match="at least two chats that begin differently"):
         hold_out_chats(chats[:1], 0.1, 1000)
 
 

@@ -10,14 +10,13 @@ JSON lines, lists in a .json file, Parquet, CSV and TSV with a header line, data
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from clearhead.data.chat.message_keys import is_learned, refuse_unread, refuse_weight
-from clearhead.data.parts import held_keys
+from clearhead.data.parts import digest_of, hold_out_alike
 from clearhead.data.sources.keys import Number, kind_of, whole
 from clearhead.data.sources.records import Dropped, Row, listed
 from clearhead.data.sources.rows import read_rows
@@ -139,27 +138,14 @@ def messages_of(given: object, *, file: str | None = None, line: int | None = No
 
 
 def hold_out_chats(chats: Sequence[Chat], share: float, rows: int) -> tuple[list[Chat], list[Chat]]:
-    """(train, valid): `share` of the conversations, at most `rows`, chosen by the SHA-1 of how they begin.
+    """(train, valid): `share` of the conversations, at most `rows`, are held out, all that begin alike at a time.
 
-    Conversations that begin alike stand in one part; if even the rarest beginning is of more conversations than are to
-    be held out, all of its are.
+    See `hold_out_alike`.
 
     Raises:
         DataError: there is only one, or all begin alike.
     """
-    if len(chats) == 1:
-        raise DataError(
-            "there is only one chat, and some must be held out",
-            "bring more chats, or give a validation file: --valid FILE",
-        )
-    keys = [hashlib.sha1(_begin(chat).encode(), usedforsecurity=False).digest() for chat in chats]
-    if len(set(keys)) == 1:
-        raise DataError(
-            "chats to hold out must begin otherwise than the others", "give a validation file: --valid FILE"
-        )
-    held = held_keys(keys, share, rows)
-    train = [chat for chat, key in zip(chats, keys, strict=True) if key not in held]
-    return train, [chat for chat, key in zip(chats, keys, strict=True) if key in held]
+    return hold_out_alike(chats, share, rows, _begin, "chats that begin differently")
 
 
 def _begin(chat: Chat) -> str:
@@ -233,10 +219,8 @@ def _is_text(given: object) -> bool:
 
 def chat_digest(*parts: Sequence[Chat]) -> str:
     """What tells these conversations from others."""
-    digest = hashlib.sha256()
-    for part in parts:
-        for chat in part:
-            told = [(m.role, m.content, *([] if m.learned else [0])) for m in chat.messages]
-            digest.update(repr(told).encode())
-        digest.update(b"\n")
-    return digest.hexdigest()
+    return digest_of(*(map(_written, part) for part in parts), end="\n")
+
+
+def _written(chat: Chat) -> str:
+    return repr([(m.role, m.content, *([] if m.learned else [0])) for m in chat.messages])
