@@ -24,7 +24,7 @@ from clearhead.training.log import Log
 from clearhead.training.optim import make_optimizers, make_schedule, muon_groups
 from clearhead.training.pace import Pace
 from clearhead.training.precision import Weights
-from clearhead.training.progress import Reporter
+from clearhead.training.reporter import Reporter
 from clearhead.training.state import Position, save_state
 
 __all__ = ["Loop"]

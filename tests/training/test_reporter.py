@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from clearhead.training.progress import Reporter
+from clearhead.training.reporter import Reporter
 
 
 def test_the_time_left_counts_no_compilation(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = [1000.0]
-    monkeypatch.setattr("clearhead.training.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("clearhead.training.reporter.time.monotonic", lambda: clock[0])
     reporter = Reporter(1004, 1000)  # resumed
     for step, seconds in ((1001, 90.0), (1002, 15.0), (1003, 25.0), (1004, 15.0)):
         clock[0] += seconds
