@@ -9,7 +9,10 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import ClassVar, Self, TextIO
+from typing import TYPE_CHECKING, ClassVar, Self, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["Bar", "Pulse", "doing"]
 
@@ -23,26 +26,38 @@ class Bar:
         verb: what is done ("translating").
         total: how much there is of it.
         unit: of what ("lines").
+        done: how much is done already.
+        console: where other lines are written meanwhile, which stay above the bar.
         quiet: show nothing.
     """
 
-    def __init__(self, verb: str, total: int | None, unit: str, *, quiet: bool = False):
+    def __init__(
+        self,
+        verb: str,
+        total: int | None,
+        unit: str,
+        *,
+        done: int = 0,
+        console: Console | None = None,
+        quiet: bool = False,
+    ):
         self._total, self._unit = total, unit
-        self._done, self._here, self._start = 0, 0, time.monotonic()
+        self._done, self._here, self._start = done, 0, time.monotonic()
         self._bar = None
         if total is None or not sys.stderr.isatty() or quiet:
             return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._bar = Progress(
             TextColumn(verb),
             BarColumn(),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit),
             TextColumn("{task.fields[now]}"),
-            console=Console(stderr=True),
+            TimeElapsedColumn(),
+            console=console or Console(stderr=True),
         )
-        self._task = self._bar.add_task(verb, total=total, now="")
+        self._task = self._bar.add_task(verb, total=total, completed=done, now="")
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -53,22 +68,33 @@ class Bar:
         if self._bar is not None:
             self._bar.stop()
 
-    def advance(self, count: int, *, skipped: bool = False) -> None:
-        """So much more is done; what was skipped has no say in the rate."""
+    @property
+    def shown(self) -> bool:
+        """Whether a person sees it."""
+        return self._bar is not None
+
+    def advance(self, count: int, *, skipped: bool = False, now: str = "") -> None:
+        """So much more is done; what was skipped has no say in the rate. `now` is what is said in the rate's place."""
         self._done += count
         if skipped:
             self._start = time.monotonic()
         else:
             self._here += count
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, now=self._now())
+            self._bar.update(self._task, completed=self._done, now=self.pace(now))
 
-    def _now(self) -> str:
+    def pace(self, now: str = "") -> str:
+        """The rate (or `now`) and the time left, as far as they are known."""
         if not self._here or self._total is None:
-            return ""
+            return now
         rate = self._here / max(1e-9, time.monotonic() - self._start)
-        minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
-        return f"{rate:,.1f} {self._unit}/s  left {minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+        return f"{now or f'{rate:,.1f} {self._unit}/s'}  left {_clock((self._total - self._done) / rate)}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 class Pulse:

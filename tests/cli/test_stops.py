@@ -161,10 +161,10 @@ def test_the_bar_says_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     with Bar("translating", 4000, "lines") as bar:
         bar.advance(1000, skipped=True)
-        assert bar._now() == ""
+        assert bar.pace() == ""
         clock[0] += 10
         bar.advance(500)
-        assert bar._now() == "50.0 lines/s  left 0:00:50"  # 500 in 10 s, 2,500 to go
+        assert bar.pace() == "50.0 lines/s  left 0:50"  # 500 in 10 s, 2,500 to go
     assert capsys.readouterr().err == ""  # standard error is no terminal here
 
 

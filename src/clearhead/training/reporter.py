@@ -5,13 +5,14 @@ Everything goes to standard error. Where that is no terminal (a log file), a pla
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from clearhead.progress import Bar
 
 __all__ = ["Reporter"]
 
@@ -29,29 +30,15 @@ class Reporter:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
         self._total = total
         self._last_line = time.monotonic()
-        self._after_first: tuple[int, float] | None = None  # the first step and its end: it may have compiled the model
-        self._bar: Progress | None = None
-        if sys.stderr.isatty() and not quiet:
-            self._bar = Progress(
-                TextColumn("training"),
-                BarColumn(),
-                TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-                TextColumn("{task.fields[now]}"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(elapsed_when_finished=False),
-                console=self.console,
-            )
-            self._task = self._bar.add_task("train", total=total, completed=step, now="")
+        self._bar = Bar("training", total, "steps", done=step, console=self.console, quiet=quiet)
+        self._first = True  # the first step may have compiled the model: it says nothing of the others
 
-    def __enter__(self) -> Reporter:
-        if self._bar is not None:
-            self._bar.start()
+    def __enter__(self) -> Self:
+        self._bar.__enter__()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._bar.__exit__(*error)
 
     def say(self, line: str) -> None:
         """One line that stays."""
@@ -60,27 +47,14 @@ class Reporter:
     def step(self, step: int, loss: float, rate: float) -> None:
         """After a step: its loss in nats per token and the rate in target tokens a second."""
         now = f"loss {loss:.3f}  {rate:,.0f} tokens/s"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=step, now=now)
-        elif time.monotonic() - self._last_line > _LINE_SECONDS:
+        self._bar.advance(1, skipped=self._first, now=now)
+        self._first = False
+        if not self._bar.shown and time.monotonic() - self._last_line > _LINE_SECONDS:
             self._last_line = time.monotonic()
-            self.say(f"step {step}/{self._total}  {now}{self._left(step)}")
-        self._after_first = self._after_first or (step, time.monotonic())
-
-    def _left(self, step: int) -> str:
-        if self._after_first is None:
-            return ""
-        first, end = self._after_first
-        return f"  left {_clock((time.monotonic() - end) / (step - first) * (self._total - step))}"
+            self.say(f"step {step}/{self._total}  {self._bar.pace(now)}")
 
     def evaluation(self, step: int, numbers: Mapping[str, float], best: bool, note: str = "") -> None:
         """The numbers of an evaluation, marked if it is the best so far; a note after them."""
         text = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
         mark = "  (best so far)" if best else ""
         self.say(f"step {step}/{self._total}  validation: {text}{mark}{note and f'  {note}'}")
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
