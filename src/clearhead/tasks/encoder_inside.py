@@ -6,7 +6,6 @@ Axes: batch, tokens, d_model.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +22,7 @@ from clearhead.look import Trace, watch
 from clearhead.models.encoder import Encoder
 from clearhead.ranges import Device, among
 from clearhead.tasks.examples import Example, TextExamples
+from clearhead.tasks.model_repr import describe_model
 from clearhead.tasks.notes import cut, not_known
 from clearhead.tasks.reading import Reading
 from clearhead.tasks.run_folder import module_at
@@ -198,14 +198,7 @@ class EncoderInside:
         """How many entries the vocabulary has."""
         return {"tokens": self.tokenizer.vocab_size}
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What is in the model."""
-        parameters = sum(p.numel() for p in self.module.parameters())
-        return {
-            "task": self.name,
-            "architecture": self.module.config.model_dump(mode="json"),
-            "vocabulary": self.tokenizer.vocab_size,
-            "tokens of a text": self.max_len,
-            "parameters": parameters,
-            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
-        }
+        reads = {"vocabulary": self.tokenizer.vocab_size, "tokens of a text": self.max_len}
+        return describe_model(self, self.module.config.model_dump(mode="json"), reads, trained=False)

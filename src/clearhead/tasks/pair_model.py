@@ -28,7 +28,7 @@ from clearhead.models.architecture import RecurrentConfig, Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.ranges import among
 from clearhead.tasks.metrics import Score, beside_float32
-from clearhead.tasks.model_repr import model_repr
+from clearhead.tasks.model_repr import describe_model, model_repr
 from clearhead.tasks.notes import Note, unknown_share, warn_of
 from clearhead.tasks.pair_inside import PairInside
 from clearhead.tasks.pair_writer import PairWriter, Written
@@ -266,24 +266,18 @@ class PairModel(ABC):
             problem = f"{'.'.join(map(str, said['loc']))}: {said['msg'].removeprefix('Value error, ')}"
             raise ConfigError(problem, "name the columns as in training") from error
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What is in the model."""
-        config = self.module.config
-        parameters = sum(p.numel() for p in self.module.parameters())
         written, source = (4 * n / 1e3 for n in self.module.remembered)
-        saved = {} if self.folder is None else self.folder.config()
-        return {
-            "task": self.name,
-            "architecture": config.model_dump(mode="json", exclude_none=True),
+        reads = {
             "vocabulary": self.tokenizers.sizes,
             "writes": "lower case only" if self.tokenizers.target.lowercase else "case as in training",
-            "parameters": parameters,
-            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
+        }
+        costs = {
             "cache of a token (float32)": f"{written:.1f} kB if written, {source:.1f} kB if of the source",
             "alignments": str(self.head) if self.module.cross_attentions else "none: the model has no attention",
-            "training": saved.get("results", "not finished"),
-            "data": saved.get("data", {}),
         }
+        return describe_model(self, self.module.config.model_dump(mode="json", exclude_none=True), reads, costs)
 
     # ------------------------------------------------------------------------------------------------------------------
 

@@ -175,7 +175,7 @@ class Model(Protocol):
         """The task's own metrics on files, each with its signature."""
         ...
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What is in the model, for `clearhead info`."""
         ...
 

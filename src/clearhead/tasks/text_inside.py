@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
@@ -15,6 +14,7 @@ from clearhead.insight.words import words_of
 from clearhead.look import Trace, watch
 from clearhead.ranges import among
 from clearhead.tasks.examples import Example, TextExamples
+from clearhead.tasks.model_repr import describe_model
 from clearhead.tasks.reading import Reading
 from clearhead.tasks.run_folder import module_at
 from clearhead.tasks.text_writer import TextWriter
@@ -141,19 +141,9 @@ class TextInside:
         trace.again = lambda again: self.trace_tokens(trace.token_ids, edits=again, grad=grad, notes=notes)
         return trace
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What is in the model."""
-        saved = {} if self.folder is None else self.folder.config()
-        parameters, config = sum(p.numel() for p in self.module.parameters()), self.module.config
-        return {
-            "task": self.name,
-            "architecture": config.model_dump(mode="json"),
-            "vocabulary": self.tokenizer.vocab_size,
-            "parameters": parameters,
-            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
-            f"memory of the cache at {config.max_len} tokens (float32)": (
-                f"{self.module.remembered * config.max_len * 4 / 1e6:.1f} MB"
-            ),
-            "training": saved.get("results", "not finished"),
-            "data": saved.get("data", {}),
-        }
+        config, remembered = self.module.config, self.module.remembered
+        memory = f"{remembered * config.max_len * 4 / 1e6:.1f} MB"
+        cache = {f"memory of the cache at {config.max_len} tokens (float32)": memory}
+        return describe_model(self, config.model_dump(mode="json"), {"vocabulary": self.tokenizer.vocab_size}, cache)

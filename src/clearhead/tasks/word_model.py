@@ -29,7 +29,7 @@ from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
 from clearhead.ranges import Count, Device, check
 from clearhead.tasks.metrics import Score
-from clearhead.tasks.model_repr import model_repr
+from clearhead.tasks.model_repr import describe_model, model_repr
 from clearhead.tasks.reading import refuse_string
 from clearhead.tasks.room import fitted
 from clearhead.tasks.run_folder import module_at
@@ -184,19 +184,9 @@ class Words:
                 scores[f"{Path(file).name}: analogies"] = self._analogies(rows, file)
         return scores
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What is in the model."""
-        saved = {} if self.folder is None else self.folder.config()
-        parameters = sum(p.numel() for p in self.module.parameters())
-        return {
-            "task": self.name,
-            "architecture": self.module.config.model_dump(mode="json"),
-            "words": len(self.words),
-            "parameters": parameters,
-            "memory of the weights (float32)": f"{parameters * 4 / 1e6:.1f} MB",
-            "training": saved.get("results", "not finished"),
-            "data": saved.get("data", {}),
-        }
+        return describe_model(self, self.module.config.model_dump(mode="json"), {"words": len(self.words)})
 
     # ------------------------------------------------------------------------------------------------------------------
 
