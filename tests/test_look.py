@@ -101,6 +101,16 @@ def test_a_name_seen_twice_has_two_calls() -> None:
         trace["parts.1.hidden"]
 
 
+def test_values_are_asked_for_by_kind() -> None:
+    trace = seen(Model())
+    assert trace.value("out", Tensor) is trace["out"]
+    assert all(isinstance(x, Tensor) for x in trace.calls("parts.1.hidden", Tensor))
+    with pytest.raises(NotSeenError, match=r"'out' is no Attention: it is a Tensor\n.*trace.value\('out', Tensor\)"):
+        trace.value("out", Attention)
+    with pytest.raises(NotSeenError, match="seen 2 times"):
+        trace.value("parts.1.hidden", Tensor)
+
+
 def test_what_was_not_seen_names_what_was() -> None:
     trace = seen(Model())
     with pytest.raises(NotSeenError, match=r"no value 'heads.attenton'\n.*did you mean 'heads.attention'"):

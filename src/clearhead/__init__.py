@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Attention": "clearhead.attention.act",
     "ClearheadError": "clearhead.errors",
     "Edit": "clearhead.edits",
     "Trace": "clearhead.look",
@@ -28,10 +29,23 @@ _WHERE = {
 
 _ROOMS = ("check",)  # reached whole, as clearhead.check.softmax
 
-__all__ = ["ClearheadError", "Edit", "Trace", "__version__", "check", "load", "see", "show", "train", "watch"]
+__all__ = [
+    "Attention",
+    "ClearheadError",
+    "Edit",
+    "Trace",
+    "__version__",
+    "check",
+    "load",
+    "see",
+    "show",
+    "train",
+    "watch",
+]
 
 if TYPE_CHECKING:
     from clearhead import check
+    from clearhead.attention.act import Attention
     from clearhead.edits import Edit
     from clearhead.errors import ClearheadError
     from clearhead.explorer.show import show

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, cast, overload, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from clearhead.runtime import EAGER, keep_pages
 __all__ = ["Seen", "Trace", "Watch", "atlas", "begun", "goes_on", "see", "watch", "watched"]
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 _WIDE = 60  # characters of a text that a trace shows of itself
 
@@ -81,8 +82,32 @@ class Seen(Protocol):
         """The same value with edits, which its own steps apply."""
         ...
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Its parts as plain JSON."""
+        ...
+
+
+class Maker(Protocol):
+    """The loaded model that made a trace, as far as tokens go; it is what models have as `.inside`."""
+
+    inputs: tuple[str, ...]  # the names of the texts that it reads, the later ones optional
+
+    def trace_tokens(
+        self, token_ids: Mapping[str, Sequence[int]], *, edits: Sequence[Edit] = (), notes: Sequence[str] = ()
+    ) -> Trace:
+        """One pass over tokens, by the labels of the trace."""
+        ...
+
+    def texts_of(self, token_ids: Mapping[str, Sequence[int]]) -> dict[str, str]:
+        """The texts of such tokens."""
+        ...
+
+    def tokens_of(self, label: str, text: str) -> list[int]:
+        """The tokens of a part of a text."""
+        ...
+
+    def entries(self, label: str) -> list[str]:
+        """The text of each entry of a label's vocabulary."""
         ...
 
 
@@ -91,8 +116,9 @@ class Trace(Mapping[str, Any]):
     """What a watched pass has shown: path -> value, in the order of the pass.
 
     `trace[path]` is the value; a path seen several times (decoding steps, an encoder run twice) has several calls and
-    is read with `trace.calls(path)`. `labels` names the entries of axes (`source`, `target` -> token strings, each of
-    which may be a `Box` of a picture or a `Span` of time).
+    is read with `trace.calls(path)`. Its kind depends on the path: a tensor, an act (`Attention`), plain data. Asked
+    for by kind, it is checked, and editors know it: `trace.value(path, Attention).weights()`. `labels` names the
+    entries of axes (`source`, `target` -> token strings; a `Box` of a picture, a `Span` of time).
 
     What follows is there where the maker of the trace offers it: `again(edits)` repeats the pass with edits and returns
     the new trace; `token_ids` are those of each label, `next_ids` what each row of the logits ought to say, and `words`
@@ -114,8 +140,8 @@ class Trace(Mapping[str, Any]):
     read_out: Callable[[Tensor], Tensor] | None = None
     name_of: Callable[[int], str] | None = None
     forbidden: tuple[int, ...] = ()
-    task: Any = field(default=None, repr=False)
-    _values: dict[str, list[Any]] = field(default_factory=dict, repr=False)
+    task: Maker | None = field(default=None, repr=False)
+    _values: dict[str, list[object]] = field(default_factory=dict, repr=False)
     _stated: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict, repr=False)
     _stack: list[tuple[str, nn.Module]] = field(default_factory=list, repr=False)
     _used: set[int] = field(default_factory=set, repr=False)
@@ -189,18 +215,36 @@ class Trace(Mapping[str, Any]):
             )
         return calls[0]
 
-    def calls(self, path: str) -> list[Any]:
-        """Every value seen under `path`, in order.
+    def value(self, path: str, kind: type[V]) -> V:
+        """`trace[path]`, which has to be of this kind (`Tensor`, `Attention`).
 
         Raises:
-            NotSeenError: nothing was seen under that path; the error names the near ones.
+            NotSeenError: nothing was seen there, several values were, or another kind of value.
+        """
+        self[path]
+        return self.calls(path, kind)[0]
+
+    @overload
+    def calls(self, path: str) -> list[Any]: ...
+    @overload
+    def calls(self, path: str, kind: type[V]) -> list[V]: ...
+    def calls(self, path: str, kind: type[Any] = object) -> list[Any]:
+        """Every value seen under `path`, in order; each has to be of this kind.
+
+        Raises:
+            NotSeenError: nothing was seen under that path (the error names the near ones), or another kind of value.
         """
         if path not in self._values:
             raise NotSeenError(
                 f"the trace holds no value {path!r}",
                 nearest(path, self._values) or f"it holds {len(self._values)} paths: list(trace)",
             )
-        return list(self._values[path])
+        values = self._values[path]
+        if not all(isinstance(value, kind) for value in values):
+            found = type(values[0]).__name__
+            problem = f"{path!r} is no {kind.__name__}: it is a {found}"
+            raise NotSeenError(problem, f"write trace.value({path!r}, {found})")
+        return list(values)
 
     def __contains__(self, path: object) -> bool:
         return path in self._values
@@ -230,7 +274,7 @@ class Trace(Mapping[str, Any]):
         held = {p: values for p, values in self._values.items() if p.rpartition(".")[2] in names}
         return replace(self, _values=held)
 
-    def labels_json(self) -> dict[str, list[Any]]:
+    def labels_json(self) -> dict[str, list[object]]:
         """The labels as plain JSON: texts, and of a region its text and where it is."""
         regions = (Box, Span)
         return {
@@ -238,7 +282,7 @@ class Trace(Mapping[str, Any]):
             for name, row in self.labels.items()
         }
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The whole trace as plain JSON: labels, edits, notes and every call of every value with its axes."""
         values = [
             {"path": path, "call": call, "axes": list(self.axes(path)), **_value_json(value)}
@@ -262,7 +306,7 @@ def _keep(x: object, grad: bool) -> object:
     return x.kept(grad=grad) if isinstance(x, Seen) else x
 
 
-def _value_json(value: object) -> dict[str, Any]:
+def _value_json(value: object) -> dict[str, object]:
     if isinstance(value, Tensor):
         return {"kind": "tensor", "shape": list(value.shape), "data": plain(value.float().tolist())}
     if isinstance(value, Seen):

@@ -19,7 +19,7 @@ from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.models.recurrent import RecurrentEncoderDecoder
 from clearhead.tasks.heads import examine
 from clearhead.tasks.language_model import LanguageModel
-from clearhead.tasks.load import load_inside
+from clearhead.tasks.opened import load_inside
 from clearhead.tasks.pair_inside import PairInside
 from clearhead.tasks.text_inside import TextInside
 from clearhead.tasks.tokenizer_pair import TokenizerPair

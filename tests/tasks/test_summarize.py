@@ -10,8 +10,8 @@ import torch
 import clearhead
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.errors import ConfigError
-from clearhead.tasks.load import load_for
 from clearhead.tasks.metrics import rouge_scores
+from clearhead.tasks.opened import load_for
 from clearhead.tasks.summarizer import Summarizer
 
 ROWS = [s.english for s in sentences("train", 300)]

@@ -311,7 +311,7 @@ def test_align(loaded: Translator) -> None:
 def test_evaluate(loaded: Translator) -> None:
     scores = loaded.evaluate(["sample:english-spanish/valid:20"], beam=1)
     assert list(scores) == ["sentences", "references", "BLEU", "chrF", "exact match", "alignment error rate"]
-    assert (scores["sentences"], scores["references"]) == (20, 20)
+    assert (scores["sentences"].value, scores["references"].value) == (20, 20)
     assert all(0 <= scores[name].value <= 100 for name in list(scores)[2:])
     assert "nrefs:1" in scores["BLEU"].signature
     assert "nc:6" in scores["chrF"].signature
@@ -326,7 +326,7 @@ def test_a_model_agrees_with_itself(loaded: Translator, tmp_path: Path) -> None:
     ]
     file.write_text("\n".join(rows), encoding="utf-8")
     scores = loaded.evaluate([str(file)])
-    assert (scores["sentences"], scores["references"]) == (len(TEXTS), 2 * len(TEXTS))
+    assert (scores["sentences"].value, scores["references"].value) == (len(TEXTS), 2 * len(TEXTS))
     assert [round(scores[name].value, 6) for name in ("BLEU", "chrF", "exact match")] == [100.0] * 3
     assert "alignment error rate" not in scores
     assert "nrefs:2" in scores["BLEU"].signature
@@ -337,7 +337,7 @@ def test_references_may_be_unequal_in_number(loaded: Translator, tmp_path: Path)
     file = tmp_path / "test.tsv"
     file.write_text("A house.\tUna casa.\nA house.\tLa casa.\nA dog.\tUn perro.\n", encoding="utf-8")
     scores = loaded.evaluate([str(file)])
-    assert (scores["sentences"], scores["references"]) == (2, 3)
+    assert (scores["sentences"].value, scores["references"].value) == (2, 3)
 
 
 def test_pairs_that_are_not_scored_are_said(
@@ -345,7 +345,7 @@ def test_pairs_that_are_not_scored_are_said(
 ) -> None:
     file = tmp_path / "test.tsv"
     file.write_text(f"A house.\tUna casa.\n{'word ' * 250}\tx\n\tx\nA house.\tUna casa.\n", encoding="utf-8")
-    assert loaded.evaluate([str(file)], beam=1)["references"] == 1
+    assert loaded.evaluate([str(file)], beam=1)["references"].value == 1
     assert capsys.readouterr().err.splitlines() == [
         "4 pairs read, 1 kept",
         f"1 pair dropped: the same pair stood earlier (first: {file}, line 4)",
@@ -379,7 +379,7 @@ def test_describe(loaded: Translator) -> None:
 def test_without_a_folder(loaded: Translator) -> None:
     bare = Translator(loaded.module, loaded.tokenizers, loaded.head)
     assert bare.describe()["training"] == "not finished"
-    assert bare.evaluate(["sample:english-spanish/valid:3"], beam=1)["sentences"] == 3
+    assert bare.evaluate(["sample:english-spanish/valid:3"], beam=1)["sentences"].value == 3
 
 
 # Training

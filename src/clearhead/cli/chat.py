@@ -71,7 +71,7 @@ def chat(
         raise ConfigError("--resume goes on with a file", "name it: --save FILE")
     from clearhead.cli.machine import settle
     from clearhead.generation.sampling import check_writing
-    from clearhead.tasks.load import load_for
+    from clearhead.tasks.opened import load_for
 
     check_writing(writing.max_tokens, writing.seed)
     sampling = writing.drawing.sampling()  # what is impossible is refused before the model is read

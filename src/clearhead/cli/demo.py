@@ -36,7 +36,7 @@ def demo(*, out: Path = Path("models/demo"), say: str | None = None) -> None:
     begun = (out / "config.json").exists()
     if begun and "alignment" in Folder(out).config():
         print(f"{out} is trained already (delete it to train again)\n")
-        translator = load(out)
+        translator = load(out, task="translate")
     else:
         files, valid = ["sample:english-spanish/train:30000"], ["sample:english-spanish/valid:500"]
         try:

@@ -41,7 +41,7 @@ def explore(
 
     from clearhead.explorer.app import explorer, new_secret
     from clearhead.explorer.inspector import Inspector
-    from clearhead.tasks.load import load_inside
+    from clearhead.tasks.opened import load_inside
 
     task, other = load_inside(model), None if beside is None else load_inside(beside)
     if other is not None and other.inputs != task.inputs:

@@ -56,7 +56,7 @@ def generate(
     """
     given = list(some(sources(prompts, "generate"))) if prompts else [Line("", "the text")]
     from clearhead.cli.machine import settle
-    from clearhead.tasks.load import load_for
+    from clearhead.tasks.opened import load_for
 
     sampling = writing.drawing.sampling()  # what is impossible is refused before the model is read
     writer = load_for("generate", model, device=writing.device)

@@ -98,7 +98,7 @@ def heads(
         raise ConfigError("a word is looked for in a sentence", 'write --sentence "The cats sleep." --word cats')
     check(Texts, "texts", measures.texts)
 
-    from clearhead.tasks.load import load_inside
+    from clearhead.tasks.opened import load_inside
 
     loaded = load_inside(model)
     if sentence is not None and word is not None:

@@ -51,7 +51,7 @@ def nearest(
     pictures(picture)
     from json import dumps
 
-    from clearhead.tasks.load import load_for
+    from clearhead.tasks.opened import load_for
 
     vectors = load_for("nearest", model, device=device)
     queries = list(words) or [line.strip() for line in sys.stdin if line.strip()]

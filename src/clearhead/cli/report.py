@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
 from clearhead.models.bricks import nested
 from clearhead.tasks import find_task
 from clearhead.training.log import read_metrics
+
+if TYPE_CHECKING:
+    from clearhead.tasks.metrics import Score
 
 __all__ = ["finished", "loss_picture", "scores", "words_picture"]
 
@@ -66,13 +70,14 @@ def words_picture(folder: Path) -> Path | None:
     """Draw frequent words in a plane, before the training too where that moment was kept."""
     from clearhead.figures.canvas import save_figure
     from clearhead.figures.word_map import words_figure
-    from clearhead.tasks.load import load
+    from clearhead.tasks.word_model import Words
 
-    model, picture = load(folder), folder / "words.png"
+    of = Folder(folder)
+    model, picture = Words.load(of), folder / "words.png"
     first = _COMMON if len(model.words) > _COMMON + _SHOWN else 0
     shown = model.words[first : first + _SHOWN]
     panels = {"after training": model.stacked(shown)}
-    if any(moment["step"] == 0 for moment in model.folder.checkpoints()):
+    if any(moment["step"] == 0 for moment in of.checkpoints()):
         panels = {"before training": model.at_step(0).stacked(shown), **panels}
     try:
         save_figure(words_figure(shown, panels, title=folder.name), picture)
@@ -85,12 +90,10 @@ def words_picture(folder: Path) -> Path | None:
 _PICTURES = {"loss": loss_picture, "words": words_picture}
 
 
-def scores(found: dict[str, Any]) -> list[str]:
-    """One line a metric: its name, value and signature."""
-    lines, width = [], max([21, *(len(name) + 1 for name in found)])
-    for name, score in found.items():
-        if isinstance(score, int):
-            lines.append(f"{name:<{width}}{score:>8,}")
-        else:
-            lines.append(f"{name:<{width}}{score.value:>8.{score.digits}f}  {score.signature}")
-    return lines
+def scores(found: Mapping[str, Score]) -> list[str]:
+    """One line a metric: its name, value and signature; counts with commas."""
+    width = max([21, *(len(name) + 1 for name in found)])
+    return [
+        f"{name:<{width}}{score.value:>8{'' if score.digits else ','}.{score.digits}f}  {score.signature}".rstrip()
+        for name, score in found.items()
+    ]

@@ -64,7 +64,7 @@ def show(
     """
     check_form(html, "html")
     wanted = figures.wanted()
-    from clearhead.tasks.load import load_inside
+    from clearhead.tasks.opened import load_inside
 
     inside, texts = load_inside(model), [text] if target is None else [text, target]
     if len(texts) > len(inside.inputs):

@@ -211,7 +211,7 @@ def _write(verb: str, model: str, wanted: list[Source], destination: Destination
     output = destination.output(wanted, tabs=how.printed.tabs)
 
     from clearhead.cli.machine import settle
-    from clearhead.tasks.load import load_for
+    from clearhead.tasks.opened import load_for
 
     writer = load_for(verb, model, device=how.device)
     settle(how.search.precision)

@@ -96,10 +96,15 @@ def _paper(source: str, text: str | None, of: PartOfModel) -> Paper:
             f'write clearhead worksheet {source} "A sentence." --{given[0]} ..., or leave it out',
         )
     if text is not None:
-        from clearhead.tasks.load import load
+        from clearhead.tasks.opened import load_inside
+        from clearhead.tasks.pair_inside import PairInside
 
-        where = {"part": of.part or "cross", "layer": of.layer or 0, "head": of.head or 0}
-        return attention_paper(load(source).arithmetic(text, of.target, **where))
+        model = load_inside(source)
+        if not isinstance(model, PairInside):
+            raise ConfigError(f"{source} reads one text alone", "worksheets are of models on pairs: name a translator")
+        return attention_paper(
+            model.arithmetic(text, of.target, part=of.part or "cross", layer=of.layer or 0, head=of.head or 0)
+        )
     if source == "translator":
         return translator_paper(TRANSLATOR, ["let's", "go"])
     if source in WORKSHEETS:

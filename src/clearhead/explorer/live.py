@@ -8,7 +8,7 @@ A page asks by messages that bear an id, and is answered by messages that bear t
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import anywidget
 import traitlets
@@ -19,6 +19,7 @@ from clearhead.explorer.bundle import bundle, static
 from clearhead.explorer.inspector import Inspector
 from clearhead.explorer.questions import Asked, Json, Pass
 from clearhead.look import Trace
+from clearhead.tasks.task import Inside
 
 __all__ = ["Live"]
 
@@ -44,8 +45,9 @@ class Live(anywidget.AnyWidget):
                 "this trace does not know the model that made it: a live page would have nobody to ask",
                 'trace with a loaded model, model.trace("..."), or leave live=True out',
             )
-        self._inspector = Inspector(trace.task, "clearhead")
-        super().__init__(title=self._inspector.title, inputs=list(trace.task.inputs), state=_state(trace))
+        task = cast(Inside, trace.task)  # whatever makes traces can also read texts: `look` knows no tasks
+        self._inspector = Inspector(task, "clearhead")
+        super().__init__(title=self._inspector.title, inputs=list(task.inputs), state=_state(trace, task))
         self.on_msg(self._hear)
 
     @property
@@ -68,12 +70,12 @@ class Live(anywidget.AnyWidget):
         self.send({"id": message["id"], **told})
 
 
-def _state(trace: Trace) -> Json:
+def _state(trace: Trace, task: Inside) -> Json:
     """What leads to the trace: the text that was read, where the model itself wrote the rest; texts; or tokens."""
     edits = [edit.to_json() for edit in trace.edits]
-    texts = trace.task.texts_of(trace.token_ids)
+    texts = task.texts_of(trace.token_ids)
     read = dict([next(iter(texts.items()))])
     for some in (read, texts):
-        if trace.task.read(**some).token_ids == trace.token_ids:
+        if task.read(**some).token_ids == trace.token_ids:
             return {"texts": some, "edits": edits}
     return {"token_ids": trace.token_ids, "edits": edits}

@@ -207,7 +207,7 @@ class Chat:
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
+    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Score]:
         """Perplexity of the assistant's tokens in conversations; what is left out of them is said.
 
         A `precision` below float32 is measured beside it.

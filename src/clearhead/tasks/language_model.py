@@ -75,7 +75,7 @@ class LanguageModel:
         said = {"eos_token_id": end, "pad_token_id": self.tokenizer.specials.fill}
         return Leaving(self.module, self.tokenizer, self.name, self.carried, said, frame=self.tokenizer.frame)
 
-    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Any]:
+    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Score]:
         """Bits per byte and perplexity of whole files, each token predicted once, in windows that do not overlap.
 
         A `precision` below float32 is measured beside it.

@@ -21,7 +21,7 @@ __all__ = ["Score", "beside_float32", "exact_match", "rouge_scores", "text_score
 
 @dataclass(frozen=True)
 class Score:
-    """A number, how it was computed, and how many decimals of it are told."""
+    """A number, how it was computed ("" where it is a plain count), and how many decimals of it are told."""
 
     value: float
     signature: str

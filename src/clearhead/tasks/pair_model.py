@@ -231,7 +231,7 @@ class PairModel(ABC):
         lowercase: bool = False,
         precision: Precision = "float32",
         columns: Mapping[str, int | str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Score]:
         """The task's metrics on files of pairs, and the alignment error rate where they have gold links.
 
         Rows with the same source are several references of one target. A `precision` below float32 is measured beside
@@ -247,7 +247,8 @@ class PairModel(ABC):
                 say(f"note: {share}")
         if self.cased and self.tokenizers.target.lowercase and not lowercase:
             say("note: this model writes lower case only; --lowercase compares so")
-        scores: dict[str, Any] = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
+        counts = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
+        scores = {name: Score(count, "", 0) for name, count in counts.items()}
         judge = partial(self._judge, pairs, beam=beam, length_penalty=length_penalty, lowercase=lowercase)
         scores |= beside_float32(judge, precision)
         gold = [p for p in pairs if p.sure is not None]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clearhead.insight.alignment import Alignment, AlignmentHead
     from clearhead.look import Trace
     from clearhead.tasks.examples import Example, Examples
+    from clearhead.tasks.metrics import Score
     from clearhead.tasks.reading import Reading
     from clearhead.training.job import Job, Outcome, Plan
 
@@ -159,8 +160,15 @@ class Model(Protocol):
     name: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
 
-    module: Any
-    folder: Folder | None
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        ...
+
+    @property
+    def folder(self) -> Folder | None:
+        """Where it was loaded from or trained into."""
+        ...
 
     @property
     def inside(self) -> Inside | None:
@@ -171,8 +179,9 @@ class Model(Protocol):
         """Write and measure there from now on."""
         ...
 
-    def evaluate(self, files: Sequence[str]) -> dict[str, Any]:
-        """The task's own metrics on files, each with its signature."""
+    @property
+    def evaluate(self) -> Callable[..., Mapping[str, Score]]:
+        """The task's own metrics on files, each with its signature: `evaluate(files)`, and options of the task's."""
         ...
 
     def describe(self) -> dict[str, object]:

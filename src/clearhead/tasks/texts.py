@@ -24,8 +24,8 @@ from clearhead.generation.template import ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.progress import Bar, doing
 from clearhead.tasks.config import DecoderRunConfig, LanguageConfig
-from clearhead.tasks.load import load_for
 from clearhead.tasks.notes import unknown_share
+from clearhead.tasks.opened import load_for
 from clearhead.tasks.run_folder import differing
 from clearhead.tasks.session import say_empty
 from clearhead.tasks.task import Parts, TrainingRequest

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,27 +20,76 @@ from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.models.bricks import OLD_NAMES, nested
 from clearhead.parsing import parse_toml, read_file
 from clearhead.progress import Pulse
+from clearhead.ranges import Device
 from clearhead.tasks import find_recipe, find_task
 from clearhead.tasks.config import RunConfig, no_device
 from clearhead.tasks.run_folder import is_begun
 from clearhead.tasks.session import Session
-from clearhead.tasks.task import TrainingRequest
+from clearhead.tasks.task import Model, TrainingRequest
+
+if TYPE_CHECKING:
+    from clearhead.tasks.chat_model import Chat
+    from clearhead.tasks.language_model import LanguageModel
+    from clearhead.tasks.summarizer import Summarizer
+    from clearhead.tasks.translator import Translator
+    from clearhead.tasks.word_model import Words
 
 __all__ = ["configure", "preview", "train"]
 
 
+File: TypeAlias = str | os.PathLike[str]
+Files: TypeAlias = Sequence[File] | File
+Values: TypeAlias = Mapping[str, object]
+
+
+class TrainOptions(TypedDict, total=False):
+    """What `train` takes by name beside the place: how it begins, and values of the configuration over the recipe's."""
+
+    valid: Files
+    recipe: str | None
+    config: File | None
+    resume: bool
+    quiet: bool
+    seed: int
+    max_steps: int | None
+    keep_checkpoints: int
+    device: Device
+    base: str | None
+    negatives: int
+    arch: Values
+    data: Values
+    tokenizer: Values
+    vocabulary: Values
+    lora: Values
+    optimizer: Values
+    schedule: Values
+    training: Values
+
+
+@overload
+def train(task: Literal["translate"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> Translator: ...
+@overload
+def train(task: Literal["summarize"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> Summarizer: ...
+@overload
+def train(task: Literal["language"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> LanguageModel: ...
+@overload
+def train(task: Literal["chat"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> Chat: ...
+@overload
+def train(task: Literal["words"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> Words: ...
+@overload
+def train(task: str, files: Files, *, out: File, **options: Any) -> Model: ...
 def train(
     task: str,
-    files: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    files: Files,
     *,
-    out: str | os.PathLike[str],
-    valid: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+    out: File,
+    valid: Files = (),
     recipe: str | None = None,
-    config: str | os.PathLike[str] | None = None,
+    config: File | None = None,
     resume: bool = False,
     quiet: bool = False,
-    **options: Any,
-) -> Any:
+    **options: object,
+) -> Model:
     """Train a model on one's own files and return it: `train("translate", "pairs.tsv", out="models/mine")`.
 
     Args:
@@ -76,13 +125,13 @@ def train(
 
 def preview(
     task: str,
-    files: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    files: Files,
     *,
-    valid: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+    valid: Files = (),
     recipe: str | None = None,
-    config: str | os.PathLike[str] | None = None,
-    **options: Any,
-) -> Any:
+    config: File | None = None,
+    **options: object,
+) -> object:
     """What `train` would be given with the same arguments: records, counts, lengths, one pair as the loss sees it.
 
     Raises:
@@ -99,8 +148,8 @@ def configure(
     task: str,
     *,
     recipe: str | None = None,
-    config: str | os.PathLike[str] | None = None,
-    options: Mapping[str, Any] | None = None,
+    config: File | None = None,
+    options: Values | None = None,
     begun: Folder | None = None,
 ) -> RunConfig:
     """The whole configuration of a run; of one that was `begun` what it was begun with, where nothing else is given.
@@ -218,7 +267,7 @@ def _fields(kind: type[BaseModel], family: str | None, prefix: str = "") -> list
     return list(dict.fromkeys(names))
 
 
-def _names(files: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[str]:
+def _names(files: Files) -> list[str]:
     every = [files] if isinstance(files, str | os.PathLike) else files
     for file in every:
         check_name(file, "the name of a file")

@@ -166,7 +166,7 @@ class Words:
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def evaluate(self, files: Sequence[str]) -> dict[str, Any]:
+    def evaluate(self, files: Sequence[str]) -> dict[str, Score]:
         """Agreement with people, or analogies solved.
 
         A file holds, on each line, two words and how alike people find them (TAB or comma between them: Spearman's rank
