@@ -19,7 +19,7 @@ SRC = Path(__file__).parent.parent / "src"
 PACKAGE = SRC / "clearhead"
 
 FLOORS = (
-    ("look", "formula", "edits", "regions", "errors", "processor", "ranges", "runtime"),
+    ("look", "atlas", "formula", "edits", "regions", "errors", "processor", "ranges", "runtime"),
     ("attention", "devices", "disk", "fields", "interrupting", "parsing", "progress"),
     ("models", "data", "folder"),
     ("training", "generation", "exchange", "insight"),
@@ -38,6 +38,7 @@ NEIGHBOURS: dict[tuple[str, str], str] = {
     ("edits", "errors"): "the same",
     ("regions", "errors"): "the same",
     ("ranges", "errors"): "the same",
+    ("look", "atlas"): "a watch finds each module under its path, and what it states",
     ("look", "runtime"): "a watch changes how the process runs while it lasts",
     ("look", "edits"): "a watch hands edits to the values it is shown",
     ("look", "regions"): "the labels of a trace may be parts of a picture or spans of time",

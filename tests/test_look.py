@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 from torch.utils.checkpoint import checkpoint
 
+from clearhead.atlas import atlas
 from clearhead.attention import Added, Additive, Attention, Causal, MultiHead, Padding
 from clearhead.edits import Edit
 from clearhead.errors import EditError, NotSeenError
-from clearhead.look import Trace, atlas, see, watch
+from clearhead.look import Trace, see, watch
 
 X = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
 
@@ -224,7 +225,8 @@ def test_compiled_models_are_whole_and_watched(in_place: bool) -> None:
 WHOLE = """
 import torch
 from torch._dynamo.testing import CompileCounter
-from clearhead.look import atlas, watch
+from clearhead.atlas import atlas
+from clearhead.look import watch
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 

@@ -158,7 +158,7 @@ class Edit:
         where = self.where if place is None else (self.where[0], 0, *self.where[2:])
         return replace(self, where=where, value=value.tolist())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain JSON; JSON has no infinities: they are written as "inf" and "-inf"."""
         data = asdict(self)
         data["where"] = [list(p) if isinstance(p, tuple) else p for p in self.where]

@@ -10,7 +10,7 @@ import re
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from os import PathLike
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,10 +20,25 @@ __all__ = ["INTACT", "checked"]
 
 INTACT = "take it from an intact copy"
 
+T = TypeVar("T")
 
+
+class _Said(TypedDict, total=False):
+    file: str | PathLike[str] | None
+    where: str
+    about: str
+    fix: str
+    error: type[ClearheadError]
+    line: int | None
+
+
+@overload
+def checked(kind: type[T], value: object, **said: Unpack[_Said]) -> T: ...
+@overload
+def checked(kind: object, value: object, **said: Unpack[_Said]) -> Any: ...
 def checked(
-    kind: Any,
-    value: Any,
+    kind: object,
+    value: object,
     *,
     file: str | PathLike[str] | None = None,
     where: str = "",
@@ -31,7 +46,7 @@ def checked(
     fix: str = INTACT,
     error: type[ClearheadError] = FolderError,
     line: int | None = None,
-) -> Any:
+) -> object:
     """A value as the type `kind` has it: a range, a configuration, a dataclass, lists and dicts of such.
 
     Args:
@@ -57,5 +72,5 @@ def checked(
 
 
 @lru_cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[object]:
     return TypeAdapter(kind)

@@ -13,7 +13,7 @@ its formula.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -80,7 +80,7 @@ class Value:
     formula: Formula | None = None
     columns: str = ""
     place: Place | None = None
-    rows: dict[str, Any] = field(default_factory=dict)
+    rows: Mapping[str, object] = field(default_factory=dict)
     called: str = "x"
 
 
@@ -128,7 +128,7 @@ class Place:
 class Described(Protocol):
     """A module that states how its values come about."""
 
-    def formulas(self, place: Place, *given: Any) -> Value:
+    def formulas(self, place: Place, *given: object) -> Value:
         """State the values of this module and of those in it; returns what its `forward` returns."""
         ...
 
@@ -163,7 +163,7 @@ def tensors(model: nn.Module | None) -> dict[str, Tensor]:
 
 
 def formula(
-    kind: str, text: str, of: Sequence[Value], weights: dict[str, str] | None = None, **options: Any
+    kind: str, text: str, of: Sequence[Value], weights: dict[str, str] | None = None, **options: object
 ) -> Formula:
     """A formula of operands, each with the rows that are read of it."""
     rows = [x.rows for x in of]
@@ -183,7 +183,7 @@ def copy(text: str, x: Value) -> Formula | None:
     return Formula("copy", text, [x.path]) if x.path else x.formula
 
 
-def lookup(name: str, token_ids: Value, *, scale: float = 1.0, norm: dict[str, Any] | None = None) -> Value:
+def lookup(name: str, token_ids: Value, *, scale: float = 1.0, norm: dict[str, object] | None = None) -> Value:
     """The rows of the embedding matrix `name`, times `scale`; `norm`: the options of one after them."""
     text = "the token's row of the embedding matrix" + (" · √d_model" if scale != 1 else "")
     options = {"scale": scale, **({"norm": norm} if norm else {})}

@@ -20,12 +20,13 @@ from typing import Any, Protocol, Self, TypeVar, cast, overload, runtime_checkab
 import torch
 from torch import Tensor, nn
 
+from clearhead.atlas import module_paths, stated
 from clearhead.edits import Edit, plain
 from clearhead.errors import EditError, NotSeenError, nearest
 from clearhead.regions import Box, Span
 from clearhead.runtime import EAGER, keep_pages
 
-__all__ = ["Seen", "Trace", "Watch", "atlas", "begun", "goes_on", "see", "watch", "watched"]
+__all__ = ["Seen", "Trace", "Watch", "begun", "goes_on", "see", "watch", "watched"]
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -228,7 +229,7 @@ class Trace(Mapping[str, Any]):
     def calls(self, path: str) -> list[Any]: ...
     @overload
     def calls(self, path: str, kind: type[V]) -> list[V]: ...
-    def calls(self, path: str, kind: type[Any] = object) -> list[Any]:
+    def calls(self, path: str, kind: type[object] = object) -> Sequence[object]:
         """Every value seen under `path`, in order; each has to be of this kind.
 
         Raises:
@@ -314,46 +315,6 @@ def _value_json(value: object) -> dict[str, object]:
     return {"kind": "plain", "data": json.loads(json.dumps(value))}
 
 
-def stated(module: nn.Module | None, name: str) -> tuple[tuple[str, ...], str]:
-    """The axes and the title of a value, which the module that shows it states in a class attribute.
-
-    `sees = {"q": ("batch heads queries head_dim", "queries: what each token asks")}`; axes alone are a string.
-    """
-    own: Mapping[str, str | tuple[str, str]] = getattr(module, "sees", {})
-    about = own.get(name, "")
-    axes, title = (about, "") if isinstance(about, str) else about
-    return tuple(axes.split()), title
-
-
-def atlas(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Every value a watched pass of `model` can show -> its axes, without running it."""
-    found: dict[str, tuple[str, ...]] = {}
-    for path, module in _paths(model)[0]:
-        for name in getattr(module, "sees", {}):
-            found[f"{path}.{name}" if path else name] = stated(module, name)[0]
-    return found
-
-
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-
-
-def _paths(model: nn.Module) -> tuple[list[tuple[str, nn.Module]], list[str]]:
-    """Each module once with the path a person would write, and the wrappers that were left out of the paths."""
-    modules = dict(model.named_modules())
-    found, left_out = [], set()
-    for full, module in modules.items():
-        above, parts = "", []
-        for part in full.split(".") if full else []:
-            if part in _WRAPPERS or (part == "module" and isinstance(modules.get(above), _PARALLEL)):
-                left_out.add(part)
-            else:
-                parts.append(part)
-            above = f"{above}.{part}" if above else part
-        found.append((".".join(parts), module))
-    return found, sorted(left_out)
-
-
 class Watch:
     """The context manager that `watch` returns."""
 
@@ -363,7 +324,7 @@ class Watch:
 
     def __enter__(self) -> Trace:
         keep_pages()
-        trace, paths = self._trace, _paths(self._model)
+        trace, paths = self._trace, module_paths(self._model)
         if paths[1]:
             trace.notes.append(f"paths leave out the wrappers {', '.join(paths[1])}")
 

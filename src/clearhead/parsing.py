@@ -16,24 +16,27 @@ import math
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from clearhead.errors import ClearheadError, DataError
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-__all__ = ["DEPTH", "DIGITS", "has_half_character", "parse_json", "parse_toml", "parse_yaml", "read_file"]
+__all__ = ["DEPTH", "DIGITS", "Json", "has_half_character", "parse_json", "parse_toml", "parse_yaml", "read_file"]
 
 DEPTH = 100  # lists and objects within one another
 DIGITS = 1000  # characters of a number
 _NODES = 1_000_000  # values of a YAML file, those that aliases repeat counted each time
 _MOST = 2**28  # bytes of a file
 _FIX = "correct it there"
+
+# An object of JSON or TOML as it was read. What stands under which key no type says: it is checked where it is used.
+Json: TypeAlias = Mapping[str, Any]
 
 File = str | PathLike[str]
 Error = type[ClearheadError]
@@ -120,7 +123,7 @@ def parse_json(
     return value
 
 
-def parse_toml(text: str, *, file: File | None = None, error: Error = DataError, fix: str = _FIX) -> dict[str, Any]:
+def parse_toml(text: str, *, file: File | None = None, error: Error = DataError, fix: str = _FIX) -> Json:
     """The table that a text writes in TOML.
 
     Raises:

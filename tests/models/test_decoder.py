@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
+from clearhead.atlas import atlas
 from clearhead.attention import Where
 from clearhead.data.windows import told_apart
 from clearhead.edits import Edit
 from clearhead.errors import EditError
 from clearhead.generation.branches import Branches
-from clearhead.look import atlas, watch
+from clearhead.look import watch
 from clearhead.models.architecture import PRESETS, DecoderConfig
 from clearhead.models.decoder import Decoder
 

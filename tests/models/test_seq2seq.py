@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from clearhead.atlas import atlas
 from clearhead.attention import Causal
 from clearhead.edits import Edit
 from clearhead.generation.branches import Branches
-from clearhead.look import atlas, watch
+from clearhead.look import watch
 from clearhead.models.architecture import SEQ2SEQ, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.models.stack import Memory, Stack

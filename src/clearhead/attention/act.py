@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -267,7 +267,7 @@ class Attention:
             edits=tuple(edit for edit in here if edit is not None),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """q, k, v as numbers, the mask as booleans, the bias as numbers, and the score's scale."""
         mask = None if (allowed := self.allowed()) is None else allowed.tolist()
         bias = None if self.bias is None else self.bias.dense(self.where).tolist()

@@ -66,7 +66,7 @@ class Where:
     last: bool = False
     row: int = 0
     column: int = 0
-    _memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _memo: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.queries.ndim != 2 or self.keys.ndim != 2:
@@ -230,7 +230,7 @@ class Where:
             return None
         return max(self.begins + self.n - 1 - self.column, self.column + self.m - 1 - self.begins)
 
-    def remembered(self, key: Any, make: Callable[[], T], *, when: Callable[[T], bool] = lambda _: True) -> T:
+    def remembered(self, key: object, make: Callable[[], T], *, when: Callable[[T], bool] = lambda _: True) -> T:
         """What was made from this value before under `key`: each layer of a pass asks for the same.
 
         Args:

@@ -146,7 +146,7 @@ class Exercise:
         return "" if place is None else self._difference(found, wanted, place, case)
 
     @staticmethod
-    def _computed(function: Callable[..., Any], case: Case) -> Any:
+    def _computed(function: Callable[..., object], case: Case) -> Any:
         """Ours or a mistake's answer; a learner's random numbers stay where they were."""
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             return function(*fresh(case.args))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from clearhead.errors import ConfigError, FolderError
 
 if TYPE_CHECKING:
     from clearhead.exchange.leaving import Leaving
+    from clearhead.tasks.task import Model
 
 __all__ = ["export"]
 
@@ -56,10 +57,11 @@ def export(model: str, *, to: str, out: Path, check: Literal["auto", "none"] = "
         _check(out, leaving, class_name)
 
 
-def _export_words(model: str, loaded: Any, out: Path) -> None:
+def _export_words(model: str, loaded: Model, out: Path) -> None:
     from clearhead.exchange.word2vec import write_vectors
+    from clearhead.tasks.word_model import Words
 
-    if "nearest" not in loaded.verbs:
+    if not isinstance(loaded, Words):
         raise ConfigError(f"word2vec holds word vectors, and the task of {model} is {loaded.name}", "take another form")
     write_vectors(out, loaded.words, loaded.vectors)
     print(f"saved {out}: {len(loaded.words):,} words of {loaded.vectors.size(1)} numbers")

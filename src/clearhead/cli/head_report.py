@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
@@ -114,7 +114,7 @@ class HeadReport(NamedTuple):
     """What was found, for people and as data, and how it is drawn if a picture is asked for."""
 
     findings: Findings
-    data: dict[str, Any]
+    data: dict[str, object]
     figure: Callable[[], Figure]
 
 

@@ -50,7 +50,7 @@ def optional(
     """
     kinds = [type(defaults), *others]
     families = families or {kind: _families(kind) for kind in kinds}
-    fields: list[tuple[str, Any, Any]] = []
+    fields: list[tuple[str, object, object]] = []
     for name in dict.fromkeys(name for kind in kinds for name in kind.model_fields if name not in without):
         owners = [kind for kind in kinds if name in kind.model_fields]
         value = getattr(defaults, name, owners[0].model_fields[name].get_default(call_default_factory=True))
@@ -71,9 +71,9 @@ def optional(
     return dataclasses.make_dataclass(type(defaults).__name__, fields, namespace={"__module__": "clearhead.cli.made"})
 
 
-def _old(kinds: Sequence[type[BaseModel]]) -> dict[str, Any]:
+def _old(kinds: Sequence[type[BaseModel]]) -> dict[str, object]:
     """The options that an architecture had before its bricks were nested, with their types: they are still taken."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[object]] = {}
     for kind in kinds:
         if "family" in kind.model_fields:
             for name, ((first, *rest), *_) in old_names(kind.model_fields["family"].default).items():
@@ -85,7 +85,7 @@ def _old(kinds: Sequence[type[BaseModel]]) -> dict[str, Any]:
     return {name: _either(annotations) for name, annotations in found.items() if name not in taken}
 
 
-def _help(name: str, value: Any, owners: Sequence[type[BaseModel]], families: Mapping[type[BaseModel], str]) -> str:
+def _help(name: str, value: object, owners: Sequence[type[BaseModel]], families: Mapping[type[BaseModel], str]) -> str:
     """What a field says, which kinds of model have it where not all do, and its default, told for each kind."""
     field = owners[0].model_fields[name]
     said = {families[kind]: kind.model_fields[name].description for kind in owners[1:]}
@@ -121,7 +121,7 @@ def by_kind(words: Sequence[str]) -> list[str]:
     return made
 
 
-def given(options: Any) -> dict[str, Any]:
+def given(options: Any) -> dict[str, object]:
     """What was given, as nested dicts."""
     if options is None:
         return {}

@@ -44,7 +44,7 @@ class Pages:
             console, options, panel.copy(entries=[e for e in panel.entries if _belongs(e)])
         )
 
-    def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
+    def render_usage(self, console: Console, options: ConsoleOptions, usage: object) -> None:
         """Print the line of usage."""
         self._formatter().render_usage(console, options, usage)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
 from clearhead.models.bricks import nested
+from clearhead.parsing import Json
 from clearhead.tasks import find_task
 from clearhead.training.log import read_metrics
 
@@ -59,7 +60,7 @@ def loss_picture(folder: Path) -> Path | None:
     return picture
 
 
-def _only_in_training(run: dict[str, Any]) -> list[str]:
+def _only_in_training(run: Json) -> list[str]:
     """What raises the loss of training batches and not that of validation."""
     arch = nested(run["arch"])
     dropped = arch.get("dropout") or arch.get("attention", {}).get("dropout")

@@ -12,7 +12,7 @@ CSV holds a token and its encoding a line.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -153,7 +153,7 @@ def read_numbers(path: str | Path) -> AttentionNumbers:
         raise DataError(f"{where}: {message}" if where else message, fix, file=path) from error
 
 
-def _csv(text: str, *, file: Path) -> Any:
+def _csv(text: str, *, file: Path) -> object:
     tokens, encodings = [], []
     fix = "write a token, then its numbers, with commas between them"
     for line, row in csv_rows(iter(enumerate(text.split("\n"), 1)), file):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from clearhead.errors import ConfigError, given
+from clearhead.parsing import Json
 
 __all__ = [
     "NEEDED",
@@ -46,7 +47,7 @@ class ConfigRule(Protocol):
         """Their keys that it understands."""
         ...
 
-    def ours(self, theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ours(self, theirs: Json) -> Json:
         """Our values, by dotted names.
 
         Raises:
@@ -54,7 +55,7 @@ class ConfigRule(Protocol):
         """
         ...
 
-    def theirs(self, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    def theirs(self, ours: Json) -> Json:
         """Their values of our configuration, by dotted names."""
         ...
 
@@ -65,16 +66,16 @@ class Field:
 
     their_key: str
     our_name: str
-    default: Any = NEEDED
+    default: object = NEEDED
 
     @property
     def keys(self) -> Sequence[str]:
         return [self.their_key]
 
-    def ours(self, theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ours(self, theirs: Json) -> Json:
         return {self.our_name: value_of(theirs, self.their_key, self.default)}
 
-    def theirs(self, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    def theirs(self, ours: Json) -> Json:
         return {self.their_key: ours[self.our_name]}
 
 
@@ -84,21 +85,21 @@ class Named:
 
     their_key: str
     our_name: str
-    names: Mapping[Any, Any]
-    default: Any = NEEDED
+    names: Mapping[Any, object]
+    default: object = NEEDED
 
     @property
     def keys(self) -> Sequence[str]:
         return [self.their_key]
 
-    def ours(self, theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ours(self, theirs: Json) -> Json:
         value = value_of(theirs, self.their_key, self.default)
         if not isinstance(value, str | bool | int | None) or value not in self.names:
             known = ", ".join(map(str, self.names))
             raise ConfigError(f"{self.their_key} is {given(value)}, which is not known here", f"known are {known}")
         return {self.our_name: self.names[value]}
 
-    def theirs(self, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    def theirs(self, ours: Json) -> Json:
         for theirs, value in self.names.items():
             if value == ours[self.our_name]:
                 return {self.their_key: theirs}
@@ -108,20 +109,20 @@ class Named:
 class Must:
     """A key that must have one of these values, or be absent; the first is written."""
 
-    def __init__(self, key: str, *values: Any):
+    def __init__(self, key: str, *values: object):
         self.key, self.values = key, values
 
     @property
     def keys(self) -> Sequence[str]:
         return [self.key]
 
-    def ours(self, theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ours(self, theirs: Json) -> Json:
         if self.key in theirs and theirs[self.key] not in self.values:
             wanted = " or ".join(repr(value) for value in self.values)
             raise ConfigError(f"{self.key} is {given(theirs[self.key])}; clearhead has only {wanted}", _OTHER)
         return {}
 
-    def theirs(self, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    def theirs(self, ours: Json) -> Json:
         return {} if self.values[0] is None else {self.key: self.values[0]}
 
 
@@ -130,13 +131,13 @@ class Classes:
 
     keys: Sequence[str] = ("num_labels",)
 
-    def ours(self, theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ours(self, theirs: Json) -> Json:
         labels = theirs.get("id2label") or {str(i): "" for i in range(theirs.get("num_labels") or 2)}
         if not isinstance(labels, Mapping):
             raise ConfigError(f"id2label is {given(labels)}", _INTACT)
         return {"readout.classes": len(labels)}
 
-    def theirs(self, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    def theirs(self, ours: Json) -> Json:
         names = [f"LABEL_{i}" for i in range(ours["readout.classes"])]
         return {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
 
@@ -151,10 +152,10 @@ class Repeats:
     def keys(self) -> Sequence[str]:
         return [self.key]
 
-    def ours(self, theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ours(self, theirs: Json) -> Json:
         return {}
 
-    def theirs(self, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    def theirs(self, ours: Json) -> Json:
         return {}
 
 
@@ -163,13 +164,13 @@ class Always:
 
     keys: Sequence[str] = ()
 
-    def __init__(self, name: str, value: Any):
+    def __init__(self, name: str, value: object):
         self.name, self.value = name, value
 
-    def ours(self, theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ours(self, theirs: Json) -> Json:
         return {self.name: self.value}
 
-    def theirs(self, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    def theirs(self, ours: Json) -> Json:
         return {}
 
 
@@ -178,21 +179,21 @@ class Derived:
     """Keys that say something only together: a function for each direction."""
 
     their_keys: Sequence[str]
-    to_ours: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    to_theirs: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    to_ours: Callable[[Json], Json]
+    to_theirs: Callable[[Json], Json]
 
     @property
     def keys(self) -> Sequence[str]:
         return self.their_keys
 
-    def ours(self, theirs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def ours(self, theirs: Json) -> Json:
         return self.to_ours(theirs)
 
-    def theirs(self, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    def theirs(self, ours: Json) -> Json:
         return self.to_theirs(ours)
 
 
-def value_of(theirs: Mapping[str, Any], key: str, default: Any = NEEDED) -> Any:
+def value_of(theirs: Json, key: str, default: object = NEEDED) -> Any:
     """The value of a key.
 
     Raises:
@@ -231,10 +232,10 @@ _OF_THE_PROGRAM = _names(
     "prefix deterministic_flash_attn reference_compile repad_logits_with_grad compile_model"
 )
 _CARRIED = _OF_GENERATION | _OF_TRAINING | _OF_THE_PROGRAM
-_NOTHING: tuple[Any, ...] = (None, False, "", [], {})
+_NOTHING: tuple[object, ...] = (None, False, "", [], {})
 
 
-def harmless(theirs: Mapping[str, Any], rules: Iterable[ConfigRule]) -> dict[str, Any]:
+def harmless(theirs: Json, rules: Iterable[ConfigRule]) -> Json:
     """Their keys that no rule knows, and that change no number of a pass.
 
     Raises:
@@ -252,7 +253,7 @@ def harmless(theirs: Mapping[str, Any], rules: Iterable[ConfigRule]) -> dict[str
     return left
 
 
-def read_config(theirs: Mapping[str, Any], rules: Sequence[ConfigRule]) -> dict[str, Any]:
+def read_config(theirs: Json, rules: Sequence[ConfigRule]) -> Json:
     """Our configuration, nested.
 
     Raises:
@@ -270,14 +271,14 @@ def read_config(theirs: Mapping[str, Any], rules: Sequence[ConfigRule]) -> dict[
     return ours
 
 
-def write_config(ours: Mapping[str, Any], rules: Iterable[ConfigRule]) -> dict[str, Any]:
+def write_config(ours: Json, rules: Iterable[ConfigRule]) -> Json:
     """Their configuration of ours, by dotted names."""
     return {key: value for rule in rules for key, value in rule.theirs(ours).items()}
 
 
-def flat(ours: Mapping[str, Any]) -> dict[str, Any]:
+def flat(ours: Json) -> dict[str, object]:
     """A configuration by dotted names."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, value in ours.items():
         found |= (
             {f"{name}.{inner}": x for inner, x in flat(value).items()} if isinstance(value, Mapping) else {name: value}

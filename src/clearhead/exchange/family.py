@@ -11,7 +11,7 @@ numbers, and each tensor has to be there, in its shape; what is left over is ref
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from clearhead.exchange.config_rules import ConfigRule, flat, harmless, read_con
 from clearhead.exchange.weight_rules import Weights, read_weights, write_weights
 from clearhead.folder import unshared
 from clearhead.models.architecture import TransformerConfig
+from clearhead.parsing import Json
 
 __all__ = ["Described", "Family", "Kind"]
 
@@ -65,7 +66,7 @@ class Described:
     arch: TransformerConfig
     vocab_size: int
     kind: Kind
-    carried: Mapping[str, Any]
+    carried: Json
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Family:
     ignored: Sequence[str] = ()
     waves: Mapping[str, str] = field(default_factory=dict)
 
-    def configure(self, theirs: Mapping[str, Any], tensors: Iterable[str], task: str | None = None) -> Described:
+    def configure(self, theirs: Json, tensors: Iterable[str], task: str | None = None) -> Described:
         """Their configuration as ours.
 
         Args:
@@ -118,7 +119,7 @@ class Family:
             fix = "take the whole config.json of the model"
             raise ConfigError(f"this is not a configuration of a model: {problem}", fix) from error
 
-    def _class(self, theirs: Mapping[str, Any], task: str | None) -> str:
+    def _class(self, theirs: Json, task: str | None) -> str:
         named = theirs.get("architectures") or []
         if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
             raise ConfigError(f"architectures is {given(named)}", "take the whole config.json of the model")
@@ -167,8 +168,8 @@ class Family:
         return module
 
     def write(
-        self, module: Any, class_name: str, carried: Mapping[str, Any], vocab_size: int
-    ) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        self, module: Any, class_name: str, carried: Json, vocab_size: int
+    ) -> tuple[dict[str, object], dict[str, Tensor]]:
         """(their config.json, their tensors) of our module, as one of their classes.
 
         Raises:
@@ -194,7 +195,7 @@ class Family:
         tensors = {f"{prefix}{name}": x for name, x in (write_weights(body, rules) | waves).items()}
         return theirs, tensors | write_weights(head, kind.weights)
 
-    def _difference(self, config: TransformerConfig, theirs: Mapping[str, Any], kind: Kind) -> ConfigError | None:
+    def _difference(self, config: TransformerConfig, theirs: Json, kind: Kind) -> ConfigError | None:
         """What the model is and their configuration does not say: what is read back of it is something else."""
         back = _written_out(self.arch.model_validate(read_config(theirs, [*self.config, *kind.config])))
         for name, value in _written_out(config).items():
@@ -206,7 +207,7 @@ class Family:
         return None
 
 
-def _written_out(config: TransformerConfig) -> dict[str, Any]:
+def _written_out(config: TransformerConfig) -> dict[str, object]:
     """What a configuration chooses, by dotted names, with what is meant where nothing is said."""
     chosen = flat(config.model_dump(mode="json"))
     attention, norm = config.attention, config.norm
@@ -231,7 +232,7 @@ class _Renamed:
                 raise ConfigError(f"{name} and {self._names[new]} are one tensor", "take the whole model again")
             self._names[new] = name
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
     def __contains__(self, name: object) -> bool:

@@ -60,7 +60,7 @@ def watch_foreign(model: nn.Module, *, edits: Sequence[Edit] = ()) -> Iterator[T
             _set_attention(model, before)
 
 
-def _show(module: nn.Module, _: Any, given: Any) -> Any:
+def _show(module: nn.Module, _: object, given: object) -> object:
     """Show what a module gives: the first tensor of it."""
     first = given[0] if isinstance(given, tuple) and given else given
     if not isinstance(first, Tensor) or not first.is_floating_point() or first.ndim not in _AXES:
@@ -100,7 +100,7 @@ def _attend(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
-    **more: Any,
+    **more: object,
 ) -> tuple[Tensor, Tensor]:
     """What a model of theirs calls for its attention: (context [batch, queries, heads, width], weights)."""
     for name in ("softcap", "s_aux", "position_bias"):

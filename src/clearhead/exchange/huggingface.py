@@ -9,17 +9,17 @@ What is known of each family stands in `exchange/families/`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
 from clearhead.exchange.families import find_family
 from clearhead.exchange.leaving import find_class
+from clearhead.parsing import Json
 
 __all__ = ["from_huggingface", "to_huggingface"]
 
 
-def from_huggingface(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+def from_huggingface(config: Json, tensors: Mapping[str, Tensor]) -> nn.Module:
     """Our model of their configuration and tensors, in float32.
 
     Raises:
@@ -29,7 +29,7 @@ def from_huggingface(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
     return family.read(family.configure(config, tensors), tensors)
 
 
-def to_huggingface(module: Any, *, eos: int = 2) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def to_huggingface(module: object, *, eos: int = 2) -> tuple[dict[str, object], dict[str, Tensor]]:
     """(their config.json, their tensors) of a model whose parts are all in one of their families.
 
     Args:

@@ -7,7 +7,7 @@ written by a family's rules and read back, and only if that is the same model is
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from clearhead.errors import ConfigError, FolderError
 from clearhead.exchange.families import FAMILIES, find_family
 from clearhead.exchange.family import Family
 from clearhead.exchange.pooling import Pooling
+from clearhead.parsing import Json
 
 __all__ = ["Leaving", "check_leaving", "find_class", "write_leaving"]
 
@@ -46,16 +47,16 @@ class Leaving:
     module: nn.Module
     tokenizer: Tokenizer
     task: str
-    carried: Mapping[str, Any] = field(default_factory=dict)
-    generation: Mapping[str, Any] = field(default_factory=dict)
+    carried: Json = field(default_factory=dict)
+    generation: Json = field(default_factory=dict)
     template: str | None = None
     frame: tuple[Sequence[int], Sequence[int]] = ((), ())
     pooling: Pooling | None = None
 
 
 def find_class(
-    module: Any, task: str | None = None, carried: Mapping[str, Any] | None = None
-) -> tuple[Family, str, dict[str, Any], dict[str, Tensor]]:
+    module: Any, task: str | None = None, carried: Json | None = None
+) -> tuple[Family, str, dict[str, object], dict[str, Tensor]]:
     """(family, class, their config.json, their tensors) of a model.
 
     Args:
@@ -198,5 +199,5 @@ def check_leaving(place: Path, leaving: Leaving, class_name: str) -> float:
     return float((found - wanted).abs().max())
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def _write_json(path: Path, content: Json) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

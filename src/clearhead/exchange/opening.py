@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +18,7 @@ from clearhead.exchange.forms import MODULES, json_of, plain_file
 from clearhead.exchange.pooling import Pooling, read_pooling
 from clearhead.exchange.sentence_pieces import open_marian_pair
 from clearhead.exchange.tokenizer_files import open_their_tokenizer
-from clearhead.parsing import read_file
+from clearhead.parsing import Json, read_file
 
 __all__ = ["Opened", "open_folder", "read_arch"]
 
@@ -47,7 +46,7 @@ class Opened:
     tokenizer: Tokenizer | None
     target: Tokenizer | None = None
     pooling: Pooling | None = None
-    generation: Mapping[str, Any] = field(default_factory=dict)
+    generation: Json = field(default_factory=dict)
     template: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -58,7 +57,7 @@ class Opened:
         return self.tokenizer
 
 
-def read_arch(path: Path) -> dict[str, Any]:
+def read_arch(path: Path) -> dict[str, object]:
     """The architecture of a folder of another library, as config.json of ours has it; its weights are not read.
 
     Raises:

@@ -100,7 +100,7 @@ def read_pooling(folder: Path) -> Pooling:
     return Pooling(**known, **_settings(folder))
 
 
-def _kind(module: Any, file: Path) -> tuple[str, str]:
+def _kind(module: object, file: Path) -> tuple[str, str]:
     kind, place = (module.get("type"), module.get("path")) if isinstance(module, Mapping) else (None, None)
     if not isinstance(kind, str) or not isinstance(place, str) or Path(place).name != place:
         raise FolderError(f"{given(module)} is not a module", _INTACT, file=file)

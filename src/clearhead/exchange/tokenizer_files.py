@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.data.vocabulary import Specials
 from clearhead.errors import FolderError, given
 from clearhead.exchange.forms import json_of, plain_file
-from clearhead.parsing import read_file
+from clearhead.parsing import Json, read_file
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
@@ -48,7 +48,7 @@ def open_their_tokenizer(folder: Path) -> Tokenizer | None:
     return Tokenizer(tokenizer.backend, _specials(tokenizer, said))
 
 
-def token_ids_as_text(vocab_size: int, config: Mapping[str, Any]) -> Tokenizer:
+def token_ids_as_text(vocab_size: int, config: Json) -> Tokenizer:
     """A tokenizer whose texts are numbers: "5 17 2" is the tokens 5, 17 and 2.
 
     Args:
@@ -67,7 +67,7 @@ def token_ids_as_text(vocab_size: int, config: Mapping[str, Any]) -> Tokenizer:
 _CONFIGS = ("tokenizer_config.json", "special_tokens_map.json")
 
 
-def _specials(tokenizer: Tokenizer, said: Mapping[str, Mapping[str, Any]]) -> Specials:
+def _specials(tokenizer: Tokenizer, said: Mapping[str, Json]) -> Specials:
     ids = dict(vars(tokenizer.specials))
     for file in reversed(_CONFIGS):  # the first has the last word
         for kind in _KINDS:
@@ -78,7 +78,7 @@ def _specials(tokenizer: Tokenizer, said: Mapping[str, Mapping[str, Any]]) -> Sp
     return Specials(**ids)
 
 
-def _word_pieces(folder: Path, said: Mapping[str, Any]) -> Backend:
+def _word_pieces(folder: Path, said: Json) -> Backend:
     """BERT's, of a vocabulary with a piece a line (Devlin et al., 2019)."""
     from tokenizers import Tokenizer as Backend
     from tokenizers import models, normalizers, pre_tokenizers, processors

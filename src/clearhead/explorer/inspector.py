@@ -16,6 +16,7 @@ from clearhead.explorer.questions import Asked, Cuts, Json, Pass, Question
 from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.generation.sampling import Sampling
 from clearhead.look import Trace
+from clearhead.parsing import Json
 from clearhead.tasks.heads import examine
 from clearhead.tasks.notes import not_known, stopped
 from clearhead.tasks.task import Inside

@@ -34,7 +34,7 @@ _EDGE, _GAP, _BAR = 0.12, 0.15, 0.13  # inches: margin of the figure, between it
 
 
 def attention_figure(
-    weights: Any,
+    weights: object,
     rows: Sequence[str],
     columns: Sequence[str],
     *,
@@ -60,7 +60,7 @@ def attention_figure(
 
 
 def matrix_figure(
-    numbers: Any,
+    numbers: object,
     rows: Sequence[str],
     columns: Sequence[str],
     *,

@@ -13,6 +13,7 @@ from clearhead.figures.terminal import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["label_points", "name_curves"]
 
@@ -87,7 +88,7 @@ def label_points(
         )  # fmt: skip
 
 
-def _measured(figure: Any, word: str, look: Mapping[str, Any]) -> tuple[float, float]:
+def _measured(figure: Figure | SubFigure, word: str, look: Mapping[str, Any]) -> tuple[float, float]:
     """Width and height of a word, in points."""
     text = figure.text(0, 0, word, fontsize=_SIZE, parse_math=False, **look)
     box = text.get_window_extent()

@@ -45,7 +45,7 @@ def print_trimmed(console: Console, what: RenderableType) -> None:
 
 
 def attention_table(
-    weights: Any,
+    weights: object,
     rows: Sequence[str],
     columns: Sequence[str],
     *,

@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clearhead.disk import append, failing, replacing, write_text
 from clearhead.folder.folder_reader import FolderReader
 from clearhead.folder.layout import INDEX, checkpoint_file
 from clearhead.folder.lock import WrittenFolder
+from clearhead.parsing import Json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +62,7 @@ class Folder(FolderReader):
         with failing(path), path.open("ab+", buffering=0) as file:
             append(file, path, f"{line}\n".encode(), lasting=lasting)
 
-    def write_json(self, name: str, data: Mapping[str, Any]) -> None:
+    def write_json(self, name: str, data: Mapping[str, object]) -> None:
         """Write a JSON object."""
         self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
@@ -107,7 +108,7 @@ class Folder(FolderReader):
             self._write_index(others)
         self.remove(checkpoint_file(step))
 
-    def _write_index(self, checkpoints: list[dict[str, Any]]) -> None:
+    def _write_index(self, checkpoints: list[Json]) -> None:
         self.write_json(INDEX, {"checkpoints": sorted(checkpoints, key=lambda c: c["step"])})
 
 

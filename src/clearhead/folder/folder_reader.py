@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from clearhead.disk import named
 from clearhead.errors import FolderError, given, nearest
 from clearhead.fields import INTACT, checked
 from clearhead.folder.layout import CONFIG, FORMAT, INDEX, READ, WEIGHTS, Config, History, checkpoint_file
-from clearhead.parsing import parse_json, read_file
+from clearhead.parsing import Json, parse_json, read_file
 
 if TYPE_CHECKING:
     from safetensors import safe_open
     from torch import Tensor, nn
 
 __all__ = ["FolderReader", "unshared"]
+
+T = TypeVar("T")
 
 
 class FolderReader:
@@ -35,7 +37,7 @@ class FolderReader:
     def __str__(self) -> str:
         return str(self.path)
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Json:
         """The content of config.json.
 
         Raises:
@@ -56,7 +58,11 @@ class FolderReader:
         checked(Config, config, file=self.path / CONFIG)
         return config
 
-    def part(self, name: str, kind: Any, of: str) -> Any:
+    @overload
+    def part(self, name: str, kind: type[T], of: str) -> T: ...
+    @overload
+    def part(self, name: str, kind: object, of: str) -> Any: ...
+    def part(self, name: str, kind: object, of: str) -> object:
         """A field of config.json that has to be there, as the type `kind` has it; `of` is what the folder holds.
 
         Raises:
@@ -67,7 +73,7 @@ class FolderReader:
             raise FolderError(f"{about}{name!r} is missing", INTACT, file=file)
         return checked(kind, config[name], where=name, about=about, file=file)
 
-    def json(self, name: str, missing: str) -> dict[str, Any]:
+    def json(self, name: str, missing: str) -> Json:
         """A JSON object in the folder; `missing` is the fix if it is not there."""
         path = self.path / name
         text = read_file(path, error=FolderError, missing=missing, fix=INTACT)
@@ -146,7 +152,7 @@ class FolderReader:
                 file=self.path / name,
             )
 
-    def checkpoints(self) -> list[dict[str, Any]]:
+    def checkpoints(self) -> list[Json]:
         """The history, oldest first: [{"step": 100, "file": "checkpoints/step-000100.safetensors", "loss": 2.3}].
 
         Raises:
@@ -157,7 +163,7 @@ class FolderReader:
             return []
         index = self.json(INDEX, INTACT)
         checked(History, index, file=path)
-        moments: list[dict[str, Any]] = index["checkpoints"]
+        moments: list[Json] = index["checkpoints"]
         for moment in moments:
             if moment["file"] != checkpoint_file(moment["step"]):
                 raise FolderError(f"step {moment['step']} lies in {given(moment['file'])}", INTACT, file=path)
@@ -171,7 +177,7 @@ def unshared(module: nn.Module) -> dict[str, Tensor]:
     return {k: v.detach() for k, v in state.items() if seen.setdefault(id(v), k) == k}
 
 
-def _foreign(config: Mapping[str, Any]) -> tuple[str, str]:
+def _foreign(config: Json) -> tuple[str, str]:
     """What a folder of another library is, and what can be done with it today."""
     if "model_type" not in config and "architectures" not in config:
         return "this is a model of another library", "train with clearhead: clearhead train --help"

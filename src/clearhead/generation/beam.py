@@ -12,14 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from clearhead.errors import ConfigError
 from clearhead.generation.sampling import not_numbers
-from clearhead.generation.writer import Writer, write
+from clearhead.generation.writer import Writer, WriterMemory, write
 from clearhead.ranges import among
 
 __all__ = ["Beam", "Hypothesis", "check_beam", "search"]
@@ -64,7 +63,7 @@ def search(
     writer: Writer,
     beginnings: Sequence[Sequence[int]],
     limits: Sequence[int],
-    memory: Any = None,
+    memory: WriterMemory = None,
     *,
     eos: int,
     forbidden: Sequence[int] = (),

@@ -6,13 +6,11 @@ cache already. What is scored is the same to the precision's rounding: a product
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from clearhead.attention import Where
-from clearhead.generation.writer import Writer
+from clearhead.generation.writer import Writer, WriterCache, WriterMemory
 
 __all__ = ["Reader"]
 
@@ -26,7 +24,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._model: Writer | None = None
-        self._cache: Any = None
+        self._cache: WriterCache = None
         self._held: list[int] = []  # the tokens in the cache; none while a pass may leave it half-written
         self._begun = False
 
@@ -49,9 +47,9 @@ class Reader:
     def decode(
         self,
         token_ids: Tensor,
-        memory: Any = None,
+        memory: WriterMemory = None,
         *,
-        cache: Any = None,
+        cache: WriterCache = None,
         where: Where | None = None,
     ) -> Tensor:
         """The model's output for those of the tokens that it had not read."""

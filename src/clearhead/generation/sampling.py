@@ -16,14 +16,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from clearhead.errors import ConfigError
-from clearhead.generation.writer import Writer, write
+from clearhead.generation.writer import Writer, WriterMemory, write
 from clearhead.ranges import Count, Counted, Nucleus, Part, Penalty, Seed, Temperature, check
 
 __all__ = [
@@ -277,7 +277,7 @@ def continue_texts(
     beginnings: Sequence[Sequence[int]],
     limits: Sequence[int],
     strategy: Drawn,
-    memory: Any = None,
+    memory: WriterMemory = None,
     *,
     numbers: Sequence[int] | None = None,
 ) -> Generator[dict[int, int], Iterable[int] | None, None]:

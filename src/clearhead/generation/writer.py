@@ -11,7 +11,7 @@ Axes: rows (texts), newest (tokens, one on each branch), vocab.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,7 +19,11 @@ from torch import Tensor
 from clearhead.attention import Where
 from clearhead.generation.branches import Branches
 
-__all__ = ["Strategy", "Writer", "Writing", "write"]
+__all__ = ["Strategy", "Writer", "WriterCache", "WriterMemory", "Writing", "write"]
+
+# Of the writer's own kinds: they are handed back to it. A cache has `select(rows)`, `keep(places)` and `join(other)`.
+WriterCache: TypeAlias = Any
+WriterMemory: TypeAlias = Any
 
 _ALIVE, _SMALL = 0.5, 32  # a tree of more than 32 tokens is cut where at most half of them are alive
 
@@ -32,11 +36,13 @@ class Writer(Protocol):
         """Where it is."""
         ...
 
-    def new_cache(self, *, forgets: bool = True) -> Any:
+    def new_cache(self, *, forgets: bool = True) -> WriterCache:
         """An empty cache: `select(rows)`, `keep(places)`, `join(other)`."""
         ...
 
-    def decode(self, token_ids: Tensor, memory: Any, /, *, cache: Any = None, where: Where | None = None) -> Tensor:
+    def decode(
+        self, token_ids: Tensor, memory: WriterMemory, /, *, cache: WriterCache = None, where: Where | None = None
+    ) -> Tensor:
         """[rows, tokens, d_model] for the new tokens, which stand where `where` says."""
         ...
 
@@ -86,13 +92,13 @@ class Writing:
 
     def __init__(self, writer: Writer, strategy: Strategy):
         self._writer, self._strategy = writer, strategy
-        self._cache: Any = None
-        self._memory: Any = None
+        self._cache: WriterCache = None
+        self._memory: WriterMemory = None
         self._rows: Branches | None = None
         self._x: Tensor | None = None  # the decoder's output for the newest tokens [rows, newest, d_model]
         self._next: tuple[Tensor, Tensor] | None = None  # the branches that go on, and what follows on them
 
-    def enter(self, beginnings: Sequence[Sequence[int]], memory: Any = None) -> None:
+    def enter(self, beginnings: Sequence[Sequence[int]], memory: WriterMemory = None) -> None:
         """Read the beginnings of texts, at least a token each, which the strategy has as its last rows.
 
         Args:
@@ -135,14 +141,14 @@ class Writing:
         self._x = self._read(tokens, self._memory, self._cache, self._rows.where())
         return True
 
-    def _read(self, ids: Tensor, memory: Any, cache: Any, where: Where) -> Tensor:
+    def _read(self, ids: Tensor, memory: WriterMemory, cache: WriterCache, where: Where) -> Tensor:
         device = self._writer.device
         return self._writer.decode(ids.to(device), memory, cache=cache, where=where.to(device))
 
 
 @torch.inference_mode()
 def write(
-    writer: Writer, beginnings: Sequence[Sequence[int]], strategy: Strategy, memory: Any = None
+    writer: Writer, beginnings: Sequence[Sequence[int]], strategy: Strategy, memory: WriterMemory = None
 ) -> Generator[dict[int, int], Iterable[int] | None, None]:
     """Write all texts to their ends; yields what a step adds to those that are told as they come.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class AlignmentHead:
     error_rate: float | None = None
     stack: Literal["decoder", "encoder"] = "decoder"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain JSON: an alignment is read in a decoder."""
         return {name: value for name, value in asdict(self).items() if name != "stack"}
 

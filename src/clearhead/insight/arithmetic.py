@@ -29,7 +29,7 @@ def inputs_of(module: nn.Module) -> Iterator[list[list[Tensor]]]:
     """Collects the tensors of each call to a module while the block runs: an attention's x and its memory."""
     found: list[list[Tensor]] = []
 
-    def note(_: nn.Module, given: tuple[Any, ...]) -> None:
+    def note(_: nn.Module, given: tuple[object, ...]) -> None:
         found.append([x.detach() for x in given if isinstance(x, Tensor)])
 
     handle = module.register_forward_pre_hook(note)
@@ -66,8 +66,8 @@ def head_numbers(
         where = replace(act.where, queries=queries, begins=None, square=False, last=False)
         act = replace(act, q=torch.cat([a.q for a in acts], dim=2), where=where)
     x, asked = torch.cat([one[0] for one in given], dim=1)[0], given[0][-1][0]
-    weights: dict[str, Any] = {}
-    themselves: dict[str, Any] = {}
+    weights: dict[str, object] = {}
+    themselves: dict[str, object] = {}
     for name, source, number in (("q", x, head), ("k", asked, kv_head), ("v", asked, kv_head)):
         weight, added = _part(getattr(module, f"{name}_proj"), number, getattr(act, name).size(1))
         seen = getattr(act, name)[0, number]
@@ -103,14 +103,14 @@ def _one(x: Tensor, head: int) -> Tensor:
     return x[0, head if x.size(1) > 1 else 0]
 
 
-def _score_name(act: Attention) -> Any:
+def _score_name(act: Attention) -> object:
     names = {Dot: "dot", Cosine: "cosine", Bilinear: "bilinear", Additive: "additive"}
     if isinstance(act.score, Cosine) and act.score.temperature != 1.0:
         raise ConfigError("a worksheet writes cosines without a temperature", "look at another attention")
     return names.get(type(act.score), "scaled-dot")
 
 
-def _score_weights(act: Attention) -> dict[str, Any]:
+def _score_weights(act: Attention) -> dict[str, object]:
     if isinstance(act.score, Bilinear):
         return {"bilinear": act.score.weight.tolist()}
     if isinstance(act.score, Additive):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 __all__ = ["Cell", "Chart", "Curve", "Findings", "Table"]
 
@@ -59,6 +59,6 @@ class Findings:
         held = f"{len(self.tables)} tables, {len(self.charts)} charts: .tables, .charts, .to_json()"
         return "\n  ".join([f"Findings of {self.name}: {self.question}", *self.answers, held])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain JSON."""
         return asdict(self)

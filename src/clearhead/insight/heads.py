@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from clearhead.insight.findings import Cell, Findings, Table
 from clearhead.insight.importance import HeadWorth
@@ -38,7 +37,7 @@ class Heads:
     worths: Sequence[HeadWorth] = ()
     probes: Sequence[Probe] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain JSON."""
         return {
             "format": 1,

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,7 +53,7 @@ class HeadRole:
         """The score that gave it its name."""
         return self.scores[self.label] if self.label else None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain JSON."""
         scores = {name: score.to_json() for name, score in self.scores.items()}
         return {"path": self.path, "layer": self.layer, "head": self.head, "label": self.label, "scores": scores}

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -78,7 +78,7 @@ class HeadScore:
         """Whether the head may be named by it: the rule of this page."""
         return self.role and self.rows >= ROWS and self.lift >= LIFT and self.away >= STANDARD_ERRORS
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain JSON."""
         return {**asdict(self), "reference": self.reference, "lift": self.lift, "clear": self.clear}
 

@@ -6,7 +6,7 @@ One object is a section of a TOML file, the `--arch.*` flags and a part of a mod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -19,6 +19,7 @@ from clearhead.models.bricks import (
     RecurrentAttentionConfig,
     nested,
 )
+from clearhead.parsing import Json
 from clearhead.ranges import Blocks, Counted, Divisor, Length, Moments, Rate, Share, Width
 
 __all__ = [
@@ -60,7 +61,7 @@ class TransformerConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_names_of_today(cls, values: Any) -> Any:
+    def _by_names_of_today(cls, values: object) -> object:
         return nested(values)
 
     @model_validator(mode="after")
@@ -84,7 +85,7 @@ class TransformerConfig(BaseModel):
 
 
 # What known families chose, as far as the sizes are everybody's own: models with these parts can be exported.
-PAIR_PRESETS: dict[str, dict[str, Any]] = {
+PAIR_PRESETS: dict[str, Json] = {
     "plain": {},
     "marian": {
         "positions": {"kind": "sinusoidal", "halves": True},
@@ -131,7 +132,7 @@ class EncoderDecoderConfig(TransformerConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _chooses(cls, values: Any) -> Any:
+    def _chooses(cls, values: object) -> object:
         if not isinstance(values, Mapping):
             return values
         return laid_over(PAIR_PRESETS.get(str(values.get("preset", "plain")), {}), nested(values))
@@ -157,7 +158,7 @@ class EncoderConfig(TransformerConfig):
 
 # What known families chose; the sizes are everybody's own. In `modern`, all from embedding_norm on is in no family of
 # the ecosystem: it cannot be exported.
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, Json] = {
     "modern": {
         "norm": {"kind": "rms"},
         "feed_forward": {"kind": "relu2", "biases": False},
@@ -194,7 +195,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def laid_over(chosen: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(chosen: Json, values: Json) -> Json:
     """Values over chosen ones, section by section."""
     both = dict(chosen)
     for name, value in values.items():
@@ -224,7 +225,7 @@ class DecoderConfig(TransformerConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _chooses(cls, values: Any) -> Any:
+    def _chooses(cls, values: object) -> object:
         if not isinstance(values, Mapping):
             return values
         return laid_over(PRESETS.get(str(values.get("preset", "modern")), {}), nested(values))
@@ -272,7 +273,7 @@ class RecurrentConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_names_of_today(cls, values: Any) -> Any:
+    def _by_names_of_today(cls, values: object) -> object:
         if isinstance(values, Mapping):
             return nested({"family": "lstm", **values})
         return values
@@ -310,12 +311,12 @@ SEQ2SEQ: dict[str, type[EncoderDecoderConfig | RecurrentConfig]] = {
 }
 
 
-def seq2seq_family(arch: Any) -> str:
+def seq2seq_family(arch: object) -> str:
     """The family that a configuration, or the values of one, is of: the transformer where nothing is said."""
     return str(arch.get("family", "encoder-decoder") if isinstance(arch, Mapping) else getattr(arch, "family", ""))
 
 
-def still_holds(section: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+def still_holds(section: Json, changed: Json) -> Json:
     """What was chosen in a section of a configuration that still says something once `changed` is laid over it.
 
     Choices for one kind of model say nothing of another; of a decoder with another preset, only its sizes hold.
@@ -328,9 +329,9 @@ def still_holds(section: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[
     return _without(section, list(PRESETS.values()))
 
 
-def _without(section: Mapping[str, Any], presets: list[dict[str, Any]]) -> dict[str, Any]:
+def _without(section: Json, presets: list[Json]) -> Json:
     """A section without what any of the presets chooses."""
-    left: dict[str, Any] = {}
+    left: dict[str, object] = {}
     for name, value in section.items():
         choices = [preset[name] for preset in presets if name in preset]
         if isinstance(value, Mapping) and choices:
@@ -340,7 +341,7 @@ def _without(section: Mapping[str, Any], presets: list[dict[str, Any]]) -> dict[
     return left
 
 
-def models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: object) -> list[type[BaseModel]]:
     """The configurations that a field may hold: one, or one for each kind of model; [] for a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -98,7 +97,9 @@ class Block(nn.Module):
     ) -> Float[Tensor, "batch tokens d_model"]:
         """x after this block."""
         x = see("resid_in", x)
-        own: dict[str, Any] = {name: getattr(around, name) for name in ("mask", "bias", "rotation", "values", "where")}
+        own: dict[str, object] = {
+            name: getattr(around, name) for name in ("mask", "bias", "rotation", "values", "where")
+        }
         x = self._add(
             x,
             "self_attention",

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from clearhead.parsing import Json
 from clearhead.ranges import Base, Count, Counted, Entries, Factor, Heads, Length, Share, Width
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Brick(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_its_kind(cls, values: Any) -> Any:
+    def _by_its_kind(cls, values: object) -> object:
         return {"kind": values} if isinstance(values, str) else values
 
 
@@ -284,7 +285,11 @@ def old_names(family: str | None) -> dict[str, tuple[tuple[str, ...], ...]]:
     return OLD_RECURRENT_NAMES if family in ("lstm", "gru") else OLD_NAMES
 
 
-def nested(arch: Any, family: str | None = None) -> Any:
+@overload
+def nested(arch: Json, family: str | None = None) -> dict[str, Any]: ...
+@overload
+def nested(arch: object, family: str | None = None) -> object: ...
+def nested(arch: object, family: str | None = None) -> object:
     """The values of an architecture by the names of today, bricks as mappings; what is no mapping stays as it is.
 
     Args:

@@ -6,7 +6,6 @@ Nothing of them is stored here but sizes and choices: `clearhead info --preset g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from clearhead.errors import ConfigError, nearest
 from clearhead.models.architecture import DecoderConfig, EncoderConfig, EncoderDecoderConfig, TransformerConfig
@@ -19,12 +18,12 @@ _T5 = {"preset": "t5", "head_dim": 64, "tied": "all", "max_len": 512}
 _LLAMA = {"preset": "llama"}
 
 
-def _sizes(d_model: int, d_ff: int, heads: int, layers: int, max_len: int, **more: Any) -> dict[str, Any]:
+def _sizes(d_model: int, d_ff: int, heads: int, layers: int, max_len: int, **more: object) -> dict[str, object]:
     return {"d_model": d_model, "d_ff": d_ff, "heads": heads, "layers": layers, "max_len": max_len, **more}
 
 
 # name -> (kind, entries of the vocabulary, architecture)
-KNOWN: Mapping[str, tuple[type[TransformerConfig], int, dict[str, Any]]] = {
+KNOWN: Mapping[str, tuple[type[TransformerConfig], int, dict[str, object]]] = {
     # Vaswani et al. (2017)
     "transformer-base": (EncoderDecoderConfig, 37_000, _sizes(512, 2048, 8, 6, 512, norm_order="post")),
     "transformer-big": (EncoderDecoderConfig, 37_000, _sizes(1024, 4096, 16, 6, 512, norm_order="post")),

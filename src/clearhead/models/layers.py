@@ -5,8 +5,6 @@ Axes: batch, tokens, d_model.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -95,7 +93,7 @@ class TokenEmbedding(nn.Embedding):
         return lookup(place.name("weight"), token_ids, scale=self.scale)
 
 
-def read_off(place: Place, head: nn.Linear, x: Value, **options: Any) -> Value:
+def read_off(place: Place, head: nn.Linear, x: Value, **options: object) -> Value:
     """State the logits that the output matrix makes of x."""
     text = f"out{' / √d_model' * ('scale' in options)} · W, a row of W for every entry of the vocabulary"
     if "cap" in options:

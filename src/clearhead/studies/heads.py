@@ -18,7 +18,7 @@ from clearhead.studies.small import exact, made, sample, spread
 
 __all__ = ["run"]
 
-_KINDS: dict[str, dict[str, Any]] = {
+_KINDS: dict[str, dict[str, object]] = {
     "1 head": {"heads": 1},
     "2 heads": {"heads": 2},
     "4 heads": {"heads": 4},

@@ -13,7 +13,6 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +26,7 @@ from clearhead.studies.small import Made, Pairs, made, sample
 
 __all__ = ["run"]
 
-_KINDS: dict[str, dict[str, Any]] = {
+_KINDS: dict[str, dict[str, object]] = {
     "transformer": {},
     "LSTM, fixed vector": {"family": "lstm", "attention": "none"},
     "LSTM, Bahdanau": {"family": "lstm", "attention": "bahdanau"},
@@ -124,7 +123,7 @@ def _charts(
 # Equal sizes ----------------------------------------------------------------------------------------------------------
 
 
-def _config(kind: str, vocab: int, **more: Any) -> Seq2SeqConfig:
+def _config(kind: str, vocab: int, **more: object) -> Seq2SeqConfig:
     """A configuration of about as many parameters as the transformer's of d_model 64."""
     about = _KINDS[kind]
     shared = {"dropout": 0.1, "max_len": 600, **more}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import mean
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from clearhead.data.samples.english_spanish import Split, sentences
 from clearhead.data.tokenizers import TokenizerConfig
@@ -45,7 +45,7 @@ def sample(split: Split, count: int) -> Pairs:
     return [(s.english, s.spanish) for s in sentences(split, count)]
 
 
-def made(arch: Mapping[str, Any], train: Pairs, *, seed: int, steps: int, batch_tokens: int = 2048) -> Made:
+def made(arch: Mapping[str, object], train: Pairs, *, seed: int, steps: int, batch_tokens: int = 2048) -> Made:
     """Train a small translator (whole words, float32) on pairs of sentences."""
     config = TranslateConfig.model_validate(
         {

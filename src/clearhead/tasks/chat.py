@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clearhead.folder import Folder
 from clearhead.models.architecture import DecoderConfig
+from clearhead.parsing import Json
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from clearhead.exchange.opening import Opened
+    from clearhead.models.decoder import Decoder
 
 
 __all__ = ["TASK"]
@@ -28,7 +29,7 @@ def chat() -> ChatConfig:
     )
 
 
-def _read(asked: TrainingRequest) -> Parts:
+def _read(asked: TrainingRequest[ChatConfig]) -> Parts[ChatConfig, Decoder]:
     from clearhead.tasks.chat_training import ChatParts
 
     return ChatParts(asked)
@@ -40,13 +41,13 @@ def _open(folder: Folder) -> Model:
     return Chat.load(folder)
 
 
-def _preview(asked: TrainingRequest) -> Any:
+def _preview(asked: TrainingRequest[ChatConfig]) -> object:
     from clearhead.tasks.chat_training import preview_chats
 
     return preview_chats(asked)
 
 
-def _tries(folder: str, config: Mapping[str, Any]) -> list[str]:
+def _tries(folder: str, config: Json) -> list[str]:
     return [f"clearhead chat {folder}"]
 
 

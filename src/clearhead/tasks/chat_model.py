@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +66,7 @@ class Chat:
 
     name: ClassVar[str] = "chat"
     verbs: ClassVar[tuple[str, ...]] = ("chat", "generate")
-    carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
+    carried: Mapping[str, object] = MappingProxyType({})  # the configuration of another library that it came with
     __repr__ = model_repr
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from clearhead.data.chat.chat_rows import ChatRows
 from clearhead.data.chat.chats import chat_digest
@@ -25,21 +25,21 @@ from clearhead.training.log import reports
 __all__ = ["ChatParts", "preview_chats"]
 
 
-class ChatParts(Parts):
+class ChatParts(Parts[ChatConfig, Decoder]):
     """Conversations, and what is trained on them: a language model, or small matrices beside it."""
 
     what: ClassVar[str] = "chats"
 
-    def __init__(self, asked: TrainingRequest):
+    def __init__(self, asked: TrainingRequest[ChatConfig]):
         super().__init__(asked)
-        config: ChatConfig = asked.config
+        config = asked.config
         self._base = chat_base(config)
         self._train, self._held_out = read_parts(asked.files, asked.valid, config, asked.session.say)
         self.digest = chat_digest(self._train, self._held_out)
         self._tokenizer, self._template = self._base.tokenizer, chosen_template(config, self._base)
         self._rows: tuple[ChatRows, ChatRows] | None = None
 
-    def learn(self, folder: Folder) -> Mapping[str, Any]:
+    def learn(self, folder: Folder) -> Mapping[str, object]:
         """The base's tokenizer, and the template."""
         folder.write_text("tokenizer.json", self._tokenizer.to_json())
         folder.write_text(TEMPLATE, self._template.source)
@@ -64,10 +64,10 @@ class ChatParts(Parts):
         """A new model."""
         return Decoder(self.asked.config.arch, self._tokenizer.vocab_size)
 
-    def job(self, module: Any) -> ChatJob:
+    def job(self, module: Decoder) -> ChatJob:
         """The prediction of what the assistant says."""
         assert self._rows is not None, "prepare comes first"
-        config: ChatConfig = self.asked.config
+        config = self.asked.config
         put_in(module, config, self._base)
         if config.lora.rank:
             add_lora(module, config.lora, new_marks(self._tokenizer))
@@ -80,13 +80,13 @@ class ChatParts(Parts):
         """The size of the vocabulary."""
         return f"vocabulary of {self._tokenizer.vocab_size:,}"
 
-    def results(self, outcome: Outcome, folder: Folder) -> Mapping[str, Any]:
+    def results(self, outcome: Outcome, folder: Folder) -> Mapping[str, object]:
         """The same with what the model reached before."""
         before = float(reports(folder, "floors")[0]["untrained"])
         reached = {"loss": round(before, 4), "perplexity": round(perplexity(before), 4)}
         return {**outcome.to_json(), "before": reached}
 
-    def finish(self, module: Any, folder: Folder) -> Chat:
+    def finish(self, module: Decoder, folder: Folder) -> Chat:
         """The trained model; what was trained beside it is written apart too, and added to it."""
         lora = self.asked.config.lora
         if lora.rank:
@@ -96,13 +96,13 @@ class ChatParts(Parts):
         return Chat(module, self._tokenizer, folder, self._template)
 
 
-def preview_chats(asked: TrainingRequest) -> ChatPreview:
+def preview_chats(asked: TrainingRequest[ChatConfig]) -> ChatPreview:
     """What a training would be given, a packed row with what the loss sees; nothing is written.
 
     Raises:
         DataError, ConfigError: the files or the base cannot be used.
     """
-    config: ChatConfig = asked.config
+    config = asked.config
     base = chat_base(config)
     notes: list[str] = []
     train, _ = read_parts(asked.files, asked.valid, config, notes.append)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
-from typing import Any
 
 from clearhead.data.chat.chat_rows import ChatRows, ChatTokens
 from clearhead.data.chat.chats import Chat, Message, hold_out_chats, read_chats
@@ -24,7 +23,7 @@ from clearhead.training.cross_entropy import perplexity
 __all__ = ["ChatJob", "ending", "read_parts", "rows_of", "tokens_of"]
 
 
-class ChatJob(TextJob):
+class ChatJob(TextJob[ChatRows]):
     """What the training loop asks of a chat model; the loss is of the assistant's tokens."""
 
     varies: bool = True
@@ -41,7 +40,7 @@ class ChatJob(TextJob):
         """None: the model was trained before."""
         return {}
 
-    def sample(self, module: Any) -> str:
+    def sample(self, module: object) -> str:
         """Nothing: what is learned shows in the numbers, and in `clearhead chat`."""
         return ""
 

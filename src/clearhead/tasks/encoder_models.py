@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class EncoderModel(ABC):
 
     name: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
-    carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
+    carried: Mapping[str, object] = MappingProxyType({})  # the configuration of another library that it came with
     __repr__ = model_repr
 
     def __init__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -15,7 +17,7 @@ from clearhead.training.run import run
 __all__ = ["fit", "train_parts"]
 
 
-def fit(task: Task, asked: TrainingRequest, folder: Folder) -> Model:
+def fit(task: Task, asked: TrainingRequest[Any], folder: Folder) -> Model:
     """Train on files into a folder, or go on with what the folder holds.
 
     Raises:
@@ -27,7 +29,7 @@ def fit(task: Task, asked: TrainingRequest, folder: Folder) -> Model:
     return model
 
 
-def train_parts(task: Task, asked: TrainingRequest, folder: Folder) -> tuple[Parts, nn.Module]:
+def train_parts(task: Task, asked: TrainingRequest[Any], folder: Folder) -> tuple[Parts[Any, Any], nn.Module]:
     """The same without what a task does when the training has ended: (what was read, the trained module).
 
     config.json is written before the first step (so that a training that was killed goes on) and again with the

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clearhead.data.tokenizers import TextTokenizerConfig
 from clearhead.folder import Folder
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.bricks import AttentionConfig, FeedForwardConfig
+from clearhead.parsing import Json
 from clearhead.tasks.config import LanguageConfig
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from clearhead.exchange.opening import Opened
+    from clearhead.models.decoder import Decoder
 
 
 __all__ = ["TASK"]
@@ -63,7 +64,7 @@ def gpt_100m() -> LanguageConfig:
     )
 
 
-def _read(asked: TrainingRequest) -> Parts:
+def _read(asked: TrainingRequest[LanguageConfig]) -> Parts[LanguageConfig, Decoder]:
     from clearhead.tasks.texts import TextParts
 
     return TextParts(asked)
@@ -75,13 +76,13 @@ def _open(folder: Folder) -> Model:
     return LanguageModel.load(folder)
 
 
-def _preview(asked: TrainingRequest) -> Any:
+def _preview(asked: TrainingRequest[LanguageConfig]) -> object:
     from clearhead.tasks.texts import preview_text
 
     return preview_text(asked)
 
 
-def _tries(folder: str, config: Mapping[str, Any]) -> list[str]:
+def _tries(folder: str, config: Json) -> list[str]:
     return [f'clearhead generate {folder} "Once upon a time"']
 
 

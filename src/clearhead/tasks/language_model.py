@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class LanguageModel:
     name: ClassVar[str] = "language"
     verbs: ClassVar[tuple[str, ...]] = ("generate",)
     template: ChatTemplate | None = None  # it knows no conversations
-    carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
+    carried: Mapping[str, object] = MappingProxyType({})  # the configuration of another library that it came with
     __repr__ = model_repr
 
     def __init__(self, module: Decoder, tokenizer: Tokenizer, folder: Folder | None = None):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
@@ -56,7 +56,7 @@ class PairModel(ABC):
 
     name: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
-    carried: Mapping[str, Any] = MappingProxyType({})  # the configuration of another library that it came with
+    carried: Mapping[str, object] = MappingProxyType({})  # the configuration of another library that it came with
     cased: ClassVar[bool] = True  # its metrics tell capital letters from small ones
     __repr__ = model_repr
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clearhead.errors import ConfigError
 from clearhead.models.bricks import nested
+from clearhead.parsing import Json
+from clearhead.tasks.config import PairConfig
 from clearhead.tasks.task import TrainingRequest
 
 if TYPE_CHECKING:
     from clearhead.exchange.opening import Opened
+    from clearhead.tasks.tokenizer_pair import TokenizerPair
 
 __all__ = ["PAIR_HELP", "adopted_pair", "preview_pairs", "tries_of_pairs"]
 
@@ -24,7 +26,7 @@ PAIR_HELP = """Files hold one pair a line: TSV ({}, TAB, {}), CSV, JSONL or Parq
     Columns by name: clearhead train {task} pairs.csv --data.source {} --data.target {} --out FOLDER"""
 
 
-def preview_pairs(asked: TrainingRequest) -> Any:
+def preview_pairs(asked: TrainingRequest[PairConfig]) -> object:
     """What a training would be given; nothing is written.
 
     Raises:
@@ -35,7 +37,7 @@ def preview_pairs(asked: TrainingRequest) -> Any:
     return preview(asked)
 
 
-def adopted_pair(opened: Opened) -> tuple[Any, Any]:
+def adopted_pair(opened: Opened) -> tuple[Any, TokenizerPair]:
     """(module, tokenizers) of an encoder-decoder of another library, which says what every target begins with.
 
     Raises:
@@ -55,7 +57,7 @@ def adopted_pair(opened: Opened) -> tuple[Any, Any]:
     return opened.module, TokenizerPair(opened.read_tokenizer, target)
 
 
-def tries_of_pairs(folder: str, config: Mapping[str, Any]) -> list[str]:
+def tries_of_pairs(folder: str, config: Json) -> list[str]:
     """Commands to try with a model that was just trained."""
     tries = [f'clearhead {config["task"]} {folder} "your sentence"']
     if nested(config["arch"]).get("attention", {}).get("kind") != "none":

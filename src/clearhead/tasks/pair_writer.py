@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -13,6 +12,7 @@ from clearhead.devices import move
 from clearhead.generation.beam import search
 from clearhead.generation.precision import Precision, Ready
 from clearhead.generation.sampling import Drawn, Sampling, continue_texts
+from clearhead.generation.writer import WriterMemory
 from clearhead.models.seq2seq import Seq2Seq
 from clearhead.ranges import Device
 from clearhead.tasks.notes import Note, stopped
@@ -119,7 +119,7 @@ class PairWriter:
 
     def _encoded(
         self, ids: Sequence[list[int]], beam: int, precision: Precision
-    ) -> Iterator[tuple[list[int], Seq2Seq, Any]]:
+    ) -> Iterator[tuple[list[int], Seq2Seq, WriterMemory]]:
         """(row numbers, the model made ready, the memory of these sources) of texts that are not empty."""
         module = self._ready(self.module, precision)
         around = sum(map(len, self.tokenizers.frame))

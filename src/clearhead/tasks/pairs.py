@@ -87,7 +87,7 @@ class PairJob:
         """What uniform, unigram and bigram models of the target side reach; see `clearhead.data.floors`."""
         return floors(self._train.tgt, self._valid.tgt, self.module.head.weight.size(0))
 
-    def sample(self, module: Any) -> str:
+    def sample(self, module: Seq2Seq) -> str:
         """Nothing: what is learned shows in the numbers."""
         return ""
 
@@ -105,13 +105,13 @@ def _predictions(module: Seq2Seq, batch: PairBatch) -> tuple[Tensor, Tensor]:
     return x.index_select(0, batch.predicted), labels.index_select(0, batch.predicted)
 
 
-def preview(asked: TrainingRequest) -> Preview:
+def preview(asked: TrainingRequest[PairConfig]) -> Preview:
     """What a training would be given; a tokenizer is trained to tell, and nothing is written.
 
     Raises:
         DataError: the files cannot be used.
     """
-    config: PairConfig = asked.config
+    config = asked.config
     pairs, report = read_pairs(asked.files, config.data)
     if asked.valid:
         read_pairs(asked.valid, config.data)  # what is wrong with them is said now
@@ -122,7 +122,7 @@ def preview(asked: TrainingRequest) -> Preview:
     return describe_pairs(pairs, report, tokenizers.source, tokenizers.target, config.arch.max_len)
 
 
-class PairParts(Parts):
+class PairParts(Parts[PairConfig, Seq2Seq]):
     """Pairs of texts, and what is trained on them.
 
     Args:
@@ -132,7 +132,7 @@ class PairParts(Parts):
 
     what: ClassVar[str] = "sentence pairs"
 
-    def __init__(self, asked: TrainingRequest, model: type[PairModel]):
+    def __init__(self, asked: TrainingRequest[PairConfig], model: type[PairModel]):
         super().__init__(asked)
         self._model = model
         self._tokenizers: TokenizerPair | None = None
@@ -145,7 +145,7 @@ class PairParts(Parts):
         assert self._tokenizers is not None, "learn or reopen comes first"
         return self._tokenizers
 
-    def learn(self, folder: Folder) -> Mapping[str, Any]:
+    def learn(self, folder: Folder) -> Mapping[str, object]:
         """Train the tokenizers."""
         doing("training the tokenizer")
         learned = TokenizerPair.train(self._train, self.asked.config.tokenizer)
@@ -170,7 +170,7 @@ class PairParts(Parts):
             self._tokenised(self._held_out, "validation"),
         )
 
-    def job(self, module: Any) -> PairJob:
+    def job(self, module: Seq2Seq) -> PairJob:
         """The pair objective."""
         config = self.asked.config
         return PairJob(
@@ -188,7 +188,7 @@ class PairParts(Parts):
             return f"vocabulary of {target:,}"
         return f"vocabularies of {source:,} and {target:,}"
 
-    def finish(self, module: Any, folder: Folder) -> PairModel:
+    def finish(self, module: Seq2Seq, folder: Folder) -> PairModel:
         """The model, where it is found to look, and how well it writes."""
         return self._model.finished(module, self.tokenizers, folder, self._held_out, self.asked.session)
 
@@ -215,7 +215,7 @@ class PairParts(Parts):
         return made
 
 
-def _read(asked: TrainingRequest, read: ReadPairs) -> tuple[list[Pair], list[Pair]]:
+def _read(asked: TrainingRequest[PairConfig], read: ReadPairs) -> tuple[list[Pair], list[Pair]]:
     config, say, valid = asked.config, asked.session.say, asked.valid
     pairs, report = read(asked.files, config.data)
     for line in report.lines():

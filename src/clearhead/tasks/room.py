@@ -28,8 +28,12 @@ class _Shapes(TorchFunctionMode):
     """Numbers of a module are neither drawn nor worked out: on "meta" that needs a second of imports, for nothing."""
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
         name = func.__name__
         fills = name.endswith("_") and not name.startswith("__") and name != "requires_grad_"
         if fills or name in ("mul", "__rmul__"):
@@ -50,7 +54,7 @@ def outline(make: Callable[[], M]) -> M:
         raise ConfigError(f"the model does not fit into memory: {str(error).partition('.')[0]}", _SMALLER) from error
 
 
-def known_sizes(arch: TransformerConfig, vocab_size: int) -> dict[str, Any]:
+def known_sizes(arch: TransformerConfig, vocab_size: int) -> dict[str, object]:
     """What a model of this architecture takes, counted without making it."""
     if isinstance(arch, EncoderDecoderConfig):
         module: nn.Module = outline(lambda: EncoderDecoder(arch, vocab_size, vocab_size))
@@ -92,7 +96,7 @@ def check_room(make: Callable[[], nn.Module]) -> None:
         raise ConfigError(problem, _SMALLER)
 
 
-def fitted(folder: Folder, arch: Any, make: Callable[[], M], name: str = "model.safetensors") -> M:
+def fitted(folder: Folder, arch: object, make: Callable[[], M], name: str = "model.safetensors") -> M:
     """The model of an architecture, which `make` makes, with the weights of a file in its folder.
 
     It is made once it is known that the file holds its weights and the machine has room for them: a configuration

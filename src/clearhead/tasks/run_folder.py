@@ -46,8 +46,13 @@ def begun(folder: Folder, *, resume: bool) -> bool:
 
 
 def described(
-    task: str, config: Any, tokenizers: Mapping[str, Any], files: Sequence[str], valid: Sequence[str], digest: str
-) -> dict[str, Any]:
+    task: str,
+    config: Any,
+    tokenizers: Mapping[str, object],
+    files: Sequence[str],
+    valid: Sequence[str],
+    digest: str,
+) -> dict[str, object]:
     """What config.json says before the first step, so that a killed run can be resumed."""
     return {
         "format": FORMAT,
@@ -67,7 +72,7 @@ def differing(before: BaseModel, now: BaseModel) -> list[str]:
     return [f"{name} {one}, now {other}" for name, (one, other) in pairs.items() if one != other]
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     """Values by dotted names, as they are said."""
     said: dict[str, str] = {}
     for name, value in values.items():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clearhead.folder import Folder
-from clearhead.tasks.config import SummarizeConfig
+from clearhead.tasks.config import PairConfig, SummarizeConfig
 from clearhead.tasks.pair_task import PAIR_HELP, adopted_pair, preview_pairs, tries_of_pairs
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 
 if TYPE_CHECKING:
     from clearhead.exchange.opening import Opened
+    from clearhead.models.seq2seq import Seq2Seq
 
 
 __all__ = ["TASK"]
@@ -21,7 +22,7 @@ def summarizer() -> SummarizeConfig:
     return SummarizeConfig()
 
 
-def _read(asked: TrainingRequest) -> Parts:
+def _read(asked: TrainingRequest[PairConfig]) -> Parts[PairConfig, Seq2Seq]:
     from clearhead.tasks.pairs import PairParts
     from clearhead.tasks.summarizer import Summarizer
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from clearhead.folder import Folder
+from clearhead.parsing import Json
 from clearhead.ranges import Device
 from clearhead.tasks.config import RunConfig
 from clearhead.tasks.session import Session
@@ -37,13 +38,17 @@ if TYPE_CHECKING:
 __all__ = ["Inside", "Model", "Parts", "Task", "TrainingRequest", "plan_of"]
 
 
+C = TypeVar("C", bound=RunConfig)  # the configuration of a task
+M = TypeVar("M", bound="nn.Module")  # what it trains
+
+
 @dataclass(frozen=True)
-class TrainingRequest:
+class TrainingRequest(Generic[C]):
     """What a training is asked for: files to train on, files for validation (none: a part is held out), and how."""
 
     files: Sequence[str]
     valid: Sequence[str]
-    config: Any
+    config: C
     session: Session
 
 
@@ -74,15 +79,15 @@ class Task:
     example: str
     config: type[RunConfig]
     recipes: Mapping[str, Callable[[], RunConfig]]
-    read: Callable[[TrainingRequest], Parts]
+    read: Callable[[TrainingRequest[Any]], Parts[Any, Any]]
     open: Callable[[Folder], Model]
-    preview: Callable[[TrainingRequest], Any] | None
-    tries: Callable[[str, Mapping[str, Any]], Sequence[str]]
+    preview: Callable[[TrainingRequest[Any]], object] | None
+    tries: Callable[[str, Json], Sequence[str]]
     pictures: tuple[str, ...] = ("loss",)
     adopt: Callable[[Opened], Model] | None = None
 
 
-class Parts(ABC):
+class Parts(ABC, Generic[C, M]):
     """What a training has read, and what is made of it: one for each training, its methods called in this order.
 
     Args:
@@ -94,11 +99,11 @@ class Parts(ABC):
     what: ClassVar[str]
     digest: str
 
-    def __init__(self, asked: TrainingRequest):
+    def __init__(self, asked: TrainingRequest[C]):
         self.asked = asked
 
     @abstractmethod
-    def learn(self, folder: Folder) -> Mapping[str, Any]:
+    def learn(self, folder: Folder) -> Mapping[str, object]:
         """Learn a vocabulary and write it into the folder of a new training; what config.json says of it."""
 
     @abstractmethod
@@ -106,7 +111,7 @@ class Parts(ABC):
         """Open the vocabulary of a training that goes on."""
 
     @abstractmethod
-    def make(self) -> nn.Module:
+    def make(self) -> M:
         """The model before its first step, drawn from PyTorch's random numbers."""
 
     @abstractmethod
@@ -114,7 +119,7 @@ class Parts(ABC):
         """What takes long and is not needed to know whether the model fits into memory: texts as tokens."""
 
     @abstractmethod
-    def job(self, module: nn.Module) -> Job:
+    def job(self, module: M) -> Job:
         """What the training loop asks for; weights that the training begins with are put in place here."""
 
     @abstractmethod
@@ -125,12 +130,12 @@ class Parts(ABC):
         """The parts of the configuration that the loop reads."""
         return plan_of(self.asked.config)
 
-    def results(self, outcome: Outcome, folder: Folder) -> Mapping[str, Any]:
+    def results(self, outcome: Outcome, folder: Folder) -> Mapping[str, object]:
         """What config.json says of the training when it has ended."""
         return outcome.to_json()
 
     @abstractmethod
-    def finish(self, module: nn.Module, folder: Folder) -> Model:
+    def finish(self, module: M, folder: Folder) -> Model:
         """The trained model."""
 
 

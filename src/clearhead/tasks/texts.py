@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -66,7 +66,18 @@ class Base(Protocol):
 
 
 class Rows(Protocol):
-    """A part of the data in rows."""
+    """A part of the data in rows of tokens: so many a batch, of such a length."""
+
+    rows: int
+    length: int
+
+    def epoch(self, epoch: int) -> list[tuple[int, int]]:
+        """The batches of an epoch, as keys."""
+        ...
+
+    def batch(self, key: tuple[int, int]) -> TextBatch:
+        """One of them."""
+        ...
 
     def in_order(self) -> list[int]:
         """Batches in which everything is predicted just once."""
@@ -119,19 +130,22 @@ class Corpus:
         return read_pieces(files, column=data.text, separator=data.separator, empty=empty)
 
 
-class TextJob:
+R = TypeVar("R", bound=Rows)
+
+
+class TextJob(Generic[R]):
     """What the training loop asks of every decoder-only model; see `clearhead.training.job.Job`."""
 
     varies: bool = False
 
-    def __init__(self, module: Decoder, train: Any, valid: Rows):
+    def __init__(self, module: Decoder, train: R, valid: R):
         self.module, self._train, self._valid = module, train, valid
 
-    def epoch(self, epoch: int) -> Sequence[Any]:
+    def epoch(self, epoch: int) -> list[tuple[int, int]]:
         """The batches of an epoch."""
         return self._train.epoch(epoch)
 
-    def batch(self, key: Any) -> TextBatch:
+    def batch(self, key: tuple[int, int]) -> TextBatch:
         """The tensors of a batch."""
         return self._train.batch(key)
 
@@ -149,12 +163,11 @@ class TextJob:
         return {"loss": loss.item(), "count": count}
 
 
-class LanguageJob(TextJob):
+class LanguageJob(TextJob[Windows]):
     """What it asks of a language model."""
 
     def __init__(self, module: Decoder, train: Windows, valid: Windows, tokenizer: Tokenizer):
         super().__init__(module, train, valid)
-        self._valid: Windows = valid
         self._tokenizer = tokenizer
 
     def summary(self, sums: Mapping[str, float]) -> dict[str, float]:
@@ -226,12 +239,12 @@ def base_of(config: DecoderRunConfig) -> Base | None:
     return base
 
 
-class TextParts(Parts):
+class TextParts(Parts[LanguageConfig, Decoder]):
     """Running text, and what is trained on it; it is tokenised once, into FOLDER/tokens."""
 
     what: ClassVar[str] = "text"
 
-    def __init__(self, asked: TrainingRequest):
+    def __init__(self, asked: TrainingRequest[LanguageConfig]):
         super().__init__(asked)
         self._corpus = Corpus(asked.files, asked.valid, asked.config)
         self._about = self._corpus.survey()
@@ -246,7 +259,7 @@ class TextParts(Parts):
         assert self._tokenizer is not None, "learn or reopen comes first"
         return self._tokenizer
 
-    def learn(self, folder: Folder) -> Mapping[str, Any]:
+    def learn(self, folder: Folder) -> Mapping[str, object]:
         """Train a tokenizer, or take that of the model that the run begins with."""
         about, say = self._about, self.asked.session.say
         say(f"{about.documents:,} document{'s' * (about.documents != 1)}, {about.characters:,} characters")
@@ -278,9 +291,9 @@ class TextParts(Parts):
         """A new model."""
         return Decoder(self.asked.config.arch, self.tokenizer.vocab_size)
 
-    def job(self, module: Any) -> LanguageJob:
+    def job(self, module: Decoder) -> LanguageJob:
         """The prediction of each token from those before it."""
-        config: LanguageConfig = self.asked.config
+        config = self.asked.config
         if self._base is not None:
             put_in(module, config, self._base)
         length, apart = config.arch.max_len, config.data.apart
@@ -295,14 +308,14 @@ class TextParts(Parts):
         train, valid = (f"{len(self._tokens[name]):,}" for name in ("train", "valid"))
         return f"vocabulary of {self.tokenizer.vocab_size:,}; {train} tokens to train on, {valid} for validation"
 
-    def finish(self, module: Any, folder: Folder) -> LanguageModel:
+    def finish(self, module: Decoder, folder: Folder) -> LanguageModel:
         """The trained model."""
         from clearhead.tasks.language_model import LanguageModel
 
         return LanguageModel(module, self.tokenizer, folder)
 
 
-def preview_text(asked: TrainingRequest) -> TextPreview:
+def preview_text(asked: TrainingRequest[LanguageConfig]) -> TextPreview:
     """What a training would be given; a tokenizer is trained to tell, and nothing is written.
 
     Raises:

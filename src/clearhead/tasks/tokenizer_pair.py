@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from clearhead.data.pairs import Pair
 from clearhead.data.parts import digest_of
@@ -61,7 +60,7 @@ class TokenizerPair:
         return self.source is self.target
 
     @property
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, object]:
         """What config.json says of them."""
         return tokenizer_fields(self.target, None if self.joint else self.source)
 
@@ -96,7 +95,7 @@ def open_tokenizer(folder: Folder, of: str, name: str = _TARGET, size: str = "vo
     return tokenizer
 
 
-def tokenizer_fields(target: Tokenizer, source: Tokenizer | None = None) -> dict[str, Any]:
+def tokenizer_fields(target: Tokenizer, source: Tokenizer | None = None) -> dict[str, object]:
     """What config.json says of tokenizers: how large they are, and what each file hashes to."""
     sizes, files = {"vocab_size": target.vocab_size}, {_TARGET: _digest_of(target.to_json())}
     if source is not None:

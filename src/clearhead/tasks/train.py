@@ -18,7 +18,7 @@ from clearhead.exchange.forms import form_of
 from clearhead.folder import Folder
 from clearhead.models.architecture import SEQ2SEQ, models_in, still_holds
 from clearhead.models.bricks import OLD_NAMES, nested
-from clearhead.parsing import parse_toml, read_file
+from clearhead.parsing import Json, parse_toml, read_file
 from clearhead.progress import Pulse
 from clearhead.ranges import Device
 from clearhead.tasks import find_recipe, find_task
@@ -173,14 +173,14 @@ def configure(
         raise ConfigError(f"arch: {error}", "give one of them") from error
 
 
-def _by_names_of_today(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _by_names_of_today(layers: Sequence[Json]) -> list[Json]:
     """Layers of a configuration, the architecture of each of which may have the names of before."""
     said = [arch for layer in layers if isinstance(arch := layer.get("arch"), Mapping)]
     family = next((arch["family"] for arch in reversed(said) if arch.get("family")), None)
     return [{k: nested(v, family) if k == "arch" else v for k, v in layer.items()} for layer in layers]
 
 
-def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(*layers: Json) -> Json:
     merged: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
@@ -189,7 +189,7 @@ def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _built(base: str, task: str) -> dict[str, Any]:
+def _built(base: str, task: str) -> Json:
     """The architecture of a model that is trained on; how much it drops belongs to each training."""
     config = _config_of(base)
     if (arch := config.get("arch", {})).get("family") != "decoder":
@@ -197,12 +197,12 @@ def _built(base: str, task: str) -> dict[str, Any]:
             f"{base} is a model for {config.get('task')}, and {task} begins with a language model",
             f"train one: clearhead train language FILES --out {base}-language",
         )
-    built: dict[str, Any] = nested(arch)
+    built = nested(arch)
     attention = {name: value for name, value in built.get("attention", {}).items() if name != "dropout"}
     return {**{name: value for name, value in built.items() if name != "dropout"}, "attention": attention}
 
 
-def _config_of(base: str) -> dict[str, Any]:
+def _config_of(base: str) -> Json:
     if form_of(check_name(base)) == "huggingface":
         from clearhead.exchange.opening import read_arch
 
@@ -210,7 +210,7 @@ def _config_of(base: str) -> dict[str, Any]:
     return Folder(base).config()
 
 
-def _begun(folder: Folder, task: str) -> dict[str, Any]:
+def _begun(folder: Folder, task: str) -> Json:
     """The values that a run was begun with."""
     saved = folder.config()
     if (other := saved.get("task")) != task:
@@ -218,15 +218,14 @@ def _begun(folder: Folder, task: str) -> dict[str, Any]:
             f"{folder} was begun by `clearhead train {other}`, this is `clearhead train {task}`",
             "resume with the same task, or train into another folder",
         )
-    run: dict[str, Any] = saved.get("run", {})
+    run: Json = saved.get("run", {})
     return run
 
 
-def _saved(path: Path) -> dict[str, Any]:
+def _saved(path: Path) -> Json:
     """The values of a TOML file, or of the run that a model folder holds."""
     if path.is_dir():
-        run: dict[str, Any] = Folder(path).part("run", dict[str, Any], "a model")
-        return run
+        return Folder(path).part("run", dict[str, object], "a model")
     text = read_file(path, error=ConfigError, missing="name an existing TOML file")
     return parse_toml(text, file=path, error=ConfigError, fix="see https://toml.io for its form")
 

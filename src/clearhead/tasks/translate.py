@@ -8,13 +8,14 @@ from clearhead.data.tokenizers import TokenizerConfig
 from clearhead.folder import Folder
 from clearhead.models.architecture import EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.bricks import AttentionConfig, FeedForwardConfig
-from clearhead.tasks.config import TranslateConfig
+from clearhead.tasks.config import PairConfig, TranslateConfig
 from clearhead.tasks.pair_task import PAIR_HELP, adopted_pair, preview_pairs, tries_of_pairs
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from clearhead.exchange.opening import Opened
+    from clearhead.models.seq2seq import Seq2Seq
 
 
 __all__ = ["TASK"]
@@ -93,7 +94,7 @@ def tatoeba_en_es() -> TranslateConfig:
     )
 
 
-def _read(asked: TrainingRequest) -> Parts:
+def _read(asked: TrainingRequest[PairConfig]) -> Parts[PairConfig, Seq2Seq]:
     from clearhead.tasks.pairs import PairParts
     from clearhead.tasks.translator import Translator
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 from unicodedata import normalize
 
 import numpy as np
@@ -175,7 +175,7 @@ class Words:
         Raises:
             DataError: a file holds neither, or no word of it has a vector.
         """
-        scores: dict[str, Any] = {}
+        scores: dict[str, Score] = {}
         for file in files:
             rows = list(_rows(file))
             if all(len(row) == 3 for _, row in rows):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +105,7 @@ class WordJob:
         """None: what plain models reach depends on what is drawn."""
         return {}
 
-    def sample(self, module: Any) -> str:
+    def sample(self, module: WordVectors) -> str:
         """Nothing: what is learned shows in the numbers."""
         return ""
 
@@ -114,14 +114,14 @@ class WordJob:
         return f"stretches of about {self._size:,} words, shuffled again in each epoch"
 
 
-class WordParts(Parts):
+class WordParts(Parts[WordsConfig, WordVectors]):
     """Running text, and the vectors that are trained on it."""
 
     what: ClassVar[str] = "text"
 
-    def __init__(self, asked: TrainingRequest):
+    def __init__(self, asked: TrainingRequest[WordsConfig]):
         super().__init__(asked)
-        config: WordsConfig = asked.config
+        config = asked.config
         lines = read_text(asked.files, config.data.text)
         self._train, self._held_out = (
             (lines, read_text(asked.valid, config.data.text))
@@ -138,7 +138,7 @@ class WordParts(Parts):
         assert self._tokenizer is not None, "learn or reopen comes first"
         return self._tokenizer
 
-    def learn(self, folder: Folder) -> Mapping[str, Any]:
+    def learn(self, folder: Folder) -> Mapping[str, object]:
         """Count the words."""
         vocabulary = self.asked.config.vocabulary.model_dump(include={"vocab_size", "min_count", "lowercase"})
         doing("counting the words")
@@ -187,7 +187,7 @@ class WordParts(Parts):
             rows, tokenizer.vocab_size, window=window, sample=config.vocabulary.sample, drawn=_DRAWN, seed=seed
         )
 
-    def job(self, module: Any) -> WordJob:
+    def job(self, module: WordVectors) -> WordJob:
         """The prediction of what stands around a word."""
         assert self._sets is not None, "prepare comes first"
         config = self.asked.config
@@ -206,7 +206,7 @@ class WordParts(Parts):
         """The size of the vocabulary."""
         return f"vocabulary of {self.tokenizer.vocab_size:,}"
 
-    def finish(self, module: Any, folder: Folder) -> Words:
+    def finish(self, module: WordVectors, folder: Folder) -> Words:
         """The trained vectors."""
         return Words(module, self.tokenizer, folder)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clearhead.data.config import VocabularyConfig
 from clearhead.folder import Folder
 from clearhead.models.architecture import WordVectorsConfig
+from clearhead.parsing import Json
 from clearhead.tasks.config import WordsConfig
 from clearhead.tasks.task import Model, Parts, Task, TrainingRequest
 from clearhead.training.config import OptimizerConfig
+
+if TYPE_CHECKING:
+    from clearhead.models.word_vectors import WordVectors
 
 __all__ = ["TASK"]
 
@@ -32,7 +35,7 @@ def plane() -> WordsConfig:
     )
 
 
-def _read(asked: TrainingRequest) -> Parts:
+def _read(asked: TrainingRequest[WordsConfig]) -> Parts[WordsConfig, WordVectors]:
     from clearhead.tasks.word_training import WordParts
 
     return WordParts(asked)
@@ -44,7 +47,7 @@ def _open(folder: Folder) -> Model:
     return Words.load(folder)
 
 
-def _tries(folder: str, config: Mapping[str, Any]) -> list[str]:
+def _tries(folder: str, config: Json) -> list[str]:
     return [f"clearhead nearest {folder} WORD"]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from clearhead.errors import ClearheadError
 from clearhead.folder import Folder
+from clearhead.parsing import Json
 
 __all__ = ["Board"]
 
@@ -53,7 +54,7 @@ class Board:
             self._draw(line)
         self._writer.flush()
 
-    def _draw(self, line: dict[str, Any]) -> None:
+    def _draw(self, line: Json) -> None:
         for name, value in line.items():
             if name not in _ABOUT and isinstance(value, int | float):
                 self._writer.add_scalar(

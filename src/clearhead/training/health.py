@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from clearhead.errors import ConfigError
 
@@ -119,7 +118,7 @@ class Health:
         """After a step: the sum of its losses and how many predictions they are of."""
         self.loss, self.count = self.loss + loss, self.count + count
 
-    def evaluated(self, loss: float, step: int, best_step: int) -> dict[str, Any]:
+    def evaluated(self, loss: float, step: int, best_step: int) -> dict[str, object]:
         """After an evaluation: {"remark": ..., "since": best_step} of what goes wrong, once for a best step, or {}."""
         if not self.is_sane(loss):
             return self._diverged(loss, best_step)
@@ -139,7 +138,7 @@ class Health:
         )
         return {"remark": remark, "since": best_step}
 
-    def _diverged(self, loss: float, best_step: int) -> dict[str, Any]:
+    def _diverged(self, loss: float, best_step: int) -> dict[str, object]:
         if self.told == best_step:
             return {}
         self.told = best_step
@@ -149,7 +148,7 @@ class Health:
         )
         return {"remark": remark, "since": best_step}
 
-    def lost(self, step: int, what: str) -> dict[str, Any]:
+    def lost(self, step: int, what: str) -> dict[str, object]:
         """After a step that was lost by `what` (see `_LOST`): {"remark": ..., "skipped": count} or {}.
 
         Told at the first and then at every power of two.

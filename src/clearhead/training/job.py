@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor
 
@@ -12,7 +12,10 @@ from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingC
 
 __all__ = ["Batch", "Job", "Outcome", "Plan"]
 
-Batch = Any
+# Of the job's own kinds: the loop hands them back to it, and asks nothing of them.
+Batch: TypeAlias = Any
+Key: TypeAlias = Any
+Network: TypeAlias = Any
 
 
 class Job(Protocol):
@@ -21,18 +24,18 @@ class Job(Protocol):
     `varies` says whether batches differ in shape.
     """
 
-    module: Any
+    module: Network
     varies: bool
 
-    def epoch(self, epoch: int) -> Sequence[Any]:
+    def epoch(self, epoch: int) -> Sequence[Key]:
         """The batches of an epoch in training order, as light keys; a function of the seed and the epoch alone."""
         ...
 
-    def batch(self, key: Any) -> Batch:
+    def batch(self, key: Key) -> Batch:
         """The tensors of a batch, on the CPU: the loop moves them to where the module is."""
         ...
 
-    def loss(self, module: Any, batch: Batch) -> tuple[Tensor, int]:
+    def loss(self, module: Network, batch: Batch) -> tuple[Tensor, int]:
         """(sum of the losses in nats, how many predictions)."""
         ...
 
@@ -40,7 +43,7 @@ class Job(Protocol):
         """The validation part in batches, on the CPU: all of it, once."""
         ...
 
-    def measure(self, module: Any, batch: Batch) -> Mapping[str, float]:
+    def measure(self, module: Network, batch: Batch) -> Mapping[str, float]:
         """What is summed over the batches of the validation part, by name."""
         ...
 
@@ -56,7 +59,7 @@ class Job(Protocol):
         """How batches are made, in a few words."""
         ...
 
-    def sample(self, module: Any) -> str:
+    def sample(self, module: Network) -> str:
         """Something that the model writes now, for people to follow; "" where it writes nothing."""
         ...
 
@@ -86,7 +89,7 @@ class Outcome:
     numbers: dict[str, float]
     precision: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As config.json has it."""
         return {
             "steps": self.steps,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clearhead.folder import WEIGHTS, Folder, checkpoint_file, unshared
 from clearhead.training.job import Plan
@@ -23,7 +22,7 @@ class Keeping:
         total: steps of the whole run.
     """
 
-    def __init__(self, folder: Folder, master: Any, position: Position, plan: Plan, total: int):
+    def __init__(self, folder: Folder, master: nn.Module, position: Position, plan: Plan, total: int):
         self._folder, self._master, self._at = folder, master, position
         self._average = plan.training.average
         self._moments = _spread(plan.keep_checkpoints, total)

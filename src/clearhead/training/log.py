@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,7 +10,7 @@ from clearhead.disk import write_text
 from clearhead.errors import FolderError
 from clearhead.fields import checked
 from clearhead.folder import Folder
-from clearhead.parsing import parse_json
+from clearhead.parsing import Json, parse_json
 from clearhead.ranges import Steps
 from clearhead.training.state import Position
 
@@ -36,7 +35,7 @@ class Log:
         kept = [m for m in read_metrics(self._folder) if m["step"] <= self._at.step and m.get("kind") != "final"]
         self._folder.write_text(_FILE, "".join(json.dumps(m) + "\n" for m in kept))
 
-    def add(self, kind: str, **numbers: Any) -> None:
+    def add(self, kind: str, **numbers: object) -> None:
         """Append a report."""
         line = {"step": self._at.step, "seconds": round(self._at.seconds, 2), "kind": kind, **numbers}
         # What a saved state builds on must outlast a power cut as it does; a report of the training need not.
@@ -56,7 +55,7 @@ class _Report(BaseModel):
     untrained: float = 0.0
 
 
-def read_metrics(folder: Folder) -> list[dict[str, Any]]:
+def read_metrics(folder: Folder) -> list[Json]:
     """The lines of metrics.jsonl; a last line that was cut short by a kill is left out.
 
     Raises:
@@ -72,7 +71,7 @@ def read_metrics(folder: Folder) -> list[dict[str, Any]]:
     return found
 
 
-def reports(folder: Folder, kind: str) -> list[dict[str, Any]]:
+def reports(folder: Folder, kind: str) -> list[Json]:
     """The reports of one kind, at least one.
 
     Raises:

@@ -6,7 +6,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from clearhead.devices import find_device, move
 from clearhead.errors import StoppedError
 from clearhead.folder import Folder
 from clearhead.interrupting import caught_signals
+from clearhead.parsing import Json
 from clearhead.progress import doing
 from clearhead.training.board import Board
 from clearhead.training.health import passed
@@ -110,7 +110,7 @@ class Loop:
                         stopped[0],
                     )
 
-    def _groups(self) -> Iterator[list[Any]]:
+    def _groups(self) -> Iterator[list[object]]:
         """The batches of each step from the present position on; moves the position."""
         at, accumulate = self.position, self.plan.training.accumulate
         while True:
@@ -121,7 +121,7 @@ class Loop:
                 yield group
             at.epoch, at.index = at.epoch + 1, 0
 
-    def step(self, keys: list[Any]) -> tuple[float, int, str]:
+    def step(self, keys: list[object]) -> tuple[float, int, str]:
         """One optimizer step; returns (sum of losses, predictions, "" or what was not finite: no step then)."""
         self.weights.train()
         total, count = 0.0, 0
@@ -204,7 +204,7 @@ class Loop:
                 sums.update(self.job.measure(self.weights.working, move(batch, self.device)))
         return self.job.summary(sums)
 
-    def batch(self, key: Any) -> Batch:
+    def batch(self, key: object) -> Batch:
         """A batch, where the module is."""
         return move(self.job.batch(key), self.device)
 
@@ -227,7 +227,7 @@ class Loop:
         patience = self.plan.training.patience
         return bool(patience) and self.position.worse >= patience
 
-    def _note(self, about: dict[str, Any]) -> None:
+    def _note(self, about: Json) -> None:
         """Say and keep a note on the run's health, if there is one."""
         if about:
             self.log.add("health", **about)

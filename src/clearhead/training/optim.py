@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +62,7 @@ def _heads(module: nn.Module) -> dict[Tensor, tuple[int, int]]:
     return found
 
 
-def muon_groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict[str, Any]]:
+def muon_groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict[str, object]]:
     """The groups of parameters that Muon trains."""
     return [group for optimizer in optimizers if isinstance(optimizer, Muon) for group in optimizer.param_groups]
 

@@ -12,7 +12,6 @@ import copy
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +49,7 @@ class Weights:
                 weight.data = weight.data.bfloat16()
         pairs = zip(master.parameters(), self.working.parameters(), strict=True)
         self._pairs = [(mine, copied) for mine, copied in pairs if mine.requires_grad]
-        self._compiled: dict[nn.Module, Any] = {}
+        self._compiled: dict[nn.Module, Callable[..., object] | None] = {}
         for block in _blocks(self.working) if compiled else ():
             check_compiler(next(block.parameters()).device.type)
             block.compile()

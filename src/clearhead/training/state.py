@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import torch
 from pydantic import Field
@@ -103,7 +103,7 @@ def _position(text: str, folder: Folder) -> Position:
         FolderError: a field is not what it must be.
     """
     file = folder.path / STATE
-    data = checked(dict[str, Any], parse_json(text, file=file, error=FolderError, fix=_FIX), file=file, fix=_FIX)
+    data = checked(dict[str, object], parse_json(text, file=file, error=FolderError, fix=_FIX), file=file, fix=_FIX)
     known = {f.name: data[f.name] for f in fields(Position) if f.name in data}
     if isinstance(health := known.get("health"), dict):
         known["health"] = {f.name: health[f.name] for f in fields(Health) if f.name in health}

@@ -53,7 +53,7 @@ class Message:
     content: str
     learned: bool = True  # if the assistant's
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As `messages_of` reads it."""
         return {"role": self.role, "content": self.content, **({} if self.learned else {"weight": 0})}
 
@@ -64,7 +64,7 @@ class Chat:
 
     messages: tuple[Message, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, list[dict[str, Any]]]:
         """As `read_chats` reads it."""
         return {"messages": [message.to_json() for message in self.messages]}
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from clearhead.errors import ConfigError, given
 from clearhead.exchange.config_rules import Always, ConfigRule, Derived, Field, Must, Named, Repeats, value_of
@@ -12,6 +11,7 @@ from clearhead.exchange.family import Family, Kind
 from clearhead.exchange.weight_rules import Weights
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.parsing import Json
 
 __all__ = ["BART", "bart_like"]
 
@@ -21,7 +21,7 @@ _STACKS = ("encoder", "decoder")
 _COPIES = ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
 
 
-def _both(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _both(theirs: Json) -> Json:
     """Encoder and decoder have blocks of one kind here."""
     for name in _BOTH:
         one, other = value_of(theirs, f"encoder_{name}"), value_of(theirs, f"decoder_{name}")
@@ -31,7 +31,7 @@ def _both(theirs: Mapping[str, Any]) -> dict[str, Any]:
     return {ours: theirs[f"encoder_{name}"] for name, ours in _BOTH.items()}
 
 
-def _their_both(ours: Mapping[str, Any]) -> dict[str, Any]:
+def _their_both(ours: Json) -> Json:
     return {f"{stack}_{name}": ours[own] for name, own in _BOTH.items() for stack in _STACKS}
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from clearhead.exchange.config_rules import Always, Derived, Field, Must, Named, Repeats, value_of
 from clearhead.exchange.families.bert import ACTIVATIONS
 from clearhead.exchange.family import Family, Kind
 from clearhead.exchange.weight_rules import Weights
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
+from clearhead.parsing import Json
 
 __all__ = ["GPT2"]
 
@@ -18,7 +16,7 @@ _QKV = [f"decoder.blocks.{{}}.self_attention.{name}_proj" for name in "qkv"]
 _TURNED = {"attn.c_proj": "self_attention.o_proj", "mlp.c_fc": "feed_forward.up", "mlp.c_proj": "feed_forward.down"}
 
 
-def _inner(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _inner(theirs: Json) -> Json:
     return {"feed_forward.d_ff": theirs.get("n_inner") or 4 * value_of(theirs, "n_embd")}
 
 

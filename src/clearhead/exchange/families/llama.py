@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from clearhead.errors import ConfigError, given
 from clearhead.exchange.config_rules import Always, ConfigRule, Derived, Field, Must, Named, value_of
@@ -13,6 +12,7 @@ from clearhead.exchange.family import Family, Kind
 from clearhead.exchange.weight_rules import Weights
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
+from clearhead.parsing import Json
 
 __all__ = ["LLAMA", "llama_like"]
 
@@ -26,9 +26,9 @@ _SCALED = {
 _OTHER = "take a model without it"
 
 
-def _rotary(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _rotary(theirs: Json) -> Json:
     """Base and scaling, which newer versions have in `rope_parameters`, older ones beside `rope_scaling`."""
-    base, ours = theirs.get("rope_theta"), dict[str, Any]()
+    base, ours = theirs.get("rope_theta"), dict[str, object]()
     for key in ("rope_parameters", "rope_scaling"):
         rope = theirs.get(key) or {}
         if not isinstance(rope, Mapping):
@@ -49,7 +49,7 @@ def _rotary(theirs: Mapping[str, Any]) -> dict[str, Any]:
     return {"positions.base": base or 1e4, **ours}
 
 
-def _their_rotary(ours: Mapping[str, Any]) -> dict[str, Any]:
+def _their_rotary(ours: Json) -> Json:
     scaling = ours["positions.scaling.kind"]
     kind = "default" if scaling == "none" else scaling
     rope = {"rope_type": kind, "rope_theta": ours["positions.base"]}
@@ -59,11 +59,11 @@ def _their_rotary(ours: Mapping[str, Any]) -> dict[str, Any]:
     return {"rope_parameters": rope}
 
 
-def _heads(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _heads(theirs: Json) -> Json:
     return {"attention.kv_heads": theirs.get("num_key_value_heads"), "attention.head_dim": theirs.get("head_dim")}
 
 
-def _their_heads(ours: Mapping[str, Any]) -> dict[str, Any]:
+def _their_heads(ours: Json) -> Json:
     heads = ours["attention.heads"]
     width = ours["attention.head_dim"] or ours["d_model"] // heads
     return {"num_key_value_heads": ours["attention.kv_heads"] or heads, "head_dim": width}

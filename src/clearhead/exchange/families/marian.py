@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from clearhead.errors import ConfigError, given
 from clearhead.exchange.config_rules import Always, Derived, Must
 from clearhead.exchange.families.bart import bart_like
+from clearhead.parsing import Json
 
 __all__ = ["MARIAN"]
 
 
-def _one_vocabulary(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _one_vocabulary(theirs: Json) -> Json:
     size = theirs.get("decoder_vocab_size")
     if size not in (None, theirs.get("vocab_size")):
         raise ConfigError(f"decoder_vocab_size is {given(size)}, not vocab_size", "take a model of one vocabulary")

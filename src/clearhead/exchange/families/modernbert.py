@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from clearhead.errors import ConfigError
 from clearhead.exchange.config_rules import Always, Classes, ConfigRule, Derived, Field, Must, Named, value_of
 from clearhead.exchange.families.bert import ACTIVATIONS, UNTIED
@@ -12,6 +9,7 @@ from clearhead.exchange.family import Family, Kind
 from clearhead.exchange.weight_rules import Weights
 from clearhead.models.architecture import EncoderConfig
 from clearhead.models.encoder import Encoder
+from clearhead.parsing import Json
 
 __all__ = ["MODERNBERT"]
 
@@ -26,7 +24,7 @@ _ROPES = ["rope_parameters", "global_rope_theta", "local_rope_theta"]
 _FULL, _NEAR = "full_attention", "sliding_attention"
 
 
-def _windows(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _windows(theirs: Json) -> Json:
     """Which blocks see near tokens only, how far, and the bases of their rotary positions."""
     layers, every = value_of(theirs, "num_hidden_layers"), theirs.get("global_attn_every_n_layers")
     kinds = theirs.get("layer_types") or [_NEAR if i % (every or 3) else _FULL for i in range(layers)]
@@ -52,7 +50,7 @@ def _windows(theirs: Mapping[str, Any]) -> dict[str, Any]:
     return {**ours, "window": window, "full_every": every if near else None}
 
 
-def _their_windows(ours: Mapping[str, Any]) -> dict[str, Any]:
+def _their_windows(ours: Json) -> Json:
     every, layers = ours["full_every"] or 1, ours["layers"]
     near = ours["positions.base"] if ours["positions.near_base"] is None else ours["positions.near_base"]
     rope = {_FULL: ours["positions.base"], _NEAR: near}

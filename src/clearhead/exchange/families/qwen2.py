@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from clearhead.errors import ConfigError, given
 from clearhead.exchange.config_rules import Always, Derived
 from clearhead.exchange.families.llama import llama_like
+from clearhead.parsing import Json
 
 __all__ = ["QWEN2", "WINDOWS"]
 
 
-def _window(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _window(theirs: Json) -> Json:
     """A window that is named is not used unless `use_sliding_window` says so."""
     kinds = theirs.get("layer_types") or []
     if theirs.get("use_sliding_window") or any(kind != "full_attention" for kind in kinds):

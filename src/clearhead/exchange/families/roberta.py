@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from clearhead.exchange.config_rules import Always, Classes, Derived, Must, value_of
 from clearhead.exchange.families.bert import BODY, NO_POOLER, POOLED, POOLER, UNTIED, WEIGHTS
 from clearhead.exchange.family import Family, Kind
 from clearhead.exchange.weight_rules import Weights
 from clearhead.models.architecture import EncoderConfig
 from clearhead.models.encoder import Encoder
+from clearhead.parsing import Json
 
 __all__ = ["ROBERTA"]
 
 
-def _positions(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _positions(theirs: Json) -> Json:
     """The first position is the row after that of padding, so there are as many positions less."""
     offset = value_of(theirs, "pad_token_id", 1) + 1
     return {"positions.offset": offset, "max_len": value_of(theirs, "max_position_embeddings") - offset}
 
 
-def _their_positions(ours: Mapping[str, Any]) -> dict[str, Any]:
+def _their_positions(ours: Json) -> Json:
     offset = ours["positions.offset"]
     return {"pad_token_id": offset - 1, "max_position_embeddings": ours["max_len"] + offset}
 

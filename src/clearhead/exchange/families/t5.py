@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from clearhead.errors import ConfigError, given
 from clearhead.exchange.config_rules import Always, Derived, Field, Must, value_of
 from clearhead.exchange.family import Family, Kind
 from clearhead.exchange.weight_rules import Weights
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
+from clearhead.parsing import Json
 
 __all__ = ["T5"]
 
@@ -23,7 +21,7 @@ _KINDS = {
 }
 
 
-def _feed_forward(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _feed_forward(theirs: Json) -> Json:
     """`dense_act_fn` and `is_gated_act` repeat what `feed_forward_proj` says."""
     kind = value_of(theirs, "feed_forward_proj", "relu")
     if not isinstance(kind, str) or kind not in _KINDS:
@@ -31,18 +29,18 @@ def _feed_forward(theirs: Mapping[str, Any]) -> dict[str, Any]:
     return {"feed_forward.kind": _KINDS[kind]}
 
 
-def _their_feed_forward(ours: Mapping[str, Any]) -> dict[str, Any]:
+def _their_feed_forward(ours: Json) -> Json:
     names = [name for name, kind in _KINDS.items() if kind == ours["feed_forward.kind"]]
     return {"feed_forward_proj": names[0]} if names else {}
 
 
-def _tied(theirs: Mapping[str, Any]) -> dict[str, Any]:
+def _tied(theirs: Json) -> Json:
     """With one matrix for all, what goes into it is scaled; newer versions say so apart."""
     tied = value_of(theirs, "tie_word_embeddings", True)
     return {"tied": "all" if tied else "embeddings", "output_scale": value_of(theirs, "scale_decoder_outputs", tied)}
 
 
-def _their_tied(ours: Mapping[str, Any]) -> dict[str, Any]:
+def _their_tied(ours: Json) -> Json:
     return {"tie_word_embeddings": ours["tied"] == "all", "scale_decoder_outputs": ours["output_scale"]}
 
 
