@@ -15,7 +15,7 @@ from clearhead.data.windows import TextBatch
 from clearhead.folder import Folder
 from clearhead.models.decoder import Decoder
 from clearhead.models.encoder_decoder import EncoderDecoder
-from clearhead.tasks.pairs import PairJob
+from clearhead.tasks.pair_training import PairJob
 from clearhead.tasks.texts import text_loss
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.job import Plan

@@ -33,7 +33,7 @@ from benchmarks.results import Table
 from benchmarks.timing import Contender, Row, compare, constant, graphs, in_turns, limits, reading, told
 from benchmarks.translators import EOS, SIZES, UNK, Size, random_marian, save_ctranslate2, twin
 from clearhead.generation.beam import search
-from clearhead.generation.precision import Precision, prepared
+from clearhead.generation.prepared import Precision, prepared
 from clearhead.models.encoder_decoder import EncoderDecoder
 
 Who = Literal["clearhead", "transformers", "ctranslate2"]

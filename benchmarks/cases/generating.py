@@ -39,7 +39,7 @@ from benchmarks.gpts import GPT2, SMALL, random_gpt2, save_ctranslate2
 from benchmarks.results import Cell, Table, ends
 from benchmarks.timing import Contender, Row, compare, in_turns, reading, told
 from clearhead.exchange.huggingface import from_huggingface
-from clearhead.generation.precision import Precision, prepared
+from clearhead.generation.prepared import Precision, prepared
 from clearhead.generation.sampling import Drawn, Sampling, continue_texts
 from clearhead.models.decoder import Decoder
 

@@ -24,7 +24,7 @@ from gensim.test.utils import datapath
 import clearhead
 from benchmarks.case import case
 from benchmarks.results import Cell, Table
-from clearhead.data.words import encode_words, read_text
+from clearhead.data.word_corpus import encode_words, read_text
 from clearhead.tasks.word_model import Words
 
 ASKED = (

@@ -10,7 +10,7 @@ from clearhead.data.chat.chats import Chat, Message, chat_digest
 from clearhead.data.pairs import Pair, pair_digest
 from clearhead.data.parts import hold_out_text, survey
 from clearhead.data.text import Piece
-from clearhead.data.words import split_lines
+from clearhead.data.word_corpus import split_lines
 
 
 @pytest.mark.parametrize("share", [0.4, 0.3, 0.15, 0.02, 0.6, 1e-3, 1e-320])

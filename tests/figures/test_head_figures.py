@@ -8,9 +8,9 @@ import torch
 
 from clearhead.figures.canvas import save_figure
 from clearhead.figures.head_figures import heads_figure, joins_figure
+from clearhead.insight.head_scores import HeadScore
 from clearhead.insight.joins import Joins
 from clearhead.insight.roles import HeadRole
-from clearhead.insight.scores import HeadScore
 
 
 def role(kind: str, layer: int, head: int, label: str | None) -> HeadRole:

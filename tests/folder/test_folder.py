@@ -18,7 +18,7 @@ import clearhead
 from clearhead.disk import write_text
 from clearhead.errors import ClearheadError, ConfigError, FolderError
 from clearhead.folder import FORMAT, STATE, Folder, unshared
-from clearhead.tasks.heads import examine
+from clearhead.tasks.head_examination import examine
 
 SRC = Path(__file__).parents[2] / "src"
 ARCH = {"layers": 1, "d_model": 16, "d_ff": 16, "heads": 2, "max_len": 64}

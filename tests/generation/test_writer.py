@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from clearhead.generation.precision import prepared
+from clearhead.generation.prepared import prepared
 from clearhead.generation.sampling import Drawn, Sampling
 from clearhead.generation.writer import Writing
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig

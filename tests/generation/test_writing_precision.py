@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from clearhead.errors import ConfigError
-from clearhead.generation.precision import Precision, Ready, fingerprint, prepared
+from clearhead.generation.prepared import Precision, Ready, fingerprint, prepared
 from clearhead.look import watch
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
@@ -24,7 +24,7 @@ SRC, TGT = torch.randint(3, 40, (4, 9), generator=GENERATOR), torch.randint(3, 4
 @pytest.fixture(params=["as this processor does", "without VNNI"])
 def either_processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "without VNNI":
-        monkeypatch.setattr("clearhead.generation.precision.has_vnni", lambda: False)
+        monkeypatch.setattr("clearhead.generation.prepared.has_vnni", lambda: False)
 
 
 def make(**config: Any) -> EncoderDecoder:
@@ -142,7 +142,7 @@ def test_int8_never_overflows() -> None:
     script = """if True:
         import torch
         from torch import nn
-        from clearhead.generation.precision import has_vnni, prepared
+        from clearhead.generation.prepared import has_vnni, prepared
 
         linear = nn.Linear(96, 2, bias=False).requires_grad_(False)
         linear.weight[:] = torch.tensor([[1.0], [-1.0]])

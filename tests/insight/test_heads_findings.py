@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from clearhead.insight.heads import Heads, head_name
+from clearhead.insight.head_findings import Heads, head_name
+from clearhead.insight.head_scores import HeadScore
 from clearhead.insight.importance import HeadWorth
 from clearhead.insight.probes import Probe
 from clearhead.insight.roles import HeadRole
-from clearhead.insight.scores import HeadScore
 
 SELF, CROSS = "encoder.blocks.1.self_attention.attention", "decoder.blocks.0.cross_attention.attention"
 NEXT = HeadScore("next token", 0.9123456, 0.1, 50, away=20.0)

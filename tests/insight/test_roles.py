@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from planted import induction_model, pairs, said_twice, traced, translator, weights_of
 
 from clearhead.attention import Attention, Causal
+from clearhead.insight.head_scores import HeadScore, Tally, standard_errors
 from clearhead.insight.looks import Look, attentions, look_at, sides
 from clearhead.insight.places import count_tokens, offset_name, on_offsets, on_places, places
 from clearhead.insight.roles import HeadRole, roles
-from clearhead.insight.scores import HeadScore, Tally, standard_errors
 from clearhead.look import Trace, watch
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig
 from clearhead.models.decoder import Decoder

@@ -11,10 +11,10 @@ from planted import weights_of
 from clearhead.insight.aligning import Aligning, soft_error_rate
 from clearhead.insight.alignment import Gold, error_rate, find_links
 from clearhead.insight.facts import Arc
+from clearhead.insight.head_scores import HeadScore
 from clearhead.insight.looks import Look
-from clearhead.insight.scores import HeadScore
 from clearhead.insight.syntax import Syntax
-from clearhead.insight.words import word_table, words_of
+from clearhead.insight.word_weights import word_table, words_of
 from clearhead.look import Trace
 
 

@@ -66,7 +66,7 @@ def model():
 
 
 def read(asked):
-    from clearhead.tasks.pairs import PairParts
+    from clearhead.tasks.pair_training import PairParts
 
     return PairParts(asked, model())
 

@@ -17,7 +17,7 @@ from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, R
 from clearhead.models.decoder import Decoder
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.models.recurrent import RecurrentEncoderDecoder
-from clearhead.tasks.heads import examine
+from clearhead.tasks.head_examination import examine
 from clearhead.tasks.language_model import LanguageModel
 from clearhead.tasks.opened import load_inside
 from clearhead.tasks.pair_inside import PairInside

@@ -19,7 +19,7 @@ from clearhead.cli.show_text import show as command_show
 from clearhead.data.samples.english_spanish import sentences
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError, DataError
-from clearhead.generation.precision import Precision
+from clearhead.generation.prepared import Precision
 from clearhead.generation.sampling import Sampling
 from clearhead.look import Edit
 from clearhead.tasks.notes import TextWarning

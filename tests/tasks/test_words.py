@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 import clearhead
-from clearhead.data.words import WordSet
+from clearhead.data.word_corpus import WordSet
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import clearhead
-from clearhead.data.words import read_text
+from clearhead.data.word_corpus import read_text
 from clearhead.errors import ConfigError, DataError
 
 SMALL = {"arch": {"d_model": 4}, "quiet": True}

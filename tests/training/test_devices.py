@@ -16,16 +16,16 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from clearhead.data.batches import PairSet
 from clearhead.data.vocabulary import Specials
 from clearhead.data.windows import TextBatch
-from clearhead.data.words import WordSet
+from clearhead.data.word_corpus import WordSet
 from clearhead.devices import find_device, move
 from clearhead.errors import ConfigError
-from clearhead.generation.precision import Ready, prepared
+from clearhead.generation.prepared import Ready, prepared
 from clearhead.generation.writer import Writing
 from clearhead.models.architecture import DecoderConfig, EncoderDecoderConfig, RecurrentConfig, WordVectorsConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.seq2seq import make_seq2seq
 from clearhead.models.word_vectors import WordVectors
-from clearhead.tasks.pairs import PairJob
+from clearhead.tasks.pair_training import PairJob
 from clearhead.tasks.texts import text_loss
 from clearhead.tasks.word_training import WordJob
 

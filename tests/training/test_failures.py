@@ -17,7 +17,7 @@ import clearhead
 from clearhead import disk
 from clearhead.errors import ClearheadError, FolderError, StoppedError
 from clearhead.folder import Folder
-from clearhead.tasks.pairs import PairJob
+from clearhead.tasks.pair_training import PairJob
 from clearhead.training.log import read_metrics
 
 OPTIONS: dict[str, Any] = {

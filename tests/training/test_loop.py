@@ -23,7 +23,7 @@ from clearhead.errors import ConfigError, FolderError, StoppedError
 from clearhead.folder import STATE, Folder, unshared
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
-from clearhead.tasks.pairs import PairJob
+from clearhead.tasks.pair_training import PairJob
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.job import Outcome, Plan
 from clearhead.training.log import read_metrics

@@ -10,10 +10,10 @@ product to a whole decoder. A function may give torch tensors, numpy arrays, nes
 """
 
 from clearhead.check.acts import attention, context, cross_attention, self_attention
+from clearhead.check.around_attention import feed_forward, layer_norm, sinusoidal_positions
 from clearhead.check.blocks import decoder, decoder_block, encoder_block
 from clearhead.check.exercise import Checked
-from clearhead.check.heads import join_heads, multi_head, split_heads
-from clearhead.check.layers import feed_forward, layer_norm, sinusoidal_positions
+from clearhead.check.multi_heads import join_heads, multi_head, split_heads
 from clearhead.check.scores import additive, bilinear, cosine, dot_product, scaled, similarities
 from clearhead.check.shares import causal_mask, masked, softmax
 

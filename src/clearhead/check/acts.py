@@ -12,7 +12,6 @@ from torch import Tensor
 
 from clearhead.attention import Attention, Matrix
 from clearhead.attention.scores import by_group
-from clearhead.check.bricks import attention_tables, heads_of
 from clearhead.check.cases import (
     ACROSS,
     CAUSAL,
@@ -32,6 +31,7 @@ from clearhead.check.cases import (
     table,
 )
 from clearhead.check.exercise import Case, exercise
+from clearhead.check.learner_models import attention_tables, heads_of
 from clearhead.data.numbers import AttentionNumbers, Memory
 from clearhead.worksheet import attention_paper
 from clearhead.worksheet.operations import Product

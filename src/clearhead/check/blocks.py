@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import Causal
-from clearhead.check.bricks import attention_tables, feed_forward_tables, norm_tables
 from clearhead.check.cases import CAUSAL, GO, POEM, WIDE, matrix, table
 from clearhead.check.exercise import Case, exercise
+from clearhead.check.learner_models import attention_tables, feed_forward_tables, norm_tables
 from clearhead.check.weights import (
     AttentionWeights,
     DecoderBlockWeights,

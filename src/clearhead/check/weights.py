@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from clearhead.attention import MultiHead
-from clearhead.check.bricks import fill, filled
+from clearhead.check.learner_models import fill, filled
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.block import Block
 from clearhead.models.stack import Stack

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from clearhead.cli.drawing import AnswerOptions
 from clearhead.cli.inputs import Line, Text, lines, some, sources
-from clearhead.cli.notes import Notes
+from clearhead.cli.note_lines import Notes
 from clearhead.disk import named
 from clearhead.errors import ClearheadError, ConfigError
 

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from clearhead.cli.drawing import WritingOptions
 from clearhead.cli.inputs import Line, some, sources
-from clearhead.cli.notes import Notes
+from clearhead.cli.note_lines import Notes
 from clearhead.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -131,7 +131,7 @@ def _one_word(loaded: Inside, sentence: str, word: str) -> HeadReport:
 def _all_heads(loaded: Inside, name: str, file: str | None, measures: Measures) -> HeadReport:
     from clearhead.figures.head_figures import heads_figure
     from clearhead.progress import Bar
-    from clearhead.tasks.heads import examine
+    from clearhead.tasks.head_examination import examine
 
     examples = (
         loaded.examples.built_in(measures.texts) if file is None else loaded.examples.of_file(file, measures.texts)

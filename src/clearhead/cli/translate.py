@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from clearhead.cli.drawing import DrawingInstead
 from clearhead.cli.inputs import Line, Source, count, lines, sources
 from clearhead.cli.machine import Precision
-from clearhead.cli.notes import Notes
+from clearhead.cli.note_lines import Notes
 from clearhead.cli.outputs import Output, OutputFile, StandardOutput
 from clearhead.errors import ConfigError, DataError, FolderError
 from clearhead.progress import Bar

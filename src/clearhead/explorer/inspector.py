@@ -17,7 +17,7 @@ from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.generation.sampling import Sampling
 from clearhead.look import Trace
 from clearhead.parsing import Json
-from clearhead.tasks.heads import examine
+from clearhead.tasks.head_examination import examine
 from clearhead.tasks.notes import not_known, stopped
 from clearhead.tasks.task import Inside
 

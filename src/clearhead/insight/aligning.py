@@ -20,8 +20,8 @@ from torch import Tensor
 
 from clearhead.insight.alignment import AlignmentHead, Gold, word_weights
 from clearhead.insight.fixed import FixedKeys
+from clearhead.insight.head_scores import HeadScore, standard_errors
 from clearhead.insight.looks import Look
-from clearhead.insight.scores import HeadScore, standard_errors
 from clearhead.look import Trace
 
 __all__ = ["Aligning", "soft_error_rate"]

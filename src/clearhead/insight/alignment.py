@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from clearhead.errors import ConfigError
-from clearhead.insight.words import by_word
+from clearhead.insight.word_weights import by_word
 from clearhead.look import Trace
 
 __all__ = [

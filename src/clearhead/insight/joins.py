@@ -20,7 +20,7 @@ from clearhead.errors import ConfigError, nearest
 from clearhead.insight.findings import Cell, Findings, Table
 from clearhead.insight.flow import flow, mean_layers, rollout
 from clearhead.insight.looks import attentions, kind_of, layer_of, look_at, sides
-from clearhead.insight.words import word_table
+from clearhead.insight.word_weights import word_table
 from clearhead.look import Trace
 
 __all__ = ["Joins", "joins"]

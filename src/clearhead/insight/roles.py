@@ -22,9 +22,9 @@ from torch import Tensor
 from clearhead.insight.aligning import Aligning
 from clearhead.insight.facts import Facts
 from clearhead.insight.fixed import PLACES
+from clearhead.insight.head_scores import HeadScore, Tally
 from clearhead.insight.looks import Look, Weigh, attentions, kind_of, layer_of, look_at
 from clearhead.insight.places import count_tokens, offset_name, on_offsets, on_places, places
-from clearhead.insight.scores import HeadScore, Tally
 from clearhead.insight.syntax import Syntax
 from clearhead.look import Trace
 

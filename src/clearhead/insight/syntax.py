@@ -22,9 +22,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from clearhead.insight.facts import Arc
 from clearhead.insight.fixed import FixedKeys
+from clearhead.insight.head_scores import HeadScore, Tally, standard_errors
 from clearhead.insight.looks import Look
-from clearhead.insight.scores import HeadScore, Tally, standard_errors
-from clearhead.insight.words import word_table
+from clearhead.insight.word_weights import word_table
 from clearhead.look import Trace
 
 __all__ = ["Syntax"]

@@ -22,7 +22,7 @@ from clearhead.disk import identity, named
 from clearhead.errors import ConfigError, FolderError
 from clearhead.exchange.leaving import Leaving
 from clearhead.folder import Folder
-from clearhead.generation.precision import Precision
+from clearhead.generation.prepared import Precision
 from clearhead.generation.reader import Reader
 from clearhead.generation.sampling import Sampling, check_writing
 from clearhead.generation.template import DEFAULT, ChatTemplate

@@ -15,9 +15,9 @@ from clearhead.data.tokenizers import Tokenizer
 from clearhead.edits import Edit
 from clearhead.errors import ConfigError
 from clearhead.folder import Folder
-from clearhead.generation.precision import Precision, Ready
+from clearhead.generation.prepared import Precision, Ready
 from clearhead.insight.alignment import Alignment, AlignmentHead
-from clearhead.insight.words import words_of
+from clearhead.insight.word_weights import words_of
 from clearhead.look import Trace, watch
 from clearhead.models.encoder import Encoder
 from clearhead.ranges import Device, among

@@ -16,7 +16,7 @@ from clearhead.data.text import Piece, read_pieces
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.exchange.leaving import Leaving
 from clearhead.folder import Folder
-from clearhead.generation.precision import Precision
+from clearhead.generation.prepared import Precision
 from clearhead.generation.template import ChatTemplate
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder

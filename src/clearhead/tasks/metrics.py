@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from clearhead.errors import DataError, MissingError
-from clearhead.generation.precision import Precision
+from clearhead.generation.prepared import Precision
 from clearhead.tasks.scripts import blankless, has_blankless, words
 
 __all__ = ["Score", "beside_float32", "exact_match", "rouge_scores", "text_scores"]

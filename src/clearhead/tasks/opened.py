@@ -33,7 +33,7 @@ def _opened(model: str | os.PathLike[str], task: str | None) -> Model:
         return Words.of_file(model)
     path = named(model)
     if is_hub_name(os.fspath(model)):
-        from clearhead.exchange.hub import fetch
+        from clearhead.exchange.hub_models import fetch
 
         path = fetch(os.fspath(model))
     if form_of(path) != "clearhead":

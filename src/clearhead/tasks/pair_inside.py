@@ -22,7 +22,7 @@ from clearhead.errors import ConfigError
 from clearhead.folder import Folder
 from clearhead.insight.alignment import Alignment, AlignmentHead, Links, cross_weights, find_links, word_weights
 from clearhead.insight.arithmetic import head_numbers, inputs_of
-from clearhead.insight.words import words_of
+from clearhead.insight.word_weights import words_of
 from clearhead.look import Trace, watch
 from clearhead.ranges import among
 from clearhead.tasks.examples import Example, PairExamples

@@ -21,7 +21,7 @@ from clearhead.exchange.leaving import Leaving
 from clearhead.fields import INTACT
 from clearhead.folder import Folder
 from clearhead.generation.beam import check_beam
-from clearhead.generation.precision import Precision
+from clearhead.generation.prepared import Precision
 from clearhead.generation.sampling import Sampling, check_writing
 from clearhead.insight.alignment import AlignmentHead, Gold, choose_head, error_rate
 from clearhead.models.architecture import RecurrentConfig, Seq2SeqConfig

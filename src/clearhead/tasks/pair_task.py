@@ -32,7 +32,7 @@ def preview_pairs(asked: TrainingRequest[PairConfig]) -> object:
     Raises:
         DataError: the files cannot be used.
     """
-    from clearhead.tasks.pairs import preview
+    from clearhead.tasks.pair_training import preview
 
     return preview(asked)
 

@@ -10,7 +10,7 @@ import torch
 from clearhead.data.batches import by_length, pad
 from clearhead.devices import move
 from clearhead.generation.beam import search
-from clearhead.generation.precision import Precision, Ready
+from clearhead.generation.prepared import Precision, Ready
 from clearhead.generation.sampling import Drawn, Sampling, continue_texts
 from clearhead.generation.writer import WriterMemory
 from clearhead.models.seq2seq import Seq2Seq

@@ -23,7 +23,7 @@ def summarizer() -> SummarizeConfig:
 
 
 def _read(asked: TrainingRequest[PairConfig]) -> Parts[PairConfig, Seq2Seq]:
-    from clearhead.tasks.pairs import PairParts
+    from clearhead.tasks.pair_training import PairParts
     from clearhead.tasks.summarizer import Summarizer
 
     return PairParts(asked, Summarizer)

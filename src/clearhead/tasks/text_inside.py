@@ -10,7 +10,7 @@ from clearhead.edits import Edit
 from clearhead.errors import ConfigError
 from clearhead.folder import Folder
 from clearhead.insight.alignment import Alignment, AlignmentHead
-from clearhead.insight.words import words_of
+from clearhead.insight.word_weights import words_of
 from clearhead.look import Trace, watch
 from clearhead.ranges import among
 from clearhead.tasks.examples import Example, TextExamples

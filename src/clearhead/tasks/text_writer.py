@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.generation.beam import check_beam, search
-from clearhead.generation.precision import Precision, Ready
+from clearhead.generation.prepared import Precision, Ready
 from clearhead.generation.sampling import Choice, Drawn, Sampling, check_writing, continue_texts
 from clearhead.generation.streaming import TextStream
 from clearhead.generation.writer import Writer

@@ -95,7 +95,7 @@ def tatoeba_en_es() -> TranslateConfig:
 
 
 def _read(asked: TrainingRequest[PairConfig]) -> Parts[PairConfig, Seq2Seq]:
-    from clearhead.tasks.pairs import PairParts
+    from clearhead.tasks.pair_training import PairParts
     from clearhead.tasks.translator import Translator
 
     return PairParts(asked, Translator)

@@ -13,7 +13,7 @@ from torch import Tensor
 from clearhead.data.parts import digest_of
 from clearhead.data.tokenizer_training import word_tokenizer
 from clearhead.data.tokenizers import Tokenizer
-from clearhead.data.words import Key, Stretch, WordSet, encode_words, read_text, split_lines
+from clearhead.data.word_corpus import Key, Stretch, WordSet, encode_words, read_text, split_lines
 from clearhead.errors import DataError
 from clearhead.folder import Folder
 from clearhead.models.word_vectors import WordVectors

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from clearhead.errors import ConfigError
-from clearhead.insight.heads import Heads
+from clearhead.insight.head_findings import Heads
 from clearhead.insight.importance import HeadWorth
 from clearhead.insight.importance import importance as worth_of
 from clearhead.insight.looks import attentions

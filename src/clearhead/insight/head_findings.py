@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clearhead.insight.findings import Cell, Findings, Table
+from clearhead.insight.head_scores import LIFT, ROWS, STANDARD_ERRORS, HeadScore
 from clearhead.insight.importance import HeadWorth
 from clearhead.insight.probes import Probe
 from clearhead.insight.roles import HeadRole
-from clearhead.insight.scores import LIFT, ROWS, STANDARD_ERRORS, HeadScore
 
 __all__ = ["Heads", "head_name"]
 

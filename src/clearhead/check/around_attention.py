@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import sinusoids
-from clearhead.check.bricks import feed_forward_of, feed_forward_tables, norm_of, norm_tables
 from clearhead.check.cases import POEM, WIDE, X, matrix, table
 from clearhead.check.exercise import Case, exercise
+from clearhead.check.learner_models import feed_forward_of, feed_forward_tables, norm_of, norm_tables
 from clearhead.worksheet.operations import Waves
 from clearhead.worksheet.tables import Table
 

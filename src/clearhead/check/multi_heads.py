@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from clearhead.attention import Attention, Matrix
-from clearhead.check.bricks import attention_tables, heads_of
 from clearhead.check.cases import CAUSAL, POEM, WIDE, W_k, W_q, W_v, X, matrix, table
 from clearhead.check.exercise import Case, exercise
+from clearhead.check.learner_models import attention_tables, heads_of
 from clearhead.worksheet.copies import Columns, Joined
 from clearhead.worksheet.tables import Table
 
