@@ -20,7 +20,7 @@ from clearhead.tasks.texts import text_loss
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 from clearhead.training.job import Plan
 from clearhead.training.loop import Loop
-from clearhead.training.precision import Weights
+from clearhead.training.precision import MasterWeights
 from clearhead.training.run import begin
 
 LENGTH = 256  # tokens of a random text
@@ -105,11 +105,11 @@ def adamw(module: nn.Module, lr: float, *, beta2: float = 0.99, weight_decay: fl
 
 
 def peer_step(
-    weights: Weights, optimizer: torch.optim.Optimizer, loss: Callable[..., Tensor], *, autocast: bool = False
+    weights: MasterWeights, optimizer: torch.optim.Optimizer, loss: Callable[..., Tensor], *, autocast: bool = False
 ) -> Callable[..., None]:
     """A peer's whole step: the loss of what is given, backward, gradients clipped to 1, the optimizer.
 
-    bfloat16 weights over float32 masters are clearhead's `Weights`, lent to the peer.
+    bfloat16 weights over float32 masters are clearhead's `MasterWeights`, lent to the peer.
     """
 
     def step(*given: Any) -> None:

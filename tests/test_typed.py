@@ -27,10 +27,10 @@ from torch import Tensor
 import clearhead
 from clearhead import Attention, Edit, Trace
 from clearhead.look import Maker
-from clearhead.tasks.chat_model import Chat
+from clearhead.tasks.chat_model import ChatModel
 from clearhead.tasks.encoder_models import Classifier, Embedder, Filler
 from clearhead.tasks.language_model import LanguageModel
-from clearhead.tasks.metrics import Score
+from clearhead.tasks.metrics import Metric
 from clearhead.tasks.summarizer import Summarizer
 from clearhead.tasks.task import Inside, Model
 from clearhead.tasks.translator import Translator
@@ -39,7 +39,7 @@ from clearhead.tasks.word_model import Words
 assert_type(clearhead.load("models/mine", task="translate"), Translator)
 assert_type(clearhead.load("models/mine", task="summarize", device="cpu"), Summarizer)
 assert_type(clearhead.load("models/mine", task="language"), LanguageModel)
-assert_type(clearhead.load("models/mine", task="chat"), Chat)
+assert_type(clearhead.load("models/mine", task="chat"), ChatModel)
 assert_type(clearhead.load("models/mine", task="words"), Words)
 assert_type(clearhead.load("models/mine", task="fill"), Filler)
 assert_type(clearhead.load("models/mine", task="classify"), Classifier)
@@ -47,14 +47,14 @@ assert_type(clearhead.load("models/mine", task="embed"), Embedder)
 model = clearhead.load("models/mine")
 assert_type(model, Model)
 assert_type(model.inside, Inside | None)
-assert_type(model.evaluate(["pairs.tsv"])["BLEU"], Score)
+assert_type(model.evaluate(["pairs.tsv"])["BLEU"], Metric)
 words: str = model.verbs[0]
 
 translator = clearhead.train("translate", "pairs.tsv", out="models/mine", max_steps=9, arch={"layers": 2}, quiet=True)
 assert_type(translator, Translator)
 assert_type(clearhead.train("summarize", ["a.tsv"], out="m"), Summarizer)
 assert_type(clearhead.train("language", ["a.txt"], out="m", resume=True), LanguageModel)
-assert_type(clearhead.train("chat", ["a.jsonl"], out="m", base="other", lora={"rank": 8}), Chat)
+assert_type(clearhead.train("chat", ["a.jsonl"], out="m", base="other", lora={"rank": 8}), ChatModel)
 assert_type(clearhead.train("words", ["a.txt"], out="m", valid="b.txt"), Words)
 assert_type(clearhead.train("reverse", ["a.txt"], out="m", mirror=3), Model)
 assert_type(translator.translate(["Good morning."]), list[str])

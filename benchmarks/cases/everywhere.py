@@ -32,7 +32,7 @@ from benchmarks.translators import Size, TorchPeer, peer_loss, random_pairs
 from clearhead.models.decoder import Decoder
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.tasks import find_recipe as recipe
-from clearhead.training.precision import Weights
+from clearhead.training.precision import MasterWeights
 
 Model = Literal["demo", "translator", "language"]
 MODELS = {  # (task, recipe, vocabulary, steps a round)
@@ -95,7 +95,7 @@ def plain(model: str) -> Steps:
     def loss(batch: Any) -> Any:
         return module(batch.ids, batch.labels) if model == "language" else peer_loss(module, batch, only_real=False)
 
-    step = peer_step(Weights(module.train(), "float32"), adamw(module, 1e-4), loss)
+    step = peer_step(MasterWeights(module.train(), "float32"), adamw(module, 1e-4), loss)
 
     def steps(round_: int) -> tuple[int, float, str]:
         batches = [job.batch(key) for key in keys(round_)]

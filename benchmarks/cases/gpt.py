@@ -4,7 +4,7 @@ small: 6 layers, 384 wide, 6 heads, 16 rows of 256 tokens, vocabulary 8,000. gpt
 of 256, vocabulary 50,257 (124 M parameters). Learned positions, pre-norm, GELU (by the error function: on CPUs the
 faster of its two forms) and biases, as GPT-2 has them; tied embeddings; no dropout; float32 master weights, gradients
 clipped, fused AdamW, for everybody. clearhead runs the very step of its training loop; the peers are measured in
-float32, under bfloat16 autocast and with bfloat16 weights over float32 masters (clearhead's `Weights`, lent to them),
+float32, under bfloat16 autocast and with bfloat16 weights over float32 masters (our `MasterWeights`, lent to them),
 and the fastest of these compiled, compilation not counted. The plain model is the trivial baseline. Random tokens.
 Shares of the limit count 6 FLOP for each weight and token, and the attention, against what matrix products reach in the
 same rounds. Each contender has a process of its own.
@@ -30,7 +30,7 @@ from benchmarks.timing import Contender, Row, contest
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.training.config import OptimizerConfig, TrainingConfig
-from clearhead.training.precision import Weights
+from clearhead.training.precision import MasterWeights
 
 Size = Literal["small", "gpt2"]
 Who = Literal["clearhead", "plain", "transformers", "x-transformers"]
@@ -58,7 +58,7 @@ def clearhead_step(shape: Shape, precision: str, *, compiled: bool, place: Path)
 
 def theirs(name: str, shape: Shape, precision: str, *, compiled: bool) -> Callable[[Tensor], object]:
     """A peer's whole step."""
-    weights = Weights(PEERS[name](shape), precision)
+    weights = MasterWeights(PEERS[name](shape), precision)
     model: Any = torch.compile(weights.working) if compiled else weights.working
     step = peer_step(weights, adamw(weights.master, _LR), model, autocast=precision == "autocast")
     return lambda ids: step(ids[:, :-1], ids[:, 1:])

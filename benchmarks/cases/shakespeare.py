@@ -24,7 +24,7 @@ from benchmarks.gpts import PlainGPT, Shape
 from benchmarks.results import Cell, Table, ends
 from benchmarks.steps import adamw, peer_step
 from clearhead.folder import Folder
-from clearhead.training.precision import Weights
+from clearhead.training.precision import MasterWeights
 
 CONTEXT, ROWS, STEPS, WARMUP = 64, 12, 2000, 100
 WAYS = ("float32", "float32 compiled", "bfloat16", "bfloat16 compiled")
@@ -42,7 +42,7 @@ class Mark:
         self.train, self.valid = ids[:cut], ids[cut:]
         torch.manual_seed(1337)
         master = PlainGPT(Shape(4, 128, 4, CONTEXT, len(letters)), biases=False)
-        weights = Weights(master, way.partition(" ")[0])
+        weights = MasterWeights(master, way.partition(" ")[0])
         self.optimizer = adamw(master, 1e-3)
         self.model = torch.compile(weights.working) if way.endswith("compiled") else weights.working
         self._step = peer_step(weights, self.optimizer, self.model)

@@ -8,7 +8,7 @@ tokens that are no padding count. clearhead runs the very step of its training l
     torch.nn    nn.Transformer (pre-norm, like clearhead's default), tied embeddings, sinusoidal positions, linear head
     marian      transformers' MarianMTModel (post-norm; attention `eager` or `sdpa`, the faster one in a short trial)
 
-each in float32, under bfloat16 autocast, and with bfloat16 weights over float32 masters (clearhead's own `Weights`,
+each in float32, under bfloat16 autocast, and with bfloat16 weights over float32 masters (our `MasterWeights`,
 which serves any module); the fastest of these also with the loss on real tokens only ("+ real": clearhead's way; else
 logits of all positions), and compiled, dynamic=True, layer by layer (like layers share one compilation).
 Compilation is not counted, and what recompiled while it was measured says so. That all compute the same is checked
@@ -55,7 +55,7 @@ from clearhead.data.vocabulary import IGNORED
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.training.config import OptimizerConfig, TrainingConfig
 from clearhead.training.optim import make_optimizers
-from clearhead.training.precision import Weights
+from clearhead.training.precision import MasterWeights
 
 Step = Callable[[np.ndarray], object]
 _TOKENS = 4096
@@ -109,7 +109,7 @@ class PeerSteps:
     def __init__(self, name: str, size: Size, pairs: PairSet):
         self.name, self.size, self.pairs = name, size, pairs
         self.master = PEERS[name](size)
-        self.weights = {precision: Weights(self.master, precision) for precision in ("float32", "bfloat16")}
+        self.weights = {precision: MasterWeights(self.master, precision) for precision in ("float32", "bfloat16")}
         (self.adamw,) = make_optimizers(self.master, OptimizerConfig(kind="adamw", lr=1e-5))
 
     def settings(self) -> dict[str, tuple[str, str]]:

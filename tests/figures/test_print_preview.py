@@ -9,12 +9,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from clearhead.data.pair_preview import Lengths, Preview, Seen
+from clearhead.data.pair_preview import Lengths, Preview, SeenPair
 from clearhead.data.pairs import Pair
 from clearhead.figures.preview import print_preview
 
 LENGTHS = Lengths(edges=(0, 5, 10, 31), counts=(1, 1000, 500), mean=9.25, median=8, longest=30, over=1)
-SEEN = Seen(("a", "<eos>"), ("<bos>", "ein", "x"), ("ein", "x", "<eos>"))
+SEEN = SeenPair(("a", "<eos>"), ("<bos>", "ein", "x"), ("ein", "x", "<eos>"))
 
 
 def printed(width: int = 80, **changes: object) -> str:
@@ -65,7 +65,7 @@ def test_labels_stand_under_what_they_follow() -> None:
 def test_long_sentences_fit(width: int) -> None:
     pieces = tuple(f"文{n}" for n in range(100))
     text = printed(
-        width, seen=Seen((*pieces, "<eos>"), ("<bos>", *pieces), (*pieces, "<eos>")), first=(Pair("x " * 500, "y"),)
+        width, seen=SeenPair((*pieces, "<eos>"), ("<bos>", *pieces), (*pieces, "<eos>")), first=(Pair("x " * 500, "y"),)
     )
     assert all(cell_len(line) <= width for line in text.splitlines())
     assert "… and 61 more" in text and "文38" in text and "文50" not in text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clearhead.data.chat.chats import Message
 from clearhead.errors import ConfigError
-from clearhead.generation.template import DEFAULT, ChatTemplate, Stretch
+from clearhead.generation.template import DEFAULT, ChatStretch, ChatTemplate
 
 SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>", "<system>", "<user>", "<assistant>", "<end>"]
 CHATML = (
@@ -48,11 +48,11 @@ CHAT = [
 ]
 
 
-def text(stretches: list[Stretch]) -> str:
+def text(stretches: list[ChatStretch]) -> str:
     return "".join(s.text for s in stretches)
 
 
-def learned(stretches: list[Stretch]) -> str:
+def learned(stretches: list[ChatStretch]) -> str:
     return "".join(s.text for s in stretches if s.learned)
 
 
@@ -63,7 +63,7 @@ def test_our_own() -> None:
         "<system>Be brief.<end><user> Why? <end><assistant>Because.<end><user>And?<end><assistant>So.<end>"
     )
     assert learned(rendered) == "Because.<end>So.<end>"
-    assert template.ending() == Stretch("<end>", True, True)
+    assert template.ending() == ChatStretch("<end>", True, True)
     assert text(template.render([CHAT[:2]], ask=True)[0]).endswith("Why? <end><assistant>")
 
 
@@ -71,8 +71,10 @@ def test_a_template_without_marks_of_what_is_generated() -> None:
     template = ChatTemplate(CHATML, ["<|im_start|>", "<|im_end|>"])
     (rendered,) = template.render([CHAT])
     assert learned(rendered) == "Because.<|im_end|>\nSo.<|im_end|>\n"
-    assert template.ending() == Stretch("<|im_end|>", True, True)
-    assert ChatTemplate(CHATML, SPECIALS).ending() == Stretch("<|im_end|>", False, True), "text, where it is no token"
+    assert template.ending() == ChatStretch("<|im_end|>", True, True)
+    assert ChatTemplate(CHATML, SPECIALS).ending() == ChatStretch("<|im_end|>", False, True), (
+        "text, where it is no token"
+    )
 
 
 def test_its_ending_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +86,7 @@ def test_its_ending_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return run(*given)
 
     monkeypatch.setattr(ChatTemplate, "_rendered", counted)
-    assert [template.ending() for _ in range(3)] == [Stretch("<end>", True, True)] * 3
+    assert [template.ending() for _ in range(3)] == [ChatStretch("<end>", True, True)] * 3
     assert len(rendered) == 1
 
 

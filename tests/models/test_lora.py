@@ -12,7 +12,7 @@ from clearhead.errors import ConfigError
 from clearhead.models.architecture import DecoderConfig, LoRAConfig
 from clearhead.models.decoder import Decoder
 from clearhead.models.lora import LoRALinear, adapter, add_adapter, add_lora, merge
-from clearhead.training.precision import Weights
+from clearhead.training.precision import MasterWeights
 
 ROWS = (4, 5)
 
@@ -25,7 +25,7 @@ def model(*, tied: bool = True) -> Decoder:
 
 def trained(made: Decoder, precision: str = "float32", steps: int = 3) -> None:
     """Some steps as the training loop takes them."""
-    weights = Weights(made, precision)
+    weights = MasterWeights(made, precision)
     optimizer = torch.optim.AdamW([w for w in made.parameters() if w.requires_grad], lr=0.05, weight_decay=0.0)
     ids = torch.tensor([[4, 9, 5, 7, 8]])
     for _ in range(steps):

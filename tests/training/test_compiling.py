@@ -18,7 +18,7 @@ from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.training import precision
 from clearhead.training.log import read_metrics
-from clearhead.training.precision import Weights, choose_compiling
+from clearhead.training.precision import MasterWeights, choose_compiling
 
 ARCH = {"d_model": 16, "d_ff": 32, "heads": 2, "layers": 1, "max_len": 16}
 
@@ -100,7 +100,7 @@ def test_batches_that_differ_in_length(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler's own parts
 def test_only_training_passes_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "check_compiler", lambda device: None)
-    weights = Weights(Decoder(DecoderConfig.model_validate(ARCH), 30), "bfloat16", compiled=True)
+    weights = MasterWeights(Decoder(DecoderConfig.model_validate(ARCH), 30), "bfloat16", compiled=True)
     (block,) = weights.working.decoder.blocks  # type: ignore[union-attr]
     assert weights.train().training and block._compiled_call_impl is not None
     assert not weights.eval().training and block._compiled_call_impl is None

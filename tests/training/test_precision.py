@@ -15,7 +15,7 @@ from clearhead import processor
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.training import precision
-from clearhead.training.precision import Weights, choose_precision, slower
+from clearhead.training.precision import MasterWeights, choose_precision, slower
 
 SRC = torch.randint(3, 12, (3, 6), generator=torch.Generator().manual_seed(0))
 TGT = torch.randint(3, 12, (3, 5), generator=torch.Generator().manual_seed(1))
@@ -32,7 +32,7 @@ def loss(module: nn.Module) -> Tensor:
 
 
 def test_float32_runs_on_the_weights_themselves(model: EncoderDecoder) -> None:
-    weights = Weights(model, "float32")
+    weights = MasterWeights(model, "float32")
     assert weights.working is model
     loss(model).backward()
     wanted = [p.grad.clone() for p in model.parameters() if p.grad is not None]
@@ -43,7 +43,7 @@ def test_float32_runs_on_the_weights_themselves(model: EncoderDecoder) -> None:
 
 def test_bfloat16_runs_on_a_copy(model: EncoderDecoder) -> None:
     before = copy.deepcopy(model.state_dict())
-    weights = Weights(model, "bfloat16")
+    weights = MasterWeights(model, "bfloat16")
     assert {p.dtype for p in weights.working.parameters()} == {torch.bfloat16}
     assert weights.working.head.weight is weights.working.tgt_embedding.weight  # tied in the copy, too
     loss(weights.working).backward()
@@ -56,7 +56,7 @@ def test_bfloat16_runs_on_a_copy(model: EncoderDecoder) -> None:
 
 def test_small_changes_add_up_in_the_master_weights(model: EncoderDecoder) -> None:
     """A bfloat16 weight of 1 cannot grow by 1/1024; the float32 one does, and the copy follows once it can be seen."""
-    weights = Weights(model, "bfloat16")
+    weights = MasterWeights(model, "bfloat16")
     weight, copied = model.decoder.norm.weight, weights.working.decoder.norm.weight
     for step in range(1, 9):
         with torch.no_grad():
@@ -67,17 +67,17 @@ def test_small_changes_add_up_in_the_master_weights(model: EncoderDecoder) -> No
 
 
 def test_tables_of_positions_stay_exact(model: EncoderDecoder) -> None:
-    working = Weights(model, "bfloat16").working
+    working = MasterWeights(model, "bfloat16").working
     assert working.encoder.positions.table.dtype == torch.float32
     assert working.encoder.positions.table.equal(model.encoder.positions.table)
     rotary = EncoderDecoder(EncoderDecoderConfig(d_model=16, d_ff=16, heads=2, layers=1, positions="rotary"), 12, 12)
-    assert Weights(rotary, "bfloat16").working.encoder.rotary.frequency.dtype == torch.float32
-    assert loss(Weights(rotary, "bfloat16").working).isfinite()
+    assert MasterWeights(rotary, "bfloat16").working.encoder.rotary.frequency.dtype == torch.float32
+    assert loss(MasterWeights(rotary, "bfloat16").working).isfinite()
 
 
 def test_a_weight_without_a_gradient_gets_a_nought(model: EncoderDecoder) -> None:
     for kind in ("float32", "bfloat16"):
-        weights = Weights(copy.deepcopy(model), kind)
+        weights = MasterWeights(copy.deepcopy(model), kind)
         weights.working.encoder(weights.working.src_embedding(SRC), mask=None).sum().backward()
         weights.gather()
         grads = {name: p.grad for name, p in weights.master.named_parameters()}

@@ -26,7 +26,7 @@ from clearhead.worksheet.copies import Picked
 from clearhead.worksheet.markdown import markdown
 from clearhead.worksheet.operations import Normed, Waves
 from clearhead.worksheet.samples import TRANSLATOR, WORKSHEETS
-from clearhead.worksheet.tables import Given, Table, number
+from clearhead.worksheet.tables import Given, NumberTable, number
 
 SCORES: dict[str, dict[str, Any]] = {
     "scaled-dot": {},
@@ -356,10 +356,10 @@ def test_an_unknown_form_is_refused(tmp_path: Path) -> None:
 
 
 def test_operations_by_hand() -> None:
-    x = Table("x", ("a", "b"), ("1", "2"), Given(np.array([[1.0, -2.0], [3.0, 5.0]])))
-    assert Table("p", ("b", "b"), x.columns, Picked(x, (1, 1))).values.tolist() == [[3, 5], [3, 5]]
+    x = NumberTable("x", ("a", "b"), ("1", "2"), Given(np.array([[1.0, -2.0], [3.0, 5.0]])))
+    assert NumberTable("p", ("b", "b"), x.columns, Picked(x, (1, 1))).values.tolist() == [[3, 5], [3, 5]]
     assert Waves(2, 3).values()[1].tolist() == [math.sin(1), math.cos(1), math.sin(10000 ** (-2 / 3))]
-    one, zero = (Table(n, ("1",), x.columns, Given(np.full((1, 2), v))) for n, v in (("g", 2.0), ("b", 1.0)))
+    one, zero = (NumberTable(n, ("1",), x.columns, Given(np.full((1, 2), v))) for n, v in (("g", 2.0), ("b", 1.0)))
     assert np.allclose(Normed(x, one, zero, eps=0.0).values(), [[3, -1], [-1, 3]])
 
 

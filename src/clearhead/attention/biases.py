@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from clearhead.attention.where import Where
 from clearhead.ranges import Count, Entries, Heads, check
 
-__all__ = ["ALiBi", "Added", "Bias", "OfHead", "Relative"]
+__all__ = ["ALiBi", "Added", "Bias", "BiasOfHead", "Relative"]
 
 
 class Bias:
@@ -36,7 +36,7 @@ class Bias:
 
     def of_head(self, number: int) -> Bias:
         """The bias as one head has it."""
-        return OfHead(self, number)
+        return BiasOfHead(self, number)
 
     def kept(self) -> Bias:
         """A copy that later optimizer steps cannot change."""
@@ -44,7 +44,7 @@ class Bias:
 
 
 @dataclass(frozen=True, eq=False)
-class OfHead(Bias):
+class BiasOfHead(Bias):
     """What another bias adds to one head's scores."""
 
     bias: Bias

@@ -25,8 +25,8 @@ __all__ = [
     "Causal",
     "Documents",
     "Mask",
+    "MaskOfHead",
     "Matrix",
-    "OfHead",
     "Or",
     "Padding",
     "Prefix",
@@ -71,7 +71,7 @@ class Mask:
 
     def of_head(self, number: int) -> Mask:
         """The mask as one head has it."""
-        return OfHead(self, number)
+        return MaskOfHead(self, number)
 
     def _opened(self, where: Where) -> tuple[Tensor, Tensor | None]:
         mask = self.dense(where)
@@ -184,7 +184,7 @@ class Matrix(Mask):
 
 
 @dataclass(frozen=True, eq=False)
-class OfHead(Mask):
+class MaskOfHead(Mask):
     """What another mask says of one head."""
 
     mask: Mask

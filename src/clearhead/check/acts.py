@@ -32,19 +32,19 @@ from clearhead.check.cases import (
 )
 from clearhead.check.exercise import Case, exercise
 from clearhead.check.learner_models import attention_tables, heads_of
-from clearhead.data.numbers import AttentionNumbers, Memory
+from clearhead.data.numbers import AttentionNumbers, GivenMemory
 from clearhead.worksheet import attention_paper
 from clearhead.worksheet.operations import Product
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["attention", "context", "cross_attention", "self_attention"]
 
 _SHARES = torch.tensor([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.25, 0.75, 0.0]])
 
 
-def _taken(case: Case) -> list[Table]:
+def _taken(case: Case) -> list[NumberTable]:
     weights, v = table("weights", case.tokens, case.args[0], case.keys), table("v", case.keys, case.args[1])
-    return [Table("context", weights.rows, v.columns, Product(weights, v))]
+    return [NumberTable("context", weights.rows, v.columns, Product(weights, v))]
 
 
 @exercise(
@@ -68,13 +68,13 @@ def context(weights: Tensor, v: Tensor) -> Tensor:
     return by_group(weights[None, None], v[None, None])[0, 0]
 
 
-def _whole(case: Case) -> list[Table]:
+def _whole(case: Case) -> list[NumberTable]:
     q, k, v = case.args[:3]
     mask = case.args[3] if len(case.args) > 3 else None
     paper = attention_paper(
         AttentionNumbers(
             tokens=list(case.tokens),
-            memory=None if case.memory is None else Memory(tokens=list(case.memory)),
+            memory=None if case.memory is None else GivenMemory(tokens=list(case.memory)),
             q=rows(q),
             k=rows(k),
             v=rows(v),

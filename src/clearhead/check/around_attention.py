@@ -13,7 +13,7 @@ from clearhead.check.cases import POEM, WIDE, X, matrix, table
 from clearhead.check.exercise import Case, exercise
 from clearhead.check.learner_models import feed_forward_of, feed_forward_tables, norm_of, norm_tables
 from clearhead.worksheet.operations import Waves
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["feed_forward", "layer_norm", "sinusoidal_positions"]
 
@@ -32,10 +32,10 @@ def _by_column(angles: Tensor) -> Tensor:
     return torch.stack([a.cos() if i % 2 else a.sin() for i, a in enumerate(angles.T)], dim=1)
 
 
-def _waves(case: Case) -> list[Table]:
+def _waves(case: Case) -> list[NumberTable]:
     n, width = case.args
     labels = tuple(f"position {p}" for p in range(n))
-    return [Table("positions", labels, tuple(str(c) for c in range(1, width + 1)), Waves(n, width))]
+    return [NumberTable("positions", labels, tuple(str(c) for c in range(1, width + 1)), Waves(n, width))]
 
 
 @exercise(

@@ -29,7 +29,7 @@ from clearhead.models.layers import TokenEmbedding
 from clearhead.models.stack import Memory
 from clearhead.worksheet.copies import Picked
 from clearhead.worksheet.operations import Plus, Product, Times, Waves
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["decoder", "decoder_block", "encoder_block"]
 
@@ -37,20 +37,20 @@ __all__ = ["decoder", "decoder_block", "encoder_block"]
 # The tables of their arithmetic --------------------------------------------------------------------------------------
 
 
-def _added(part: Table, x: Table, name: str, norm: NormWeights) -> list[Table]:
+def _added(part: NumberTable, x: NumberTable, name: str, norm: NormWeights) -> list[NumberTable]:
     """What a part gives, with the residual, normed."""
-    added = Table(name.replace("%", "added"), x.rows, x.columns, Plus(part, x))
+    added = NumberTable(name.replace("%", "added"), x.rows, x.columns, Plus(part, x))
     return [added, *norm_tables(name.replace("%", "normed"), added, *norm)]
 
 
 def _block_tables(
-    x: Table,
+    x: NumberTable,
     w: EncoderBlockWeights | DecoderBlockWeights,
     n_heads: int,
     *,
     memory: tuple[tuple[str, ...], Tensor] | None = None,
     tail: str = "",
-) -> list[Table]:
+) -> list[NumberTable]:
     """All steps of a block; `tail` tells its tables from those of other blocks."""
     mask = CAUSAL[: len(x.rows), : len(x.rows)] if isinstance(w, DecoderBlockWeights) else None
     made = [_attended(x, w.self_attention, n_heads, f"self{tail}", mask=mask)]
@@ -65,17 +65,17 @@ def _block_tables(
 
 
 def _attended(
-    x: Table,
+    x: NumberTable,
     w: AttentionWeights,
     n_heads: int,
     name: str,
     *,
     memory: tuple[tuple[str, ...], Tensor] | None = None,
     mask: Tensor | None = None,
-) -> Table:
+) -> NumberTable:
     """The output of an attention, under another name."""
     out = attention_tables(x.rows, torch.from_numpy(x.values), w, memory=memory, mask=mask, n_heads=n_heads)[-1]
-    return Table(name, x.rows, x.columns, out.op)
+    return NumberTable(name, x.rows, x.columns, out.op)
 
 
 # The exercises -------------------------------------------------------------------------------------------------------
@@ -201,19 +201,19 @@ def _logits(
     return out @ w.output
 
 
-def _decoder_tables(case: Case) -> list[Table]:
+def _decoder_tables(case: Case) -> list[NumberTable]:
     token_ids, memory, w, n_heads = case.args
     embedding = table("embedding", _WORDS, w.embedding)
     columns = embedding.columns
-    picked = Table("embedded", case.tokens, columns, Picked(embedding, tuple(token_ids.tolist())))
-    grown = Table("grown", case.tokens, columns, Times(picked, len(columns) ** 0.5, root=True))
-    waves = Table("positions", case.tokens, columns, Waves(len(case.tokens), len(columns)))
-    made = [picked, grown, waves, Table("x", case.tokens, columns, Plus(grown, waves))]
+    picked = NumberTable("embedded", case.tokens, columns, Picked(embedding, tuple(token_ids.tolist())))
+    grown = NumberTable("grown", case.tokens, columns, Times(picked, len(columns) ** 0.5, root=True))
+    waves = NumberTable("positions", case.tokens, columns, Waves(len(case.tokens), len(columns)))
+    made = [picked, grown, waves, NumberTable("x", case.tokens, columns, Plus(grown, waves))]
     for number, block in enumerate(w.blocks, 1):
         steps = _block_tables(made[-1], block, n_heads, memory=(case.keys, memory), tail=f"_{number}")
         made += [step for step in steps if "normed" in step.name]
     output = table("W_output", columns, w.output, _WORDS)
-    return [*made, Table("logits", case.tokens, _WORDS, Product(made[-1], output))]
+    return [*made, NumberTable("logits", case.tokens, _WORDS, Product(made[-1], output))]
 
 
 @exercise(

@@ -14,7 +14,7 @@ from torch import Tensor
 from clearhead.worksheet import attention_paper
 from clearhead.worksheet.paper import given_table
 from clearhead.worksheet.samples import TRANSLATOR, WORKSHEETS
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = [
     "CAUSAL",
@@ -59,6 +59,6 @@ def rows(x: Tensor) -> list[list[float]]:
     return [[float(cell) for cell in row] for row in x.tolist()]
 
 
-def table(name: str, labels: Sequence[str], x: Tensor, columns: Sequence[str] | None = None) -> Table:
+def table(name: str, labels: Sequence[str], x: Tensor, columns: Sequence[str] | None = None) -> NumberTable:
     """A matrix as a table of given numbers; columns are numbered from 1 where they have no labels."""
     return given_table(name, tuple(labels), x.double().numpy(), "", None if columns is None else tuple(columns))

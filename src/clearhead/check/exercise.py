@@ -18,7 +18,7 @@ from torch import Tensor
 
 from clearhead.check.compare import BLANK, NotNumbers, close, first_wrong, fresh, numbers, same, shown, stopped
 from clearhead.worksheet.cells import cell, in_full
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["Case", "Checked", "Exercise", "Function", "exercise"]
 
@@ -82,7 +82,7 @@ class Exercise:
     axes: str
     reference: Callable[..., Tensor]
     cases: Sequence[Case]
-    paper: Callable[[Case], Sequence[Table]]
+    paper: Callable[[Case], Sequence[NumberTable]]
     mistakes: Mapping[str, Callable[..., object]]
 
     def __post_init__(self) -> None:
@@ -195,7 +195,7 @@ class Exercise:
 def exercise(
     axes: str,
     cases: Sequence[Case],
-    paper: Callable[[Case], Sequence[Table]],
+    paper: Callable[[Case], Sequence[NumberTable]],
     mistakes: Mapping[str, Callable[..., object]],
 ) -> Callable[[Callable[..., Tensor]], Exercise]:
     """Make clearhead's own answer an exercise; see `Exercise`."""
@@ -212,7 +212,7 @@ def _label(labels: tuple[str, ...], place: int) -> str:
     return position if labels[place] == position else f"{position} ({labels[place]})"
 
 
-def _whole_row(table: Table, row: int) -> str:
+def _whole_row(table: NumberTable, row: int) -> str:
     """One step on the way: "scaled[Write] = -0.07, 0.0458, -0.4612    (similarities / √2)"."""
     cells = ", ".join(cell(table, row, column) for column in range(len(table.columns)))
     return f"{table.name}[{table.rows[row]}] = {cells}    ({table.op.text})"

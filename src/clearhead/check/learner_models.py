@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from clearhead.attention import MultiHead
 from clearhead.check.cases import rows, table
-from clearhead.data.numbers import AttentionNumbers, Memory, Weights
+from clearhead.data.numbers import AttentionNumbers, GivenMemory, GivenWeights
 from clearhead.models.bricks import NormConfig
 from clearhead.models.layers import FeedForward
 from clearhead.worksheet import attention_paper
 from clearhead.worksheet.operations import Normed
 from clearhead.worksheet.paper import linear
-from clearhead.worksheet.tables import Op, Places, Table, symbol
+from clearhead.worksheet.tables import NumberTable, Op, Places, symbol
 
 __all__ = [
     "attention_tables",
@@ -96,7 +96,7 @@ def attention_tables(
     memory: tuple[Sequence[str], Tensor] | None = None,
     mask: Tensor | None = None,
     n_heads: int = 1,
-) -> list[Table]:
+) -> list[NumberTable]:
     """The worksheet's steps of an attention: from queries to its output; of several heads only the main ones.
 
     Args:
@@ -104,13 +104,13 @@ def attention_tables(
         memory: who is asked and their encodings; None for self-attention.
     """
     names = dict(zip("qkvo", (rows(w) for w in weights), strict=False))
-    asked = None if memory is None else Memory(tokens=list(memory[0]), encodings=rows(memory[1]))
+    asked = None if memory is None else GivenMemory(tokens=list(memory[0]), encodings=rows(memory[1]))
     paper = attention_paper(
         AttentionNumbers(
             tokens=list(tokens),
             encodings=rows(x),
             memory=asked,
-            weights=Weights.model_validate(names),
+            weights=GivenWeights.model_validate(names),
             heads=n_heads,
             mask="none" if mask is None else mask.tolist(),
         )
@@ -119,18 +119,18 @@ def attention_tables(
     return [t for t in paper.tables if t.name.rpartition("_")[0] in shown or t.name in shown]
 
 
-def norm_tables(name: str, x: Table, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> list[Table]:
+def norm_tables(name: str, x: NumberTable, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> list[NumberTable]:
     """A layer norm."""
     scale, shift = (table(n, (n,), values[None], x.columns) for n, values in (("weight", weight), ("bias", bias)))
-    return [Table(name, x.rows, x.columns, Normed(x, scale, shift, eps))]
+    return [NumberTable(name, x.rows, x.columns, Normed(x, scale, shift, eps))]
 
 
 def feed_forward_tables(
-    x: Table, w_up: Tensor, b_up: Tensor, w_down: Tensor, b_down: Tensor, tail: str = ""
-) -> list[Table]:
+    x: NumberTable, w_up: Tensor, b_up: Tensor, w_down: Tensor, b_down: Tensor, tail: str = ""
+) -> list[NumberTable]:
     """Two projections with a bend between them."""
     up = linear(f"up{tail}", x, rows(w_up), b_up.tolist(), "")
-    bent = Table(f"relu{tail}", x.rows, up[-1].columns, Relu(up[-1]))
+    bent = NumberTable(f"relu{tail}", x.rows, up[-1].columns, Relu(up[-1]))
     return [*up, bent, *linear(f"down{tail}", bent, rows(w_down), b_down.tolist(), "", x.columns)]
 
 
@@ -138,7 +138,7 @@ def feed_forward_tables(
 class Relu(Op):
     """What is above 0."""
 
-    x: Table
+    x: NumberTable
 
     @property
     def text(self) -> str:

@@ -15,7 +15,7 @@ from clearhead.check.cases import CAUSAL, POEM, WIDE, W_k, W_q, W_v, X, matrix, 
 from clearhead.check.exercise import Case, exercise
 from clearhead.check.learner_models import attention_tables, heads_of
 from clearhead.worksheet.copies import Columns, Joined
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["join_heads", "multi_head", "split_heads"]
 
@@ -29,11 +29,11 @@ def _same_heads(d_model: int, n_heads: int) -> tuple[Tensor, Tensor, Tensor, Non
     return one, one, one, None, n_heads
 
 
-def _split(case: Case) -> list[Table]:
+def _split(case: Case) -> list[NumberTable]:
     x, n = table("x", case.tokens, case.args[0]), case.args[1]
     width = len(x.columns) // n
     columns = x.columns[:width]
-    return [Table(f"head_{h + 1}", x.rows, columns, Columns(x, h * width, (h + 1) * width)) for h in range(n)]
+    return [NumberTable(f"head_{h + 1}", x.rows, columns, Columns(x, h * width, (h + 1) * width)) for h in range(n)]
 
 
 @exercise(
@@ -60,10 +60,10 @@ def split_heads(x: Tensor, n_heads: int) -> Tensor:
     return heads_of(*_same_heads(x.size(1), n_heads)).act(x[None]).q[0]
 
 
-def _join(case: Case) -> list[Table]:
+def _join(case: Case) -> list[NumberTable]:
     parts = [table(f"head_{h}", case.tokens, x) for h, x in enumerate(case.args[0], 1)]
     columns = tuple(str(c + 1) for c in range(sum(len(part.columns) for part in parts)))
-    return [Table("joined", parts[0].rows, columns, Joined(tuple(parts)))]
+    return [NumberTable("joined", parts[0].rows, columns, Joined(tuple(parts)))]
 
 
 @exercise(

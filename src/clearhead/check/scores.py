@@ -13,10 +13,10 @@ from torch import Tensor
 from clearhead.attention import Additive, Bilinear, Cosine, Dot, ScaledDot, Score
 from clearhead.check.cases import GO, LETS_GO, POEM, WIDE, K, Q, X, matrix, rows, table
 from clearhead.check.exercise import Case, exercise
-from clearhead.data.numbers import AttentionNumbers, Memory, Weights
+from clearhead.data.numbers import AttentionNumbers, GivenMemory, GivenWeights
 from clearhead.worksheet import attention_paper
 from clearhead.worksheet.operations import Like, Times
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["additive", "bilinear", "cosine", "dot_product", "scaled", "similarities"]
 
@@ -25,9 +25,9 @@ def _compared(score: Score, q: Tensor, k: Tensor) -> Tensor:
     return score.similarities(q[None, None], k[None, None])[0, 0]
 
 
-def _one(case: Case) -> list[Table]:
+def _one(case: Case) -> list[NumberTable]:
     q, k = (table(n, (label,), x[None]) for n, label, x in zip("qk", case.tokens, case.args, strict=True))
-    return [Table("similarity", q.rows, k.rows, Like(q, k))]
+    return [NumberTable("similarity", q.rows, k.rows, Like(q, k))]
 
 
 @exercise(
@@ -53,9 +53,9 @@ def dot_product(q: Tensor, k: Tensor) -> Tensor:
     return Dot().similarities(q[None, None, None], k[None, None, None]).reshape(())
 
 
-def _alike(case: Case) -> list[Table]:
+def _alike(case: Case) -> list[NumberTable]:
     q, k = (table(n, t, x) for n, t, x in zip("qk", (case.tokens, case.keys), case.args, strict=True))
-    return [Table("similarities", q.rows, k.rows, Like(q, k))]
+    return [NumberTable("similarities", q.rows, k.rows, Like(q, k))]
 
 
 @exercise(
@@ -80,9 +80,11 @@ def similarities(q: Tensor, k: Tensor) -> Tensor:
     return Dot().similarities(q[None, None], k[None, None])[0, 0]
 
 
-def _calmed(case: Case) -> list[Table]:
+def _calmed(case: Case) -> list[NumberTable]:
     found = table("similarities", case.tokens, case.args[0], case.keys)
-    return [Table("scaled", found.rows, found.columns, Times(found, math.sqrt(case.args[1]), under=True, root=True))]
+    return [
+        NumberTable("scaled", found.rows, found.columns, Times(found, math.sqrt(case.args[1]), under=True, root=True))
+    ]
 
 
 @exercise(
@@ -110,10 +112,10 @@ def scaled(similarities: Tensor, head_dim: int) -> Tensor:
 # Other scores --------------------------------------------------------------------------------------------------------
 
 
-def _scored(score: str, case: Case, weights: Weights) -> list[Table]:
+def _scored(score: str, case: Case, weights: GivenWeights) -> list[NumberTable]:
     """The worksheet's tables as far as the similarities."""
     q, k = (rows(x) for x in case.args[:2])
-    memory = Memory(tokens=list(case.keys))
+    memory = GivenMemory(tokens=list(case.keys))
     tables = attention_paper(
         AttentionNumbers.model_validate(
             {"tokens": list(case.tokens), "memory": memory, "q": q, "k": k, "v": k, "score": score, "weights": weights}
@@ -125,7 +127,7 @@ def _scored(score: str, case: Case, weights: Weights) -> list[Table]:
 @exercise(
     "queries keys",
     [Case("the poem's queries and keys", (Q, K), POEM), Case("the poem asks two words", (X, LETS_GO), POEM, GO)],
-    lambda case: _scored("cosine", case, Weights()),
+    lambda case: _scored("cosine", case, GivenWeights()),
     {
         "of the plain dot products; divide by both lengths": lambda q, k: q @ k.T,
         "over the lengths of the queries alone": lambda q, k: q @ k.T / q.norm(dim=1)[:, None],
@@ -152,7 +154,7 @@ def cosine(q: Tensor, k: Tensor) -> Tensor:
         Case("the poem, and a matrix of one width", (Q, K, torch.tensor([[1.0, -2.0], [0.5, 1.0]])), POEM),
         Case("queries and keys of two widths", (X, WIDE, torch.tensor([[1.0, 0.0, 2, -1], [0, 0.5, 1, 0]])), POEM),
     ],
-    lambda case: _scored("bilinear", case, Weights(bilinear=rows(case.args[2]))),
+    lambda case: _scored("bilinear", case, GivenWeights(bilinear=rows(case.args[2]))),
     {
         "of q Wᵀ kᵀ: W stands as it is": lambda q, k, w: q @ w.T @ k.T,
         "without W": lambda q, k, w: q @ k.T,
@@ -181,7 +183,7 @@ _U = torch.tensor([2.0, -1.0, 0.5])
     lambda case: _scored(
         "additive",
         case,
-        Weights(additive_q=rows(case.args[2]), additive_k=rows(case.args[3]), additive_v=case.args[4].tolist()),
+        GivenWeights(additive_q=rows(case.args[2]), additive_k=rows(case.args[3]), additive_v=case.args[4].tolist()),
     ),
     {
         "without tanh": lambda q, k, w_q, w_k, v: ((q @ w_q)[:, None] + k @ w_k) @ v,

@@ -16,7 +16,7 @@ from clearhead.attention import Added, Attention, Causal, Dot, Matrix, Where
 from clearhead.check.cases import ACROSS, CAUSAL, GO, LETS_GO, POEM, K, Q, X, table
 from clearhead.check.exercise import Case, exercise
 from clearhead.worksheet.operations import Plus, Softmax
-from clearhead.worksheet.tables import Op, Places, Table
+from clearhead.worksheet.tables import NumberTable, Op, Places
 
 __all__ = ["causal_mask", "masked", "softmax"]
 
@@ -55,7 +55,7 @@ class _Looks(Op):
 @exercise(
     "queries keys",
     [Case("three tokens", (3,), POEM), Case("one token", (1,), ("1",)), Case("four tokens", (4,), tuple("1234"))],
-    lambda case: [Table("mask", case.tokens, case.tokens, _Looks(case.args[0]))],
+    lambda case: [NumberTable("mask", case.tokens, case.tokens, _Looks(case.args[0]))],
     {
         "of the opposite mask; here True means: may look": lambda n: ~torch.ones(n, n).tril().bool(),
         "of a mask that sees only the future: rows are queries, columns keys": lambda n: torch.ones(n, n).triu().bool(),
@@ -73,11 +73,11 @@ def causal_mask(n: int) -> Tensor:
     return Causal().dense(Where.line(n))[0, 0]
 
 
-def _closed(case: Case) -> list[Table]:
+def _closed(case: Case) -> list[NumberTable]:
     found = table("similarities", case.tokens, case.args[0], case.keys)
     zeros = torch.zeros(case.args[1].shape).masked_fill(~case.args[1], -math.inf)
     mask = table("mask", case.tokens, zeros, case.keys)
-    return [Table("masked", found.rows, found.columns, Plus(found, mask))]
+    return [NumberTable("masked", found.rows, found.columns, Plus(found, mask))]
 
 
 @exercise(
@@ -102,9 +102,9 @@ def masked(similarities: Tensor, mask: Tensor) -> Tensor:
     return _act(similarities, mask=mask).masked()[0, 0]
 
 
-def _shared(case: Case) -> list[Table]:
+def _shared(case: Case) -> list[NumberTable]:
     x = table("x", case.tokens, case.args[0], case.keys)
-    return [Table("softmax", x.rows, x.columns, Softmax(x))]
+    return [NumberTable("softmax", x.rows, x.columns, Softmax(x))]
 
 
 @exercise(

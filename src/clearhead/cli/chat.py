@@ -20,7 +20,7 @@ from clearhead.errors import ClearheadError, ConfigError
 
 if TYPE_CHECKING:
     from clearhead.generation.sampling import Sampling
-    from clearhead.tasks.chat_model import Chat
+    from clearhead.tasks.chat_model import ChatModel
 
 __all__ = ["chat"]
 
@@ -92,7 +92,7 @@ def chat(
 class _Talk:
     """A conversation: what was said, and where it is kept."""
 
-    def __init__(self, model: Chat, writing: AnswerOptions, sampling: Sampling):
+    def __init__(self, model: ChatModel, writing: AnswerOptions, sampling: Sampling):
         from clearhead.generation.reader import Reader
 
         self.model, self._writing, self._sampling = model, writing, sampling

@@ -15,7 +15,7 @@ from clearhead.tasks import find_task
 from clearhead.training.log import read_metrics
 
 if TYPE_CHECKING:
-    from clearhead.tasks.metrics import Score
+    from clearhead.tasks.metrics import Metric
 
 __all__ = ["finished", "loss_picture", "scores", "words_picture"]
 
@@ -91,7 +91,7 @@ def words_picture(folder: Path) -> Path | None:
 _PICTURES = {"loss": loss_picture, "words": words_picture}
 
 
-def scores(found: Mapping[str, Score]) -> list[str]:
+def scores(found: Mapping[str, Metric]) -> list[str]:
     """One line a metric: its name, value and signature; counts with commas."""
     width = max([21, *(len(name) + 1 for name in found)])
     return [

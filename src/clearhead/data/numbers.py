@@ -21,7 +21,7 @@ from clearhead.errors import DataError
 from clearhead.parsing import parse_json, parse_yaml, read_file
 from clearhead.ranges import Heads, Seed
 
-__all__ = ["AttentionNumbers", "Memory", "Weights", "read_numbers"]
+__all__ = ["AttentionNumbers", "GivenMemory", "GivenWeights", "read_numbers"]
 
 _MOST = 2**23  # bytes of a file: such arithmetic is for eyes
 _ROUNDED = 0.015  # that a row of shares may be away from 1, by rounding
@@ -43,7 +43,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Weights(_Part):
+class GivenWeights(_Part):
     """The matrices that tokens are multiplied with, [width of the encoding, width of the result]."""
 
     q: Matrix | None = Field(None, description="gives the queries")
@@ -63,7 +63,7 @@ class Weights(_Part):
     )
 
 
-class Memory(_Part):
+class GivenMemory(_Part):
     """Who is asked, where it is somebody else: cross-attention."""
 
     tokens: list[str] = Field(description="one word each")
@@ -77,8 +77,10 @@ class AttentionNumbers(_Part):
     tokens: list[str] = Field(min_length=1, description="one word each")
     encodings: Matrix | None = Field(None, description="one row a token")
     positions: bool = Field(False, description="add sinusoidal positions to the encodings")
-    memory: Memory | None = Field(None, description="who is asked, in cross-attention")
-    weights: Weights = Field(default_factory=lambda: Weights(), description="what q, k, v and the output come from")
+    memory: GivenMemory | None = Field(None, description="who is asked, in cross-attention")
+    weights: GivenWeights = Field(
+        default_factory=lambda: GivenWeights(), description="what q, k, v and the output come from"
+    )
     q: Matrix | None = Field(None, description="the queries themselves")
     k: Matrix | None = Field(None, description="the keys themselves")
     v: Matrix | None = Field(None, description="the values themselves")

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from clearhead.data.pairs import Pair, Report
 
-__all__ = ["Encoder", "Lengths", "Preview", "Seen", "describe_pairs"]
+__all__ = ["Lengths", "Preview", "SeenPair", "TextEncoder", "describe_pairs"]
 
 _FIRST = 3
 _BUCKETS = 10
@@ -23,7 +23,7 @@ _AT_ONCE = 10_000
 _BOS, _EOS = "<bos>", "<eos>"
 
 
-class Encoder(Protocol):
+class TextEncoder(Protocol):
     """What cuts text into tokens."""
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -49,7 +49,7 @@ class Lengths:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenPair:
     """The pieces of one pair as the model gets them; `labels[t]` is what is to follow `decoder[: t + 1]`."""
 
     source: tuple[str, ...]
@@ -69,7 +69,7 @@ class Preview:
     source: Lengths
     target: Lengths
     over: int  # pairs with a side of more than max_len tokens: training leaves them out
-    seen: Seen | None
+    seen: SeenPair | None
 
     @property
     def share_over(self) -> float:
@@ -78,7 +78,7 @@ class Preview:
 
 
 def describe_pairs(
-    pairs: Sequence[Pair], report: Report, encode_source: Encoder, encode_target: Encoder, max_len: int
+    pairs: Sequence[Pair], report: Report, encode_source: TextEncoder, encode_target: TextEncoder, max_len: int
 ) -> Preview:
     """What would be trained on.
 
@@ -105,7 +105,7 @@ def describe_pairs(
     )
 
 
-def _lengths(encoder: Encoder, texts: list[str]) -> list[int]:
+def _lengths(encoder: TextEncoder, texts: list[str]) -> list[int]:
     """The tokens of each text and one special one; in parts, since ids of all texts at once would be held in vain."""
     parts = (texts[i : i + _AT_ONCE] for i in range(0, len(texts), _AT_ONCE))
     return [len(ids) + 1 for part in parts for ids in encoder.encode(part)]
@@ -128,6 +128,6 @@ def _histogram(lengths: list[int], edges: tuple[int, ...], max_len: int) -> Leng
     return Lengths(edges, tuple(counts), mean(lengths), median(lengths), max(lengths), over)
 
 
-def _seen(pair: Pair, encode_source: Encoder, encode_target: Encoder) -> Seen:
+def _seen(pair: Pair, encode_source: TextEncoder, encode_target: TextEncoder) -> SeenPair:
     source, target = encode_source.tokens(pair.source)[1], encode_target.tokens(pair.target)[1]
-    return Seen((*source, _EOS), (_BOS, *target), (*target, _EOS))
+    return SeenPair((*source, _EOS), (_BOS, *target), (*target, _EOS))

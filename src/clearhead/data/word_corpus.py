@@ -25,7 +25,7 @@ from clearhead.data.text import read_pieces
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError, DataError
 
-__all__ = ["Stretch", "WordSet", "encode_words", "read_text", "split_lines"]
+__all__ = ["WordSet", "WordStretch", "encode_words", "read_text", "split_lines"]
 
 _MARKED = (".json", ".tmx", ".po", ".conllu", ".xml", ".html", ".htm")
 _LONGEST = 2**16  # characters of a line that is not cut
@@ -36,7 +36,7 @@ Key = tuple[int, int]  # epoch, number of the stretch in it
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
+class WordStretch:
     """A stretch of text: word ids in blocks, what stands around each block, who belongs together, words drawn."""
 
     words: Tensor  # [blocks, words]
@@ -129,7 +129,7 @@ class WordSet:
         """All stretches as they stand, for validation."""
         return sorted(self.epoch(0, size))
 
-    def stretch(self, key: Key, size: int) -> Stretch:
+    def stretch(self, key: Key, size: int) -> WordStretch:
         """The tensors of a stretch; the same whenever asked for."""
         epoch, number = key
         kept = self._kept(epoch)
@@ -165,7 +165,7 @@ def _bounds(kept: np.ndarray, number: int, size: int) -> tuple[int, int]:
     return number * len(kept) // count, (number + 1) * len(kept) // count
 
 
-def _blocks(ids: np.ndarray, lines: np.ndarray, reach: np.ndarray, window: int, drawn: np.ndarray) -> Stretch:
+def _blocks(ids: np.ndarray, lines: np.ndarray, reach: np.ndarray, window: int, drawn: np.ndarray) -> WordStretch:
     """Words in blocks beside what stands around them; words of one line within reach belong together."""
     behind = window or 1
     blocks = -(-len(ids) // BLOCK)
@@ -179,7 +179,7 @@ def _blocks(ids: np.ndarray, lines: np.ndarray, reach: np.ndarray, window: int, 
     away = torch.arange(BLOCK + window + behind)[None] - window - torch.arange(BLOCK)[:, None]
     near = (away == 1) if not window else (away != 0) & (away.abs() <= far.view(blocks, BLOCK, 1))
     pairs = near & (own[:, :, None] == line[:, None]) & (own >= 0)[:, :, None]
-    return Stretch(words, around, pairs, torch.from_numpy(drawn))
+    return WordStretch(words, around, pairs, torch.from_numpy(drawn))
 
 
 def encode_words(tokenizer: Tokenizer, lines: Sequence[str], *, known: bool = True) -> Iterator[np.ndarray]:

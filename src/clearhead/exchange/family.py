@@ -1,6 +1,6 @@
 """A family of models of another library: which of its configurations and tensors are which of ours, and back.
 
-    family.configure(config)              ->  Described: our architecture, the class and task, what is carried along
+    family.configure(config)              ->  DescribedModel: our architecture, class and task, what is carried on
     family.read(described, tensors)       ->  our module
     family.write(module, task, carried)   ->  their configuration and tensors
 
@@ -23,12 +23,12 @@ from clearhead.attention import Rotary, Sinusoidal
 from clearhead.errors import ConfigError, given
 from clearhead.exchange.checkpoint import Checkpoint
 from clearhead.exchange.config_rules import ConfigRule, flat, harmless, read_config, write_config
-from clearhead.exchange.weight_rules import Weights, read_weights, write_weights
+from clearhead.exchange.weight_rules import WeightRule, read_weights, write_weights
 from clearhead.folder import unshared
 from clearhead.models.architecture import TransformerConfig
 from clearhead.parsing import Json
 
-__all__ = ["Described", "Family", "Kind"]
+__all__ = ["DescribedModel", "Family", "Kind"]
 
 _NO_NUMBER = ("dropout", "attention.dropout", "preset", "zero_init")  # of a pass
 _LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")  # as the first versions named them
@@ -51,8 +51,8 @@ class Kind:
 
     tasks: Sequence[str]
     config: Sequence[ConfigRule] = ()
-    weights: Sequence[Weights] = ()
-    body: Sequence[Weights] = ()
+    weights: Sequence[WeightRule] = ()
+    body: Sequence[WeightRule] = ()
     copies: Mapping[str, str] = field(default_factory=dict)
     unused: Sequence[str] = ()
     bare: bool = False
@@ -60,7 +60,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Described:
+class DescribedModel:
     """What a configuration says: our architecture and vocabulary, its class, and theirs, which is carried along."""
 
     arch: TransformerConfig
@@ -89,12 +89,12 @@ class Family:
     make: Callable[[Any, int], nn.Module]
     kinds: Mapping[str, Sequence[Kind]]
     config: Sequence[ConfigRule]
-    weights: Sequence[Weights]
+    weights: Sequence[WeightRule]
     prefix: str = ""
     ignored: Sequence[str] = ()
     waves: Mapping[str, str] = field(default_factory=dict)
 
-    def configure(self, theirs: Json, tensors: Iterable[str], task: str | None = None) -> Described:
+    def configure(self, theirs: Json, tensors: Iterable[str], task: str | None = None) -> DescribedModel:
         """Their configuration as ours.
 
         Args:
@@ -112,7 +112,7 @@ class Family:
         if type(vocab_size) is not int or not 0 < vocab_size <= _LARGEST_VOCABULARY:
             raise ConfigError(f"vocab_size is {given(vocab_size)}", "take the whole config.json of the model")
         try:
-            return Described(self.arch.model_validate(ours), vocab_size, kind, dict(theirs))
+            return DescribedModel(self.arch.model_validate(ours), vocab_size, kind, dict(theirs))
         except ValidationError as error:
             said = error.errors()[0]
             problem = f"{'.'.join(map(str, said['loc']))}: {said['msg'].removeprefix('Value error, ')}"
@@ -141,7 +141,10 @@ class Family:
         return _LAYER_NORM.sub(lambda found: _OF_TODAY[found[1]], name).removeprefix(self.prefix)
 
     def read(
-        self, described: Described, theirs: Mapping[str, Tensor] | Checkpoint, dtype: torch.dtype | None = torch.float32
+        self,
+        described: DescribedModel,
+        theirs: Mapping[str, Tensor] | Checkpoint,
+        dtype: torch.dtype | None = torch.float32,
     ) -> nn.Module:
         """Our module of their tensors, in evaluation mode.
 

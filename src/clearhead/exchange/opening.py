@@ -13,7 +13,7 @@ from clearhead.data.tokenizers import Tokenizer
 from clearhead.errors import ConfigError, FolderError, given
 from clearhead.exchange.checkpoint import Checkpoint
 from clearhead.exchange.families import find_family
-from clearhead.exchange.family import Described, Family
+from clearhead.exchange.family import DescribedModel, Family
 from clearhead.exchange.forms import MODULES, json_of, plain_file
 from clearhead.exchange.pooling import Pooling, read_pooling
 from clearhead.exchange.sentence_pieces import open_marian_pair
@@ -41,7 +41,7 @@ class Opened:
     """
 
     family: Family
-    described: Described
+    described: DescribedModel
     module: nn.Module
     tokenizer: Tokenizer | None
     target: Tokenizer | None = None

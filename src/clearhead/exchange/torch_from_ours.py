@@ -19,7 +19,14 @@ from clearhead.exchange.torch_modules import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from clearhead.exchange.torch_parts import Parts, check_nothing_more, plain, set_linear, weight_and_bias, with_hooks
+from clearhead.exchange.torch_parts import (
+    ModuleParts,
+    check_nothing_more,
+    plain,
+    set_linear,
+    weight_and_bias,
+    with_hooks,
+)
 from clearhead.models.block import Block
 
 __all__ = ["from_ours"]
@@ -38,7 +45,7 @@ _OURS = (
 )
 
 
-def from_ours(module: nn.Module, parts: Parts) -> nn.Module:
+def from_ours(module: nn.Module, parts: ModuleParts) -> nn.Module:
     """PyTorch's counterpart of one of our modules, made of `parts`, with its hooks.
 
     Raises:
@@ -51,7 +58,7 @@ def from_ours(module: nn.Module, parts: Parts) -> nn.Module:
 
 
 @singledispatch
-def _made(ours: nn.Module, parts: Parts) -> nn.Module:
+def _made(ours: nn.Module, parts: ModuleParts) -> nn.Module:
     """PyTorch's module of one of ours, without hooks; one function for each of our kinds."""
     raise NotImplementedError(type(ours))
 
@@ -60,11 +67,11 @@ def _made(ours: nn.Module, parts: Parts) -> nn.Module:
 
 
 @_made.register
-def _attention(ours: MultiheadAttention, parts: Parts) -> nn.MultiheadAttention:
+def _attention(ours: MultiheadAttention, parts: ModuleParts) -> nn.MultiheadAttention:
     return _heads(ours, parts, batch_first=ours.batch_first)
 
 
-def _heads(ours: MultiHead, parts: Parts, *, batch_first: bool) -> nn.MultiheadAttention:
+def _heads(ours: MultiHead, parts: ModuleParts, *, batch_first: bool) -> nn.MultiheadAttention:
     _check_counterpart(ours)
     q, k, v = (plain(linear) for linear in (ours.q_proj, ours.k_proj, ours.v_proj))
     with torch.device("meta"):
@@ -114,27 +121,27 @@ def _check_counterpart(ours: MultiHead) -> None:
 
 
 @_made.register
-def _encoder_layer(ours: TransformerEncoderLayer, parts: Parts) -> nn.TransformerEncoderLayer:
+def _encoder_layer(ours: TransformerEncoderLayer, parts: ModuleParts) -> nn.TransformerEncoderLayer:
     return _layers(nn.TransformerEncoderLayer, ours, parts)[0]
 
 
 @_made.register
-def _decoder_layer(ours: TransformerDecoderLayer, parts: Parts) -> nn.TransformerDecoderLayer:
+def _decoder_layer(ours: TransformerDecoderLayer, parts: ModuleParts) -> nn.TransformerDecoderLayer:
     return _layers(nn.TransformerDecoderLayer, ours, parts)[0]
 
 
-def _layers(kind: type[Layer], ours: OurStack, parts: Parts) -> list[Layer]:
+def _layers(kind: type[Layer], ours: OurStack, parts: ModuleParts) -> list[Layer]:
     """The layer of each block."""
     blocks = cast(list[Block], list(ours.blocks))
     return [_layer(kind, block, parts, batch_first=ours.batch_first) for block in blocks]
 
 
-def _layer(kind: type[Layer], ours: Block, parts: Parts, *, batch_first: bool) -> Layer:
+def _layer(kind: type[Layer], ours: Block, parts: ModuleParts, *, batch_first: bool) -> Layer:
     """The layer of a block, the same one each time."""
     return parts.once(("layer", id(ours)), lambda: _new_layer(kind, ours, parts, batch_first=batch_first))
 
 
-def _new_layer(kind: type[Layer], ours: Block, parts: Parts, *, batch_first: bool) -> Layer:
+def _new_layer(kind: type[Layer], ours: Block, parts: ModuleParts, *, batch_first: bool) -> Layer:
     forward, norms = ours.feed_forward, _plain_norms(ours)
     up, down = plain(forward.up), plain(forward.down)
     with torch.device("meta"):
@@ -180,19 +187,19 @@ def _plain_norms(ours: Block) -> list[nn.Module]:
 
 
 @_made.register
-def _encoder(ours: TransformerEncoder, parts: Parts) -> nn.TransformerEncoder:
+def _encoder(ours: TransformerEncoder, parts: ModuleParts) -> nn.TransformerEncoder:
     layers = _layers(nn.TransformerEncoderLayer, ours, parts)
     stack = nn.TransformerEncoder(layers[0], 0, enable_nested_tensor=False)
     return _filled(stack, layers, ours, parts)
 
 
 @_made.register
-def _decoder(ours: TransformerDecoder, parts: Parts) -> nn.TransformerDecoder:
+def _decoder(ours: TransformerDecoder, parts: ModuleParts) -> nn.TransformerDecoder:
     layers = _layers(nn.TransformerDecoderLayer, ours, parts)
     return _filled(nn.TransformerDecoder(layers[0], 0), layers, ours, parts)
 
 
-def _filled(stack: Stack, layers: Sequence[nn.Module], ours: OurStack, parts: Parts) -> Stack:
+def _filled(stack: Stack, layers: Sequence[nn.Module], ours: OurStack, parts: ModuleParts) -> Stack:
     """A stack with these layers, and the norm of ours."""
     stack.layers, stack.norm, stack.num_layers = nn.ModuleList(layers), parts.of(ours.norm), len(layers)
     stack.training = stack.layers.training = ours.training
@@ -200,7 +207,7 @@ def _filled(stack: Stack, layers: Sequence[nn.Module], ours: OurStack, parts: Pa
 
 
 @_made.register
-def _transformer(ours: Transformer, parts: Parts) -> nn.Transformer:
+def _transformer(ours: Transformer, parts: ModuleParts) -> nn.Transformer:
     theirs = nn.Transformer(
         ours.d_model,
         ours.nhead,

@@ -28,7 +28,7 @@ from clearhead.exchange.torch_modules import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from clearhead.exchange.torch_parts import Parts
+from clearhead.exchange.torch_parts import ModuleParts
 from clearhead.exchange.torch_to_ours import THEIRS, to_ours
 
 __all__ = [
@@ -50,7 +50,7 @@ def from_torch(module: nn.Module) -> nn.Module:
     Raises:
         ConfigError: it is none of PyTorch's attention modules, or has a part that ours have not.
     """
-    return to_ours(module, Parts(copied=True))
+    return to_ours(module, ModuleParts(copied=True))
 
 
 def drop_in(model: nn.Module) -> int:
@@ -64,7 +64,7 @@ def drop_in(model: nn.Module) -> int:
     """
     if isinstance(model, THEIRS):
         raise ConfigError(f"a {type(model).__name__} cannot be replaced where it stands", "take from_torch(model)")
-    parts, seen = Parts(copied=False), dict[nn.Module, None]()
+    parts, seen = ModuleParts(copied=False), dict[nn.Module, None]()
     places = list(_places(model, seen))
     made = {child: to_ours(child, parts) for child in dict.fromkeys(child for *_, child in places)}
     for module in seen:
@@ -85,7 +85,7 @@ def to_torch(module: nn.Module) -> nn.Module:
     Raises:
         ConfigError: `module` is none of this file's, or PyTorch's has no such part; the message names it.
     """
-    return from_ours(module, Parts(copied=True))
+    return from_ours(module, ModuleParts(copied=True))
 
 
 def _places(

@@ -15,7 +15,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from clearhead.errors import ConfigError
 
-__all__ = ["CALLED", "Parts", "check_nothing_more", "plain", "set_linear", "weight_and_bias", "with_hooks"]
+__all__ = ["CALLED", "ModuleParts", "check_nothing_more", "plain", "set_linear", "weight_and_bias", "with_hooks"]
 
 T = TypeVar("T")
 Module = TypeVar("Module", bound=nn.Module)
@@ -25,7 +25,7 @@ _ABOUT = ("_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forwar
 _STATE = ("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks")
 
 
-class Parts:
+class ModuleParts:
     """What becomes of the parts of other modules, each once: what is shared there is shared here.
 
     Args:
@@ -110,7 +110,7 @@ def set_linear(linear: nn.Linear, weight: nn.Parameter, bias: nn.Parameter | Non
     linear.register_parameter("bias", bias)
 
 
-def with_hooks(made: Module, module: nn.Module, parts: Parts) -> Module:
+def with_hooks(made: Module, module: nn.Module, parts: ModuleParts) -> Module:
     """`made` with the hooks of `module`, which is called alike."""
     if any(getattr(module, name) for name in _STATE):
         raise ConfigError(f"a {type(module).__name__} has hooks on its state", "register them on the new module")

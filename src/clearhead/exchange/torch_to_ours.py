@@ -21,7 +21,7 @@ from clearhead.exchange.torch_modules import (
 )
 from clearhead.exchange.torch_parts import (
     CALLED,
-    Parts,
+    ModuleParts,
     check_nothing_more,
     plain,
     set_linear,
@@ -48,7 +48,7 @@ THEIRS = (
 )
 
 
-def to_ours(module: nn.Module, parts: Parts) -> nn.Module:
+def to_ours(module: nn.Module, parts: ModuleParts) -> nn.Module:
     """Our counterpart of one of PyTorch's attention modules, made of `parts`, with its hooks.
 
     Raises:
@@ -63,7 +63,7 @@ def to_ours(module: nn.Module, parts: Parts) -> nn.Module:
 
 
 @singledispatch
-def _made(theirs: nn.Module, parts: Parts) -> nn.Module:
+def _made(theirs: nn.Module, parts: ModuleParts) -> nn.Module:
     """Our module of one of theirs, without hooks; one function for each of their kinds."""
     raise NotImplementedError(type(theirs))
 
@@ -72,13 +72,13 @@ def _made(theirs: nn.Module, parts: Parts) -> nn.Module:
 
 
 @_made.register
-def _attention(theirs: nn.MultiheadAttention, parts: Parts) -> MultiheadAttention:
+def _attention(theirs: nn.MultiheadAttention, parts: ModuleParts) -> MultiheadAttention:
     ours = _heads(theirs, parts, MultiheadAttention, called=True)
     ours.batch_first = theirs.batch_first
     return ours
 
 
-def _heads(theirs: nn.Module, parts: Parts, kind: type[Heads], *, called: bool = False) -> Heads:
+def _heads(theirs: nn.Module, parts: ModuleParts, kind: type[Heads], *, called: bool = False) -> Heads:
     """The heads of an attention; `called`: as theirs are."""
     if not isinstance(theirs, nn.MultiheadAttention) or type(theirs) is not nn.MultiheadAttention:
         raise ConfigError(f"an attention is a {type(theirs).__name__}", "only PyTorch's own has a counterpart")
@@ -99,7 +99,7 @@ def _heads(theirs: nn.Module, parts: Parts, kind: type[Heads], *, called: bool =
     return ours
 
 
-def _project(ours: MultiHead, theirs: nn.MultiheadAttention, parts: Parts) -> None:
+def _project(ours: MultiHead, theirs: nn.MultiheadAttention, parts: ModuleParts) -> None:
     """Give heads the projections of theirs; in_proj is cut into three."""
     held = theirs._parameters
     if (joined := held["in_proj_weight"]) is not None:
@@ -118,16 +118,16 @@ def _project(ours: MultiHead, theirs: nn.MultiheadAttention, parts: Parts) -> No
 
 
 @_made.register
-def _encoder_layer(theirs: nn.TransformerEncoderLayer, parts: Parts) -> TransformerEncoderLayer:
+def _encoder_layer(theirs: nn.TransformerEncoderLayer, parts: ModuleParts) -> TransformerEncoderLayer:
     return _one_block(TransformerEncoderLayer, theirs, parts)
 
 
 @_made.register
-def _decoder_layer(theirs: nn.TransformerDecoderLayer, parts: Parts) -> TransformerDecoderLayer:
+def _decoder_layer(theirs: nn.TransformerDecoderLayer, parts: ModuleParts) -> TransformerDecoderLayer:
     return _one_block(TransformerDecoderLayer, theirs, parts)
 
 
-def _one_block(kind: type[Stack], theirs: Layer, parts: Parts) -> Stack:
+def _one_block(kind: type[Stack], theirs: Layer, parts: ModuleParts) -> Stack:
     ours = kind([_block(theirs, parts, called=True)], None, batch_first=theirs.self_attn.batch_first)
     return _in_training_as(theirs, ours)
 
@@ -144,12 +144,12 @@ def _layer(module: nn.Module) -> Layer:
     return module
 
 
-def _block(theirs: Layer, parts: Parts, *, called: bool = False) -> Block:
+def _block(theirs: Layer, parts: ModuleParts, *, called: bool = False) -> Block:
     """The block of a layer, the same one each time; `called`: as the layer is."""
     return parts.once(("block", id(theirs)), lambda: _new_block(theirs, parts, called=called))
 
 
-def _new_block(theirs: Layer, parts: Parts, *, called: bool) -> Block:
+def _new_block(theirs: Layer, parts: ModuleParts, *, called: bool) -> Block:
     known = "self_attn multihead_attn linear1 linear2 norm1 norm2 norm3 dropout dropout1 dropout2 dropout3 activation"
     check_nothing_more(theirs, known, called=called)
     between = {_dropped(part) for name, part in theirs.named_children() if name[:-1] == "dropout"}
@@ -198,16 +198,16 @@ def _activation(found: object) -> Literal["relu", "gelu"]:
 
 
 @_made.register
-def _encoder(theirs: nn.TransformerEncoder, parts: Parts) -> TransformerEncoder:
+def _encoder(theirs: nn.TransformerEncoder, parts: ModuleParts) -> TransformerEncoder:
     return _stack(TransformerEncoder, theirs, parts)
 
 
 @_made.register
-def _decoder(theirs: nn.TransformerDecoder, parts: Parts) -> TransformerDecoder:
+def _decoder(theirs: nn.TransformerDecoder, parts: ModuleParts) -> TransformerDecoder:
     return _stack(TransformerDecoder, theirs, parts)
 
 
-def _stack(kind: type[Stack], theirs: nn.TransformerEncoder | nn.TransformerDecoder, parts: Parts) -> Stack:
+def _stack(kind: type[Stack], theirs: nn.TransformerEncoder | nn.TransformerDecoder, parts: ModuleParts) -> Stack:
     check_nothing_more(theirs, "layers norm", called=True)
     for module in theirs.layers:  # also where the same layer stands elsewhere, and was made there
         if any(getattr(module, name) for name in CALLED):
@@ -219,7 +219,7 @@ def _stack(kind: type[Stack], theirs: nn.TransformerEncoder | nn.TransformerDeco
 
 
 @_made.register
-def _transformer(theirs: nn.Transformer, parts: Parts) -> Transformer:
+def _transformer(theirs: nn.Transformer, parts: ModuleParts) -> Transformer:
     check_nothing_more(theirs, "encoder decoder", called=True)
     encoder, decoder = to_ours(theirs.encoder, parts), to_ours(theirs.decoder, parts)
     if not isinstance(encoder, TransformerEncoder) or not isinstance(decoder, TransformerDecoder):

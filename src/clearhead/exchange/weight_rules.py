@@ -1,8 +1,8 @@
 """Reversible rules between the tensors of another library's model and ours: each says both directions.
 
-    Weights("encoder.layer.{}.attention.self.query", ["encoder.blocks.{}.self_attention.q_proj"])
-    Weights("h.{}.attn.c_attn", [q_proj, k_proj, v_proj], turned=True)      theirs holds three of ours, transposed
-    Weights("cls.predictions.bias", ["readout.head.bias"], kinds=[""])      a whole name, no weight and bias
+    WeightRule("encoder.layer.{}.attention.self.query", ["encoder.blocks.{}.self_attention.q_proj"])
+    WeightRule("h.{}.attn.c_attn", [q_proj, k_proj, v_proj], turned=True)      theirs holds three of ours, transposed
+    WeightRule("cls.predictions.bias", ["readout.head.bias"], kinds=[""])      a whole name, no weight and bias
 
 {} is the number of a block. Names are matched whole, so a rule that was applied does not apply to what it made.
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from clearhead.errors import ConfigError
 
-__all__ = ["Tensors", "Weights", "read_weights", "write_weights"]
+__all__ = ["Tensors", "WeightRule", "read_weights", "write_weights"]
 
 _CONFIG = "take the config.json that belongs to these weights"
 
@@ -40,7 +40,7 @@ class Tensors(Protocol):
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightRule:
     """One of their modules, which is one of ours or several.
 
     Args:
@@ -106,7 +106,7 @@ class Weights:
 
 
 def read_weights(
-    shapes: Mapping[str, Sequence[int]], rules: Sequence[Weights], theirs: Tensors
+    shapes: Mapping[str, Sequence[int]], rules: Sequence[WeightRule], theirs: Tensors
 ) -> Iterator[tuple[str, Tensor, str]]:
     """(our name, tensor, their name) of every tensor of our model.
 
@@ -130,7 +130,7 @@ def read_weights(
         yield name, x, their_name
 
 
-def write_weights(ours: Mapping[str, Tensor], rules: Sequence[Weights]) -> dict[str, Tensor]:
+def write_weights(ours: Mapping[str, Tensor], rules: Sequence[WeightRule]) -> dict[str, Tensor]:
     """Their tensors of all of ours.
 
     Raises:
@@ -144,7 +144,7 @@ def write_weights(ours: Mapping[str, Tensor], rules: Sequence[Weights]) -> dict[
     return found
 
 
-def _rule(name: str, rules: Sequence[Weights], ours: Container[str]) -> tuple[Weights, str, str, int]:
+def _rule(name: str, rules: Sequence[WeightRule], ours: Container[str]) -> tuple[WeightRule, str, str, int]:
     for rule in rules:
         if found := rule.match(name, ours):
             return rule, *found

@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from clearhead.data.pair_preview import Lengths, Preview, Seen
+from clearhead.data.pair_preview import Lengths, Preview, SeenPair
 from clearhead.data.pairs import Pair
 from clearhead.data.text_preview import TextPreview
 from clearhead.figures.terminal import visible
@@ -147,7 +147,7 @@ class _Strip:
     more: int
 
 
-def _strips(seen: Seen) -> list[_Strip]:
+def _strips(seen: SeenPair) -> list[_Strip]:
     return [
         _strip(("encoder reads",), ("cyan",), (seen.source,)),
         _strip(("decoder reads", "is to write"), ("", "green"), (seen.decoder, seen.labels)),

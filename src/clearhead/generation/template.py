@@ -27,7 +27,7 @@ from typing import TypeAlias
 from clearhead.data.chat.chats import Message
 from clearhead.errors import ConfigError
 
-__all__ = ["DEFAULT", "ChatTemplate", "Stretch"]
+__all__ = ["DEFAULT", "ChatStretch", "ChatTemplate"]
 
 DEFAULT = """\
 {%- for message in messages -%}
@@ -52,7 +52,7 @@ Written: TypeAlias = list[tuple[str, bool]]  # pieces, and whether the template 
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ChatStretch:
     """A part of a rendered conversation: a special token, or plain text; `learned`: the assistant writes it."""
 
     text: str
@@ -86,7 +86,7 @@ class ChatTemplate:
 
     def render(
         self, chats: Sequence[Sequence[Message]], *, ask: bool = False, answers: bool | None = None
-    ) -> list[list[Stretch]]:
+    ) -> list[list[ChatStretch]]:
         """The stretches of each conversation.
 
         Args:
@@ -105,7 +105,7 @@ class ChatTemplate:
             texts = self._by_difference(shown, ask, marks)
         return [list(self._cut(text, marks, chat)) for text, chat in zip(texts, chats, strict=True)]
 
-    def ending(self) -> Stretch | None:
+    def ending(self) -> ChatStretch | None:
         """What the assistant writes after its answer: a special token, or text that is not blank.
 
         Raises:
@@ -114,7 +114,7 @@ class ChatTemplate:
         return self._ending
 
     @cached_property
-    def _ending(self) -> Stretch | None:
+    def _ending(self) -> ChatStretch | None:
         """Found out once: each rendering is a process of its own."""
         probe = [Message("user", "1"), Message("assistant", "2")]
         learned = [stretch for stretch in self.render([probe])[0] if stretch.learned]
@@ -123,7 +123,7 @@ class ChatTemplate:
         for stretch in learned:
             text = stretch.text if stretch.special else stretch.text.replace("2", "", 1).strip()
             if text:
-                return Stretch(text, stretch.special, True)
+                return ChatStretch(text, stretch.special, True)
         return None
 
     def _by_difference(self, chats: Sequence[Sequence[dict[str, str]]], ask: bool, marks: list[str]) -> list[Written]:
@@ -176,7 +176,7 @@ class ChatTemplate:
         texts: list[Written] = answer["texts"]
         return texts
 
-    def _cut(self, written: Written, marks: list[str], chat: Sequence[Message]) -> Iterable[Stretch]:
+    def _cut(self, written: Written, marks: list[str], chat: Sequence[Message]) -> Iterable[ChatStretch]:
         """Special tokens are those that stand in what the template wrote itself, in one stretch."""
         known = re.compile(f"({'|'.join(re.escape(mark) for mark in (*marks, *self._specials))})")
         weights = self._weights(chat, _text(written).count(marks[0]))
@@ -187,15 +187,15 @@ class ChatTemplate:
                     plain += part
                     continue
                 if plain:
-                    yield Stretch(plain, False, learned, answer)
+                    yield ChatStretch(plain, False, learned, answer)
                     plain = ""
                 if part in marks:
                     answer = part == marks[0]
                     learned = answer and next(weights)
                 else:
-                    yield Stretch(part, True, learned, answer)
+                    yield ChatStretch(part, True, learned, answer)
         if plain:
-            yield Stretch(plain, False, learned, answer)
+            yield ChatStretch(plain, False, learned, answer)
 
     def _weights(self, chat: Sequence[Message], parts: int) -> Iterator[bool]:
         """Whether each part that the assistant wrote is learned."""

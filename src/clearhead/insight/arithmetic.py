@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.attention import Additive, Attention, Bilinear, Cosine, Dot
-from clearhead.data.numbers import AttentionNumbers, Memory, Weights
+from clearhead.data.numbers import AttentionNumbers, GivenMemory, GivenWeights
 from clearhead.errors import ConfigError
 
 __all__ = ["head_numbers", "inputs_of"]
@@ -81,8 +81,8 @@ def head_numbers(
         title=title,
         tokens=list(tokens),
         encodings=x.tolist() if "q" in weights or (memory is None and weights) else None,
-        memory=None if memory is None else Memory(tokens=list(memory), encodings=asked.tolist()),
-        weights=Weights.model_validate({**weights, **_score_weights(act)}),
+        memory=None if memory is None else GivenMemory(tokens=list(memory), encodings=asked.tolist()),
+        weights=GivenWeights.model_validate({**weights, **_score_weights(act)}),
         score=_score_name(act),
         mask="none" if mask is None or bool(mask.all()) else mask.tolist(),
         bias=None if bias is None else bias.tolist(),

@@ -36,9 +36,9 @@ def _read(asked: TrainingRequest[ChatConfig]) -> Parts[ChatConfig, Decoder]:
 
 
 def _open(folder: Folder) -> Model:
-    from clearhead.tasks.chat_model import Chat
+    from clearhead.tasks.chat_model import ChatModel
 
-    return Chat.load(folder)
+    return ChatModel.load(folder)
 
 
 def _preview(asked: TrainingRequest[ChatConfig]) -> object:
@@ -54,7 +54,7 @@ def _tries(folder: str, config: Json) -> list[str]:
 def _adopt(opened: Opened) -> Model:
     from clearhead.errors import ConfigError
     from clearhead.generation.template import ChatTemplate
-    from clearhead.tasks.chat_model import Chat
+    from clearhead.tasks.chat_model import ChatModel
 
     tokenizer, module = opened.read_tokenizer, opened.module
     if opened.template is None:
@@ -63,7 +63,7 @@ def _adopt(opened: Opened) -> Model:
     bos, eos = ("" if number is None else marks.get(number, "") for number in (specials.bos, specials.eos))
     template = ChatTemplate(opened.template, marks.values(), bos=bos, eos=eos)
     decoder: Any = module
-    return Chat(decoder, tokenizer, template=template, before=[])
+    return ChatModel(decoder, tokenizer, template=template, before=[])
 
 
 TASK = Task(

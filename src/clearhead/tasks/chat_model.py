@@ -32,7 +32,7 @@ from clearhead.parsing import read_file
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.conversations import ending, rows_of, tokens_of
 from clearhead.tasks.language_model import saved_decoder
-from clearhead.tasks.metrics import Score, beside_float32
+from clearhead.tasks.metrics import Metric, beside_float32
 from clearhead.tasks.model_repr import model_repr
 from clearhead.tasks.notes import OnNote, warn_of
 from clearhead.tasks.reading import refuse_string
@@ -43,7 +43,7 @@ from clearhead.tasks.text_writer import Beginnings, TextWriter
 from clearhead.tasks.texts import Base, base_of, judged_rows, put_in
 from clearhead.training.cross_entropy import perplexity
 
-__all__ = ["ADAPTER", "TEMPLATE", "Chat", "chat_base", "chosen_template", "new_marks"]
+__all__ = ["ADAPTER", "TEMPLATE", "ChatModel", "chat_base", "chosen_template", "new_marks"]
 
 TEMPLATE = "chat_template.jinja"  # the field's name for it
 ADAPTER = "adapter.safetensors"
@@ -53,7 +53,7 @@ _MOST_BASES = 16  # models that were trained beside one another
 _LEAST = 4  # a share of this of the length is kept free for an answer
 
 
-class Chat:
+class ChatModel:
     """A trained chat model; it continues plain text too.
 
     Args:
@@ -207,7 +207,7 @@ class Chat:
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Score]:
+    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Metric]:
         """Perplexity of the assistant's tokens in conversations; what is left out of them is said.
 
         A `precision` below float32 is measured beside it.
@@ -223,7 +223,7 @@ class Chat:
         rows = rows_of("given", tokens, say, length=length, rows=judged_rows(length), specials=own)
         return beside_float32(lambda arithmetic: self._judge(rows, arithmetic), precision)
 
-    def _judge(self, rows: ChatRows, precision: Precision) -> dict[str, Score]:
+    def _judge(self, rows: ChatRows, precision: Precision) -> dict[str, Metric]:
         length = self.module.config.max_len
         module, total, count = self.writer.ready(precision), 0.0, 0
         with torch.inference_mode():
@@ -235,7 +235,7 @@ class Chat:
                 count += len(logits)
         chats_read = f"{len(rows):,} chat{'s' * (len(rows) != 1)}"
         how = f"{count:,} tokens of the assistant in {chats_read}, each cut at {length} tokens"
-        return {"perplexity": Score(perplexity(total / count), how, 3)}
+        return {"perplexity": Metric(perplexity(total / count), how, 3)}
 
 
 def chat_base(config: ChatConfig) -> Base:

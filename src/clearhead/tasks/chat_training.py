@@ -11,7 +11,7 @@ from clearhead.folder import Folder
 from clearhead.models.decoder import Decoder
 from clearhead.models.lora import adapter, add_lora, merge
 from clearhead.progress import doing
-from clearhead.tasks.chat_model import ADAPTER, TEMPLATE, Chat, chat_base, chosen_template, new_marks
+from clearhead.tasks.chat_model import ADAPTER, TEMPLATE, ChatModel, chat_base, chosen_template, new_marks
 from clearhead.tasks.chat_preview import ChatPreview, describe_chats
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.conversations import ChatJob, read_parts, rows_of, tokens_of
@@ -86,14 +86,14 @@ class ChatParts(Parts[ChatConfig, Decoder]):
         reached = {"loss": round(before, 4), "perplexity": round(perplexity(before), 4)}
         return {**outcome.to_json(), "before": reached}
 
-    def finish(self, module: Decoder, folder: Folder) -> Chat:
+    def finish(self, module: Decoder, folder: Folder) -> ChatModel:
         """The trained model; what was trained beside it is written apart too, and added to it."""
         lora = self.asked.config.lora
         if lora.rank:
             about = {"rank": str(lora.rank), "alpha": str(lora.alpha), "beside": lora.beside}
             folder.write_tensors(ADAPTER, adapter(module), {**about, "base": str(self.asked.config.base)})
             merge(module)
-        return Chat(module, self._tokenizer, folder, self._template)
+        return ChatModel(module, self._tokenizer, folder, self._template)
 
 
 def preview_chats(asked: TrainingRequest[ChatConfig]) -> ChatPreview:

@@ -13,7 +13,7 @@ from clearhead.data.chat.chats import Chat, Message, hold_out_chats, read_chats
 from clearhead.data.tokenizers import Tokenizer
 from clearhead.data.vocabulary import Specials
 from clearhead.errors import DataError
-from clearhead.generation.template import ChatTemplate, Stretch
+from clearhead.generation.template import ChatStretch, ChatTemplate
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import ChatConfig
 from clearhead.tasks.notes import unknown_share
@@ -132,7 +132,7 @@ def tokens_of(
     return _encoded(rendered, tokenizer)
 
 
-def _encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> list[ChatTokens]:
+def _encoded(rendered: Sequence[Sequence[ChatStretch]], tokenizer: Tokenizer) -> list[ChatTokens]:
     """Rendered conversations as tokens: what is no special token is read as plain text, all at once."""
     plain = iter(tokenizer.encode([s.text for chat in rendered for s in chat if not s.special]))
     chats = []
@@ -143,9 +143,9 @@ def _encoded(rendered: Sequence[Sequence[Stretch]], tokenizer: Tokenizer) -> lis
     return chats
 
 
-def _ended(stretches: Sequence[Stretch], eos: str) -> Iterator[Stretch]:
+def _ended(stretches: Sequence[ChatStretch], eos: str) -> Iterator[ChatStretch]:
     """The same with an end after each answer."""
     for one, following in zip_longest(stretches, stretches[1:]):
         yield one
         if one.answer and (following is None or (following.answer, following.learned) != (True, one.learned)):
-            yield Stretch(eos, True, one.learned, True)
+            yield ChatStretch(eos, True, one.learned, True)

@@ -20,7 +20,7 @@ from clearhead.folder import Folder
 from clearhead.models.encoder import Encoder
 from clearhead.ranges import Count, check
 from clearhead.tasks.encoder_inside import EncoderInside
-from clearhead.tasks.metrics import Score
+from clearhead.tasks.metrics import Metric
 from clearhead.tasks.model_repr import model_repr
 from clearhead.tasks.notes import TextWarning, cut
 from clearhead.tasks.reading import refuse_string
@@ -74,7 +74,7 @@ class EncoderModel(ABC):
         return Leaving(self.module, self.tokenizer, self.name, self.carried, frame=self.tokenizer.frame)
 
     @abstractmethod
-    def evaluate(self, files: Sequence[str]) -> dict[str, Score]:
+    def evaluate(self, files: Sequence[str]) -> dict[str, Metric]:
         """The task's own metrics on files."""
 
     def _rows(self, texts: Sequence[str], seconds: Sequence[str] | None = None) -> list[list[int]]:
@@ -141,7 +141,7 @@ class Filler(EncoderModel):
                 found[numbers[row]].append([Filled(*one) for one in zip(names, values, strict=True)])
         return found
 
-    def evaluate(self, files: Sequence[str]) -> dict[str, Score]:
+    def evaluate(self, files: Sequence[str]) -> dict[str, Metric]:
         """Not there yet.
 
         Raises:
@@ -195,7 +195,7 @@ class Classifier(EncoderModel):
         chances = (scores.sigmoid() if self.several else scores.softmax(-1)).tolist()
         return Classified(self.labels[int(scores.argmax())], dict(zip(self.labels, chances, strict=True)))
 
-    def evaluate(self, files: Sequence[str]) -> dict[str, Score]:
+    def evaluate(self, files: Sequence[str]) -> dict[str, Metric]:
         """Not there yet.
 
         Raises:
@@ -253,7 +253,7 @@ class Embedder(EncoderModel):
                 found[number] = vector
         return torch.stack(found) if found else torch.empty(0, self.module.config.d_model)
 
-    def evaluate(self, files: Sequence[str]) -> dict[str, Score]:
+    def evaluate(self, files: Sequence[str]) -> dict[str, Metric]:
         """Not there yet.
 
         Raises:

@@ -21,7 +21,7 @@ from clearhead.generation.template import ChatTemplate
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.tasks.config import LanguageConfig
-from clearhead.tasks.metrics import Score, beside_float32
+from clearhead.tasks.metrics import Metric, beside_float32
 from clearhead.tasks.model_repr import model_repr
 from clearhead.tasks.notes import unknown_share
 from clearhead.tasks.room import fitted
@@ -75,7 +75,7 @@ class LanguageModel:
         said = {"eos_token_id": end, "pad_token_id": self.tokenizer.specials.fill}
         return Leaving(self.module, self.tokenizer, self.name, self.carried, said, frame=self.tokenizer.frame)
 
-    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Score]:
+    def evaluate(self, files: Sequence[str], *, precision: Precision = "float32") -> dict[str, Metric]:
         """Bits per byte and perplexity of whole files, each token predicted once, in windows that do not overlap.
 
         A `precision` below float32 is measured beside it.
@@ -85,7 +85,7 @@ class LanguageModel:
         """
         return beside_float32(lambda arithmetic: self._judge(files, arithmetic), precision)
 
-    def _judge(self, files: Sequence[str], precision: Precision) -> dict[str, Score]:
+    def _judge(self, files: Sequence[str], precision: Precision) -> dict[str, Metric]:
         run = self.folder.part("run", LanguageConfig, "a language model") if self.folder else LanguageConfig()
         empty = Dropped()
         pieces = read_pieces(files, column=run.data.text, separator=run.data.separator, empty=empty)
@@ -107,8 +107,10 @@ class LanguageModel:
                 say(f"note: {share}")
         how = f"whole files, windows of {length} tokens that do not overlap, each document from its beginning"
         return {
-            "bits per byte": Score(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),
-            "perplexity": Score(perplexity(total / max(1, tokens)), f"{tokens:,} tokens of this model's own; {how}", 3),
+            "bits per byte": Metric(total / math.log(2) / max(1, size), f"{size:,} bytes; {how}", 4),
+            "perplexity": Metric(
+                perplexity(total / max(1, tokens)), f"{tokens:,} tokens of this model's own; {how}", 3
+            ),
         }
 
 

@@ -11,7 +11,7 @@ from clearhead.tasks.opened import open_model
 from clearhead.tasks.task import Model
 
 if TYPE_CHECKING:
-    from clearhead.tasks.chat_model import Chat
+    from clearhead.tasks.chat_model import ChatModel
     from clearhead.tasks.encoder_models import Classifier, Embedder, Filler
     from clearhead.tasks.language_model import LanguageModel
     from clearhead.tasks.summarizer import Summarizer
@@ -28,7 +28,7 @@ def load(model: str | PathLike[str], *, task: Literal["summarize"], device: Devi
 @overload
 def load(model: str | PathLike[str], *, task: Literal["language"], device: Device = ...) -> LanguageModel: ...
 @overload
-def load(model: str | PathLike[str], *, task: Literal["chat"], device: Device = ...) -> Chat: ...
+def load(model: str | PathLike[str], *, task: Literal["chat"], device: Device = ...) -> ChatModel: ...
 @overload
 def load(model: str | PathLike[str], *, task: Literal["words"], device: Device = ...) -> Words: ...
 @overload

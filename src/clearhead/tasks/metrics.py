@@ -16,11 +16,11 @@ from clearhead.errors import DataError, MissingError
 from clearhead.generation.prepared import Precision
 from clearhead.tasks.scripts import blankless, has_blankless, words
 
-__all__ = ["Score", "beside_float32", "exact_match", "rouge_scores", "text_scores"]
+__all__ = ["Metric", "beside_float32", "exact_match", "rouge_scores", "text_scores"]
 
 
 @dataclass(frozen=True)
-class Score:
+class Metric:
     """A number, how it was computed ("" where it is a plain count), and how many decimals of it are told."""
 
     value: float
@@ -28,7 +28,7 @@ class Score:
     digits: int = 2
 
 
-def beside_float32(judge: Callable[[Precision], Mapping[str, Score]], precision: Precision) -> dict[str, Score]:
+def beside_float32(judge: Callable[[Precision], Mapping[str, Metric]], precision: Precision) -> dict[str, Metric]:
     """What `judge` measures with a precision, and beside it what it measures with float32."""
     scores = dict(judge(precision))
     if precision != "float32":
@@ -38,7 +38,7 @@ def beside_float32(judge: Callable[[Precision], Mapping[str, Score]], precision:
 
 def text_scores(
     outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
-) -> dict[str, Score]:
+) -> dict[str, Metric]:
     """BLEU and chrF of `outputs`; `references[i]` are all that output i may be compared with (one or more).
 
     BLEU counts what stands between blanks; where most references are in scripts without them, characters.
@@ -58,11 +58,11 @@ def text_scores(
     found = {}
     for name, metric in (("BLEU", BLEU(lowercase=lowercase, tokenize=cut)), ("chrF", CHRF(lowercase=lowercase))):
         score = metric.corpus_score(list(outputs), streams)
-        found[name] = Score(float(score.score), str(metric.get_signature()))
+        found[name] = Metric(float(score.score), str(metric.get_signature()))
     return found
 
 
-def rouge_scores(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Score]:
+def rouge_scores(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Metric]:
     """Mean ROUGE-1, ROUGE-2 and ROUGE-L (F1) of `outputs`, each against the reference that it is nearest to.
 
     Words are those of `tasks.scripts`: each character is one in scripts without blanks.
@@ -82,7 +82,7 @@ def rouge_scores(outputs: Sequence[str], references: Sequence[Sequence[str]]) ->
     signature = f"F1, Porter-stemmed words{apart}|nrefs:{most}|rouge-score:{version('rouge-score')}"
     names = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
     return {
-        shown: Score(100.0 * sum(f[name].fmeasure for f in found) / len(found), signature)
+        shown: Metric(100.0 * sum(f[name].fmeasure for f in found) / len(found), signature)
         for name, shown in names.items()
     }
 
@@ -99,7 +99,7 @@ class _StemmedWords:
         return [self._stem(word) if len(word) > 3 else word for word in words(text)]
 
 
-def exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False) -> Score:
+def exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False) -> Metric:
     """The percentage of outputs that equal one of their references.
 
     Raises:
@@ -111,7 +111,7 @@ def exact_match(outputs: Sequence[str], references: Sequence[Sequence[str]], *, 
         told += ", in lower case"
         outputs, references = [o.lower() for o in outputs], [[r.lower() for r in some] for some in references]
     hits = sum(o in r for o, r in zip(outputs, references, strict=True))
-    return Score(100.0 * hits / len(outputs), told)
+    return Metric(100.0 * hits / len(outputs), told)
 
 
 def _check(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> int:

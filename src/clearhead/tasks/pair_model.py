@@ -27,7 +27,7 @@ from clearhead.insight.alignment import AlignmentHead, Gold, choose_head, error_
 from clearhead.models.architecture import RecurrentConfig, Seq2SeqConfig
 from clearhead.models.seq2seq import Seq2Seq, make_seq2seq
 from clearhead.ranges import among
-from clearhead.tasks.metrics import Score, beside_float32
+from clearhead.tasks.metrics import Metric, beside_float32
 from clearhead.tasks.model_repr import describe_model, model_repr
 from clearhead.tasks.notes import Note, unknown_share, warn_of
 from clearhead.tasks.pair_inside import PairInside
@@ -91,7 +91,7 @@ class PairModel(ABC):
     @abstractmethod
     def metrics(
         outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
-    ) -> dict[str, Score]:
+    ) -> dict[str, Metric]:
         """The task's metrics of `outputs`, each with its signature; `references[i]` are all that output i may equal."""
 
     # Training and loading --------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ class PairModel(ABC):
         folder.write_json("config.json", {**folder.config(), "results": results, "alignment": trained.head.to_json()})
         return trained
 
-    def _judge_validation(self, pairs: Sequence[Pair], session: Session) -> dict[str, Score]:
+    def _judge_validation(self, pairs: Sequence[Pair], session: Session) -> dict[str, Metric]:
         """What the trained model writes of the validation part, judged; nothing where no library can."""
         small = self.tokenizers.target.lowercase
         how = "beam 4, compared in lower case as it writes" if small else "beam 4"
@@ -231,7 +231,7 @@ class PairModel(ABC):
         lowercase: bool = False,
         precision: Precision = "float32",
         columns: Mapping[str, int | str] | None = None,
-    ) -> dict[str, Score]:
+    ) -> dict[str, Metric]:
         """The task's metrics on files of pairs, and the alignment error rate where they have gold links.
 
         Rows with the same source are several references of one target. A `precision` below float32 is measured beside
@@ -248,14 +248,14 @@ class PairModel(ABC):
         if self.cased and self.tokenizers.target.lowercase and not lowercase:
             say("note: this model writes lower case only; --lowercase compares so")
         counts = {"sentences": len({p.source for p in pairs}), "references": len(pairs)}
-        scores = {name: Score(count, "", 0) for name, count in counts.items()}
+        scores = {name: Metric(count, "", 0) for name, count in counts.items()}
         judge = partial(self._judge, pairs, beam=beam, length_penalty=length_penalty, lowercase=lowercase)
         scores |= beside_float32(judge, precision)
         gold = [p for p in pairs if p.sure is not None]
         if gold and self.module.cross_attentions:
             found = self.align([p.source for p in gold], [p.target for p in gold])
             rate = 100 * error_rate(found, [_gold(p) for p in gold])
-            scores["alignment error rate"] = Score(rate, f"{len(gold)} sentences, forced pass, {self.head}", 3)
+            scores["alignment error rate"] = Metric(rate, f"{len(gold)} sentences, forced pass, {self.head}", 3)
         return scores
 
     def _data_config(self, columns: Mapping[str, int | str]) -> DataConfig:
@@ -310,7 +310,7 @@ class PairModel(ABC):
         beam: int,
         length_penalty: float = 1.0,
         lowercase: bool = False,
-    ) -> dict[str, Score]:
+    ) -> dict[str, Metric]:
         """The metrics of what the model writes for the sources of `pairs`, against all their targets."""
         self.metrics(["one"], [["one"]])  # a library that is missing is missed before an hour of writing
         references: dict[str, list[str]] = {}

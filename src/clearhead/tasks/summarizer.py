@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from clearhead.tasks.metrics import Score, rouge_scores
+from clearhead.tasks.metrics import Metric, rouge_scores
 from clearhead.tasks.pair_model import PairModel
 
 __all__ = ["Summarizer"]
@@ -28,6 +28,6 @@ class Summarizer(PairModel):
     @staticmethod
     def metrics(
         outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
-    ) -> dict[str, Score]:
+    ) -> dict[str, Metric]:
         """ROUGE-1, ROUGE-2 and ROUGE-L, which compare without case in any case."""
         return rouge_scores(outputs, references)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clearhead.insight.alignment import Alignment, AlignmentHead
     from clearhead.look import Trace
     from clearhead.tasks.examples import Example, Examples
-    from clearhead.tasks.metrics import Score
+    from clearhead.tasks.metrics import Metric
     from clearhead.tasks.reading import Reading
     from clearhead.training.job import Job, Outcome, Plan
 
@@ -185,7 +185,7 @@ class Model(Protocol):
         ...
 
     @property
-    def evaluate(self) -> Callable[..., Mapping[str, Score]]:
+    def evaluate(self) -> Callable[..., Mapping[str, Metric]]:
         """The task's own metrics on files, each with its signature: `evaluate(files)`, and options of the task's."""
         ...
 

@@ -28,7 +28,7 @@ from clearhead.tasks.session import Session
 from clearhead.tasks.task import Model, TrainingRequest
 
 if TYPE_CHECKING:
-    from clearhead.tasks.chat_model import Chat
+    from clearhead.tasks.chat_model import ChatModel
     from clearhead.tasks.language_model import LanguageModel
     from clearhead.tasks.summarizer import Summarizer
     from clearhead.tasks.translator import Translator
@@ -73,7 +73,7 @@ def train(task: Literal["summarize"], files: Files, *, out: File, **options: Unp
 @overload
 def train(task: Literal["language"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> LanguageModel: ...
 @overload
-def train(task: Literal["chat"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> Chat: ...
+def train(task: Literal["chat"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> ChatModel: ...
 @overload
 def train(task: Literal["words"], files: Files, *, out: File, **options: Unpack[TrainOptions]) -> Words: ...
 @overload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from clearhead.tasks.metrics import Score, exact_match, text_scores
+from clearhead.tasks.metrics import Metric, exact_match, text_scores
 from clearhead.tasks.pair_model import PairModel
 
 __all__ = ["Translator"]
@@ -27,7 +27,7 @@ class Translator(PairModel):
     @staticmethod
     def metrics(
         outputs: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
-    ) -> dict[str, Score]:
+    ) -> dict[str, Metric]:
         """BLEU, chrF and exact match."""
         scores = text_scores(outputs, references, lowercase=lowercase)
         return {**scores, "exact match": exact_match(outputs, references, lowercase=lowercase)}

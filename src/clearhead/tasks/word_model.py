@@ -28,7 +28,7 @@ from clearhead.folder import Folder
 from clearhead.models.architecture import WordVectorsConfig
 from clearhead.models.word_vectors import WordVectors
 from clearhead.ranges import Count, Device, check
-from clearhead.tasks.metrics import Score
+from clearhead.tasks.metrics import Metric
 from clearhead.tasks.model_repr import describe_model, model_repr
 from clearhead.tasks.reading import refuse_string
 from clearhead.tasks.room import fitted
@@ -166,7 +166,7 @@ class Words:
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def evaluate(self, files: Sequence[str]) -> dict[str, Score]:
+    def evaluate(self, files: Sequence[str]) -> dict[str, Metric]:
         """Agreement with people, or analogies solved.
 
         A file holds, on each line, two words and how alike people find them (TAB or comma between them: Spearman's rank
@@ -175,7 +175,7 @@ class Words:
         Raises:
             DataError: a file holds neither, or no word of it has a vector.
         """
-        scores: dict[str, Score] = {}
+        scores: dict[str, Metric] = {}
         for file in files:
             rows = list(_rows(file))
             if all(len(row) == 3 for _, row in rows):
@@ -219,7 +219,7 @@ class Words:
             )
         return place
 
-    def _similarity(self, rows: list[tuple[int, list[str]]], file: str) -> Score:
+    def _similarity(self, rows: list[tuple[int, list[str]]], file: str) -> Metric:
         pairs = []
         for number, (one, other, value) in rows:
             places = self._known(one), self._known(other)
@@ -232,9 +232,9 @@ class Words:
         ours = [float(unit[a] @ unit[b]) for (a, b), _ in pairs]
         theirs = [value for _, value in pairs]
         correlation = float(np.corrcoef(_ranks(ours), _ranks(theirs))[0, 1])
-        return Score(100 * correlation, f"Spearman, {len(pairs)} of {len(rows)} pairs have vectors")
+        return Metric(100 * correlation, f"Spearman, {len(pairs)} of {len(rows)} pairs have vectors")
 
-    def _analogies(self, rows: list[tuple[int, list[str]]], file: str) -> Score:
+    def _analogies(self, rows: list[tuple[int, list[str]]], file: str) -> Metric:
         asked, right = 0, 0
         for number, row in rows:
             if len(row) != 4:
@@ -246,7 +246,7 @@ class Words:
         _say_unscored(len(rows) - asked, "analogy", file)
         if not asked:
             raise DataError("of none of its analogies all words have vectors", "take another file", file=file)
-        return Score(100 * right / asked, f"{asked} of {len(rows)} analogies have vectors, the nearest word counts")
+        return Metric(100 * right / asked, f"{asked} of {len(rows)} analogies have vectors, the nearest word counts")
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from clearhead.data.parts import digest_of
 from clearhead.data.tokenizer_training import word_tokenizer
 from clearhead.data.tokenizers import Tokenizer
-from clearhead.data.word_corpus import Key, Stretch, WordSet, encode_words, read_text, split_lines
+from clearhead.data.word_corpus import Key, WordSet, WordStretch, encode_words, read_text, split_lines
 from clearhead.errors import DataError
 from clearhead.folder import Folder
 from clearhead.models.word_vectors import WordVectors
@@ -53,11 +53,11 @@ class WordJob:
         """The stretches of an epoch."""
         return self._train.epoch(epoch, self._size)
 
-    def batch(self, key: Key) -> Stretch:
+    def batch(self, key: Key) -> WordStretch:
         """The tensors of a stretch."""
         return self._train.stretch(key, self._size)
 
-    def loss(self, module: WordVectors, batch: Stretch) -> tuple[Tensor, int]:
+    def loss(self, module: WordVectors, batch: WordStretch) -> tuple[Tensor, int]:
         """(sum of the losses in nats, predictions): pairs of words, or windows that predict their middle."""
         counts = batch.pairs.sum(-1)  # [blocks, words]
         if module.config.objective == "cbow":
@@ -73,14 +73,14 @@ class WordJob:
         loss = together(vectors, self._looked_up(batch.around, module.writes.weight), batch.pairs)
         return loss + self._drawn(module, vectors, counts, batch), int(counts.sum())
 
-    def _predicted(self, module: WordVectors, hidden: Tensor, counts: Tensor, batch: Stretch) -> Tensor:
+    def _predicted(self, module: WordVectors, hidden: Tensor, counts: Tensor, batch: WordStretch) -> Tensor:
         """The loss of the words in the middle, given what is read off their windows."""
         if not self._negatives:
             return cross_entropy(hidden[counts > 0], module.writes.weight, batch.words[counts > 0].long())
         scores = (hidden * self._looked_up(batch.words, module.writes.weight)).sum(-1)
         return F.softplus(-scores).mul(counts).sum() + self._drawn(module, hidden, counts, batch)
 
-    def _drawn(self, module: WordVectors, vectors: Tensor, counts: Tensor, batch: Stretch) -> Tensor:
+    def _drawn(self, module: WordVectors, vectors: Tensor, counts: Tensor, batch: WordStretch) -> Tensor:
         drawn = self._looked_up(batch.drawn, module.writes.weight)
         return against_drawn(vectors.flatten(0, 1), drawn, counts.flatten().float(), self._negatives)
 
@@ -88,11 +88,11 @@ class WordJob:
         """The vectors of words; their gradient, where few of all words have one, holds the rows of these words only."""
         return F.embedding(words, table, sparse=self._sparse)
 
-    def held_out(self) -> Iterator[Stretch]:
+    def held_out(self) -> Iterator[WordStretch]:
         """The validation part, against the same words drawn every time."""
         return (self._valid.stretch(key, self._size) for key in self._valid.in_order(self._size))
 
-    def measure(self, module: WordVectors, batch: Stretch) -> dict[str, float]:
+    def measure(self, module: WordVectors, batch: WordStretch) -> dict[str, float]:
         """The loss (nats) and the predictions."""
         loss, count = self.loss(module, batch)
         return {"loss": loss.item(), "count": count}

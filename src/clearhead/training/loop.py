@@ -23,7 +23,7 @@ from clearhead.training.keeping import Keeping
 from clearhead.training.log import Log
 from clearhead.training.optim import make_optimizers, make_schedule, muon_groups
 from clearhead.training.pace import Pace
-from clearhead.training.precision import Weights
+from clearhead.training.precision import MasterWeights
 from clearhead.training.reporter import Reporter
 from clearhead.training.state import Position, save_state
 
@@ -36,7 +36,7 @@ class Loop:
     """What a run trains, by what, and where it stands; `stand_at` says where before anything else is asked."""
 
     position: Position
-    weights: Weights
+    weights: MasterWeights
     keeping: Keeping
     log: Log
 
@@ -60,7 +60,7 @@ class Loop:
     def stand_at(self, position: Position) -> None:
         """Go on from there, in the precision and with what was compiled there."""
         self.position = position
-        self.weights = Weights(self.master, position.precision, compiled=position.compiled)
+        self.weights = MasterWeights(self.master, position.precision, compiled=position.compiled)
         for group in muon_groups(self.optimizers):
             group["precision"] = position.muon
         self.keeping = Keeping(self.folder, self.master, position, self.plan, self.total)

@@ -21,7 +21,7 @@ from clearhead.interrupting import TookTooLong, can_interrupt, interrupted_after
 from clearhead.models.block import Block
 from clearhead.processor import bfloat16_cost, bfloat16_note
 
-__all__ = ["WORTH", "Weights", "check_compiler", "choose_compiling", "choose_precision", "slower"]
+__all__ = ["WORTH", "MasterWeights", "check_compiler", "choose_compiling", "choose_precision", "slower"]
 
 WORTH, _CLEAR = 0.9, 0.5  # shares of the time that what is taken must bring; where only a product could be measured
 _SECONDS = 180.0  # that a run lasts for compiling to pay
@@ -29,7 +29,7 @@ _SHARE, _LONGEST = 0.1, 20.0  # of a run, and in seconds: what a trial may take
 _SHORTEST, _TURNS = 40, 3  # passes of a run that is worth a trial; turns after the one that warms up
 
 
-class Weights:
+class MasterWeights:
     """The master weights, and the copy that the passes run on (the same module in float32).
 
     Args:
@@ -216,14 +216,14 @@ class _Trial:
 
     def __init__(self, module: nn.Module, loss: Callable[[nn.Module], Tensor]):
         self._module, self._loss, self.spent = module, loss, 0.0
-        self._copies: dict[tuple[str, bool], Weights] = {}
+        self._copies: dict[tuple[str, bool], MasterWeights] = {}
 
     def seconds(self, precision: str, *, compiled: bool = False) -> float:
         """Of one pass; the first one warms up."""
         start = time.perf_counter()
         key = precision, compiled
         if key not in self._copies:
-            self._copies[key] = Weights(copy.deepcopy(self._module), precision, compiled=compiled)
+            self._copies[key] = MasterWeights(copy.deepcopy(self._module), precision, compiled=compiled)
         passes = self._copies[key].train()
         passes.zero_grad()
         begun = time.perf_counter()

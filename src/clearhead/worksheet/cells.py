@@ -6,7 +6,7 @@ import math
 
 from clearhead.errors import ConfigError
 from clearhead.worksheet.paper import Paper
-from clearhead.worksheet.tables import Table, number
+from clearhead.worksheet.tables import NumberTable, number
 
 __all__ = ["MISSING", "TERMS", "cell", "digits_of", "grid", "in_full", "place", "proof"]
 
@@ -14,7 +14,7 @@ MISSING = "…"
 TERMS = 8  # of an example's sum that are written
 
 
-def cell(table: Table, row: int, column: int, *, digits: int | None = None) -> str:
+def cell(table: NumberTable, row: int, column: int, *, digits: int | None = None) -> str:
     """One number as people read it: a share as a percentage, else with so many digits (default: as many as it has)."""
     x = float(table.values[row, column])
     if table.percent:
@@ -22,7 +22,7 @@ def cell(table: Table, row: int, column: int, *, digits: int | None = None) -> s
     return number(x) if digits is None or math.isinf(x) else f"{x:.{digits}f}"
 
 
-def grid(table: Table, *, most: int = 12) -> tuple[list[str], list[list[str]]]:
+def grid(table: NumberTable, *, most: int = 12) -> tuple[list[str], list[list[str]]]:
     """(headings, rows), labels first, points below one another; of a large table the middle is left out.
 
     Args:
@@ -35,7 +35,7 @@ def grid(table: Table, *, most: int = 12) -> tuple[list[str], list[list[str]]]:
     return headings, cells
 
 
-def digits_of(table: Table) -> int:
+def digits_of(table: NumberTable) -> int:
     """Digits after the point that the numbers of a table are written with, so that points stand below one another."""
     return max(len(number(float(x)).partition(".")[2]) for x in table.values.flat)
 
@@ -46,11 +46,11 @@ def _shown(count: int, most: int) -> list[int | None]:
     return [*range(count)] if count <= most else [*range(min(6, most - last - 1)), None, *range(count - last, count)]
 
 
-def _one(table: Table, row: int | None, column: int | None, digits: int) -> str:
+def _one(table: NumberTable, row: int | None, column: int | None, digits: int) -> str:
     return MISSING if row is None or column is None else cell(table, row, column, digits=digits)
 
 
-def in_full(table: Table, row: int = 0, column: int = 0, *, terms: int | None = None) -> str:
+def in_full(table: NumberTable, row: int = 0, column: int = 0, *, terms: int | None = None) -> str:
     """One cell with its arithmetic: "q[Write, 1] = 1.16 × 0.5406 + 0.23 × 0.5869 = 0.7621".
 
     Args:
@@ -74,7 +74,7 @@ def proof(paper: Paper) -> str:
     return f"max |this paper - clearhead's own attention| = {paper.gap:.1e}"
 
 
-def place(table: Table, row: str, column: str) -> tuple[int, int]:
+def place(table: NumberTable, row: str, column: str) -> tuple[int, int]:
     """Row and column by label or by number from 1.
 
     Raises:

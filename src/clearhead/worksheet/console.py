@@ -11,7 +11,7 @@ from rich.text import Text
 from clearhead.figures.terminal import print_trimmed, visible
 from clearhead.worksheet.cells import TERMS, grid, in_full, proof
 from clearhead.worksheet.paper import Paper
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["show"]
 
@@ -31,7 +31,7 @@ def show(paper: Paper, console: Console | None = None) -> None:
     print_trimmed(console, Text(proof(paper), style="italic"))
 
 
-def _block(table: Table, width: int) -> Group:
+def _block(table: NumberTable, width: int) -> Group:
     rows, columns = table.values.shape
     head = Text.assemble((visible(table.name), "bold cyan"), "" if table.given else f" = {visible(table.op.text)}")
     about = Text(f"{visible(table.title)} [{rows} x {columns}]", style="dim")
@@ -48,7 +48,7 @@ def _block(table: Table, width: int) -> Group:
     return Group(head, body, Text(visible(in_full(table, terms=TERMS)), style="dim"))
 
 
-def _fitting(table: Table, width: int) -> tuple[list[str], list[list[str]]]:
+def _fitting(table: NumberTable, width: int) -> tuple[list[str], list[list[str]]]:
     """As many columns as there is room for, but four at least."""
     for most in range(12, 4, -1):
         found = grid(table, most=most)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clearhead.worksheet.tables import Op, Places, Table, number, symbol
+from clearhead.worksheet.tables import NumberTable, Op, Places, number, symbol
 
 __all__ = ["Columns", "Joined", "Picked", "Same"]
 
@@ -18,7 +18,7 @@ __all__ = ["Columns", "Joined", "Picked", "Same"]
 class Same(Op):
     """Another table as it is."""
 
-    x: Table
+    x: NumberTable
 
     @property
     def text(self) -> str:
@@ -42,7 +42,7 @@ class Same(Op):
 class Columns(Op):
     """Some columns of a table: what a head has of it."""
 
-    x: Table
+    x: NumberTable
     start: int
     stop: int
 
@@ -68,7 +68,7 @@ class Columns(Op):
 class Joined(Op):
     """Tables side by side."""
 
-    parts: tuple[Table, ...]
+    parts: tuple[NumberTable, ...]
 
     @property
     def text(self) -> str:
@@ -89,7 +89,7 @@ class Joined(Op):
         part, inside = self._of(column)
         return at.cell(part, row, inside)
 
-    def _of(self, column: int) -> tuple[Table, int]:
+    def _of(self, column: int) -> tuple[NumberTable, int]:
         for part in self.parts:
             if column < len(part.columns):
                 return part, column
@@ -101,7 +101,7 @@ class Joined(Op):
 class Picked(Op):
     """Some rows of a table, in some order: an embedding."""
 
-    x: Table
+    x: NumberTable
     places: tuple[int, ...]
 
     @property

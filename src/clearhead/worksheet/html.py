@@ -6,7 +6,7 @@ from html import escape
 
 from clearhead.worksheet.cells import TERMS, cell, digits_of, in_full, proof
 from clearhead.worksheet.paper import Paper
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["html"]
 
@@ -42,7 +42,7 @@ def html(paper: Paper) -> str:
     )
 
 
-def _block(table: Table) -> str:
+def _block(table: NumberTable) -> str:
     rows, columns = table.values.shape
     formula = "" if table.given else f" = {table.op.text}"
     caption = f"<b>{escape(table.name)}{escape(formula)}</b> <span>{escape(table.title)}, {rows} × {columns}</span>"
@@ -52,7 +52,7 @@ def _block(table: Table) -> str:
     return f"<figure><figcaption>{caption}</figcaption><table><tr>{head}</tr>{body}</table>{first}</figure>"
 
 
-def _row(table: Table, row: int) -> str:
+def _row(table: NumberTable, row: int) -> str:
     cells, digits = [], digits_of(table)
     for column in range(len(table.columns)):
         kind = ' class="given"' if table.given else ""

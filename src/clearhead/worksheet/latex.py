@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clearhead.worksheet.cells import MISSING, TERMS, grid, in_full, proof
 from clearhead.worksheet.paper import Paper
-from clearhead.worksheet.tables import Table, symbol
+from clearhead.worksheet.tables import NumberTable, symbol
 
 __all__ = ["latex"]
 
@@ -31,7 +31,7 @@ def latex(paper: Paper) -> str:
     return _HEAD + "\n".join([*lines, "", f"\\emph{{{escaped(proof(paper))}}}", r"\end{document}", ""])
 
 
-def _block(table: Table) -> list[str]:
+def _block(table: NumberTable) -> list[str]:
     rows, columns = table.values.shape
     _, cells = grid(table)
     body = r" \\ ".join(" & ".join(_entry(x) for x in row[1:]) for row in cells)

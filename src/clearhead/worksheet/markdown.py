@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clearhead.worksheet.cells import TERMS, grid, in_full, proof
 from clearhead.worksheet.paper import Paper
-from clearhead.worksheet.tables import Table, symbol
+from clearhead.worksheet.tables import NumberTable, symbol
 
 __all__ = ["markdown"]
 
@@ -19,7 +19,7 @@ def markdown(paper: Paper) -> str:
     return "\n".join([*lines, f"*{proof(paper)}*", ""])
 
 
-def _block(table: Table) -> list[str]:
+def _block(table: NumberTable) -> list[str]:
     rows, columns = table.values.shape
     formula = symbol(table) if table.given else f"{symbol(table)} = {table.op.latex}"
     headings, cells = grid(table)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clearhead.worksheet.tables import CLOSED_BELOW, Op, Places, Table, literal, number, symbol
+from clearhead.worksheet.tables import CLOSED_BELOW, NumberTable, Op, Places, literal, number, symbol
 
 __all__ = ["Like", "Normed", "Plus", "Product", "Softmax", "TanhSum", "Times", "Unit", "Waves"]
 
@@ -23,8 +23,8 @@ _WRITTEN_OUT = 32  # terms of a sum that a spreadsheet's formula still spells ou
 class Product(Op):
     """x · W: rows times columns."""
 
-    x: Table
-    w: Table
+    x: NumberTable
+    w: NumberTable
 
     @property
     def text(self) -> str:
@@ -51,8 +51,8 @@ class Product(Op):
 class Like(Op):
     """q · kᵀ: each row of one with each row of the other."""
 
-    q: Table
-    k: Table
+    q: NumberTable
+    k: NumberTable
 
     @property
     def text(self) -> str:
@@ -81,7 +81,7 @@ class Times(Op):
         root: whether people know it as the square root of its square: √2.
     """
 
-    x: Table
+    x: NumberTable
     factor: float
     under: bool = False
     root: bool = False
@@ -111,8 +111,8 @@ class Times(Op):
 class Plus(Op):
     """x + y, cell by cell; a y of one row is added to every row (a bias)."""
 
-    x: Table
-    y: Table
+    x: NumberTable
+    y: NumberTable
 
     @property
     def text(self) -> str:
@@ -139,7 +139,7 @@ class Plus(Op):
 class Softmax(Op):
     """e^x over the sum of its row; a row that may look nowhere is all 0."""
 
-    x: Table
+    x: NumberTable
 
     @property
     def text(self) -> str:
@@ -170,7 +170,7 @@ class Softmax(Op):
 class Unit(Op):
     """Each row over its length; a row of zeros stays one."""
 
-    x: Table
+    x: NumberTable
 
     @property
     def text(self) -> str:
@@ -201,9 +201,9 @@ class Unit(Op):
 class TanhSum(Op):
     """The sum over h of v_h tanh(q_ih + k_jh)."""
 
-    q: Table
-    k: Table
-    v: Table  # one row
+    q: NumberTable
+    k: NumberTable
+    v: NumberTable  # one row
 
     @property
     def text(self) -> str:
@@ -262,9 +262,9 @@ class Waves(Op):
 class Normed(Op):
     """Layer norm (Ba et al., 2016): each row less its mean, over its spread, times a scale, plus a shift."""
 
-    x: Table
-    scale: Table  # one row
-    shift: Table  # one row
+    x: NumberTable
+    scale: NumberTable  # one row
+    shift: NumberTable  # one row
     eps: float = 1e-5
 
     @property

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from clearhead.attention import Added, Additive, Attention, Bilinear, Causal, Mask, Matrix, Score, make_score
-from clearhead.data.numbers import AttentionNumbers, Weights
+from clearhead.data.numbers import AttentionNumbers, GivenWeights
 from clearhead.errors import ConfigError
 from clearhead.worksheet.copies import Columns, Joined, Same
 from clearhead.worksheet.operations import Like, Normed, Plus, Product, Softmax, TanhSum, Times, Unit, Waves
-from clearhead.worksheet.tables import Given, Table
+from clearhead.worksheet.tables import Given, NumberTable
 
 __all__ = ["Paper", "Section", "attention_paper", "given_table", "linear", "projected", "shares"]
 
@@ -35,7 +35,7 @@ class Section:
 
     title: str
     text: str
-    tables: tuple[Table, ...]
+    tables: tuple[NumberTable, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +52,11 @@ class Paper:
     gap: float | None
 
     @property
-    def tables(self) -> tuple[Table, ...]:
+    def tables(self) -> tuple[NumberTable, ...]:
         """All tables, in the order of the paper."""
         return tuple(table for section in self.sections for table in section.tables)
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> NumberTable:
         """The table that formulas call so.
 
         Raises:
@@ -98,7 +98,7 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
         tail = f"_{h + 1}" if numbers.heads > 1 else ""
         cut = {name: _columns(tables[-1], h, numbers.heads, tail) for name, tables in parts.items()}
         tables = shares(cut["q"], cut["k"], numbers, weights, tail) if "q" in cut else [_given_shares(numbers)]
-        context = Table(
+        context = NumberTable(
             f"context{tail}",
             tuple(numbers.tokens),
             cut["v"].columns,
@@ -126,24 +126,26 @@ def attention_paper(numbers: AttentionNumbers) -> Paper:
 # The steps -----------------------------------------------------------------------------------------------------------
 
 
-def _encodings(numbers: AttentionNumbers) -> list[Table]:
+def _encodings(numbers: AttentionNumbers) -> list[NumberTable]:
     if numbers.encodings is None:
         return []
     tokens = tuple(numbers.tokens)
     x = given_table("x", tokens, numbers.encodings, "encodings")
     if not numbers.positions:
         return [x]
-    waves = Table("p", tokens, x.columns, Waves(len(tokens), len(x.columns)), "positions")
-    return [x, waves, Table("e", tokens, x.columns, Plus(x, waves), "encodings with positions")]
+    waves = NumberTable("p", tokens, x.columns, Waves(len(tokens), len(x.columns)), "positions")
+    return [x, waves, NumberTable("e", tokens, x.columns, Plus(x, waves), "encodings with positions")]
 
 
-def _memory(numbers: AttentionNumbers) -> list[Table]:
+def _memory(numbers: AttentionNumbers) -> list[NumberTable]:
     if numbers.memory is None or numbers.memory.encodings is None:
         return []
     return [given_table("m", tuple(numbers.memory.tokens), numbers.memory.encodings, "encodings of the memory")]
 
 
-def projected(name: str, x: Table | None, numbers: AttentionNumbers, weights: Weights, tail: str = "") -> list[Table]:
+def projected(
+    name: str, x: NumberTable | None, numbers: AttentionNumbers, weights: GivenWeights, tail: str = ""
+) -> list[NumberTable]:
     """q, k or v: given, multiplied out of the encodings, or the encodings themselves; the result stands last."""
     rows = tuple(numbers.tokens) if name == "q" or numbers.memory is None else tuple(numbers.memory.tokens)
     if (given := getattr(numbers, name)) is not None:
@@ -152,18 +154,18 @@ def projected(name: str, x: Table | None, numbers: AttentionNumbers, weights: We
         raise ConfigError(f"{name} comes from encodings, and there are none", f"give encodings, or {name} itself")
     weight, bias = getattr(weights, name), getattr(weights, f"{name}_bias")
     if weight is None:
-        return [Table(name + tail, rows, x.columns, Same(x), f"{_TITLES[name]}: the encodings themselves")]
+        return [NumberTable(name + tail, rows, x.columns, Same(x), f"{_TITLES[name]}: the encodings themselves")]
     return linear(name + tail, x, weight, bias, _TITLES[name])
 
 
 def linear(
     name: str,
-    x: Table,
+    x: NumberTable,
     weight: Sequence[Sequence[float]],
     bias: Sequence[float] | None,
     title: str,
     columns: Sequence[str] | None = None,
-) -> list[Table]:
+) -> list[NumberTable]:
     """x times a matrix, plus a bias; the tables that this takes, the result last."""
     if len(weight) != len(x.columns):
         raise ConfigError(
@@ -173,15 +175,15 @@ def linear(
     labels = None if columns is None else tuple(columns)
     w = given_table(f"W_{name}", x.columns, weight, f"weights of the {title}", labels)
     if bias is None:
-        return [w, Table(name, x.rows, w.columns, Product(x, w), title)]
+        return [w, NumberTable(name, x.rows, w.columns, Product(x, w), title)]
     if len(bias) != len(w.columns):
         raise ConfigError(f"weights.{name}_bias has {len(bias)} numbers", f"give {len(w.columns)}")
     b = given_table(f"b_{name}", ("bias",), [bias], "its bias", w.columns)
-    product = Table(f"{name}'", x.rows, w.columns, Product(x, w), f"{title}, before the bias")
-    return [w, b, product, Table(name, x.rows, w.columns, Plus(product, b), title)]
+    product = NumberTable(f"{name}'", x.rows, w.columns, Product(x, w), f"{title}, before the bias")
+    return [w, b, product, NumberTable(name, x.rows, w.columns, Plus(product, b), title)]
 
 
-def _columns(table: Table, head: int, heads: int, tail: str) -> Table:
+def _columns(table: NumberTable, head: int, heads: int, tail: str) -> NumberTable:
     """A head's columns."""
     if heads == 1:
         return table
@@ -194,36 +196,43 @@ def _columns(table: Table, head: int, heads: int, tail: str) -> Table:
     width = len(table.columns) // heads
     start = head * width
     columns = table.columns[start : start + width]
-    return Table(
+    return NumberTable(
         f"{table.name}{tail}", table.rows, columns, Columns(table, start, start + width), f"of head {head + 1}"
     )
 
 
-def shares(q: Table, k: Table, numbers: AttentionNumbers, weights: Weights, tail: str) -> list[Table]:
+def shares(
+    q: NumberTable, k: NumberTable, numbers: AttentionNumbers, weights: GivenWeights, tail: str
+) -> list[NumberTable]:
     """From queries and keys to the percentages."""
     made = _similarities(q, k, numbers, weights, tail)
     rows, columns = q.rows, k.rows
     if numbers.score == "scaled-dot":
         scaled = Times(made[-1], math.sqrt(len(k.columns)), under=True, root=True)
-        made.append(Table(f"scaled{tail}", rows, columns, scaled, "similarities, so that wide heads stay calm"))
+        made.append(NumberTable(f"scaled{tail}", rows, columns, scaled, "similarities, so that wide heads stay calm"))
     if numbers.bias is not None:
         added = given_table(f"bias{tail}", rows, numbers.bias, "by distance", columns)
-        made += [added, Table(f"biased{tail}", rows, columns, Plus(made[-1], added), "similarities with the bias")]
+        made += [
+            added,
+            NumberTable(f"biased{tail}", rows, columns, Plus(made[-1], added), "similarities with the bias"),
+        ]
     if numbers.mask != "none":
         allowed = _allowed(numbers, len(rows), len(columns))
         zeros = np.where(allowed, 0.0, -math.inf)
         closed = given_table(f"mask{tail}", rows, zeros, "0 where a token may look", columns)
         made += [
             closed,
-            Table(f"masked{tail}", rows, columns, Plus(made[-1], closed), "what may not be looked at is -inf"),
+            NumberTable(f"masked{tail}", rows, columns, Plus(made[-1], closed), "what may not be looked at is -inf"),
         ]
     made.append(
-        Table(f"percentages{tail}", rows, columns, Softmax(made[-1]), "how much each token looks at each", True)
+        NumberTable(f"percentages{tail}", rows, columns, Softmax(made[-1]), "how much each token looks at each", True)
     )
     return made
 
 
-def _similarities(q: Table, k: Table, numbers: AttentionNumbers, weights: Weights, tail: str) -> list[Table]:
+def _similarities(
+    q: NumberTable, k: NumberTable, numbers: AttentionNumbers, weights: GivenWeights, tail: str
+) -> list[NumberTable]:
     name, rows, columns = f"similarities{tail}", q.rows, k.rows
     title = "how like each query (row) is to each key (column)"
     if numbers.score == "additive":
@@ -234,50 +243,52 @@ def _similarities(q: Table, k: Table, numbers: AttentionNumbers, weights: Weight
             )
             hidden += [
                 w,
-                Table(f"h_{side.name}", side.rows, w.columns, Product(side, w), "what the small network sees"),
+                NumberTable(f"h_{side.name}", side.rows, w.columns, Product(side, w), "what the small network sees"),
             ]
         v = given_table(f"u{tail}", ("u",), [_needed(weights.additive_v, "additive_v")], "of the score")
-        return [*hidden, v, Table(name, rows, columns, TanhSum(hidden[1], hidden[3], v), title)]
+        return [*hidden, v, NumberTable(name, rows, columns, TanhSum(hidden[1], hidden[3], v), title)]
     if numbers.score == "bilinear":
         w = given_table(f"W{tail}", q.columns, _needed(weights.bilinear, "bilinear"), "of the score")
-        turned = Table(f"qW{tail}", rows, w.columns, Product(q, w), "the queries in the keys' terms")
-        return [w, turned, Table(name, rows, columns, Like(turned, k), title)]
+        turned = NumberTable(f"qW{tail}", rows, w.columns, Product(q, w), "the queries in the keys' terms")
+        return [w, turned, NumberTable(name, rows, columns, Like(turned, k), title)]
     if numbers.score == "cosine":
-        units = [Table(f"{t.name}°", t.rows, t.columns, Unit(t), "of length 1") for t in (q, k)]
-        return [*units, Table(name, rows, columns, Like(*units), title)]
+        units = [NumberTable(f"{t.name}°", t.rows, t.columns, Unit(t), "of length 1") for t in (q, k)]
+        return [*units, NumberTable(name, rows, columns, Like(*units), title)]
     if len(q.columns) != len(k.columns):
         raise ConfigError(
             f"queries have {len(q.columns)} columns, keys {len(k.columns)}; a {numbers.score} score compares one width",
             "take score: bilinear or score: additive, or give them one width",
         )
-    return [Table(name, rows, columns, Like(q, k), title)]
+    return [NumberTable(name, rows, columns, Like(q, k), title)]
 
 
-def _given_shares(numbers: AttentionNumbers) -> Table:
+def _given_shares(numbers: AttentionNumbers) -> NumberTable:
     assert numbers.percentages is not None
     asked = numbers.tokens if numbers.memory is None else numbers.memory.tokens
     return given_table("percentages", tuple(numbers.tokens), numbers.percentages, "given", tuple(asked), percent=True)
 
 
-def _closing(contexts: list[Table], x: Table | None, numbers: AttentionNumbers, weights: Weights) -> list[Table]:
+def _closing(
+    contexts: list[NumberTable], x: NumberTable | None, numbers: AttentionNumbers, weights: GivenWeights
+) -> list[NumberTable]:
     """What comes after the heads; nothing, if nothing was asked for."""
-    made: list[Table] = []
+    made: list[NumberTable] = []
     out = contexts[0]
     if len(contexts) > 1:
         columns = tuple(column for context in contexts for column in context.columns)
-        made.append(Table("joined", out.rows, columns, Joined(tuple(contexts)), "the heads side by side"))
+        made.append(NumberTable("joined", out.rows, columns, Joined(tuple(contexts)), "the heads side by side"))
     if weights.o is not None:
         made += linear("o", made[-1] if made else out, weights.o, weights.o_bias, "output")
     if numbers.residual:
         last = made[-1] if made else out
         if x is None or len(x.columns) != len(last.columns):
             raise ConfigError("the residual adds encodings of the output's width", "give them, or leave residual out")
-        made.append(Table("r", out.rows, last.columns, Plus(last, x), "with the residual connection"))
+        made.append(NumberTable("r", out.rows, last.columns, Plus(last, x), "with the residual connection"))
     if numbers.norm:
         last = made[-1] if made else out
         ones = given_table("g", ("scale",), [[1.0] * len(last.columns)], "scale of the norm", last.columns)
         zeros = given_table("b", ("shift",), [[0.0] * len(last.columns)], "shift of the norm", last.columns)
-        made += [ones, zeros, Table("n", out.rows, last.columns, Normed(last, ones, zeros), "layer norm")]
+        made += [ones, zeros, NumberTable("n", out.rows, last.columns, Normed(last, ones, zeros), "layer norm")]
     return made
 
 
@@ -292,7 +303,7 @@ def given_table(
     columns: tuple[str, ...] | None = None,
     *,
     percent: bool = False,
-) -> Table:
+) -> NumberTable:
     """Numbers that were put in; columns are numbered from 1 where they have no labels.
 
     Raises:
@@ -302,7 +313,7 @@ def given_table(
     columns = columns or tuple(str(n) for n in range(1, array.shape[1] + 1))
     if array.shape != (len(rows), len(columns)):
         raise ConfigError(f"{name} is {array.shape[0]} x {array.shape[1]}", f"give it {len(rows)} x {len(columns)}")
-    return Table(name, rows, columns, Given(array), title, percent)
+    return NumberTable(name, rows, columns, Given(array), title, percent)
 
 
 def _needed(value: object, name: str) -> object:
@@ -320,7 +331,7 @@ def _allowed(numbers: AttentionNumbers, queries: int, keys: int) -> np.ndarray:
     return allowed
 
 
-def _drawn(numbers: AttentionNumbers) -> Weights:
+def _drawn(numbers: AttentionNumbers) -> GivenWeights:
     """The weights, those of a seed drawn."""
     weights = numbers.weights
     if weights.seed is None:
@@ -340,7 +351,7 @@ def _drawn(numbers: AttentionNumbers) -> Weights:
     return weights.model_copy(update={n: w for n, w in drawn.items() if getattr(weights, n) is None})
 
 
-def _gap(cut: dict[str, Table], context: Table, numbers: AttentionNumbers, weights: Weights) -> float:
+def _gap(cut: dict[str, NumberTable], context: NumberTable, numbers: AttentionNumbers, weights: GivenWeights) -> float:
     """The largest difference to clearhead's own act."""
     q, k, v = (torch.from_numpy(cut[name].values.copy())[None, None] for name in ("q", "k", "v"))
     mask: Mask | None = None
@@ -354,7 +365,7 @@ def _gap(cut: dict[str, Table], context: Table, numbers: AttentionNumbers, weigh
 
 
 @torch.no_grad()
-def _score(q: Tensor, k: Tensor, numbers: AttentionNumbers, weights: Weights) -> Score:
+def _score(q: Tensor, k: Tensor, numbers: AttentionNumbers, weights: GivenWeights) -> Score:
     if numbers.score == "additive":
         assert weights.additive_q is not None and weights.additive_v is not None
         score = Additive(q.size(-1), k.size(-1), len(weights.additive_v)).double().requires_grad_(False)

@@ -10,7 +10,7 @@ from clearhead.errors import ClearheadError
 from clearhead.figures.terminal import writable
 from clearhead.worksheet.cells import proof
 from clearhead.worksheet.paper import Paper
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["spreadsheet"]
 
@@ -74,7 +74,7 @@ class _Sheet:
         if font:
             cell.font = Font(**font)
 
-    def write_table(self, line: int, table: Table) -> None:
+    def write_table(self, line: int, table: NumberTable) -> None:
         """Write a table: its name and formula, its labels, and each cell."""
         self.write(line, 1, table.name, bold=True)
         self.write(line, 2, f"{table.op.text}   ({table.title})", **_GREY)
@@ -86,7 +86,7 @@ class _Sheet:
             for column in range(len(table.columns)):
                 self._write_cell(line + 2 + row, 2 + column, table, table.op.live(row, column, self._places))
 
-    def _write_cell(self, row: int, column: int, table: Table, live: str) -> None:
+    def _write_cell(self, row: int, column: int, table: NumberTable, live: str) -> None:
         from openpyxl.styles import PatternFill
 
         cell = self._sheet.cell(row, column)
@@ -109,12 +109,12 @@ class _Places:
         self.at: dict[int, tuple[int, int]] = {}
         self._letter = letter
 
-    def cell(self, table: Table, row: int, column: int) -> str:
+    def cell(self, table: NumberTable, row: int, column: int) -> str:
         first_row, first_column = self.at[id(table)]
         return f"{self._letter(first_column + column)}{first_row + row}"
 
-    def row(self, table: Table, row: int) -> str:
+    def row(self, table: NumberTable, row: int) -> str:
         return f"{self.cell(table, row, 0)}:{self.cell(table, row, len(table.columns) - 1)}"
 
-    def column(self, table: Table, column: int) -> str:
+    def column(self, table: NumberTable, column: int) -> str:
         return f"{self.cell(table, 0, column)}:{self.cell(table, len(table.rows) - 1, column)}"

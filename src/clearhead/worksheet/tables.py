@@ -1,6 +1,6 @@
 """Tables of numbers that come from one another, as on paper: each knows its formula and how any cell came about.
 
-    Table("q", rows, columns, Product(x, w_q))       values, "x · W_q", "1.16 × 0.54 + 0.23 × -0.14", a live formula
+    NumberTable("q", rows, columns, Product(x, w_q))  values, "x · W_q", "1.16 × 0.54 + 0.23 × -0.14", a live formula
 
 Everything is computed in float64. Axes: rows, columns.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from clearhead.errors import ConfigError
 from clearhead.figures.percents import whole_percents
 
-__all__ = ["CLOSED_BELOW", "Given", "Op", "Places", "Table", "literal", "number", "symbol"]
+__all__ = ["CLOSED_BELOW", "Given", "NumberTable", "Op", "Places", "literal", "number", "symbol"]
 
 _CLOSED = "-1E+300"  # a spreadsheet has no infinity; e to this power is 0
 CLOSED_BELOW = "-1E+299"
@@ -26,11 +26,11 @@ CLOSED_BELOW = "-1E+299"
 class Places(Protocol):
     """Where a spreadsheet has the numbers: addresses of a cell, a row, a column of a table."""
 
-    def cell(self, table: Table, row: int, column: int) -> str: ...
+    def cell(self, table: NumberTable, row: int, column: int) -> str: ...
 
-    def row(self, table: Table, row: int) -> str: ...
+    def row(self, table: NumberTable, row: int) -> str: ...
 
-    def column(self, table: Table, column: int) -> str: ...
+    def column(self, table: NumberTable, column: int) -> str: ...
 
 
 class Op:
@@ -63,7 +63,7 @@ class Op:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class NumberTable:
     """Numbers with a name, labels and an origin.
 
     Args:
@@ -91,7 +91,7 @@ class Table:
 
     def _check_size(self) -> None:
         """-inf is a closed place where it was put in; what only overflows is not a number."""
-        inputs = [value for value in vars(self.op).values() if isinstance(value, Table)]
+        inputs = [value for value in vars(self.op).values() if isinstance(value, NumberTable)]
         closed = isinstance(self.op, Given) or any(np.isneginf(table.values).any() for table in inputs)
         wrong = ~np.isfinite(self.values) & ~(np.isneginf(self.values) & closed)
         if wrong.any():
@@ -144,7 +144,7 @@ def number(x: float) -> str:
     return "0" if text in ("-0", "") else text
 
 
-def symbol(table: Table) -> str:
+def symbol(table: NumberTable) -> str:
     """A table's name in LaTeX: W_q -> W_q, similarities -> \\text{similarities}."""
     base, _, below = table.name.partition("_")
     base = base if len(base) == 1 else f"\\text{{{base}}}"

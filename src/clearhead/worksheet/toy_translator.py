@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from clearhead.attention import Attention, Causal, sinusoids
-from clearhead.data.numbers import AttentionNumbers, Memory, Weights
+from clearhead.data.numbers import AttentionNumbers, GivenMemory, GivenWeights
 from clearhead.errors import ConfigError
 from clearhead.worksheet.copies import Picked
 from clearhead.worksheet.operations import Plus, Product, Softmax, Waves
 from clearhead.worksheet.paper import Paper, Section, given_table, linear, projected, shares
 from clearhead.worksheet.samples import ToyTranslator
-from clearhead.worksheet.tables import Table
+from clearhead.worksheet.tables import NumberTable
 
 __all__ = ["translator_paper"]
 
@@ -60,7 +60,7 @@ def _pass(toy: ToyTranslator, words: list[str], written: list[str]) -> Paper:
     scores = linear("scores", y, toy.output, toy.output_bias, "fully connected: a score for each word", toy.target)
     told = "The largest share of the last row is the next word."
     columns = tuple(toy.target)
-    chances = Table("next", y.rows, columns, Softmax(scores[-1]), "how likely each word is next", percent=True)
+    chances = NumberTable("next", y.rows, columns, Softmax(scores[-1]), "how likely each word is next", percent=True)
     output = Section("The next word", told, (*scores, chances))
     found = [*written[1:], columns[int(chances.values[-1].argmax())]]
     title = f"{' '.join(words).capitalize()} -> {' '.join(found)}"
@@ -71,31 +71,31 @@ def _pass(toy: ToyTranslator, words: list[str], written: list[str]) -> Paper:
 def _embedded(words: list[str], known: Sequence[str], embedding: object, tail: str, told: str) -> Section:
     table = given_table(f"E{tail}", tuple(known), embedding, "embedding")
     places = tuple(known.index(word) for word in words)
-    picked = Table(f"x{tail}", tuple(words), table.columns, Picked(table, places), "the words' rows")
-    waves = Table(f"p{tail}", tuple(words), table.columns, Waves(len(words), len(table.columns)), "positions")
-    placed = Table(f"e{tail}", tuple(words), table.columns, Plus(picked, waves), "words with positions")
+    picked = NumberTable(f"x{tail}", tuple(words), table.columns, Picked(table, places), "the words' rows")
+    waves = NumberTable(f"p{tail}", tuple(words), table.columns, Waves(len(words), len(table.columns)), "positions")
+    placed = NumberTable(f"e{tail}", tuple(words), table.columns, Plus(picked, waves), "words with positions")
     return Section("Embedding and position", told, (table, picked, waves, placed))
 
 
 def _attended(
-    title: str, tail: str, x: Table, memory: Table, weights: Weights, *, causal: bool = False
-) -> tuple[Section, Table]:
+    title: str, tail: str, x: NumberTable, memory: NumberTable, weights: GivenWeights, *, causal: bool = False
+) -> tuple[Section, NumberTable]:
     """An attention with its residual connection: the section, and what goes on. Where `memory` is x, x asks itself."""
     numbers = AttentionNumbers(
         tokens=list(x.rows),
         encodings=x.values.tolist(),
-        memory=None if memory is x else Memory(tokens=list(memory.rows), encodings=memory.values.tolist()),
+        memory=None if memory is x else GivenMemory(tokens=list(memory.rows), encodings=memory.values.tolist()),
         mask="causal" if causal else "none",
     )
-    tables: list[Table] = []
+    tables: list[NumberTable] = []
     made = {}
     for name, source in (("q", x), ("k", memory), ("v", memory)):
         tables += projected(name, source, numbers, weights, tail)
         made[name] = tables[-1]
     tables += shares(made["q"], made["k"], numbers, weights, tail)
     taken = Product(tables[-1], made["v"])
-    context = Table(f"context{tail}", x.rows, made["v"].columns, taken, "what each word takes home")
-    added = Table(f"r{tail}", x.rows, x.columns, Plus(context, x), "with the residual connection")
+    context = NumberTable(f"context{tail}", x.rows, made["v"].columns, taken, "what each word takes home")
+    added = NumberTable(f"r{tail}", x.rows, x.columns, Plus(context, x), "with the residual connection")
     told = "How like queries and keys are, as shares; what each word takes home is added to what it was."
     return Section(title, told, (*tables, context, added)), added
 
@@ -107,7 +107,9 @@ def _computed(toy: ToyTranslator, words: list[str], written: list[str]) -> np.nd
         rows = torch.tensor(embedding, dtype=torch.float64)[[known.index(t) for t in tokens]]
         return rows + sinusoids(*rows.shape)
 
-    def attended(x: torch.Tensor, memory: torch.Tensor, weights: Weights, mask: Causal | None = None) -> torch.Tensor:
+    def attended(
+        x: torch.Tensor, memory: torch.Tensor, weights: GivenWeights, mask: Causal | None = None
+    ) -> torch.Tensor:
         q, k, v = (
             (source @ torch.tensor(weight, dtype=torch.float64))[None, None]
             for source, weight in ((x, weights.q), (memory, weights.k), (memory, weights.v))

@@ -8,7 +8,7 @@ from clearhead.errors import ConfigError, given
 from clearhead.exchange.config_rules import Always, ConfigRule, Derived, Field, Must, Named, Repeats, value_of
 from clearhead.exchange.families.bert import ACTIVATIONS
 from clearhead.exchange.family import Family, Kind
-from clearhead.exchange.weight_rules import Weights
+from clearhead.exchange.weight_rules import WeightRule
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.parsing import Json
@@ -35,24 +35,24 @@ def _their_both(ours: Json) -> Json:
     return {f"{stack}_{name}": ours[own] for name, own in _BOTH.items() for stack in _STACKS}
 
 
-def _attention(stack: str, name: str, ours: str) -> list[Weights]:
+def _attention(stack: str, name: str, ours: str) -> list[WeightRule]:
     layer, block = f"{stack}.layers.{{}}", f"{stack}.blocks.{{}}"
     return [
-        *(Weights(f"{layer}.{name}.{theirs}", [f"{block}.{ours}.{own}"]) for theirs, own in _ATTENTION.items()),
-        Weights(f"{layer}.{name}_layer_norm", [f"{block}.{ours}_norm"]),
+        *(WeightRule(f"{layer}.{name}.{theirs}", [f"{block}.{ours}.{own}"]) for theirs, own in _ATTENTION.items()),
+        WeightRule(f"{layer}.{name}_layer_norm", [f"{block}.{ours}_norm"]),
     ]
 
 
-def _stack(stack: str) -> list[Weights]:
+def _stack(stack: str) -> list[WeightRule]:
     layer, block = f"{stack}.layers.{{}}", f"{stack}.blocks.{{}}"
     return [
         *_attention(stack, "self_attn", "self_attention"),
-        Weights(f"{layer}.fc1", [f"{block}.feed_forward.up"]),
-        Weights(f"{layer}.fc2", [f"{block}.feed_forward.down"]),
-        Weights(f"{layer}.final_layer_norm", [f"{block}.feed_forward_norm"]),
-        Weights(f"{stack}.embed_positions", [f"{stack}.positions"]),
-        Weights(f"{stack}.layernorm_embedding", [f"{stack}.embedded_norm"]),
-        Weights(f"{stack}.layer_norm", [f"{stack}.norm"]),
+        WeightRule(f"{layer}.fc1", [f"{block}.feed_forward.up"]),
+        WeightRule(f"{layer}.fc2", [f"{block}.feed_forward.down"]),
+        WeightRule(f"{layer}.final_layer_norm", [f"{block}.feed_forward_norm"]),
+        WeightRule(f"{stack}.embed_positions", [f"{stack}.positions"]),
+        WeightRule(f"{stack}.layernorm_embedding", [f"{stack}.embedded_norm"]),
+        WeightRule(f"{stack}.layer_norm", [f"{stack}.norm"]),
     ]
 
 
@@ -67,7 +67,7 @@ def bart_like(name: str, class_name: str, config: Sequence[ConfigRule], *, waves
             class_name: [
                 Kind(
                     ["translate", "summarize"],
-                    weights=[Weights("final_logits_bias", ["head.bias"], kinds=[""], row=True)],
+                    weights=[WeightRule("final_logits_bias", ["head.bias"], kinds=[""], row=True)],
                     copies=copies,
                 )
             ]
@@ -91,7 +91,7 @@ def bart_like(name: str, class_name: str, config: Sequence[ConfigRule], *, waves
             *config,
         ],
         weights=[
-            Weights("shared", ["tgt_embedding"]),
+            WeightRule("shared", ["tgt_embedding"]),
             *_stack("encoder"),
             *_attention("decoder", "encoder_attn", "cross_attention"),
             *_stack("decoder"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clearhead.exchange.config_rules import Always, Classes, ConfigRule, Field, Must, Named
 from clearhead.exchange.family import Family, Kind
-from clearhead.exchange.weight_rules import Weights
+from clearhead.exchange.weight_rules import WeightRule
 from clearhead.models.architecture import EncoderConfig
 from clearhead.models.encoder import Encoder
 
@@ -46,11 +46,11 @@ _BLOCK = {
     "output.LayerNorm": "feed_forward_norm",
 }
 WEIGHTS = [
-    Weights("embeddings.word_embeddings", ["embedding"]),
-    Weights("embeddings.position_embeddings", ["encoder.positions"]),
-    Weights("embeddings.token_type_embeddings", ["type_embedding"]),
-    Weights("embeddings.LayerNorm", ["encoder.embedded_norm"]),
-    *(Weights(f"encoder.layer.{{}}.{theirs}", [f"encoder.blocks.{{}}.{ours}"]) for theirs, ours in _BLOCK.items()),
+    WeightRule("embeddings.word_embeddings", ["embedding"]),
+    WeightRule("embeddings.position_embeddings", ["encoder.positions"]),
+    WeightRule("embeddings.token_type_embeddings", ["type_embedding"]),
+    WeightRule("embeddings.LayerNorm", ["encoder.embedded_norm"]),
+    *(WeightRule(f"encoder.layer.{{}}.{theirs}", [f"encoder.blocks.{{}}.{ours}"]) for theirs, ours in _BLOCK.items()),
 ]
 UNTIED: ConfigRule = Must("tie_word_embeddings", True, False)  # of what has no output matrix
 POOLED: list[ConfigRule] = [Always("readout.activation", "tanh"), Always("readout.norm", False)]
@@ -62,9 +62,9 @@ _MASKED = Kind(
         Always("readout.kind", "tokens"),
     ],
     weights=[
-        Weights("cls.predictions.transform.dense", ["readout.dense"]),
-        Weights("cls.predictions.transform.LayerNorm", ["readout.norm"]),
-        Weights("cls.predictions.bias", ["readout.head.bias"], kinds=[""]),
+        WeightRule("cls.predictions.transform.dense", ["readout.dense"]),
+        WeightRule("cls.predictions.transform.LayerNorm", ["readout.norm"]),
+        WeightRule("cls.predictions.bias", ["readout.head.bias"], kinds=[""]),
     ],
     copies={
         "cls.predictions.decoder.weight": "embeddings.word_embeddings.weight",
@@ -75,7 +75,7 @@ _MASKED = Kind(
 POOLER = Kind(
     ["embed"],
     config=[*POOLED, Always("readout.kind", "pooled"), UNTIED],
-    body=[Weights("pooler.dense", ["readout.dense"])],
+    body=[WeightRule("pooler.dense", ["readout.dense"])],
     unused=["cls.", "classifier.", "lm_head."],
     bare=True,
     needs="pooler.dense.weight",
@@ -93,8 +93,8 @@ BERT = Family(
             Kind(
                 ["classify"],
                 config=[*POOLED, Always("readout.kind", "classes"), Classes(), UNTIED],
-                body=[Weights("pooler.dense", ["readout.dense"])],
-                weights=[Weights("classifier", ["readout.head"])],
+                body=[WeightRule("pooler.dense", ["readout.dense"])],
+                weights=[WeightRule("classifier", ["readout.head"])],
                 unused=["cls."],
             )
         ],

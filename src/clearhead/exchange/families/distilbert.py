@@ -5,7 +5,7 @@ from __future__ import annotations
 from clearhead.exchange.config_rules import Always, Classes, Field, Must, Named
 from clearhead.exchange.families.bert import ACTIVATIONS, NO_POOLER, UNTIED
 from clearhead.exchange.family import Family, Kind
-from clearhead.exchange.weight_rules import Weights
+from clearhead.exchange.weight_rules import WeightRule
 from clearhead.models.architecture import EncoderConfig
 from clearhead.models.encoder import Encoder
 
@@ -36,9 +36,9 @@ DISTILBERT = Family(
                     Always("readout.kind", "tokens"),
                 ],
                 weights=[
-                    Weights("vocab_transform", ["readout.dense"]),
-                    Weights("vocab_layer_norm", ["readout.norm"]),
-                    Weights("vocab_projector", ["readout.head"]),
+                    WeightRule("vocab_transform", ["readout.dense"]),
+                    WeightRule("vocab_layer_norm", ["readout.norm"]),
+                    WeightRule("vocab_projector", ["readout.head"]),
                 ],
                 copies={"vocab_projector.weight": "embeddings.word_embeddings.weight"},
             )
@@ -53,7 +53,7 @@ DISTILBERT = Family(
                     Classes(),
                     UNTIED,
                 ],
-                weights=[Weights("pre_classifier", ["readout.dense"]), Weights("classifier", ["readout.head"])],
+                weights=[WeightRule("pre_classifier", ["readout.dense"]), WeightRule("classifier", ["readout.head"])],
                 unused=["vocab_"],
             )
         ],
@@ -74,11 +74,11 @@ DISTILBERT = Family(
         Always("embedded_norm", True),
     ],
     weights=[
-        Weights("embeddings.word_embeddings", ["embedding"]),
-        Weights("embeddings.position_embeddings", ["encoder.positions"]),
-        Weights("embeddings.LayerNorm", ["encoder.embedded_norm"]),
+        WeightRule("embeddings.word_embeddings", ["embedding"]),
+        WeightRule("embeddings.position_embeddings", ["encoder.positions"]),
+        WeightRule("embeddings.LayerNorm", ["encoder.embedded_norm"]),
         *(
-            Weights(f"transformer.layer.{{}}.{theirs}", [f"encoder.blocks.{{}}.{ours}"])
+            WeightRule(f"transformer.layer.{{}}.{theirs}", [f"encoder.blocks.{{}}.{ours}"])
             for theirs, ours in _BLOCK.items()
         ),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clearhead.exchange.config_rules import Always, Derived, Field, Must, Named, Repeats, value_of
 from clearhead.exchange.families.bert import ACTIVATIONS
 from clearhead.exchange.family import Family, Kind
-from clearhead.exchange.weight_rules import Weights
+from clearhead.exchange.weight_rules import WeightRule
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.parsing import Json
@@ -26,7 +26,9 @@ GPT2 = Family(
     make=Decoder,
     kinds={
         "GPT2LMHeadModel": [
-            Kind(["language", "chat"], weights=[Weights("lm_head", ["head"])], copies={"lm_head.weight": "wte.weight"})
+            Kind(
+                ["language", "chat"], weights=[WeightRule("lm_head", ["head"])], copies={"lm_head.weight": "wte.weight"}
+            )
         ]
     },
     config=[
@@ -45,14 +47,14 @@ GPT2 = Family(
         Always("preset", "gpt2"),
     ],
     weights=[
-        Weights("wte", ["embedding"]),
-        Weights("wpe", ["decoder.positions"]),
-        Weights("ln_f", ["decoder.norm"]),
-        Weights("h.{}.ln_1", ["decoder.blocks.{}.self_attention_norm"]),
-        Weights("h.{}.ln_2", ["decoder.blocks.{}.feed_forward_norm"]),
-        Weights("h.{}.attn.c_attn", _QKV, turned=True),
+        WeightRule("wte", ["embedding"]),
+        WeightRule("wpe", ["decoder.positions"]),
+        WeightRule("ln_f", ["decoder.norm"]),
+        WeightRule("h.{}.ln_1", ["decoder.blocks.{}.self_attention_norm"]),
+        WeightRule("h.{}.ln_2", ["decoder.blocks.{}.feed_forward_norm"]),
+        WeightRule("h.{}.attn.c_attn", _QKV, turned=True),
         *(
-            Weights(f"h.{{}}.{theirs}", [f"decoder.blocks.{{}}.{ours}"], turned=True)
+            WeightRule(f"h.{{}}.{theirs}", [f"decoder.blocks.{{}}.{ours}"], turned=True)
             for theirs, ours in _TURNED.items()
         ),
     ],

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from clearhead.errors import ConfigError, given
 from clearhead.exchange.config_rules import Always, ConfigRule, Derived, Field, Must, Named, value_of
 from clearhead.exchange.family import Family, Kind
-from clearhead.exchange.weight_rules import Weights
+from clearhead.exchange.weight_rules import WeightRule
 from clearhead.models.architecture import DecoderConfig
 from clearhead.models.decoder import Decoder
 from clearhead.parsing import Json
@@ -70,13 +70,18 @@ def _their_heads(ours: Json) -> Json:
 
 
 def llama_like(
-    name: str, class_name: str, config: Sequence[ConfigRule], weights: Sequence[Weights] = (), *, preset: str = "llama"
+    name: str,
+    class_name: str,
+    config: Sequence[ConfigRule],
+    weights: Sequence[WeightRule] = (),
+    *,
+    preset: str = "llama",
 ) -> Family:
     """A family whose bodies are Llama's, with rules of its own."""
     block = {f"self_attn.{p}_proj": f"self_attention.{p}_proj" for p in "qkvo"}
     block |= {f"mlp.{p}_proj": f"feed_forward.{p}" for p in ("gate", "up", "down")}
     block |= {"input_layernorm": "self_attention_norm", "post_attention_layernorm": "feed_forward_norm"}
-    lm_head = Weights("lm_head", ["head"])
+    lm_head = WeightRule("lm_head", ["head"])
     return Family(
         name=name,
         arch=DecoderConfig,
@@ -105,9 +110,9 @@ def llama_like(
             *config,
         ],
         weights=[
-            Weights("embed_tokens", ["embedding"]),
-            Weights("norm", ["decoder.norm"]),
-            *(Weights(f"layers.{{}}.{theirs}", [f"decoder.blocks.{{}}.{ours}"]) for theirs, ours in block.items()),
+            WeightRule("embed_tokens", ["embedding"]),
+            WeightRule("norm", ["decoder.norm"]),
+            *(WeightRule(f"layers.{{}}.{theirs}", [f"decoder.blocks.{{}}.{ours}"]) for theirs, ours in block.items()),
             *weights,
         ],
         prefix="model.",

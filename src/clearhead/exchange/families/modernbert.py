@@ -6,7 +6,7 @@ from clearhead.errors import ConfigError
 from clearhead.exchange.config_rules import Always, Classes, ConfigRule, Derived, Field, Must, Named, value_of
 from clearhead.exchange.families.bert import ACTIVATIONS, UNTIED
 from clearhead.exchange.family import Family, Kind
-from clearhead.exchange.weight_rules import Weights
+from clearhead.exchange.weight_rules import WeightRule
 from clearhead.models.architecture import EncoderConfig
 from clearhead.models.encoder import Encoder
 from clearhead.parsing import Json
@@ -66,7 +66,7 @@ _HEAD: list[ConfigRule] = [
     Field("classifier_bias", "readout.bias", False),
 ]
 _UNREAD = [Must("classifier_pooling", "cls", "mean"), Must("decoder_bias", True, False)]
-_DENSE = [Weights("head.dense", ["readout.dense"]), Weights("head.norm", ["readout.norm"])]
+_DENSE = [WeightRule("head.dense", ["readout.dense"]), WeightRule("head.norm", ["readout.norm"])]
 MODERNBERT = Family(
     name="modernbert",
     arch=EncoderConfig,
@@ -96,7 +96,7 @@ MODERNBERT = Family(
                     Must("decoder_bias", True),
                     _UNREAD[0],
                 ],
-                weights=[*_DENSE, Weights("decoder", ["readout.head"])],
+                weights=[*_DENSE, WeightRule("decoder", ["readout.head"])],
                 copies={"decoder.weight": "embeddings.tok_embeddings.weight"},
             )
         ],
@@ -111,7 +111,7 @@ MODERNBERT = Family(
                     _UNREAD[1],
                     UNTIED,
                 ],
-                weights=[*_DENSE, Weights("classifier", ["readout.head"])],
+                weights=[*_DENSE, WeightRule("classifier", ["readout.head"])],
                 unused=["decoder."],
             )
         ],
@@ -141,15 +141,15 @@ MODERNBERT = Family(
         Always("first_norm", False),
     ],
     weights=[
-        Weights("embeddings.tok_embeddings", ["embedding"]),
-        Weights("embeddings.norm", ["encoder.embedded_norm"]),
-        Weights("final_norm", ["encoder.norm"]),
-        Weights("layers.{}.attn_norm", ["encoder.blocks.{}.self_attention_norm"]),
-        Weights("layers.{}.attn.Wqkv", [f"encoder.blocks.{{}}.self_attention.{p}_proj" for p in "qkv"]),
-        Weights("layers.{}.attn.Wo", ["encoder.blocks.{}.self_attention.o_proj"]),
-        Weights("layers.{}.mlp_norm", ["encoder.blocks.{}.feed_forward_norm"]),
-        Weights("layers.{}.mlp.Wi", ["encoder.blocks.{}.feed_forward.gate", "encoder.blocks.{}.feed_forward.up"]),
-        Weights("layers.{}.mlp.Wo", ["encoder.blocks.{}.feed_forward.down"]),
+        WeightRule("embeddings.tok_embeddings", ["embedding"]),
+        WeightRule("embeddings.norm", ["encoder.embedded_norm"]),
+        WeightRule("final_norm", ["encoder.norm"]),
+        WeightRule("layers.{}.attn_norm", ["encoder.blocks.{}.self_attention_norm"]),
+        WeightRule("layers.{}.attn.Wqkv", [f"encoder.blocks.{{}}.self_attention.{p}_proj" for p in "qkv"]),
+        WeightRule("layers.{}.attn.Wo", ["encoder.blocks.{}.self_attention.o_proj"]),
+        WeightRule("layers.{}.mlp_norm", ["encoder.blocks.{}.feed_forward_norm"]),
+        WeightRule("layers.{}.mlp.Wi", ["encoder.blocks.{}.feed_forward.gate", "encoder.blocks.{}.feed_forward.up"]),
+        WeightRule("layers.{}.mlp.Wo", ["encoder.blocks.{}.feed_forward.down"]),
     ],
     prefix="model.",
     ignored=[r"rotary_emb\..*"],

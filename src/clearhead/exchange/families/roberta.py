@@ -5,7 +5,7 @@ from __future__ import annotations
 from clearhead.exchange.config_rules import Always, Classes, Derived, Must, value_of
 from clearhead.exchange.families.bert import BODY, NO_POOLER, POOLED, POOLER, UNTIED, WEIGHTS
 from clearhead.exchange.family import Family, Kind
-from clearhead.exchange.weight_rules import Weights
+from clearhead.exchange.weight_rules import WeightRule
 from clearhead.models.architecture import EncoderConfig
 from clearhead.models.encoder import Encoder
 from clearhead.parsing import Json
@@ -39,9 +39,9 @@ ROBERTA = Family(
                     Must("tie_word_embeddings", True),  # else files hold two biases, of which one counts
                 ],
                 weights=[
-                    Weights("lm_head.dense", ["readout.dense"]),
-                    Weights("lm_head.layer_norm", ["readout.norm"]),
-                    Weights("lm_head.bias", ["readout.head.bias"], kinds=[""]),
+                    WeightRule("lm_head.dense", ["readout.dense"]),
+                    WeightRule("lm_head.layer_norm", ["readout.norm"]),
+                    WeightRule("lm_head.bias", ["readout.head.bias"], kinds=[""]),
                 ],
                 copies={
                     "lm_head.decoder.weight": "embeddings.word_embeddings.weight",
@@ -55,8 +55,8 @@ ROBERTA = Family(
                 ["classify"],
                 config=[*POOLED, Always("readout.kind", "classes"), Classes(), UNTIED],
                 weights=[
-                    Weights("classifier.dense", ["readout.dense"]),
-                    Weights("classifier.out_proj", ["readout.head"]),
+                    WeightRule("classifier.dense", ["readout.dense"]),
+                    WeightRule("classifier.out_proj", ["readout.head"]),
                 ],
                 unused=["lm_head.", "pooler."],
             )

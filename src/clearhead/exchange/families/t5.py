@@ -5,7 +5,7 @@ from __future__ import annotations
 from clearhead.errors import ConfigError, given
 from clearhead.exchange.config_rules import Always, Derived, Field, Must, value_of
 from clearhead.exchange.family import Family, Kind
-from clearhead.exchange.weight_rules import Weights
+from clearhead.exchange.weight_rules import WeightRule
 from clearhead.models.architecture import EncoderDecoderConfig
 from clearhead.models.encoder_decoder import EncoderDecoder
 from clearhead.parsing import Json
@@ -44,26 +44,26 @@ def _their_tied(ours: Json) -> Json:
     return {"tie_word_embeddings": ours["tied"] == "all", "scale_decoder_outputs": ours["output_scale"]}
 
 
-def _attention(stack: str, number: int, name: str, ours: str) -> list[Weights]:
+def _attention(stack: str, number: int, name: str, ours: str) -> list[WeightRule]:
     layer, block = f"{stack}.block.{{}}.layer.{number}", f"{stack}.blocks.{{}}"
     return [
-        *(Weights(f"{layer}.{name}.{p}", [f"{block}.{ours}.{p}_proj"]) for p in "qkvo"),
-        Weights(f"{layer}.layer_norm", [f"{block}.{ours}_norm"]),
+        *(WeightRule(f"{layer}.{name}.{p}", [f"{block}.{ours}.{p}_proj"]) for p in "qkvo"),
+        WeightRule(f"{layer}.layer_norm", [f"{block}.{ours}_norm"]),
     ]
 
 
-def _stack(stack: str, last: int) -> list[Weights]:
+def _stack(stack: str, last: int) -> list[WeightRule]:
     layer, block = f"{stack}.block.{{}}.layer.{last}", f"{stack}.blocks.{{}}"
     up, gate = [f"{block}.feed_forward.up"], f"{block}.feed_forward.gate"
     return [
         *_attention(stack, 0, "SelfAttention", "self_attention"),
-        Weights(f"{layer}.DenseReluDense.wi", up, alone=gate),
-        Weights(f"{layer}.DenseReluDense.wi_0", [gate]),
-        Weights(f"{layer}.DenseReluDense.wi_1", up, beside=gate),
-        Weights(f"{layer}.DenseReluDense.wo", [f"{block}.feed_forward.down"]),
-        Weights(f"{layer}.layer_norm", [f"{block}.feed_forward_norm"]),
-        Weights(f"{stack}.final_layer_norm", [f"{stack}.norm"]),
-        Weights(f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias", [f"{stack}.bias"]),
+        WeightRule(f"{layer}.DenseReluDense.wi", up, alone=gate),
+        WeightRule(f"{layer}.DenseReluDense.wi_0", [gate]),
+        WeightRule(f"{layer}.DenseReluDense.wi_1", up, beside=gate),
+        WeightRule(f"{layer}.DenseReluDense.wo", [f"{block}.feed_forward.down"]),
+        WeightRule(f"{layer}.layer_norm", [f"{block}.feed_forward_norm"]),
+        WeightRule(f"{stack}.final_layer_norm", [f"{stack}.norm"]),
+        WeightRule(f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias", [f"{stack}.bias"]),
     ]
 
 
@@ -75,7 +75,7 @@ T5 = Family(
         "T5ForConditionalGeneration": [
             Kind(
                 ["translate", "summarize"],
-                weights=[Weights("lm_head", ["head"])],
+                weights=[WeightRule("lm_head", ["head"])],
                 copies=dict.fromkeys(("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"), "shared.weight")
                 | {"lm_head.weight": "shared.weight"},
             )
@@ -106,7 +106,7 @@ T5 = Family(
         Always("embedding_scale", False),
     ],
     weights=[
-        Weights("shared", ["tgt_embedding"]),
+        WeightRule("shared", ["tgt_embedding"]),
         *_stack("encoder", 1),
         *_attention("decoder", 1, "EncDecAttention", "cross_attention"),
         *_stack("decoder", 2),
