@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import case, report, results
 from benchmarks.__main__ import app
+from benchmarks.cases.tree import KEPT
 from benchmarks.results import Result, Table
 from benchmarks.timing import Row, in_turns, ratio
 
@@ -62,7 +63,10 @@ def test_a_case_is_run_and_kept_with_its_options(tmp_path: Path, capsys: pytest.
     assert not ended.value.code
     (kept,) = (results.read(path) for path in tmp_path.glob("tree-*.json"))
     assert (kept.case, kept.settings) == ("tree", {"list": True})
-    assert len(kept.tables) == 8  # the figures, and seven lists of what is over a bar
+    assert len(kept.tables) == 9  # the figures, the names that are kept twice, and seven lists of what is over a bar
+    doubled = {title: {row[0] for row in table.rows} for table in kept.tables for title in table.columns}
+    assert doubled["doubled file stems"] == set(KEPT), "give a new file a name of its own, or say why it has another's"
+    assert not doubled["doubled public classes"]
     assert "lines of Python" in capsys.readouterr().out
 
 

@@ -21,7 +21,8 @@ from starlette.exceptions import HTTPException
 from clearhead.errors import ClearheadError
 from clearhead.explorer.bundle import page_files
 from clearhead.explorer.inspector import Inspector
-from clearhead.explorer.questions import Asked, Json
+from clearhead.explorer.questions import Asked
+from clearhead.parsing import Json
 
 __all__ = ["explorer", "new_secret"]
 

@@ -24,13 +24,14 @@ from torch import Tensor
 from clearhead.attention import Attention
 from clearhead.attention.act import STEPS
 from clearhead.errors import NotSeenError, nearest
-from clearhead.explorer.questions import Json, Values, Weight
+from clearhead.explorer.questions import Values, Weight
 from clearhead.explorer.stations import backwards, stations
 from clearhead.formula import tensors
 from clearhead.generation.sampling import Sampling, draw, probabilities_at
 from clearhead.insight.alignment import AlignmentHead
 from clearhead.insight.contributions import contributions
 from clearhead.look import Trace
+from clearhead.parsing import Json
 
 __all__ = [
     "contributed", "description", "lens", "lensed", "names", "numbers", "overview", "proof", "sampled", "text",
@@ -173,7 +174,7 @@ def lensed(trace: Trace, row: int) -> Json:
 
 
 @torch.no_grad()
-def lens(trace: Trace, row: int, *, n: int = 3) -> list[Json]:
+def lens(trace: Trace, row: int, *, n: int = 3) -> Sequence[Json]:
     """What the model would write after a token if it ended after each block: the logit lens (nostalgebraist, 2020).
 
     Empty where the model has no residual stream that leads to its logits.
@@ -347,7 +348,7 @@ def _as_seen(trace: Trace, path: str, act: Attention, name: str) -> bool:
 
 
 @torch.no_grad()
-def _output(trace: Trace, temperature: float) -> list[Json]:
+def _output(trace: Trace, temperature: float) -> Sequence[Json]:
     """What comes after each token: the candidates, and the token that stands there, if one does."""
     if "logits" not in trace or trace.name_of is None or not trace.token_ids:
         return []

@@ -12,7 +12,7 @@ from clearhead.errors import ClearheadError, ConfigError
 from clearhead.explorer import document, questions
 from clearhead.explorer.carried import CarriedEdits
 from clearhead.explorer.page import Page, page
-from clearhead.explorer.questions import Asked, Cuts, Json, Pass, Question
+from clearhead.explorer.questions import Asked, Cuts, Pass, Question
 from clearhead.explorer.wordlist import matching, whole_words
 from clearhead.generation.sampling import Sampling
 from clearhead.look import Trace

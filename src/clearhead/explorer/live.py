@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from clearhead.errors import ClearheadError, ConfigError
 from clearhead.explorer.bundle import bundle, static
 from clearhead.explorer.inspector import Inspector
-from clearhead.explorer.questions import Asked, Json, Pass
+from clearhead.explorer.questions import Asked, Pass
 from clearhead.look import Trace
+from clearhead.parsing import Json
 from clearhead.tasks.task import Inside
 
 __all__ = ["Live"]

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from os import PathLike
@@ -24,12 +24,12 @@ from clearhead.attention import Attention
 from clearhead.disk import replacing
 from clearhead.explorer import document
 from clearhead.explorer.bundle import bundle, static
-from clearhead.explorer.questions import Json
 from clearhead.explorer.stations import stations
 from clearhead.figures.terminal import writable
 from clearhead.formula import tensors
 from clearhead.insight.alignment import AlignmentHead
 from clearhead.look import Trace
+from clearhead.parsing import Json
 from clearhead.program.packing import packed
 from clearhead.program.program import program_of, program_of_act
 
@@ -114,7 +114,7 @@ def _whole(trace: Trace) -> Json:
 @torch.no_grad()
 def _acts(trace: Trace) -> Json:
     """A program for each act, and as many of the other values as there is room for."""
-    acts: Json = {}
+    acts: dict[str, object] = {}
     arrays: dict[str, Tensor] = {}
     room = _MOST_VALUES
     for path in trace:
@@ -155,7 +155,7 @@ def _proofs(trace: Trace) -> dict[str, list[float]]:
     return {path: [document.proof(trace, path, head) for head in range(trace.calls(path)[0].shape[1])] for path in acts}
 
 
-def _contributions(trace: Trace) -> dict[int, dict[int, Json]]:
+def _contributions(trace: Trace) -> Mapping[int, Mapping[int, Json]]:
     """What each part adds to the logit of the token that stands next, for each token."""
     ids = list(trace.token_ids.values())[-1] if trace.token_ids else []
     found = {}
@@ -166,7 +166,7 @@ def _contributions(trace: Trace) -> dict[int, dict[int, Json]]:
     return found
 
 
-def _lens(trace: Trace) -> list[Json]:
+def _lens(trace: Trace) -> Sequence[Json]:
     ids = list(trace.token_ids.values())[-1] if trace.token_ids else []
     return [document.lensed(trace, row) for row in range(min(len(ids), _MOST_ROWS))]
 

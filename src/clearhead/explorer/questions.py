@@ -7,21 +7,21 @@ A pass says all that its answers depend on, so any page may ask in any order, an
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from clearhead.edits import Edit
+from clearhead.parsing import Json
 
 __all__ = [
-    "Asked", "Candidates", "Contributions", "Cuts", "Description", "Json", "Lens", "Names", "Overview", "Pass", "Proof",
+    "Asked", "Candidates", "Contributions", "Cuts", "Description", "Lens", "Names", "Overview", "Pass", "Proof",
     "Question", "ReadText", "Rewriting", "Roles", "TokensOf", "Values", "Weight", "WordsWith",
 ]  # fmt: skip
 
 Index: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
 Window: TypeAlias = tuple[Index, Index] | None  # [start, stop), which may end after the matrix; None: all
-Json: TypeAlias = dict[str, Any]
 _Path: TypeAlias = Annotated[str, Field(max_length=1_000)]
 _STRICT = ConfigDict(extra="forbid")
 
