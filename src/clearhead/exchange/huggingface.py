@@ -29,7 +29,7 @@ def from_huggingface(config: Json, tensors: Mapping[str, Tensor]) -> nn.Module:
     return family.read(family.configure(config, tensors), tensors)
 
 
-def to_huggingface(module: object, *, eos: int = 2) -> tuple[dict[str, object], dict[str, Tensor]]:
+def to_huggingface(module: nn.Module, *, eos: int = 2) -> tuple[dict[str, object], dict[str, Tensor]]:
     """(their config.json, their tensors) of a model whose parts are all in one of their families.
 
     Args:

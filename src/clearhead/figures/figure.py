@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
+    from numpy.typing import ArrayLike
 
 __all__ = ["attention_figure", "loss_figure", "matrix_figure"]
 
@@ -34,7 +35,7 @@ _EDGE, _GAP, _BAR = 0.12, 0.15, 0.13  # inches: margin of the figure, between it
 
 
 def attention_figure(
-    weights: object,
+    weights: ArrayLike,
     rows: Sequence[str],
     columns: Sequence[str],
     *,
@@ -60,7 +61,7 @@ def attention_figure(
 
 
 def matrix_figure(
-    numbers: object,
+    numbers: ArrayLike,
     rows: Sequence[str],
     columns: Sequence[str],
     *,

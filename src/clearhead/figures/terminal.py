@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -24,6 +24,9 @@ from rich.text import Text
 
 from clearhead.errors import ClearheadError
 from clearhead.figures.percents import whole_percents
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["attention_table", "percent", "percents", "print_trimmed", "visible", "weight_rows", "writable"]
 
@@ -45,7 +48,7 @@ def print_trimmed(console: Console, what: RenderableType) -> None:
 
 
 def attention_table(
-    weights: object,
+    weights: ArrayLike,
     rows: Sequence[str],
     columns: Sequence[str],
     *,
@@ -86,13 +89,13 @@ def attention_table(
     return table
 
 
-def weight_rows(weights: Any, n_rows: int, n_columns: int) -> list[list[float]]:
+def weight_rows(weights: ArrayLike, n_rows: int, n_columns: int) -> list[list[float]]:
     """The weights (a tensor, an array, nested lists) as lists of floats, [n_rows][n_columns].
 
     Raises:
         ClearheadError: they have another shape.
     """
-    found = weights.tolist() if hasattr(weights, "tolist") else weights
+    found: Any = weights.tolist() if hasattr(weights, "tolist") else weights
     try:
         table = [[float(weight) for weight in row] for row in found]
     except (TypeError, ValueError):

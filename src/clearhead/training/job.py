@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clearhead.training.config import OptimizerConfig, ScheduleConfig, TrainingConfig
 
-__all__ = ["Batch", "Job", "Outcome", "Plan"]
+__all__ = ["Batch", "Job", "Key", "Outcome", "Plan"]
 
 # Of the job's own kinds: the loop hands them back to it, and asks nothing of them.
 Batch: TypeAlias = Any

@@ -18,7 +18,7 @@ from clearhead.parsing import Json
 from clearhead.progress import doing
 from clearhead.training.board import Board
 from clearhead.training.health import passed
-from clearhead.training.job import Batch, Job, Plan
+from clearhead.training.job import Batch, Job, Key, Plan
 from clearhead.training.keeping import Keeping
 from clearhead.training.log import Log
 from clearhead.training.optim import make_optimizers, make_schedule, muon_groups
@@ -110,7 +110,7 @@ class Loop:
                         stopped[0],
                     )
 
-    def _groups(self) -> Iterator[list[object]]:
+    def _groups(self) -> Iterator[list[Key]]:
         """The batches of each step from the present position on; moves the position."""
         at, accumulate = self.position, self.plan.training.accumulate
         while True:
@@ -121,7 +121,7 @@ class Loop:
                 yield group
             at.epoch, at.index = at.epoch + 1, 0
 
-    def step(self, keys: list[object]) -> tuple[float, int, str]:
+    def step(self, keys: list[Key]) -> tuple[float, int, str]:
         """One optimizer step; returns (sum of losses, predictions, "" or what was not finite: no step then)."""
         self.weights.train()
         total, count = 0.0, 0
@@ -204,7 +204,7 @@ class Loop:
                 sums.update(self.job.measure(self.weights.working, move(batch, self.device)))
         return self.job.summary(sums)
 
-    def batch(self, key: object) -> Batch:
+    def batch(self, key: Key) -> Batch:
         """A batch, where the module is."""
         return move(self.job.batch(key), self.device)
 
