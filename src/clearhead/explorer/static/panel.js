@@ -4,6 +4,7 @@
  * @import { Cell, Doc, Explanation, From, Placed, Station, Term, Window } from "./types.js"
  * @import { Page } from "./page.js"
  */
+import { change, load, redraw, rewrite, save } from "./changes.js";
 import { h, labelled, number, visible } from "./dom.js";
 import { effect } from "./effect.js";
 import { explain } from "./explain.js";
@@ -145,7 +146,7 @@ function field(page, station, want, cell, value) {
       return input.reportValidity();
     }
     page.walked = true; // the keys are the page's again
-    return page.change(station, want, cell, given);
+    return change(page, station, want, cell, given);
   };
   input.addEventListener("input", () => input.setCustomValidity(""));
   input.addEventListener("keydown", (event) => {
@@ -162,7 +163,7 @@ function field(page, station, want, cell, value) {
     want.step === "masked"
       ? h(
           "button",
-          { "data-key": "mask", onclick: () => page.redraw(station, want, cell, value) },
+          { "data-key": "mask", onclick: () => redraw(page, station, want, cell, value) },
           value === -Infinity ? "let it look" : "forbid it to look",
         )
       : null,
@@ -247,10 +248,10 @@ export function edits(page) {
         { "data-key": "redo", disabled: !page.store.future.length, onclick: () => page.store.redo() },
         "redo",
       ),
-      h("button", { "data-key": "save", disabled: !all.length, onclick: () => page.save() }, "save"),
-      h("button", { "data-key": "load", onclick: () => page.load() }, "load"),
+      h("button", { "data-key": "save", disabled: !all.length, onclick: () => save(page) }, "save"),
+      h("button", { "data-key": "load", onclick: () => load(page) }, "load"),
       page.host.can.ask && (all.length || page.state.token_ids)
-        ? h("button", { "data-key": "rewrite", onclick: () => page.rewrite() }, "write anew with these changes")
+        ? h("button", { "data-key": "rewrite", onclick: () => rewrite(page) }, "write anew with these changes")
         : null,
     ),
     effect(page),

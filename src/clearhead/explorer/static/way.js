@@ -15,6 +15,7 @@
  * @property {boolean} large - whether the window is not the whole
  * @property {Numbers} whole - the whole as a picture
  */
+import { average, switchHead, switchedOff } from "./changes.js";
 import { h, labelled, number, query } from "./dom.js";
 import { byWord, groups, lines, multiples } from "./heads.js";
 import { WINDOW, largest, matrix, picture, range } from "./matrix.js";
@@ -219,20 +220,6 @@ function heads(page, station) {
     pick: (head) =>
       page.show({ path: station.path, step: open?.path === station.path && open.step ? open.step : "weights", head }),
   });
-}
-
-/**
- * The heads whose whole context is set to 0.
- *
- * @param {Page} page
- * @param {string} path
- */
-export function switchedOff(page, path) {
-  return new Set(
-    page.state.edits
-      .filter((edit) => edit.path === path && edit.step === "context" && edit.value === 0 && edit.where.length === 2)
-      .flatMap(({ where: [, head] }) => (typeof head === "number" ? [head] : [])),
-  );
 }
 
 /**
@@ -480,12 +467,12 @@ function title(page, station, view) {
           {},
           h(
             "button",
-            { "data-key": "off", onclick: () => page.switchHead(open.path, head) },
+            { "data-key": "off", onclick: () => switchHead(page, open.path, head) },
             switchedOff(page, open.path).has(head) ? "switch this head on" : "switch this head off",
           ),
           h(
             "button",
-            { "data-key": "average", onclick: () => page.average(station, head) },
+            { "data-key": "average", onclick: () => average(page, station, head) },
             "average it: equal weights",
           ),
           page.figureButtons(view),

@@ -1,9 +1,10 @@
 /**
  * What was written, and why: the candidates of a place, where it looked, and what would have happened without.
  *
- * @import { ByLabel, Candidate, Child, Contribution, Cuts, Doc, LensRow, Move, Output, QuestionOf, ValuesOf } from "./types.js"
+ * @import { ByLabel, Candidate, Child, Contribution, Cuts, Doc, LensRow, Move, Output, QuestionOf } from "./types.js"
  * @import { Page } from "./page.js"
  */
+import { replaceLooked, replaceToken, rowOf, take, withoutBest } from "./changes.js";
 import { faded, h, number, percent, visible } from "./dom.js";
 import { mark, moves } from "./effect.js";
 import { groups, lines } from "./heads.js";
@@ -117,7 +118,7 @@ function inputToken(page, name, label, index) {
     {
       "data-key": `token ${name} ${index}`,
       title: "put another in its place",
-      onclick: () => page.replaceToken(name, index),
+      onclick: () => replaceToken(page, name, index),
     },
     visible(label),
   );
@@ -281,7 +282,7 @@ async function candidates(page, entry, was) {
           {
             title: "write this one here and go on",
             "data-key": `take ${one.id}`,
-            onclick: () => page.take(entry.row, one.id),
+            onclick: () => take(page, entry.row, one.id),
           },
           visible(one.text),
         ),
@@ -371,16 +372,13 @@ async function sampling(page, entry) {
         "data-key": "draw",
         onclick: async () => {
           const [{ drawn }] = await page.once(asked({ chance: Math.random() }));
-          if (drawn) page.take(entry.row, drawn.id);
+          if (drawn) take(page, entry.row, drawn.id);
         },
       },
       "draw one and write it here",
     ),
   );
 }
-
-/** @type {(path: string, head: number, row: number) => ValuesOf} */
-export const rowOf = (path, head, row) => ({ kind: "values", path, step: "weights", head, rows: [row, row + 1] });
 
 /**
  * Where the row looked: the head in which alignments are read, or the mean of the last layers' heads.
@@ -565,13 +563,13 @@ function whatIf(page, row, contributions) {
     "Try: ",
     h(
       "button",
-      { "data-key": "without best", onclick: () => page.withoutBest(row) },
+      { "data-key": "without best", onclick: () => withoutBest(page, row) },
       contributions.length ? "switch off the head that added most to it" : "switch off a head it looked with",
     ),
     written && page.doc.token_ids[source]?.length > 1
       ? h(
           "button",
-          { "data-key": "another source", onclick: () => page.replaceLooked(row) },
+          { "data-key": "another source", onclick: () => replaceLooked(page, row) },
           "put another word where it looked",
         )
       : null,
